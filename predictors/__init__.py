@@ -1,0 +1,1 @@
+"""What a candidate will score: arrays in, Prediction out. Never sees a Candidate, a network or Ray."""

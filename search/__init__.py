@@ -1,0 +1,1 @@
+"""The experiment: study, samplers, executors, family. The only package that imports the other three."""

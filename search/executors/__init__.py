@@ -1,0 +1,1 @@
+"""Where trials run, one place a file: ``Executor``."""

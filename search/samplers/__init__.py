@@ -1,0 +1,1 @@
+"""Proposers of candidates, one a file: ``Sampler``."""

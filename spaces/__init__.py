@@ -1,0 +1,1 @@
+"""What may be chosen: dimensions, spaces, candidates. numpy and the standard library only."""

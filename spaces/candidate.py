@@ -1,0 +1,95 @@
+"""A candidate: one architecture and the recipe that trains it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Self
+
+from spaces.dimensions import Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An (architecture, recipe) pair. Frozen, hashable, and the same JSON and key in every process.
+
+    Attributes:
+        backbone: file name in ``trainables/backbones``.
+        objective: file name in ``trainables/objectives``.
+        architecture: value of each active architecture dimension by address below ``architecture``, e.g. ``depth.2``.
+        recipe: value of each active recipe dimension by address below ``recipe``, e.g. ``mixup.alpha``.
+    """
+
+    backbone: str
+    objective: str
+    architecture: Mapping[str, Value]
+    recipe: Mapping[str, Value]
+
+    def __post_init__(self) -> None:
+        for part in ("architecture", "recipe"):
+            object.__setattr__(self, part, MappingProxyType(dict(getattr(self, part))))
+
+    @cached_property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "backbone": self.backbone,
+            "objective": self.objective,
+            "architecture": dict(self.architecture),
+            "recipe": dict(self.recipe),
+        }
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no blanks."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Read ``to_dict``'s form.
+
+        Raises:
+            ValueError: a field is missing or unknown.
+        """
+        expected = {"backbone", "objective", "architecture", "recipe"}
+        if set(fields) != expected:
+            raise ValueError(f"a candidate has the fields {sorted(expected)}, given {sorted(fields)}")
+        return cls(**fields)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self).from_dict, (self.to_dict(),))
+
+
+def keywords(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn addresses into keywords: ``{'width.0': a, 'width.1': b, 'stem': c}`` -> ``{'width': [a, b], 'stem': c}``.
+
+    The first part of an address names the keyword; a second part is an item of it, a list position or a mapping key.
+
+    Raises:
+        ValueError: an address has more than two parts, or list positions have a gap.
+    """
+    nested: dict[str, Any] = {}
+    for address, value in values.items():
+        keyword, _, item = address.partition(".")
+        if "." in item:
+            raise ValueError(f"address '{address}' has more than a keyword and an item")
+        if item:
+            nested.setdefault(keyword, {})[item] = value
+        else:
+            nested[keyword] = value
+    return {keyword: _as_list(keyword, items) for keyword, items in nested.items()}
+
+
+def _as_list(keyword: str, items: Any) -> Any:
+    if not isinstance(items, dict) or not all(item.isdigit() for item in items):
+        return items
+    if sorted(map(int, items)) != list(range(len(items))):
+        raise ValueError(f"the list '{keyword}' has the positions {sorted(items)}, which leave a gap")
+    return [items[str(position)] for position in range(len(items))]

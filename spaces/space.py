@@ -1,0 +1,241 @@
+"""A space: the dimensions of architecture and recipe, the conditions between them, and its rows of integer codes."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spaces.candidate import Candidate
+from spaces.dimensions import Choice, Dimension, Value, is_ordinal
+
+INACTIVE = -1
+"""Code of a dimension that its condition switches off."""
+
+Codes: TypeAlias = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A dimension is active only where the dimension at address ``parent`` is active and has one of ``values``."""
+
+    parent: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """Everything that may be chosen. Candidates are rows of codes, shape (N, D), int16, ``INACTIVE`` where switched off.
+
+    Attributes:
+        name: file name in ``spaces``.
+        backbone: file name in ``trainables/backbones``; the values of ``architecture.backbone`` where that dimension exists.
+        architecture: dimension of each address below ``architecture``.
+        recipe: dimension of each address below ``recipe``.
+        conditions: condition of each conditional dimension, by full address (``recipe.optimizer.momentum.sgd``).
+        objective: file name in ``trainables/objectives``.
+
+    Raises:
+        ValueError: a condition names an address or a value that does not exist, or a parent stands after its child.
+    """
+
+    name: str
+    backbone: str
+    architecture: Mapping[str, Dimension]
+    recipe: Mapping[str, Dimension]
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    objective: str = "supervised"
+
+    def __post_init__(self) -> None:
+        for address, condition in self.conditions.items():
+            for named in (address, condition.parent):
+                if named not in self.index:
+                    raise ValueError(f"space '{self.name}': a condition names '{named}', which is not a dimension")
+            if self.index[condition.parent] >= self.index[address]:
+                raise ValueError(
+                    f"space '{self.name}': '{condition.parent}' must stand before its dependant '{address}'"
+                )
+            unknown = set(condition.values) - set(self.dimension(condition.parent).values)
+            if unknown:
+                raise ValueError(
+                    f"space '{self.name}': '{condition.parent}' never takes the values {sorted(map(str, unknown))}"
+                )
+
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """Full address of every dimension, in column order: architecture, then recipe."""
+        return tuple(f"{role}.{address}" for role in ("architecture", "recipe") for address in getattr(self, role))
+
+    @cached_property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        return (*self.architecture.values(), *self.recipe.values())
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Column of each address."""
+        return {address: column for column, address in enumerate(self.addresses)}
+
+    @cached_property
+    def sizes_D(self) -> NDArray[np.int64]:
+        """Number of values of each dimension."""
+        return np.array([len(dimension.values) for dimension in self.dimensions])
+
+    def dimension(self, address: str) -> Dimension:
+        return self.dimensions[self.index[address]]
+
+    @cached_property
+    def _gates(self) -> tuple[tuple[int, int, NDArray[np.bool_]], ...]:
+        """(column, parent's column, whether each parent code activates it); index -1, the last, is an inactive parent."""
+        gates = []
+        for column, address in enumerate(self.addresses):
+            condition = self.conditions.get(address)
+            if condition is not None:
+                values = self.dimension(condition.parent).values
+                opens = np.array([*(value in condition.values for value in values), False])
+                gates.append((column, self.index[condition.parent], opens))
+        return tuple(gates)
+
+    def mask(self, codes_ND: Codes) -> Codes:
+        """Switch off, in a copy, every dimension whose condition does not hold."""
+        masked_ND = codes_ND.copy()
+        for column, parent, opens in self._gates:
+            masked_ND[~opens[masked_ND[:, parent]], column] = INACTIVE
+        return masked_ND
+
+    def should_be_active(self, codes_ND: Codes) -> NDArray[np.bool_]:
+        """Which dimensions the conditions switch on, shape (N, D), whatever the codes of the dependants are."""
+        active_ND = np.ones(codes_ND.shape, dtype=bool)
+        for column, parent, opens in self._gates:
+            active_ND[:, column] = active_ND[:, parent] & opens[codes_ND[:, parent]]
+        return active_ND
+
+    def contains(self, codes_ND: Codes) -> NDArray[np.bool_]:
+        """Whether each row is a member: codes in range, inactive exactly where the conditions say so."""
+        if codes_ND.ndim != 2 or codes_ND.shape[1] != len(self.dimensions):
+            raise ValueError(
+                f"space '{self.name}' has {len(self.dimensions)} dimensions, given codes of shape {codes_ND.shape}"
+            )
+        in_range_ND = (codes_ND >= INACTIVE) & (codes_ND < self.sizes_D)
+        inside_N = in_range_ND.all(axis=1)
+        active_ND = self.should_be_active(np.where(in_range_ND, codes_ND, INACTIVE).astype(np.int16))
+        agrees_N: NDArray[np.bool_] = ((codes_ND != INACTIVE) == active_ND).all(axis=1)
+        return inside_N & agrees_N
+
+    def count(self, role: str | None = None) -> int:
+        """Exact number of different candidates, of architectures (``role='architecture'``) or of recipes."""
+        children: dict[str, list[str]] = {}
+        for address, condition in self.conditions.items():
+            children.setdefault(condition.parent, []).append(address)
+
+        def below(address: str) -> int:
+            dependants = [child for child in children.get(address, []) if role is None or child.startswith(f"{role}.")]
+            return sum(
+                math.prod(below(child) for child in dependants if value in self.conditions[child].values)
+                for value in self.dimension(address).values
+            )
+
+        roots = [address for address in self.addresses if address not in self.conditions]
+        return math.prod(below(root) for root in roots if role is None or root.startswith(f"{role}."))
+
+    def restrict(self, allowed: Mapping[str, Sequence[Value]]) -> "Space":
+        """The same space with fewer values at some addresses (full addresses), e.g. one optimizer or two resolutions.
+
+        Dimensions that can no longer be active are dropped.
+
+        Raises:
+            ValueError: an address or a value that the space does not have; the message lists what it has.
+        """
+        dimensions = dict(zip(self.addresses, self.dimensions, strict=True))
+        for address, values in allowed.items():
+            if address not in dimensions:
+                raise ValueError(f"space '{self.name}' has no '{address}'; it has {', '.join(self.addresses)}")
+            dimension = dimensions[address]
+            unknown = [value for value in values if value not in dimension.values]
+            if unknown or not values:
+                raise ValueError(f"'{address}' can't take {unknown or 'no value'}; it allows {describe(dimension)}")
+            kept = tuple(value for value in dimension.values if value in values)
+            dimensions[address] = Choice(values=kept, ordered=is_ordinal(dimension))
+        conditions: dict[str, Condition] = {}
+        for address, condition in self.conditions.items():
+            parent = dimensions.get(condition.parent)
+            values = tuple(value for value in condition.values if parent is not None and value in parent.values)
+            if values:
+                conditions[address] = Condition(parent=condition.parent, values=values)
+            else:
+                del dimensions[address]
+
+        def below(role: str) -> dict[str, Dimension]:
+            return {a.removeprefix(f"{role}."): d for a, d in dimensions.items() if a.startswith(f"{role}.")}
+
+        return replace(self, architecture=below("architecture"), recipe=below("recipe"), conditions=conditions)
+
+    # codes <-> values --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _tables(self) -> tuple[NDArray[Any], ...]:
+        return tuple(np.array(dimension.values) for dimension in self.dimensions)
+
+    def values(self, codes_ND: Codes, role: str) -> dict[str, NDArray[Any]]:
+        """Value arrays, shape (N,), by address below ``role``. An inactive dimension shows its first value."""
+        prefix = f"{role}."
+        return {
+            address.removeprefix(prefix): self._tables[column][np.maximum(codes_ND[:, column], 0)]
+            for column, address in enumerate(self.addresses)
+            if address.startswith(prefix)
+        }
+
+    def decode(self, codes_ND: Codes) -> list[Candidate]:
+        """The candidate of each row; inactive dimensions are left out of it."""
+        return [self._candidate(row) for row in codes_ND.tolist()]
+
+    def _candidate(self, codes: Sequence[int]) -> Candidate:
+        parts: dict[str, dict[str, Value]] = {"architecture": {}, "recipe": {}}
+        for address, dimension, code in zip(self.addresses, self.dimensions, codes, strict=True):
+            if code != INACTIVE:
+                role, _, below = address.partition(".")
+                parts[role][below] = dimension.values[code]
+        return Candidate(backbone=self.backbone, objective=self.objective, **parts)
+
+    def encode(self, candidates: Sequence[Candidate]) -> Codes:
+        """The codes of candidates, shape (N, D): the inverse of ``decode``.
+
+        Raises:
+            ValueError: a candidate is no member of this space; the message names the address and the value.
+        """
+        codes_ND = np.full((len(candidates), len(self.dimensions)), INACTIVE, dtype=np.int16)
+        for row, candidate in enumerate(candidates):
+            given = {
+                f"{role}.{address}": value
+                for role in ("architecture", "recipe")
+                for address, value in getattr(candidate, role).items()
+            }
+            unknown = sorted(set(given) - set(self.addresses))
+            if unknown:
+                raise ValueError(
+                    f"candidate {candidate.key} has '{unknown[0]}', which space '{self.name}' does not have"
+                )
+            for address, value in given.items():
+                values = self.dimension(address).values
+                if value not in values:
+                    raise ValueError(
+                        f"'{address}' is {value!r}; space '{self.name}' allows {describe(self.dimension(address))}"
+                    )
+                codes_ND[row, self.index[address]] = values.index(value)
+        outside = np.flatnonzero(~self.contains(codes_ND))
+        if outside.size:
+            wrong = candidates[int(outside[0])]
+            raise ValueError(
+                f"candidate {wrong.key} lacks an active dimension of space '{self.name}' or sets an inactive one"
+            )
+        return codes_ND
+
+
+def describe(dimension: Dimension) -> str:
+    """The allowed values in a few words."""
+    if isinstance(dimension, Choice):
+        return ", ".join(map(str, dimension.values))
+    spacing = " (logarithmic)" if dimension.log else ""
+    return f"{dimension.low} to {dimension.high} in {len(dimension.values)} levels{spacing}"

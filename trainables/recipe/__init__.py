@@ -1,0 +1,1 @@
+"""Ingredients of a training recipe, one a file: ``apply(plan, **knobs) -> plan``."""
