@@ -1,0 +1,232 @@
+"""What the search leaves behind: trials as plain records, the front, and the family with its two tables.
+
+Nothing here reads anything but JSON and CSV, so that a family from elsewhere can be opened without running its code.
+"""
+
+import csv
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from search.files import read_json, write_text
+from spaces.candidate import Candidate
+
+FORMAT = 1
+"""Version of ``family.json``; raised when a reader of the old version would misread the new one."""
+
+COLUMNS = (
+    "member",
+    "macs",
+    "params",
+    "activations",
+    "latency_ms",
+    "search_accuracy",
+    "test_accuracy",
+    "test_accuracy_std",
+    "seeds",
+)
+"""Columns of ``family.csv``, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One epoch of a trial: accuracy in [0, 1] on search-validation, training loss."""
+
+    epoch: int
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """A trial that has ended, as the study holds it.
+
+    Attributes:
+        number: the study's number of the trial.
+        state: ``complete``, ``pruned`` or ``fail``.
+        round: batch in which it was proposed; 0 is the first, space-filling one.
+        candidate: what was trained.
+        statistics: ``macs``, ``params``, ``activations``, ``resolution`` and whatever else is known without training.
+        score: the value told to the study; None if the trial failed.
+        curve: its epochs, in order.
+        seconds: time spent training.
+        started: seconds since 1970, UTC, when it started; a view that is rebuilt must show the same time.
+        predicted: mean and standard deviation that the predictor gave before the trial, if there was one.
+        error: the sentence that says why it failed.
+    """
+
+    number: int
+    state: str
+    round: int
+    candidate: Candidate
+    statistics: Mapping[str, float]
+    score: float | None
+    curve: tuple[Epoch, ...]
+    seconds: float
+    started: float
+    predicted: tuple[float, float] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One trained model of the family.
+
+    Attributes:
+        name: ``member-1``, ``member-2``, ... in the order of macs; also the name of its folder.
+        candidate: architecture and recipe.
+        macs: multiply-accumulates of one image.
+        params: trainable parameters.
+        activations: elements of the outputs of all convolutions and linear layers, for one image.
+        resolution: side of the square image that the network sees.
+        search_accuracy: accuracy in [0, 1] on the search-validation split.
+        test_accuracy: mean over the seeds, in [0, 1]; None as long as the test split has not been read.
+        test_accuracy_std: sample standard deviation over the seeds; None below two seeds.
+        seeds: number of trainings that ``test_accuracy`` is the mean of.
+        latency_ms: median time of one image in the exported graph, if measured.
+        checkpoint: path of the trained weights, relative to the run's folder.
+    """
+
+    name: str
+    candidate: Candidate
+    macs: int
+    params: int
+    activations: int
+    resolution: int
+    search_accuracy: float
+    test_accuracy: float | None = None
+    test_accuracy_std: float | None = None
+    seeds: int = 1
+    latency_ms: float | None = None
+    checkpoint: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("search_accuracy", "test_accuracy"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{self.name}: {name} is a fraction from 0 to 1, given {value}")
+        if self.seeds < 1:
+            raise ValueError(f"{self.name}: seeds counts trainings and is at least 1, given {self.seeds}")
+
+    def to_dict(self) -> dict[str, Any]:
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**plain, "candidate": self.candidate.to_dict()}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """Read ``to_dict``'s form.
+
+        Raises:
+            ValueError: a field is missing, unknown, or holds an impossible value.
+        """
+        expected = {item.name for item in fields(cls)}
+        if set(given) != expected:
+            wrong = sorted(expected.symmetric_difference(given))
+            raise ValueError(f"a member has the fields {sorted(expected)}; missing or unknown: {wrong}")
+        return cls(**{**given, "candidate": Candidate.from_dict(given["candidate"])})
+
+    def row(self) -> dict[str, Any]:
+        """The member's line of ``family.csv``."""
+        return {column: self.name if column == "member" else getattr(self, column) for column in COLUMNS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The members, cheapest first, and the digest of the study they came from.
+
+    Raises:
+        ValueError: the macs do not strictly increase, or two members share a name.
+    """
+
+    members: tuple[Member, ...]
+    study: str = field(default="")
+
+    def __post_init__(self) -> None:
+        macs = [member.macs for member in self.members]
+        if any(one >= other for one, other in itertools.pairwise(macs)):
+            raise ValueError(f"the macs of a family strictly increase, given {macs}")
+        names = [member.name for member in self.members]
+        if len(set(names)) != len(names):
+            raise ValueError(f"members need different names, given {names}")
+
+    def table(self) -> pd.DataFrame:
+        """One row a member, the columns of ``family.csv``; what is unknown is NaN."""
+        return pd.DataFrame([member.row() for member in self.members], columns=list(COLUMNS))
+
+    def save(self, folder: Path) -> None:
+        """Write ``family.json`` and ``family.csv``; each appears whole or not at all."""
+        document = {"format": FORMAT, "study": self.study, "members": [member.to_dict() for member in self.members]}
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "family.json", json.dumps(document, indent=1) + "\n")
+        write_text(folder / "family.csv", self.table().to_csv(index=False))
+
+
+def load_family(folder: Path) -> Family:
+    """Read ``family.json``.
+
+    Raises:
+        ValueError: the file is missing, damaged, or of a version that this code does not know.
+    """
+    path = folder / "family.json"
+    document = read_json(path)
+    if document.get("format") != FORMAT:
+        raise ValueError(f"{path} has format {document.get('format')!r}; this version reads format {FORMAT}")
+    members = tuple(Member.from_dict(member) for member in document["members"])
+    return Family(members=members, study=document["study"])
+
+
+def load_table(folder: Path) -> pd.DataFrame:
+    """Read ``family.csv``.
+
+    Raises:
+        ValueError: the file is missing, or its columns are others than ``COLUMNS``.
+    """
+    path = folder / "family.csv"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; a finished run writes it")
+    with path.open(newline="", encoding="utf-8") as lines:
+        header = tuple(next(csv.reader(lines), ()))
+    if header != COLUMNS:
+        raise ValueError(f"{path} has the columns {header}, expected {COLUMNS}")
+    return pd.read_csv(path)
+
+
+def pareto_front(cost_N: ArrayLike, score_N: ArrayLike) -> NDArray[np.intp]:
+    """Rows that no other row beats, cheapest first: each costs more and scores strictly more than the one before.
+
+    Rows with a NaN are left out; of equal rows the first is kept.
+
+    Raises:
+        ValueError: the two have different lengths.
+    """
+    cost, score = np.asarray(cost_N, dtype=float), np.asarray(score_N, dtype=float)
+    if cost.shape != score.shape or cost.ndim != 1:
+        raise ValueError(f"costs and scores need one shape (N,), given {cost.shape} and {score.shape}")
+    known = np.flatnonzero(~(np.isnan(cost) | np.isnan(score)))
+    order = known[np.lexsort((-score[known], cost[known]))]
+    best_before = np.concatenate([[-np.inf], np.maximum.accumulate(score[order])[:-1]]) if order.size else order
+    return order[score[order] > best_before]
+
+
+def non_dominated(members: Sequence[Member]) -> tuple[Member, ...]:
+    """The members on the front of search accuracy against macs, cheapest first; names stay as they are."""
+    kept = pareto_front([member.macs for member in members], [member.search_accuracy for member in members])
+    return tuple(members[row] for row in kept)
+
+
+def study_digest(records: Iterable[TrialRecord]) -> str:
+    """SHA-256 over number, candidate and score of every trial: equal for two studies that found the same."""
+    digest = hashlib.sha256()
+    for record in sorted(records, key=lambda record: record.number):
+        score = None if record.score is None or math.isnan(record.score) else record.score
+        digest.update(json.dumps([record.number, record.state, record.candidate.to_dict(), score]).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""Files that appear whole or not at all, and the sums that prove it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SUMS = "SHA256SUMS"
+"""Name of the file of checksums in a folder; ``sha256sum --check SHA256SUMS`` reads it."""
+
+
+class DamagedFiles(ValueError):
+    """A folder whose files are not those that its checksums name."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it: a reader sees the old content or the new one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)  # mkstemp's 0600 would hide results from the colleagues of who ran the search
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: it does not exist or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+
+
+@contextlib.contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of ``target``, with checksums, when the block ends without an error.
+
+    A process that dies inside leaves at most a hidden temporary folder, which the next call for the target removes.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*.tmp"):
+        shutil.rmtree(left)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        _write_sums(temporary)
+        if target.exists():
+            target.rename(temporary.with_name(f".{target.name}.old.tmp"))
+        temporary.rename(target)
+    finally:
+        for left in target.parent.glob(f".{target.name}.*.tmp"):
+            shutil.rmtree(left)
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_sums(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    write_text(folder / SUMS, "".join(f"{_sum(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
+
+
+def check_sums(folder: Path) -> None:
+    """Compare a folder with its checksums.
+
+    Raises:
+        DamagedFiles: no checksums, a file that is missing, or one whose content is another.
+    """
+    sums = folder / SUMS
+    if not sums.is_file():
+        raise DamagedFiles(f"{folder} has no {SUMS}: it was never finished; export it again")
+    for line in sums.read_text(encoding="utf-8").splitlines():
+        expected, _, name = line.partition("  ")
+        path = folder / name
+        if not path.is_file() or _sum(path) != expected:
+            raise DamagedFiles(f"{path} is missing or not the file that was exported; export it again")

@@ -1,0 +1,89 @@
+"""Small things that the tests of the product share: a network, a member, the records of a run."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from search.export import InputSpec, Provenance
+from search.family import Epoch, Member, TrialRecord
+from spaces.candidate import Candidate
+
+SPEC = InputSpec(channels=1, size=8, mean=(0.3,), std=(0.4,), classes=tuple("0123456789"))
+PROVENANCE = Provenance(
+    run="toy", data="digits", images={"train": 100, "test": 20}, training={"epochs": 3}, gaps=("A toy.",)
+)
+
+
+def candidate(**recipe: Any) -> Candidate:
+    return Candidate(
+        backbone="mobile", objective="supervised", architecture={"depth.0": 2, "resolution": 12}, recipe=recipe
+    )
+
+
+def member(name: str = "member-1", **changes: Any) -> Member:
+    given: dict[str, Any] = {
+        "name": name,
+        "candidate": candidate(**{"optimizer.name": "sgd", "optimizer.lr.sgd": 0.1}),
+        "macs": 1000,
+        "params": 200,
+        "activations": 50,
+        "resolution": 12,
+        "search_accuracy": 0.9,
+    }
+    return Member(**{**given, **changes})
+
+
+def network(channels: int = 1, classes: int = 10) -> nn.Module:
+    """Convolution, batch norm with statistics of its own, pooling, linear; seeded."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(channels, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.Hardswish(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(8, classes),
+    )
+    with torch.no_grad():
+        layers(torch.randn(32, channels, 12, 12))
+    return layers.eval()
+
+
+def records(count: int = 24, seed: int = 0) -> list[TrialRecord]:
+    """Trials whose accuracy grows with macs and falls with the distance of the learning rate from 0.1."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for number in range(count):
+        depth, lr = int(rng.integers(1, 5)), float(rng.choice([0.01, 0.03, 0.1, 0.3]))
+        optimizer = str(rng.choice(["sgd", "adamw"]))
+        failed = number == count - 1
+        epochs = 3 + number % 5
+        final = 0.5 + 0.1 * depth - 0.1 * abs(np.log10(lr) + 1) + 0.01 * float(rng.normal())
+        curve = tuple(
+            Epoch(epoch=epoch, accuracy=float(np.clip(final * (1 - 0.5**epoch), 0, 1)), loss=2.0 * 0.7**epoch)
+            for epoch in range(1, epochs + 1)
+        )
+        made.append(
+            TrialRecord(
+                number=number,
+                state="fail" if failed else "pruned" if number % 4 == 3 else "complete",
+                round=number // 8,
+                candidate=Candidate(
+                    backbone="mobile",
+                    objective="supervised",
+                    architecture={"depth.0": depth, "resolution": int(rng.choice([8, 12, 16]))},
+                    recipe={"optimizer.name": optimizer, f"optimizer.lr.{optimizer}": lr},
+                ),
+                statistics={"macs": 1000 * depth + number, "params": 50 * depth, "activations": 90 * depth},
+                score=None if failed else curve[-1].accuracy,
+                curve=() if failed else curve,
+                seconds=1.5,
+                started=1_700_000_000.0 + number,
+                predicted=(final + 0.02, 0.05) if number >= 8 else None,
+                error="the loss became NaN in epoch 1" if failed else None,
+            )
+        )
+    return made

@@ -1,0 +1,46 @@
+"""The network as others run it: stored images in, class scores out, with all preprocessing inside the graph."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def resize(image_NCHW: Tensor, resolution: int) -> Tensor:
+    """Resize to a square: bilinear, half-pixel centres, not antialiased; unchanged if it fits."""
+    if image_NCHW.shape[-2:] == (resolution, resolution):
+        return image_NCHW
+    return functional.interpolate(image_NCHW, size=(resolution, resolution), mode="bilinear", align_corners=False)
+
+
+class Deployable(nn.Module):
+    """A network with its normalisation and resizing.
+
+    Args:
+        network: maps normalised images, shape (N, C, resolution, resolution), to class scores, shape (N, classes).
+        mean: mean of each channel over the training images, in [0, 1].
+        std: standard deviation of each channel, > 0.
+        resolution: side of the image that the network sees.
+
+    Raises:
+        ValueError: a standard deviation is not positive, or mean and std differ in length.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], resolution: int) -> None:
+        super().__init__()
+        if len(mean) != len(std) or not all(value > 0 for value in std):
+            raise ValueError(f"need one mean and one positive std a channel, given mean {mean} and std {std}")
+        self.network = network
+        self.resolution = resolution
+        # Not in the weights: model.safetensors fits the bare network, as timm and a retraining expect it.
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, image_NCHW: Tensor) -> Tensor:
+        """Class scores (logits), shape (N, classes), of images in [0, 1]."""
+        scores: Tensor = self.network(resize((image_NCHW - self.mean) / self.std, self.resolution))
+        return scores
