@@ -36,7 +36,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integer:
-    """An integer from ``low`` to ``high`` (both included) in steps of ``step``; ``log`` spaces the encoding, not the grid."""
+    """An integer from ``low`` to ``high`` (both included) by ``step``; ``log`` spaces the encoding, not the grid."""
 
     low: int
     high: int
@@ -56,7 +56,7 @@ class Integer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Real:
-    """A real number on a grid of ``levels`` values from ``low`` to ``high``, evenly spaced (in the logarithm if ``log``)."""
+    """A real number on a grid of ``levels`` values from ``low`` to ``high``, evenly spaced (in the log if ``log``)."""
 
     low: float
     high: float

@@ -28,11 +28,11 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """Everything that may be chosen. Candidates are rows of codes, shape (N, D), int16, ``INACTIVE`` where switched off.
+    """Everything that may be chosen. Candidates are rows of codes (N, D), int16, ``INACTIVE`` where switched off.
 
     Attributes:
         name: file name in ``spaces``.
-        backbone: file name in ``trainables/backbones``; the values of ``architecture.backbone`` where that dimension exists.
+        backbone: file name in ``trainables/backbones``; see ``spaces.families`` for several.
         architecture: dimension of each address below ``architecture``.
         recipe: dimension of each address below ``recipe``.
         conditions: condition of each conditional dimension, by full address (``recipe.optimizer.momentum.sgd``).
@@ -88,7 +88,7 @@ class Space:
 
     @cached_property
     def _gates(self) -> tuple[tuple[int, int, NDArray[np.bool_]], ...]:
-        """(column, parent's column, whether each parent code activates it); index -1, the last, is an inactive parent."""
+        """(column, parent's column, whether each parent code opens it); index -1, the last: an inactive parent."""
         gates = []
         for column, address in enumerate(self.addresses):
             condition = self.conditions.get(address)
@@ -104,6 +104,19 @@ class Space:
         for column, parent, opens in self._gates:
             masked_ND[~opens[masked_ND[:, parent]], column] = INACTIVE
         return masked_ND
+
+    def complete(self, codes_ND: Codes, fill_ND: Codes) -> Codes:
+        """Make members of rows whose genes were changed, in a copy.
+
+        Dimensions that the conditions switch off become inactive; those that they switch on but that have no code yet
+        take theirs from ``fill_ND``.
+        """
+        completed_ND = codes_ND.copy()
+        for column, parent, opens in self._gates:  # parents stand before their dependants
+            active_N = opens[completed_ND[:, parent]]
+            code_N = completed_ND[:, column]
+            completed_ND[:, column] = np.where(active_N, np.where(code_N < 0, fill_ND[:, column], code_N), INACTIVE)
+        return completed_ND
 
     def should_be_active(self, codes_ND: Codes) -> NDArray[np.bool_]:
         """Which dimensions the conditions switch on, shape (N, D), whatever the codes of the dependants are."""
