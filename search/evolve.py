@@ -5,7 +5,7 @@ bred for one budget may win another, and costs are exact: a candidate outside a 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 from predictors.protocol import Prediction, Predictor
 from search.archive import Archive, everybody, fingerprint, first_of_each
-from search.limits import Costs, Limits, UnreachableLimit
+from search.breeding import breed, describe_limits, reach, tighten, unreachable
+from search.limits import Limits, UnreachableLimit
 from search.problem import Problem
+from search.screen import Screen, take
 from spaces.encoding import encode
 from spaces.sampling import uniform
 from spaces.space import Codes
-from spaces.variation import cross_over, mutate, neighbours
+from spaces.variation import neighbours
 
 CHUNK = 8192
-ORIGINS = ("given to start from", "fresh sample", "bred by evolution", "scored with the whole space")
-START, FRESH, BRED, WHOLE = range(len(ORIGINS))
+ORIGINS = ("given to start from", "fresh sample", "bred by evolution", "one-change neighbour", "whole space scored")
+START, FRESH, BRED, NEAR, WHOLE = range(len(ORIGINS))
 
 Values = NDArray[np.float64]
-Screen = Callable[[Codes], Values]
-"""A fast approximation of the objective: codes_ND -> value_N. Only the order matters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +76,16 @@ def evolve(
     start_ND: Codes,
     rng: np.random.Generator,
     generations: int = 60,
-    children: int = 2000,
+    children: int = 16_384,
+    judged: int = 400,
+    samples: int = 1000,
     tolerance: float = 1e-6,
     patience: int = 6,
     seconds: float | None = None,
     confidence: float = 0.0,
     per_budget: int = 1,
     elite: int = 24,
-    enumerate_up_to: int = 20_000,
-    screen: Screen | None = None,
+    enumerate_up_to: int = 100_000,
 ) -> tuple[Pick, ...]:
     """Find the candidates with the highest mean - confidence * std within each budget.
 
@@ -97,15 +98,16 @@ def evolve(
         start_ND: members of the space to start from, for example the best trials; shape (N, D), N may be 0.
         rng: the only source of randomness.
         generations: at most so many.
-        children: candidates bred in a generation.
-        tolerance: a generation whose largest gain over the budgets is below this brings the end nearer.
-        patience: so many such generations in a row end the evolution.
+        children: candidates bred in a generation and scored by a fast student of the predictor.
+        judged: at most so many of them are scored by the predictor itself.
+        samples: predictions the student learns from.
+        tolerance: a generation whose largest gain over the budgets is not above this brings the end nearer.
+        patience: so many such generations in a row, and no better neighbour of any pick, end the evolution.
         seconds: stop after this time; results then depend on the machine. ``None`` is no time limit.
         confidence: how many standard deviations to subtract (against over-optimism).
         per_budget: different picks wanted per budget.
         elite: candidates kept per budget.
         enumerate_up_to: a space (or pool) of at most so many candidates is scored whole: the answer is then exact.
-        screen: a fast student of the objective; only its best ``children`` out of 32 times as many are judged.
 
     Returns:
         The picks, budget after budget, best first; fewer than ``per_budget`` where fewer exist.
@@ -114,174 +116,122 @@ def evolve(
         UnreachableLimit: a budget that no candidate was found for; names the smallest value found.
         ValueError: no budgets, a start outside the space, or a number that makes no sense.
     """
-    _check(problem, budgets, start_ND, children, patience, confidence, per_budget, elite)
+    at_least_one = {"children": children, "judged": judged, "patience": patience, "per_budget": per_budget}
+    _check(problem, budgets, start_ND, confidence, samples, at_least_one | {"elite": elite})
     judge = Judge(problem, predictor, confidence)
-    inside = tuple(_tighten(budget, problem.limits) for budget in budgets)
+    inside = tuple(tighten(budget, problem.limits) for budget in budgets)
     archive = Archive(inside, len(problem.space.dimensions), max(elite, per_budget))
     whole = problem.pool
     if whole is None and problem.space.count() <= enumerate_up_to:
         whole = everybody(problem.space)
     if whole is not None:
-        _need_reachable(inside, problem.costs(whole))
-        archive.update(whole, judge(whole), problem.costs(whole), WHOLE)
+        _offer_all(archive, judge, whole)
     else:
         until = None if seconds is None else time.monotonic() + seconds
-        evolution = _Evolution(problem, judge, archive, rng, children, screen)
+        evolution = _Evolution(judge, archive, rng, children, judged, samples)
         evolution.start(start_ND)
         evolution.run(generations, tolerance, patience, until)
     return _picks(archive, judge, budgets, per_budget)
 
 
+def _offer_all(archive: Archive, judge: Judge, whole_ND: Codes) -> None:
+    costs = judge.problem.costs(whole_ND)
+    for budget in archive.budgets:
+        if not budget.allow(costs).any():
+            raise UnreachableLimit(unreachable(budget, costs))
+    archive.update(whole_ND, judge(whole_ND), costs, WHOLE)
+
+
 class _Evolution:
-    """The state of one run: the archive, what was judged, what was expanded."""
+    """The state of one run: the archive, all that was judged, the student."""
 
     def __init__(
-        self,
-        problem: Problem,
-        judge: Judge,
-        archive: Archive,
-        rng: np.random.Generator,
-        children: int,
-        screen: Screen | None,
+        self, judge: Judge, archive: Archive, rng: np.random.Generator, children: int, judged: int, samples: int
     ) -> None:
-        self.problem, self.judge, self.archive, self.rng = problem, judge, archive, rng
-        self.children, self.screen = children, screen
-        self.judged: set[bytes] = set()
-        self.expanded: set[bytes] = set()
+        self.problem, self.space = judge.problem, judge.problem.space
+        self.judge, self.archive, self.rng = judge, archive, rng
+        self.children, self.judged, self.samples = children, judged, samples
+        self.seen: set[bytes] = set()
+        self.codes: list[Codes] = []
+        self.values: list[Values] = []
+        self.polished: set[bytes] = set()
 
-    def offer(self, codes_ND: Codes, origin: int) -> None:
-        """Judge those not judged before that fit some budget, and let the budgets choose."""
+    def offer(self, codes_ND: Codes, origin: int, *, at_most: int | None = None, lessons: bool = False) -> None:
+        """Judge the first ``at_most`` that are new and fit a budget (for ``lessons``: all new ones); budgets choose."""
         costs = self.problem.costs(codes_ND)
-        fits_N = np.any([budget.allow(costs) for budget in self.archive.budgets], axis=0)
-        rows = np.flatnonzero(fits_N)
-        keys = [key.tobytes() for key in fingerprint(codes_ND[rows])]
-        new = [row for row, key in zip(rows.tolist(), keys, strict=True) if key not in self.judged]
-        self.judged.update(keys)
-        if new:
-            chosen = codes_ND[new]
-            kept = {name: cost_N[new] for name, cost_N in costs.items()}
-            self.archive.update(chosen, self.judge(chosen), kept, origin)
+        fits_N = np.any([budget.allow(costs) for budget in self.archive.budgets], axis=0) | lessons
+        rows: list[int] = []
+        for row, key in zip(np.flatnonzero(fits_N).tolist(), _keys(codes_ND[fits_N]), strict=True):
+            if key not in self.seen and (at_most is None or len(rows) < at_most):
+                self.seen.add(key)
+                rows.append(row)
+        chosen = np.array(rows, dtype=np.int64)
+        if len(chosen):
+            value_N = self.judge(codes_ND[chosen])
+            self.codes.append(codes_ND[chosen])
+            self.values.append(value_N)
+            self.archive.update(codes_ND[chosen], value_N, take(costs, chosen), origin)
 
     def start(self, start_ND: Codes) -> None:
-        space = self.problem.space
-        if len(start_ND):
-            self.offer(_distinct(start_ND), START)
-        fresh = [uniform(space, self.children, self.rng)]
-        fresh += [reach(self.problem, budget, 16, self.rng) for budget in self.archive.budgets]
-        self.offer(_distinct(np.concatenate(fresh)), FRESH)
+        self.offer(start_ND, START)
+        for budget in self.archive.budgets:
+            self.offer(reach(self.problem, budget, 16, self.rng), FRESH)
+        # Half of what the student learns from lies where the search begins, not where the space is largest.
+        self.offer(uniform(self.space, self.samples // 2, self.rng), FRESH, lessons=True)
+        self.offer(self.bred(self.samples // 2), BRED, lessons=True)
+
+    def bred(self, count: int) -> Codes:
+        """Children of the members and, one parent in five, of strangers that keep other regions open."""
+        members = self.archive.members()
+        strangers = uniform(self.space, 1 + len(members) // 4, self.rng)
+        return breed(self.space, np.concatenate([members, strangers]), count, self.rng)
 
     def run(self, generations: int, tolerance: float, patience: int, until: float | None) -> None:
-        idle = 0
+        idle, learnt, screen = 0, 0, None
         for _ in range(generations):
-            if idle >= patience or (until is not None and time.monotonic() >= until):
+            if until is not None and time.monotonic() >= until:
                 return
             before_K = self.archive.best_K
-            around_ND = self._around()
-            self.offer(_distinct(np.concatenate([around_ND, self._bred()])), BRED)
+            if idle >= patience:
+                best_ND = self.archive.codes_KED[:, 0]
+                if not self.polish(best_ND[first_of_each(best_ND)]):
+                    return
+            else:
+                if screen is None or self.judge.asked >= 2 * learnt:
+                    learnt = self.judge.asked
+                    screen = self.learn()
+                children = self.bred(self.children)
+                asked = self.judge.asked
+                self.offer(children[screen.choose(children)], BRED, at_most=(self.judged + 1) // 2)
+                # The rest goes to neighbours that no student chose: it may be wrong about them.
+                self.polish(self.archive.members(), at_most=self.judged - (self.judge.asked - asked))
             gained = float(np.max(self.archive.best_K - before_K)) > tolerance
             idle = 0 if gained else idle + 1
 
-    def _around(self) -> Codes:
-        """All one-change neighbours of the best members not expanded before, about ``children`` of them."""
-        members = self.archive.members()
-        keys = [key.tobytes() for key in fingerprint(members)]
-        each = max(1, int((self.problem.space.sizes_D - 1).sum()))
-        fresh = [row for row, key in enumerate(keys) if key not in self.expanded]
-        fresh = fresh[: max(1, self.children // each)]
-        self.expanded.update(keys[row] for row in fresh)
-        return _around(self.problem, members[fresh])
+    def learn(self) -> Screen:
+        """A new student: half of its lessons are the latest predictions, half are drawn from all earlier ones."""
+        codes_ND, value_N = np.concatenate(self.codes), np.concatenate(self.values)
+        late = max(0, len(codes_ND) - self.samples // 2)
+        early = self.rng.permutation(late)[: self.samples - self.samples // 2]
+        rows = np.concatenate([np.sort(early), np.arange(late, len(codes_ND))])
+        places = max(8, 3 * self.judged // len(self.archive.budgets))
+        return Screen(self.problem, self.archive.budgets, codes_ND[rows], value_N[rows], places)
 
-    def _bred(self) -> Codes:
-        """Children of two members each: crossed over, then mutated in one to four dimensions on average."""
-        space, rng = self.problem.space, self.rng
-        members = self.archive.members()
-        count = self.children * (32 if self.screen is not None else 1)
-        parents = members[rng.integers(len(members), size=count)]
-        half = count // 2
-        mates = members[rng.integers(len(members), size=half)]
-        crossed = np.concatenate([cross_over(space, parents[:half], mates, rng), parents[half:]])
-        blocks = np.array_split(rng.permutation(count), 3)
-        bred = [
-            mutate(space, crossed[b], rng, min(1.0, r / len(space.dimensions)))
-            for b, r in zip(blocks, (1, 2, 4), strict=True)
-        ]
-        rows = _distinct(np.concatenate(bred))
-        return rows if self.screen is None else self._screened(rows)
-
-    def _screened(self, codes_ND: Codes) -> Codes:
-        """The best children of each budget in the opinion of the screen, ``children`` in all."""
-        assert self.screen is not None
-        costs, value_N = self.problem.costs(codes_ND), self.screen(codes_ND)
-        places = max(1, self.children // len(self.archive.budgets))
-        kept = []
-        for budget in self.archive.budgets:
-            rows = np.flatnonzero(budget.allow(costs))
-            kept.append(rows[np.argsort(-value_N[rows], kind="stable")[:places]])
-        return codes_ND[np.unique(np.concatenate(kept))]
+    def polish(self, codes_ND: Codes, at_most: int | None = None) -> int:
+        """Judge all neighbours of rows not polished before, best first, until ``at_most`` were judged; how many rows."""
+        asked, rows = self.judge.asked, 0
+        for codes_D, key in zip(codes_ND, _keys(codes_ND), strict=True):
+            if at_most is not None and self.judge.asked - asked >= at_most:
+                break
+            if key not in self.polished:
+                self.polished.add(key)
+                self.offer(neighbours(self.space, codes_D), NEAR)
+                rows += 1
+        return rows
 
 
-def reach(problem: Problem, budget: Limits, count: int, rng: np.random.Generator) -> Codes:
-    """Candidates within a budget, however tight: random samples, then steps that lower the largest excess.
-
-    Returns:
-        Between 1 and ``count`` candidates, shape (N, D).
-
-    Raises:
-        UnreachableLimit: no step lowers the excess any further; names the smallest value found.
-    """
-    rows_ND = uniform(problem.space, max(512, 8 * count), rng)
-    for _ in range(64 * len(problem.space.dimensions)):
-        excess_N = _excess(budget, problem.costs(rows_ND))
-        order = np.argsort(excess_N, kind="stable")[:count]
-        if excess_N[order[0]] <= 0:
-            return rows_ND[order[excess_N[order] <= 0]]
-        best_ND = rows_ND[order]
-        around_ND = _around(problem, best_ND[:4])
-        if not len(around_ND) or _excess(budget, problem.costs(around_ND)).min() >= excess_N[order[0]]:
-            break
-        rows_ND = _distinct(np.concatenate([best_ND, around_ND]))
-    costs = problem.costs(rows_ND)
-    raise UnreachableLimit(_unreachable(budget, costs))
-
-
-def _around(problem: Problem, codes_ND: Codes) -> Codes:
-    empty_ND = np.empty((0, len(problem.space.dimensions)), dtype=np.int16)
-    return np.concatenate([empty_ND, *(neighbours(problem.space, codes_D) for codes_D in codes_ND)])
-
-
-def _excess(budget: Limits, costs: Costs) -> Values:
-    """Largest relative excess over the bounds, shape (N,); at most 0 within the budget."""
-    parts = [(costs[name] - bound) / max(abs(bound), 1e-12) for name, bound in budget.bounds().items()]
-    length = len(next(iter(costs.values())))
-    return np.max(parts, axis=0).astype(np.float64) if parts else np.zeros(length)
-
-
-def _need_reachable(budgets: Sequence[Limits], costs: Costs) -> None:
-    for budget in budgets:
-        if not budget.allow(costs).any():
-            raise UnreachableLimit(_unreachable(budget, costs))
-
-
-def _unreachable(budget: Limits, costs: Costs) -> str:
-    asked = describe_limits(budget)
-    smallest = ", ".join(f"{name} {float(np.min(costs[name])):,.6g}" for name in budget.bounds())
-    return f"no candidate lies within {asked}; the smallest reached: {smallest}. Raise the limit"
-
-
-def describe_limits(budget: Limits) -> str:
-    """A budget in words: ``macs <= 40,000,000``."""
-    return " and ".join(f"{name} <= {bound:,.6g}" for name, bound in budget.bounds().items()) or "no limit"
-
-
-def _tighten(budget: Limits, hard: Limits) -> Limits:
-    bounds = hard.bounds()
-    for name, bound in budget.bounds().items():
-        bounds[name] = min(bound, bounds.get(name, bound))
-    return Limits(**{f"max_{name}": bound for name, bound in bounds.items()})
-
-
-def _distinct(codes_ND: Codes) -> Codes:
-    return codes_ND[first_of_each(codes_ND)]
+def _keys(codes_ND: Codes) -> list[bytes]:
+    return [key.tobytes() for key in fingerprint(codes_ND)]
 
 
 def _picks(archive: Archive, judge: Judge, budgets: Sequence[Limits], per_budget: int) -> tuple[Pick, ...]:
@@ -316,19 +266,17 @@ def _check(
     problem: Problem,
     budgets: Sequence[Limits],
     start_ND: Codes,
-    children: int,
-    patience: int,
     confidence: float,
-    per_budget: int,
-    elite: int,
+    samples: int,
+    at_least_one: Mapping[str, int],
 ) -> None:
     if not budgets:
         raise ValueError("evolve needs at least one budget")
-    if min(children, patience, per_budget, elite) < 1:
-        raise ValueError(
-            "children, patience, per_budget and elite must be at least 1, "
-            f"given {children}, {patience}, {per_budget}, {elite}"
-        )
+    for name, value in at_least_one.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, given {value}")
+    if samples < 20:
+        raise ValueError(f"samples must be at least 20 for the student to learn anything, given {samples}")
     if not np.isfinite(confidence) or confidence < 0:
         raise ValueError(f"confidence must be finite and at least 0, given {confidence}")
     if len(start_ND) and not problem.space.contains(start_ND).all():

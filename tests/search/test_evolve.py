@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.archive import Archive, everybody
-from search.evolve import evolve, reach
+from search.breeding import reach
+from search.evolve import evolve
 from search.limits import Limits, UnreachableLimit
 from spaces.encoding import layout
 from spaces.sampling import uniform
@@ -42,7 +43,9 @@ def test_finds_the_optimum_of_every_budget(enumerate_up_to, confidence):
             budgets=budgets,
             start_ND=NOBODY,
             rng=np.random.default_rng(seed),
-            children=300,
+            children=2000,
+            judged=150,
+            samples=200,
             confidence=confidence,
             enumerate_up_to=enumerate_up_to,
         )
@@ -77,7 +80,9 @@ def test_no_limit_is_ever_broken(seed, shares, both):
         start_ND=uniform(world.space, 5, np.random.default_rng(seed)),
         rng=np.random.default_rng(seed),
         generations=3,
-        children=50,
+        children=200,
+        judged=40,
+        samples=50,
         per_budget=2,
         enumerate_up_to=0,
     )
@@ -174,7 +179,7 @@ import numpy as np
 from tests.search import test_evolve
 world, truth = test_evolve.chain(7)
 picks = test_evolve.evolve(world, truth, budgets=test_evolve.macs_budgets(world, 5), start_ND=test_evolve.NOBODY,
-    rng=np.random.default_rng(11), children=40, generations=4, enumerate_up_to=0)
+    rng=np.random.default_rng(11), children=500, samples=100, generations=4, enumerate_up_to=0)
 print([pick.codes.tolist() for pick in picks])
 """
 
