@@ -218,7 +218,7 @@ class _Evolution:
         return Screen(self.problem, self.archive.budgets, codes_ND[rows], value_N[rows], places)
 
     def polish(self, codes_ND: Codes, at_most: int | None = None) -> int:
-        """Judge all neighbours of rows not polished before, best first, until ``at_most`` were judged; how many rows."""
+        """Judge all neighbours of rows not polished before, best first, until ``at_most`` are judged; how many."""
         asked, rows = self.judge.asked, 0
         for codes_D, key in zip(codes_ND, _keys(codes_ND), strict=True):
             if at_most is not None and self.judge.asked - asked >= at_most:
