@@ -1,0 +1,272 @@
+"""One frozen, validated configuration: YAML in; errors name the line, what was given and what is allowed."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from spaces import components
+from spaces.dimensions import Value
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message has one sentence a mistake."""
+
+
+SUFFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
+
+
+def parse_amount(value: Any) -> Any:
+    """``'20M'`` -> 20e6; suffixes k, M, G. Anything else is left for the type's own check."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kKmMgG]?)\s*", value)
+        if match:
+            return float(match[1]) * SUFFIXES.get(match[2].lower(), 1.0)
+    return value
+
+
+Amount = Annotated[float, BeforeValidator(parse_amount), Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSection(Section):
+    """Where images come from. Further keys are keywords of the source's ``load``."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    source: str = "digits"
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class SpaceSection(Section):
+    """Which space, and which of its values (by full address)."""
+
+    name: str = "tiny"
+    restrict: dict[str, list[Value]] = Field(default_factory=dict)
+
+
+class LimitsSection(Section):
+    """Hard limits that every trained candidate meets: multiply-accumulates, parameters, output elements."""
+
+    max_macs: Amount | None = None
+    max_params: Amount | None = None
+    max_activations: Amount | None = None
+
+
+class SearchSection(Section):
+    """Stage 1.
+
+    Attributes:
+        trials: candidates to train.
+        initial: how many of them before the predictor chooses; trained in full.
+        batch: candidates proposed together.
+        epochs: length of the schedule of a candidate.
+        sampler: file in ``search/samplers``, or one of Optuna's.
+        predictor: file in ``predictors``.
+        pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
+        rank_correlation: a candidate stops at the first epoch whose correlation with the final ranks reaches this.
+        coefficient: which rank correlation.
+        audit: share of later candidates that are still trained in full, to re-check the stopping epoch.
+    """
+
+    trials: int = Field(default=100, ge=4)
+    initial: int = Field(default=24, ge=3)
+    batch: int = Field(default=8, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    sampler: str = "nars"
+    predictor: str = "blend"
+    pretrain: int = Field(default=5000, ge=0)
+    rank_correlation: Share = 0.92
+    coefficient: Literal["kendall", "spearman"] = "spearman"
+    audit: float = Field(default=0.125, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.initial > self.trials:
+            raise ValueError(f"initial ({self.initial}) must not exceed trials ({self.trials})")
+        return self
+
+
+class FamilySection(Section):
+    """Stage 2 and final training.
+
+    Attributes:
+        max_macs: the budgets, one member each; evenly spaced on a logarithmic scale below the limit if a number is given.
+        contenders: pairs per budget that are trained again with fresh seeds before the choice.
+        repeats: fresh seeds of each contender.
+        confidence: multiple of the predicted spread that is subtracted from the predicted accuracy.
+        epochs: length of the final schedule.
+        seeds: final trainings of each member; the best on search-validation is exported.
+        distillation_weight: weight of the divergence from the teacher.
+        label_weight: weight of the cross-entropy with the labels.
+        temperature: of the distillation.
+    """
+
+    max_macs: list[Amount] | Annotated[int, Field(ge=1, le=50)] = 5
+    contenders: int = Field(default=2, ge=1)
+    repeats: int = Field(default=1, ge=0)
+    confidence: float = Field(default=0.5, ge=0)
+    epochs: int = Field(default=30, ge=1)
+    seeds: int = Field(default=1, ge=1)
+    distillation_weight: float = Field(default=0.8, ge=0)
+    label_weight: float = Field(default=0.2, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+
+
+class RunSection(Section):
+    """Where and with how much the work runs.
+
+    Attributes:
+        executor: file in ``search/executors``.
+        concurrent: trials at a time; as many as the cluster has room for by default.
+        workers: Ray Train workers of a final training.
+        cpus: processor cores of a trial or of a worker; also its number of threads.
+        gpus: GPUs of a trial or of a worker.
+        retries: how often a trial is started again after its machine or process was lost.
+        storage: URL of the Optuna storage; a journal file in the run's folder by default.
+    """
+
+    executor: str = "ray_tune"
+    concurrent: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=1, ge=1)
+    cpus: int = Field(default=1, ge=1)
+    gpus: float = Field(default=0, ge=0)
+    retries: int = Field(default=3, ge=0)
+    storage: str | None = None
+
+
+class RaySection(Section):
+    """``address`` of a running cluster (``auto`` finds it); by default a private one on this machine."""
+
+    address: str | None = None
+
+
+class TrackingSection(Section):
+    """``uri`` of an MLflow tracking server; by default an SQLite store in the run's folder."""
+
+    uri: str | None = None
+    enabled: bool = True
+
+
+class Config(Section):
+    """A whole search. ``name`` is the folder below ``runs``; ``seed`` determines every random choice."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(default=0, ge=0)
+    runs: str = "runs"
+    data: DataSection = DataSection()
+    space: SpaceSection = SpaceSection()
+    limits: LimitsSection = LimitsSection()
+    search: SearchSection = SearchSection()
+    family: FamilySection = FamilySection()
+    run: RunSection = RunSection()
+    ray: RaySection = RaySection()
+    tracking: TrackingSection = TrackingSection()
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.runs) / self.name
+
+    def dump(self) -> str:
+        """YAML that ``parse`` reads back to an equal configuration."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def read(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or has a key or value that is not allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration '{path}': {error.strerror or error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, origin: str = "configuration") -> Config:
+    """Parse and validate YAML; the names of components are checked against the files that exist."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(given, dict):
+        raise ConfigError(f"{origin} must be a mapping of sections, such as 'name: digits'")
+    try:
+        config = Config.model_validate(given)
+    except ValidationError as error:
+        lines = (_sentence(origin, root, details) for details in error.errors())
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    _check_names(config, origin, root)
+    return config
+
+
+def _check_names(config: Config, origin: str, root: yaml.Node) -> None:
+    # Optuna's samplers are one adaptor with several names; search.samplers knows them.
+    from search.samplers import sampler_names
+
+    allowed = {
+        ("data", "source"): components.names(components.SOURCES),
+        ("space", "name"): components.names(components.SPACES),
+        ("search", "sampler"): sampler_names(),
+        ("search", "predictor"): components.names(components.PREDICTORS),
+        ("run", "executor"): components.names(components.EXECUTORS),
+    }
+    for (section, key), names in allowed.items():
+        value = getattr(getattr(config, section), key)
+        if value not in names:
+            where = _where(origin, root, (section, key))
+            raise ConfigError(f"{where}: '{section}.{key}' is '{value}'; it can be {', '.join(names)}")
+
+
+def _sentence(origin: str, root: yaml.Node, details: Any) -> str:
+    location = tuple(part for part in details["loc"] if not (isinstance(part, str) and "[" in part))
+    address = ".".join(map(str, location))
+    where = _where(origin, root, location)
+    if details["type"] == "extra_forbidden":
+        section = _section(location[:-1])
+        return f"{where}: unknown key '{address}'; allowed here: {', '.join(section.model_fields)}"
+    if details["type"] == "missing":
+        return f"{where}: '{address}' is missing"
+    message = details["msg"].removeprefix("Value error, ")
+    return f"{where}: '{address}' is {details['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _section(location: tuple[Any, ...]) -> type[BaseModel]:
+    model: type[BaseModel] = Config
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        model = annotation
+    return model
+
+
+def _where(origin: str, root: yaml.Node, location: tuple[Any, ...]) -> str:
+    """``file, line N`` of the deepest part of a location that the text has."""
+    node, line = root, root.start_mark.line
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not found:
+                break
+            key, node = found[0]
+            line = key.start_mark.line
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            break
+    return f"{origin}, line {line + 1}"

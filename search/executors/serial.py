@@ -1,0 +1,58 @@
+"""Trials one after the other in this process, without Ray."""
+
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import torch
+
+from search.executors.work import Outcome, Workplace, work
+from search.study import Job
+from trainables.data.sources import load_source
+from trainables.family import FinalJob, train_family
+from trainables.trial import Report
+
+
+class Executor:
+    """One trial at a time, with one worker; there is no process to lose, so ``retries`` has nothing to do."""
+
+    def __init__(self, place: Workplace) -> None:
+        """Prepare.
+
+        Raises:
+            ValueError: more than one worker or trial at a time is asked for.
+        """
+        if place.workers > 1 or (place.concurrent or 1) > 1 or place.address is not None:
+            raise ValueError(
+                "executor 'serial' runs one trial with one worker; "
+                "use ray_tune for run.workers, run.concurrent or ray.address"
+            )
+        self._place = place
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def run(
+        self,
+        next_job: Callable[[], Job | None],
+        on_report: Callable[[int, Report], None],
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        while (job := next_job()) is not None:
+            reports: list[Report] = []
+            message = None
+            for item in work(job, self._place):
+                if isinstance(item, str):
+                    message = item
+                else:
+                    reports.append(item)
+                    on_report(job.number, item)
+            on_outcome(Outcome(number=job.number, reports=tuple(reports), message=message))
+
+    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
+        torch.set_num_threads(self._place.cpus)
+        splits = load_source(self._place.source, self._place.keywords)
+        for name, report in train_family(jobs, splits, self._place.folder, device=self._place.device):
+            on_report(name, report)

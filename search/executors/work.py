@@ -1,0 +1,90 @@
+"""What every executor does for a trial, wherever it runs: load the data once, train from the checkpoint on, stop."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from search.study import Job
+from trainables.checkpoint import Checkpoint, CheckpointError
+from trainables.data.sources import load_source
+from trainables.family import FinalJob
+from trainables.trial import Report, Task, TrialFailed, trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """What a worker needs to know of the run, beside the trial itself.
+
+    Attributes:
+        source: file in ``trainables/data``.
+        keywords: of the source's ``load``.
+        folder: the run's folder.
+        concurrent: trials at a time; None for as many as there is room for.
+        workers: Ray Train workers of a final training.
+        cpus: processor cores and threads of a trial or worker.
+        gpus: GPUs of a trial or worker.
+        retries: restarts after a lost process or machine.
+        address: of a running Ray cluster; None for a private one.
+    """
+
+    source: str
+    keywords: Mapping[str, Any]
+    folder: Path
+    concurrent: int | None = None
+    workers: int = 1
+    cpus: int = 1
+    gpus: float = 0
+    retries: int = 3
+    address: str | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cuda", torch.cuda.current_device()) if self.gpus else torch.device("cpu")
+
+    def checkpoint(self, number: int) -> Checkpoint:
+        """Where a trial keeps its state while it runs."""
+        return Checkpoint(path=self.folder / "checkpoints" / f"trial-{number}.pt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of a trial: its reports, and why it failed, if it did."""
+
+    number: int
+    reports: tuple[Report, ...]
+    message: str | None = None
+
+
+class Executor(Protocol):
+    """Where trials and final trainings run. Constructed with a ``Workplace``; used as a context."""
+
+    def __enter__(self) -> "Executor": ...
+    def __exit__(self, *exception: object) -> None: ...
+
+    def run(
+        self,
+        next_job: Callable[[], Job | None],
+        on_report: Callable[[int, Report], None],
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        """Run jobs as places become free, until there is none to start and none runs."""
+
+    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
+        """Run the final trainings, teachers first."""
+
+
+def work(job: Job, place: Workplace) -> Iterator[Report | str]:
+    """Train a job; yields its reports and, if the trial failed, the message as the last item."""
+    torch.set_num_threads(place.cpus)
+    splits = load_source(place.source, place.keywords)
+    task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
+    try:
+        for report in trial(task, splits, checkpoint=place.checkpoint(job.number), device=place.device):
+            yield report
+            if report.epoch >= job.stop:
+                return
+    except (TrialFailed, CheckpointError) as error:
+        yield str(error)

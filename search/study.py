@@ -1,0 +1,265 @@
+"""The Optuna study: the single record of what happened. Resuming a run is reading it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from spaces.candidate import Candidate
+from spaces.dimensions import Choice, Dimension, Integer
+from spaces.space import Space
+from trainables.statistics import Statistics
+from trainables.trial import Report
+
+Purpose = Literal["search", "repeat"]
+JOURNAL = "study.journal"
+UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A trial to run.
+
+    Attributes:
+        number: of the trial in the study.
+        candidate: what to train.
+        epochs: length of the schedule.
+        stop: epoch after which to stop, at most ``epochs``.
+        seed: of the training.
+    """
+
+    number: int
+    candidate: Candidate
+    epochs: int
+    stop: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A trial of the study.
+
+    Attributes:
+        number: of the trial.
+        state: ``WAITING``, ``RUNNING``, ``COMPLETE`` (trained in full), ``PRUNED`` (stopped early) or ``FAIL``.
+        purpose: ``search`` for stage 1, ``repeat`` for a contender that is trained again with a fresh seed.
+        round: of proposals, from 0.
+        candidate: what was trained.
+        statistics: its exact costs.
+        epochs: length of its schedule.
+        stop: epoch after which it was to stop.
+        seed: of the training.
+        predicted: mean and standard deviation predicted when it was proposed, or None.
+        reports: one an epoch.
+        message: why it failed.
+        started: when it was first started.
+        finished: when it ended.
+    """
+
+    number: int
+    state: TrialState
+    purpose: Purpose
+    round: int
+    candidate: Candidate
+    statistics: Statistics
+    epochs: int
+    stop: int
+    seed: int
+    predicted: tuple[float, float] | None
+    reports: tuple[Report, ...]
+    message: str | None
+    started: datetime | None
+    finished: datetime | None
+
+    @property
+    def job(self) -> Job:
+        return Job(number=self.number, candidate=self.candidate, epochs=self.epochs, stop=self.stop, seed=self.seed)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state.is_finished()
+
+    def accuracy_at(self, epoch: int) -> float | None:
+        """Accuracy after ``epoch`` epochs, or after the last one trained if it stopped before; None without a report."""
+        return self.reports[min(epoch, len(self.reports)) - 1].accuracy if self.reports else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTrial:
+    """A trial to be added to the study; see ``Record``."""
+
+    purpose: Purpose
+    round: int
+    candidate: Candidate
+    statistics: Statistics
+    epochs: int
+    stop: int
+    seed: int
+    predicted: tuple[float, float] | None
+
+
+class Study:
+    """The record of one search. One process writes it; any number may read."""
+
+    def __init__(self, *, name: str, storage: BaseStorage, space: Space, create: bool) -> None:
+        """Open the study ``name``, or create it.
+
+        Raises:
+            FileNotFoundError: it does not exist and ``create`` is false.
+        """
+        self._distributions = {
+            address: distribution(dimension)
+            for address, dimension in zip(space.addresses, space.dimensions, strict=True)
+        }
+        try:
+            opener = optuna.create_study if create else optuna.load_study
+            options: dict[str, Any] = {"direction": "maximize", "load_if_exists": True} if create else {}
+            self.optuna = opener(study_name=name, storage=storage, **options)
+        except KeyError:
+            raise FileNotFoundError(f"there is no study '{name}' in its storage") from None
+        self._storage = self.optuna._storage
+        self._study_id = self.optuna._study_id
+
+    def add(self, new: NewTrial) -> Record:
+        """Record a trial that is to run, in one write."""
+        params = {
+            f"{role}.{address}": value
+            for role in ("architecture", "recipe")
+            for address, value in getattr(new.candidate, role).items()
+        }
+        trial = create_trial(
+            state=TrialState.WAITING,
+            params=params,
+            distributions={address: self._distributions[address] for address in params},
+            user_attrs={
+                "purpose": new.purpose,
+                "round": new.round,
+                "candidate": new.candidate.to_dict(),
+                "statistics": asdict(new.statistics),
+                "epochs": new.epochs,
+                "stop": new.stop,
+                "seed": new.seed,
+                "predicted": new.predicted,
+            },
+        )
+        trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
+        return _record(self._storage.get_trial(trial_id))
+
+    def start(self, number: int) -> None:
+        """Record that a trial runs; it may have run before."""
+        trial = self._trial(number)
+        if trial.state == TrialState.WAITING:
+            self._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
+
+    def finish(self, number: int, reports: tuple[Report, ...], message: str | None = None) -> Record:
+        """Record the end of a trial: its curve, then its state, so that a finished trial always has its curve.
+
+        Args:
+            number: of the trial.
+            reports: one an epoch.
+            message: why it failed, if it did.
+        """
+        trial = self._trial(number)
+        if not trial.state.is_finished():
+            curve = [[report.epoch, report.accuracy, report.loss, report.seconds] for report in reports]
+            self._storage.set_trial_user_attr(trial._trial_id, "curve", curve)
+            if message is not None:
+                self._storage.set_trial_user_attr(trial._trial_id, "message", message)
+                self._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
+            else:
+                full = len(reports) >= trial.user_attrs["epochs"]
+                state = TrialState.COMPLETE if full else TrialState.PRUNED
+                self._storage.set_trial_state_values(trial._trial_id, state=state, values=[reports[-1].accuracy])
+        return _record(self._trial(number))
+
+    def records(self) -> list[Record]:
+        """Every trial, by number."""
+        return [_record(trial) for trial in self.optuna.get_trials(deepcopy=False)]
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep a JSON value with the study."""
+        self.optuna.set_user_attr(key, value)
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """What ``note`` kept."""
+        return self.optuna.user_attrs
+
+    def _trial(self, number: int) -> FrozenTrial:
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        return self._storage.get_trial(trial_id)
+
+
+def open_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The storage at a URL, or the journal file in the run's folder.
+
+    A process that was killed in the middle of a write leaves an unfinished last line, which is cut off here.
+    """
+    if url is not None:
+        return RDBStorage(url)
+    journal = folder / JOURNAL
+    if journal.exists():
+        content = journal.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with journal.open("r+b") as file:
+                file.truncate(whole)
+    return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def distribution(dimension: Dimension) -> BaseDistribution:
+    """Optuna's name for a dimension."""
+    if isinstance(dimension, Choice):
+        return CategoricalDistribution(dimension.values)
+    if isinstance(dimension, Integer):
+        step = 1 if dimension.log else dimension.step
+        return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=step)
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+
+
+def _record(trial: FrozenTrial) -> Record:
+    attrs = trial.user_attrs
+    predicted = attrs.get("predicted")
+    return Record(
+        number=trial.number,
+        state=trial.state,
+        purpose=attrs["purpose"],
+        round=attrs["round"],
+        candidate=Candidate.from_dict(attrs["candidate"]),
+        statistics=Statistics(**attrs["statistics"]),
+        epochs=attrs["epochs"],
+        stop=attrs["stop"],
+        seed=attrs["seed"],
+        predicted=None if predicted is None else (predicted[0], predicted[1]),
+        reports=tuple(
+            Report(epoch=int(epoch), accuracy=accuracy, loss=loss, seconds=seconds)
+            for epoch, accuracy, loss, seconds in attrs.get("curve", ())
+        ),
+        message=attrs.get("message"),
+        started=trial.datetime_start,
+        finished=trial.datetime_complete,
+    )
+
+
+def digest(records: list[Record]) -> str:
+    """SHA-256 (16 digits) of what the finished trials were and gave, whatever the clock said."""
+    facts = [
+        [
+            record.number,
+            record.candidate.key,
+            record.state.name,
+            [[r.epoch, r.accuracy, r.loss] for r in record.reports],
+        ]
+        for record in records
+        if record.is_finished
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -1,0 +1,126 @@
+"""A training plan: what the ingredients of a recipe put together, one after the other, before training starts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from spaces import components
+from spaces.candidate import keywords
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Images in [0, 1] at stored resolution, shape (B, C, H, W), and target probabilities, shape (B, K)."""
+
+    image_BCHW: Tensor
+    target_BK: Tensor
+
+
+class Stateful(Protocol):
+    """What a checkpoint keeps."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+
+class Stage(IntEnum):
+    """When an ingredient is applied; each ingredient file states its ``STAGE``."""
+
+    NETWORK = 0
+    """Before the network is built: adds keywords to its ``build``, or sets the batch size."""
+    OPTIMIZER = 1
+    """The network exists."""
+    SCHEDULE = 2
+    """The optimizer exists."""
+    BATCH = 3
+    """Adds a transform of the batches, in the order of the file names."""
+
+
+Transform = Callable[[Batch, torch.Generator], Batch]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What training does. An ingredient is a function from plan to plan.
+
+    Attributes:
+        epochs: length of the full schedule (a trial may be stopped before).
+        images: number of training images.
+        classes: number of classes.
+        batch_size: images in a step, over all workers.
+        build: keywords that ingredients add to the backbone's ``build``.
+        network: the network to train, from images in [0, 1] to class scores; None before it is built.
+        optimizer: None until an ingredient sets it.
+        transforms: applied in turn to every training batch.
+        after_step: called after every optimizer step.
+        evaluated: the network to evaluate where it is not the trained one (a moving average); None for the trained one.
+        states: further states that a checkpoint must keep.
+    """
+
+    epochs: int
+    images: int
+    classes: int
+    batch_size: int = 64
+    build: Mapping[str, Any] = field(default_factory=dict)
+    network: nn.Module | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    transforms: tuple[Transform, ...] = ()
+    after_step: tuple[Callable[[], None], ...] = ()
+    evaluated: nn.Module | None = None
+    states: Mapping[str, Stateful] = field(default_factory=dict)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; a smaller last batch is dropped unless it is the only one."""
+        return max(1, self.images // self.batch_size)
+
+    def built(self) -> nn.Module:
+        """The network.
+
+        Raises:
+            RuntimeError: it has not been built yet.
+        """
+        if self.network is None:
+            raise RuntimeError("the network is built after the ingredients of stage NETWORK")
+        return self.network
+
+    def optimized(self) -> torch.optim.Optimizer:
+        """The optimizer.
+
+        Raises:
+            ValueError: no ingredient has set one.
+        """
+        if self.optimizer is None:
+            raise ValueError("the recipe has no optimizer; give it 'optimizer.name' and a learning rate")
+        return self.optimizer
+
+
+def compose(plan: Plan, recipe: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> Plan:
+    """Apply the ingredients that a recipe names, in the order of their stages and names, and build the network.
+
+    Args:
+        plan: the plan before any ingredient.
+        recipe: value of each address below ``recipe``: ``mixup.alpha`` is keyword ``alpha`` of ``recipe/mixup.py``.
+        build: makes the network from the keywords that the ingredients of stage NETWORK left in ``plan.build``.
+
+    Raises:
+        UnknownComponent: the recipe names an ingredient that no file implements.
+    """
+    knobs: dict[str, dict[str, Any]] = {}
+    for address, value in recipe.items():
+        ingredient, _, keyword = address.partition(".")
+        knobs.setdefault(ingredient, {})[keyword] = value
+    modules = {name: components.load(components.INGREDIENTS, name) for name in knobs}
+    for name in sorted(knobs, key=lambda name: (modules[name].STAGE, name)):
+        if modules[name].STAGE > Stage.NETWORK and plan.network is None:
+            plan = _with_network(plan, build)
+        plan = modules[name].apply(plan, **keywords(knobs[name]))
+    return plan if plan.network is not None else _with_network(plan, build)
+
+
+def _with_network(plan: Plan, build: Callable[[Mapping[str, Any]], nn.Module]) -> Plan:
+    return replace(plan, network=build(plan.build))

@@ -1,0 +1,111 @@
+"""Images in memory (or mapped from disk), and their split into training, search-validation and test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+
+class DataError(ValueError):
+    """The data cannot be used; the message says what is wrong with it and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """N labelled images.
+
+    Attributes:
+        image_NCHW: uint8, in memory or a memory map.
+        label_N: int64 class numbers.
+    """
+
+    image_NCHW: NDArray[np.uint8]
+    label_N: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.label_N)
+
+    def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Images in [0, 1], float32 (B, C, H, W), and their class numbers (B,)."""
+        image_BCHW = torch.from_numpy(np.ascontiguousarray(self.image_NCHW[rows_B]))
+        return image_BCHW.float().div_(255.0), torch.from_numpy(self.label_N[rows_B])
+
+    def take(self, rows_B: NDArray[np.int64]) -> "Images":
+        return Images(image_NCHW=self.image_NCHW[rows_B], label_N=self.label_N[rows_B])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """The three parts of a data set. The search sees ``train`` and ``validation``; ``test`` is read once, at the end.
+
+    Attributes:
+        train: images to fit.
+        validation: the search-validation images, whose accuracy guides every choice.
+        test: images for the final figures of the family.
+        classes: class names, in the order of the class numbers.
+        mean: mean of each channel over the training images, in [0, 1].
+        std: standard deviation of each channel over the training images.
+    """
+
+    train: Images
+    validation: Images
+    test: Images
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        return int(self.train.image_NCHW.shape[1])
+
+    @property
+    def resolution(self) -> int:
+        return int(self.train.image_NCHW.shape[2])
+
+
+def from_parts(train: Images, validation: Images, test: Images, classes: Sequence[str]) -> Splits:
+    """Put the parts together, with the channel statistics of (at most 10,000 of) the training images.
+
+    Raises:
+        DataError: fewer than two classes, or a part without images.
+    """
+    if len(classes) < 2:
+        raise DataError(f"the data has {len(classes)} class ({', '.join(classes) or 'none'}); a classifier needs two")
+    for name, part in (("training", train), ("search-validation", validation), ("test", test)):
+        if not len(part):
+            raise DataError(f"the {name} split has no images; add images or change the shares of the split")
+    rows_B = np.linspace(0, len(train) - 1, num=min(len(train), 10_000), dtype=np.int64)
+    sample_NCHW = train.image_NCHW[rows_B].astype(np.float64) / 255.0
+    mean_C = sample_NCHW.mean(axis=(0, 2, 3))
+    std_C = np.maximum(sample_NCHW.std(axis=(0, 2, 3)), 1e-3)
+    return Splits(
+        train=train,
+        validation=validation,
+        test=test,
+        classes=tuple(classes),
+        mean=tuple(round(float(value), 6) for value in mean_C),
+        std=tuple(round(float(value), 6) for value in std_C),
+    )
+
+
+def stratified(images: Images, share: float, seed: int, names: Sequence[str]) -> tuple[Images, Images]:
+    """Split off ``share`` of the images, with every class in both parts. Returns (rest, share).
+
+    Raises:
+        DataError: a class has too few images to stand in both parts.
+    """
+    count_K = np.bincount(images.label_N, minlength=len(names))
+    if count_K.min() < 2:
+        scarce = names[int(count_K.argmin())]
+        raise DataError(f"class '{scarce}' has {count_K.min()} image(s); a split needs at least two of each class")
+    try:
+        rest, held = train_test_split(
+            np.arange(len(images)), test_size=share, stratify=images.label_N, random_state=seed
+        )
+    except ValueError as error:
+        raise DataError(f"cannot split {len(images)} images of {len(names)} classes at {share:.0%}: {error}") from error
+    return images.take(np.sort(rest)), images.take(np.sort(held))
