@@ -1,0 +1,135 @@
+"""A queue on disk between the search and a slow or absent receiver.
+
+The file is an append-only log of everything ever put, so that a receiver that lost everything can be given it again.
+"""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from search.files import write_text
+
+log = logging.getLogger(__name__)
+
+Entry = Mapping[str, Any]
+
+
+class Refused(Exception):
+    """The receiver will never take this entry; it is set aside instead of being sent again and again."""
+
+
+class Outbox:
+    """Entries are written to disk at once, and delivered in order by a thread that never holds up who puts them.
+
+    Delivery is at least once: an entry may come again after a kill, so that the receiver must tell it from a new one.
+
+    Args:
+        folder: holds ``queue.jsonl`` (all entries), ``sent`` (how far, in bytes), ``refused.jsonl``.
+        connect: called in the thread before the first delivery, and again after one that failed. Returns the function
+            that delivers an entry, and whether the receiver still knows what was sent; if not, all is sent again.
+        retry_s: pause after the first failure; doubles with each further one, up to ``longest_retry_s``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        connect: Callable[[], tuple[Callable[[Entry], None], bool]],
+        *,
+        retry_s: float = 1.0,
+        longest_retry_s: float = 60.0,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._queue, self._sent, self._refused = folder / "queue.jsonl", folder / "sent", folder / "refused.jsonl"
+        self._connect, self._retry_s, self._longest_retry_s = connect, retry_s, longest_retry_s
+        self._size = _drop_torn_line(self._queue)
+        self._offset = self._read_offset()
+        self._connected = self._progressed = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Everything that was ever put, in order."""
+        if self._queue.exists():
+            with self._queue.open(encoding="utf-8") as lines:
+                yield from map(json.loads, lines)
+
+    def put(self, entry: Entry) -> None:
+        """Write an entry; it is delivered later."""
+        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        with self._changed:
+            with self._queue.open("ab") as stream:
+                stream.write(line)
+            self._size += len(line)
+            self._changed.notify_all()
+        self.start()
+
+    def start(self) -> None:
+        """Start delivering what earlier processes left, if nothing is put."""
+        if self._thread is None:
+            # A daemon: a receiver that hangs must not keep the search from ending.
+            self._thread = threading.Thread(target=self._deliver_all, name="outbox", daemon=True)
+            self._thread.start()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything is delivered; False if it is not by then, in which case it stays on disk."""
+        self.start()
+        with self._changed:
+            return self._changed.wait_for(lambda: self._connected and self._offset >= self._size, timeout_s)
+
+    def _read_offset(self) -> int:
+        return min(int(self._sent.read_text() or 0), self._size) if self._sent.exists() else 0
+
+    def _deliver_all(self) -> None:
+        pause = self._retry_s
+        while True:
+            try:
+                self._deliver_until_an_error()
+            except Exception as error:
+                if pause == self._retry_s:
+                    log.warning("results wait in %s, because they cannot be sent: %s", self._queue, error)
+            progressed, self._progressed = self._progressed, False
+            pause = self._retry_s if progressed else min(2 * pause, self._longest_retry_s)
+            threading.Event().wait(pause)
+
+    def _deliver_until_an_error(self) -> None:
+        # Connected at once even if all is sent: only the receiver can say that it lost it.
+        deliver, remembers = self._connect()
+        self._advance(self._offset if remembers else 0)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._offset < self._size)
+            self._deliver_next(deliver)
+            self._progressed = True
+
+    def _deliver_next(self, deliver: Callable[[Entry], None]) -> None:
+        with self._queue.open("rb") as stream:
+            stream.seek(self._offset)
+            line = stream.readline()
+        try:
+            deliver(json.loads(line))
+        except Refused as refusal:
+            log.warning("an entry was refused and set aside in %s: %s", self._refused, refusal)
+            with self._refused.open("ab") as aside:
+                aside.write(line)
+        self._advance(self._offset + len(line))
+
+    def _advance(self, offset: int) -> None:
+        write_text(self._sent, str(offset))
+        with self._changed:
+            self._connected, self._offset = True, offset
+            self._changed.notify_all()
+
+
+def _drop_torn_line(path: Path) -> int:
+    """Cut off a last line that a kill left unfinished; returns the size of the file."""
+    if not path.exists():
+        return 0
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+    return whole
