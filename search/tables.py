@@ -18,8 +18,6 @@ from spaces.space import Codes, Space
 
 MILLIONS = "_millions"
 ROLES = ("architecture", "recipe")
-REPEATS = 3
-"""Dimensions that share one list of values are summarised by counts from this number of them on."""
 
 
 class MalformedTable(ValueError):
@@ -38,7 +36,7 @@ class Table:
         scores_NS: one column per recorded seed, NaN where one is missing; the metric itself where there are no seeds.
         costs: exact costs by name (``macs``, ``params``), in units, shape (N,).
         measured: costs that had to be measured (latency, training time), by column, NaN where missing.
-        statistics_NK: free statistics: logarithms of the costs, then ``repeated_counts``.
+        statistics_NK: free statistics: the logarithms of the costs.
         statistic_names: name of each column of ``statistics_NK``.
         complete: whether every member of the space is recorded.
     """
@@ -56,14 +54,14 @@ class Table:
 
     @cached_property
     def _sorted_keys(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
-        key_N = _keys(self.codes_ND)
+        key_N = row_keys(self.codes_ND)
         order_N = np.argsort(key_N)
         return key_N[order_N], order_N
 
     def find(self, codes_MD: Codes) -> NDArray[np.intp]:
         """Row of each candidate, shape (M,); -1 where it is not recorded."""
         key_N, order_N = self._sorted_keys
-        wanted_M = _keys(codes_MD)
+        wanted_M = row_keys(codes_MD)
         place_M = np.minimum(np.searchsorted(key_N, wanted_M), len(key_N) - 1)
         return np.where(key_N[place_M] == wanted_M, order_N[place_M], -1)
 
@@ -85,36 +83,10 @@ class Table:
         return "macs" if "macs" in self.costs else "params"
 
 
-def _keys(codes_ND: Codes) -> NDArray[Any]:
-    """One sortable fixed-width byte string per row, shape (N,)."""
+def row_keys(codes_ND: Codes) -> NDArray[Any]:
+    """One sortable fixed-width byte string per row, shape (N,): equal where all codes are equal."""
     rows_ND = np.ascontiguousarray(codes_ND, dtype=np.int16)
     return rows_ND.view(f"S{rows_ND.shape[1] * 2}").ravel()
-
-
-def repeated_counts(space: Space, codes_ND: Codes) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Counts over positions, shape (N, C), and their names: free statistics of any space with repeated choices.
-
-    Dimensions of one role that share one list of values (the operations of a cell, the kernels of all stages) are
-    interchangeable to a first approximation. Ordered ones give the mean level, unordered ones the share of each value;
-    the simple graph features of GRAF (Kadlecova et al., ICML 2024) reduced to what needs no graph.
-    """
-    groups: dict[Any, list[int]] = {}
-    for column, (address, dimension) in enumerate(zip(space.addresses, space.dimensions, strict=True)):
-        ordered = not isinstance(dimension, Choice) or dimension.ordered
-        groups.setdefault((address.partition(".")[0], tuple(map(repr, dimension.values)), ordered), []).append(column)
-    columns: list[NDArray[np.float64]] = []
-    names: list[str] = []
-    for number, ((role, values, ordered), members) in enumerate(groups.items()):
-        if len(members) < REPEATS or len(values) < 2:
-            continue
-        code_NG = codes_ND[:, members]
-        if ordered:
-            columns.append(np.maximum(code_NG, 0).mean(axis=1))
-            names.append(f"{role}.mean{number}")
-        else:
-            columns += [(code_NG == code).mean(axis=1) for code in range(len(values))]
-            names += [f"{role}.share{number}={value}" for value in values]
-    return (np.stack(columns, axis=1) if columns else np.zeros((len(codes_ND), 0))), tuple(names)
 
 
 # reading -------------------------------------------------------------------------------------------------------------
@@ -154,14 +126,13 @@ def _table(path: Path, description: Mapping[str, Any], frame: pd.DataFrame) -> T
     space = Space(name=description["name"], backbone="recorded", **_by_role(dimensions))
     codes_ND = np.stack([_codes(path, frame, address, choice) for address, choice in dimensions], axis=1)
     scored_N, scores_NS, truth_N = _scores(path, description["metric"], frame)
-    if len(np.unique(_keys(codes_ND))) < len(codes_ND):
+    if len(np.unique(row_keys(codes_ND))) < len(codes_ND):
         raise MalformedTable(f"{path}: some candidates have more than one row; average them over their rows first")
     costs = dict(_cost(path, frame, name) for name in description["statistics"])
     if not {"macs", "params"} & set(costs):
         raise MalformedTable(
             f"{path}: 'statistics' names {sorted(costs)}; it needs macs or params (or _millions of them)"
         )
-    counts_NC, count_names = repeated_counts(space, codes_ND)
     logs_NL = np.log(np.stack(list(costs.values()), axis=1))
     return Table(
         name=description["name"],
@@ -174,8 +145,8 @@ def _table(path: Path, description: Mapping[str, Any], frame: pd.DataFrame) -> T
             name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)[scored_N]
             for name in description.get("measured_costs", [])
         },
-        statistics_NK=np.concatenate([logs_NL, counts_NC], axis=1)[scored_N],
-        statistic_names=(*(f"log_{name}" for name in costs), *count_names),
+        statistics_NK=logs_NL[scored_N],
+        statistic_names=tuple(f"log_{name}" for name in costs),
         complete=bool(scored_N.sum() == space.count()),
     )
 

@@ -1,0 +1,69 @@
+"""Expected improvement of a whole family: one surrogate, many budgets, exact costs."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erfcx, log_ndtr, logsumexp
+
+from search.samplers._supply import hamming
+from spaces.space import Codes
+
+Floats = NDArray[np.float64]
+
+_LOG_SQRT_2PI = 0.5 * np.log(2 * np.pi)
+_LOG_SQRT_HALF_PI = 0.5 * np.log(np.pi / 2)
+_TAIL = -1e5
+"""Below this many standard deviations 1 - |z| * (Mills ratio) is all rounding, and its limit 1 / z^2 takes over."""
+
+
+def log_improvement(z: Floats) -> Floats:
+    """``log(phi(z) + z * Phi(z))``, accurate in both tails (Ament et al., NeurIPS 2023, equation 9)."""
+    low = z < -1.0
+    out = np.empty_like(z)
+    high = z[~low]
+    out[~low] = np.log(np.exp(-0.5 * high**2 - _LOG_SQRT_2PI) + high * np.exp(log_ndtr(high)))
+    below = z[low]
+    clipped = np.maximum(below, _TAIL)
+    mills = np.log(erfcx(-clipped / np.sqrt(2)) * -clipped) + _LOG_SQRT_HALF_PI
+    remainder = np.where(below > _TAIL, np.log(-np.expm1(np.minimum(mills, -1e-300))), -2 * np.log(-below))
+    out[low] = -0.5 * below**2 - _LOG_SQRT_2PI + remainder
+    return out
+
+
+def log_expected_improvement(mean_N: Floats, std_N: Floats, best: float | Floats) -> Floats:
+    """Logarithm of the expected improvement over ``best``; ``-inf`` only where std is 0 and mean does not exceed it."""
+    gain = mean_N - best
+    certain = std_N <= 0
+    std = np.where(certain, 1.0, std_N)
+    with np.errstate(divide="ignore"):
+        sure = np.log(np.maximum(gain, 0.0))
+    gain_N: Floats = np.where(certain, sure, np.log(std) + log_improvement(gain / std))
+    return gain_N
+
+
+def family_improvement(
+    mean_N: Floats, std_N: Floats, fits_KN: NDArray[np.bool_], best_K: Floats, weight_K: Floats
+) -> Floats:
+    """Logarithm of the weighted sum, over the budgets a candidate fits, of its expected improvement; shape (N,).
+
+    Costs are exact, so the expected hypervolume improvement of (score, cost) is an integral over budgets of the
+    expected improvement at each; with the user's budgets it is this sum.
+    """
+    gain_KN = log_expected_improvement(mean_N[None, :], std_N[None, :], best_K[:, None])
+    with np.errstate(divide="ignore"):
+        weighted_KN = np.where(fits_KN, gain_KN + np.log(weight_K)[:, None], -np.inf)
+    return np.asarray(logsumexp(weighted_KN, axis=0))
+
+
+def incumbents(mean_N: Floats, fits_KN: NDArray[np.bool_]) -> Floats:
+    """Best posterior mean among the trained candidates of each budget; the worst of all where a budget has none."""
+    inside_KN = np.where(fits_KN, mean_N[None, :], -np.inf)
+    best_K = inside_KN.max(axis=1)
+    return np.where(np.isfinite(best_K), best_K, mean_N.min())
+
+
+def diverse(codes_ND: Codes, chosen: list[Codes], distance: int) -> NDArray[np.bool_]:
+    """Which candidates differ from every chosen one in at least ``distance`` dimensions, shape (N,)."""
+    far_N = np.ones(len(codes_ND), dtype=bool)
+    for chosen_D in chosen:
+        far_N &= hamming(codes_ND, chosen_D) >= distance
+    return far_N

@@ -1,0 +1,46 @@
+"""The first candidates of a search: one from each stratum of the cost, far from one another."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.problem import Problem
+from search.samplers._supply import Supply, without
+from spaces.encoding import encode
+from spaces.space import Codes
+
+DRAWN = 2000
+"""Candidates from which a start is chosen."""
+
+
+def stratified(supply: Supply, n: int, rng: np.random.Generator, avoid_ND: Codes | None = None) -> Codes:
+    """Up to ``n`` distinct candidates: costs are cut into ``n`` quantiles, each gives the one farthest from the others.
+
+    The strata are visited in random order, so that the first few are spread as well. Fewer come back where fewer exist.
+    """
+    drawn_ND = supply.draw(DRAWN, rng)
+    if avoid_ND is not None:
+        drawn_ND = without(drawn_ND, avoid_ND)
+    x_NF = encode(supply.space, drawn_ND)
+    order_N = np.argsort(_cost(supply.problem, drawn_ND), kind="stable")
+    gap_N = np.full(len(drawn_ND), np.inf)
+    if avoid_ND is not None and len(avoid_ND):
+        for x_F in encode(supply.space, avoid_ND[-200:]):
+            gap_N = np.minimum(gap_N, np.abs(x_NF - x_F).sum(axis=1))
+    chosen: list[int] = []
+    strata = [rows for rows in np.array_split(order_N, n) if len(rows)]
+    for stratum in rng.permutation(len(strata)):
+        rows = strata[stratum]
+        pick = int(rows[np.argmax(gap_N[rows])]) if np.isfinite(gap_N[rows]).any() else int(rng.choice(rows))
+        chosen.append(pick)
+        gap_N = np.minimum(gap_N, np.abs(x_NF - x_NF[pick]).sum(axis=1))
+    return drawn_ND[chosen]
+
+
+def _cost(problem: Problem, codes_ND: Codes) -> NDArray[np.float64]:
+    """The cost that strata are cut along: the first one that a budget bounds, else the first one known, else none."""
+    if not len(codes_ND):
+        return np.zeros(0)
+    costs = problem.costs(codes_ND)
+    bounded = [name for budget in problem.budgets for name in budget.bounds()]
+    names = [*bounded, *costs]
+    return np.asarray(costs[names[0]], dtype=np.float64) if names else np.zeros(len(codes_ND))

@@ -1,0 +1,268 @@
+"""Our sampler: one surrogate for all budgets, exact costs, expected improvement summed over the family."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from predictors.protocol import Predictor
+from search.limits import Costs, Limits
+from search.problem import Observations, Problem
+from search.samplers import _acquisition as acquisition
+from search.samplers._bridge import Bridge, observations, pending, space_of
+from search.samplers._start import stratified
+from search.samplers._supply import Supply, distinct, without
+from spaces import components
+from spaces.encoding import encode, layout
+from spaces.space import Codes, Condition
+
+Floats = NDArray[np.float64]
+
+SCREENED = 2000
+"""Uniform candidates that are scored for each proposal, beside the neighbourhoods of the incumbents."""
+
+LEAST_WEIGHT = 0.1
+"""A budget whose scores vary less than this share of the most varied budget's counts as if they varied that much."""
+
+CREDIT = 0.3
+"""A pending or just chosen candidate counts as an incumbent of its mean plus this many standard deviations."""
+
+
+class Sampler(BaseSampler):
+    """Proposes what to train next for all budgets at once; ``propose`` for NARS, the optuna methods for plain scripts.
+
+    ``propose`` is a pure function of the observations, the pending candidates and the seed, so that resuming a search
+    is replaying it. The method: a predictor of the score (a Gaussian process by default); the expected improvement of
+    each budget's incumbent, taken from the posterior so that one lucky seed does not stop the search, summed over the
+    budgets that the candidate fits (``search.samplers._acquisition``); pending candidates are believed to score as predicted.
+
+    Args:
+        problem: space, exact costs, limits and budgets.
+        seed: of every random choice.
+        predictor: file name in ``predictors``.
+        start: candidates proposed before the first model, one from each stratum of the cost.
+        distance: dimensions in which candidates of one batch differ at least, while there are such candidates.
+
+    Raises:
+        ValueError: ``start`` or ``distance`` is below 1, or no predictor has this name.
+    """
+
+    def __init__(
+        self, problem: Problem, *, seed: int, predictor: str = "gp", start: int = 10, distance: int = 2
+    ) -> None:
+        if start < 1 or distance < 1:
+            raise ValueError(f"start and distance are at least 1, given {start} and {distance}")
+        self.problem, self.seed, self.start, self.distance = problem, seed, start, distance
+        self._supply = Supply(problem)
+        self._predictor = predictor
+        self._model = components.load(components.PREDICTORS, predictor).Model
+        self._options = {"refit": "grown"} if predictor == "gp" else {}
+        self._fitted: Predictor | None = None
+        self._bridge = Bridge.of_space(problem.space)
+
+    # proposing -------------------------------------------------------------------------------------------------------
+
+    def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
+        """``n`` candidates to train next, feasible and different from all observed and pending ones, shape (n, D).
+
+        Only when no other feasible candidate was found (a small space, searched to its end) are candidates repeated.
+        """
+        rng = np.random.default_rng([self.seed, len(observed.codes_ND), len(pending_ND)])
+        seen_ND = np.concatenate([observed.codes_ND, pending_ND])
+        picks_ND = self._opening(seen_ND, n)
+        missing = n - len(picks_ND)
+        if missing and len(observed.codes_ND) >= 2:
+            waiting_ND = np.concatenate([pending_ND, picks_ND])
+            picks_ND = np.concatenate([picks_ND, self._improving(observed, waiting_ND, missing, rng)])
+        elif missing:
+            picks_ND = np.concatenate([picks_ND, self._fresh(np.concatenate([seen_ND, picks_ND]), missing, rng)])
+        return picks_ND
+
+    def _opening(self, seen_ND: Codes, n: int) -> Codes:
+        """What is left of the first candidates, at most ``n``."""
+        if len(seen_ND) >= self.start:
+            return seen_ND[:0]
+        first_ND = stratified(self._supply, self.start, np.random.default_rng([self.seed]))
+        return without(first_ND, seen_ND)[: min(n, self.start - len(seen_ND))]
+
+    def _fresh(self, seen_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
+        """Unseen candidates, spread over the costs; repeated ones where there are none left."""
+        new_ND = without(stratified(self._supply, n, rng, avoid_ND=seen_ND), seen_ND)
+        if len(new_ND) == n:
+            return new_ND
+        more_ND = without(self._unseen(np.concatenate([seen_ND, new_ND]), rng), new_ND)
+        new_ND = np.concatenate([new_ND, more_ND])[:n]
+        again_ND = self._supply.draw(SCREENED, rng)
+        repeats = again_ND[np.arange(n - len(new_ND)) % len(again_ND)]
+        return np.concatenate([new_ND, repeats])
+
+    def _unseen(self, seen_ND: Codes, rng: np.random.Generator) -> Codes:
+        listed = self._supply.everything
+        return without(self._supply.draw(SCREENED, rng) if listed is None else listed, seen_ND)
+
+    def _improving(self, observed: Observations, waiting_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
+        """``n`` candidates by the family's expected improvement, one after the other, each believed once chosen."""
+        model = self._fit(observed)
+        seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
+        known = _Belief.of(self, model, distinct(seen_ND))
+        best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
+        field = self._field(model, known, seen_ND, rng)
+        if len(field.codes_ND) < n:
+            return self._fresh(seen_ND, n, rng)
+        weight_K = _weights(field, known)
+        for code_D in waiting_ND:
+            best_K = _Belief.of(self, model, code_D[None]).credit(0, best_K)
+        chosen: list[int] = []
+        apart: list[Codes] = list(waiting_ND)
+        for _ in range(n):
+            gain_N = acquisition.family_improvement(field.mean_N, field.std_N, field.fits_KN, best_K, weight_K)
+            gain_N[chosen] = -np.inf
+            far_N = acquisition.diverse(field.codes_ND, apart, self.distance)
+            far_N[chosen] = False
+            pick = int(np.argmax(np.where(far_N, gain_N, -np.inf) if far_N.any() else gain_N))
+            chosen.append(pick)
+            apart.append(field.codes_ND[pick])
+            best_K = field.credit(pick, best_K)
+        return field.codes_ND[chosen]
+
+    def _fit(self, observed: Observations) -> Predictor:
+        """The predictor, fitted to the observations."""
+        space = self.problem.space
+        if self._fitted is None or self._predictor != "gp":
+            self._fitted = self._model(
+                layout=layout(space), rng=np.random.default_rng([self.seed, len(observed.codes_ND)]), **self._options
+            )
+        self._fitted.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), observed.score_N)
+        return self._fitted
+
+    def _field(self, model: Predictor, known: "_Belief", seen_ND: Codes, rng: np.random.Generator) -> "_Belief":
+        """Unseen candidates worth comparing: uniform ones, neighbourhoods of the incumbents, then those of the best."""
+        listed = self._supply.everything
+        if listed is not None and len(listed) <= 2 * SCREENED:
+            return _Belief.of(self, model, without(listed, seen_ND))
+        centres_MD = distinct(known.codes_ND[known.leaders(2)])
+        drawn_ND = np.concatenate([self._supply.draw(SCREENED, rng), self._supply.around(centres_MD, rng)])
+        field = _Belief.of(self, model, without(distinct(drawn_ND), seen_ND))
+        best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
+        gain_N = acquisition.family_improvement(
+            field.mean_N, field.std_N, field.fits_KN, best_K, _weights(field, known)
+        )
+        climbers_MD = field.codes_ND[np.argsort(-gain_N, kind="stable")[:5]]
+        near_ND = without(
+            distinct(self._supply.around(climbers_MD, rng, pairs=8)), np.concatenate([seen_ND, field.codes_ND])
+        )
+        return field.joined(_Belief.of(self, model, near_ND)) if len(near_ND) else field
+
+    # optuna ----------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def for_optuna(
+        cls,
+        distributions: Mapping[str, BaseDistribution],
+        *,
+        roles: Mapping[str, str],
+        costs: Callable[[Mapping[str, NDArray[Any]]], Costs] | None = None,
+        limits: Limits | None = None,
+        budgets: Sequence[Limits] = (),
+        conditions: Mapping[str, Condition] | None = None,
+        seed: int,
+        **options: Any,
+    ) -> Self:
+        """The sampler of a plain Optuna script.
+
+        Args:
+            distributions: every parameter that the objective suggests, as Optuna describes it. Real parameters and long
+                integer ranges become grids (``search.samplers._bridge.space_of``).
+            roles: ``architecture`` or ``recipe`` for each parameter.
+            costs: from value arrays by parameter name to cost arrays by name (``macs``, ``params``, ``activations``,
+                ``latency_ms``), shape (N,); exact and free. Without it no limits can be given. An inactive parameter
+                shows its first value.
+            limits: no candidate outside them is proposed; by default those of the last budget.
+            budgets: limits of each member of the family, tightest first; by default one member, under ``limits``.
+            conditions: parameters that are suggested only for some values of another, which stands before them.
+            seed: of every random choice.
+            options: other arguments of the sampler.
+
+        Raises:
+            ValueError: a parameter without a role, or limits without costs.
+        """
+        bridge = space_of(distributions, roles, conditions or {})
+        problem = bridge.problem(costs, limits, tuple(budgets))
+        sampler = cls(problem, seed=seed, **options)
+        sampler._bridge = bridge
+        return sampler
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return dict(self._bridge.distributions)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if len(study.directions) != 1:
+            raise ValueError("the sampler 'nars' takes a study with one objective: costs are limits, not objectives")
+        known = observations(study, self._bridge)
+        return self._bridge.params(self.propose(known, pending(study, trial, self._bridge), 1)[0])
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        declared = self._bridge.distributions
+        problem = (
+            f"is declared as {declared[param_name]} and is suggested as {param_distribution}, or its condition is off"
+            if param_name in declared
+            else f"is not declared; the declared ones are {', '.join(declared)}"
+        )
+        raise ValueError(f"parameter '{param_name}' {problem}")
+
+
+class _Belief:
+    """What the model thinks of some candidates, and which budgets they fit."""
+
+    def __init__(self, codes_ND: Codes, mean_N: Floats, std_N: Floats, fits_KN: NDArray[np.bool_]) -> None:
+        self.codes_ND, self.mean_N, self.std_N, self.fits_KN = codes_ND, mean_N, std_N, fits_KN
+
+    @classmethod
+    def of(cls, sampler: Sampler, model: Predictor, codes_ND: Codes) -> Self:
+        problem = sampler.problem
+        if not len(codes_ND):
+            return cls(codes_ND, np.zeros(0), np.zeros(0), np.zeros((len(problem.budgets), 0), dtype=bool))
+        prediction = model.predict(encode(problem.space, codes_ND), problem.statistics(codes_ND))
+        return cls(codes_ND, prediction.mean_N, prediction.std_N, problem.affordable(codes_ND))
+
+    def joined(self, other: "_Belief") -> "_Belief":
+        return _Belief(
+            np.concatenate([self.codes_ND, other.codes_ND]),
+            np.concatenate([self.mean_N, other.mean_N]),
+            np.concatenate([self.std_N, other.std_N]),
+            np.concatenate([self.fits_KN, other.fits_KN], axis=1),
+        )
+
+    def leaders(self, each: int) -> NDArray[np.intp]:
+        """Rows of the ``each`` best means within every budget, without repeats."""
+        ranked_KN = np.argsort(np.where(self.fits_KN, -self.mean_N[None, :], np.inf), axis=1, kind="stable")[:, :each]
+        fits_KE = np.take_along_axis(self.fits_KN, ranked_KN, axis=1)
+        return np.unique(ranked_KN[fits_KE])
+
+    def credit(self, row: int, best_K: Floats) -> Floats:
+        """The incumbents if this candidate turned out a little better than predicted (a kriging believer)."""
+        believed = self.mean_N[row] + CREDIT * self.std_N[row]
+        return np.where(self.fits_KN[:, row], np.maximum(best_K, believed), best_K)
+
+
+def _weights(field: _Belief, known: _Belief) -> Floats:
+    """What a unit of score is worth to each budget: one over the distance from the median to the best candidate.
+
+    A family is as good as its members are, each measured against what its own budget allows.
+    """
+    range_K = np.ones(len(field.fits_KN))
+    for k, fits_N in enumerate(field.fits_KN):
+        inside = field.mean_N[fits_N]
+        if len(inside) > 1:
+            best = max(inside.max(), known.mean_N[known.fits_KN[k]].max(initial=-np.inf))
+            range_K[k] = best - np.median(inside)
+    return 1.0 / np.maximum(range_K, max(LEAST_WEIGHT * range_K.max(), 1e-12))
