@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from predictors.protocol import Prediction, Predictor
 from search.archive import Archive, everybody, fingerprint, first_of_each
 from search.breeding import breed, describe_limits, reach, tighten, unreachable
+from search.exact import Chain
 from search.limits import Limits, UnreachableLimit
 from search.problem import Problem
 from search.screen import Screen, take
@@ -23,8 +24,15 @@ from spaces.space import Codes
 from spaces.variation import neighbours
 
 CHUNK = 8192
-ORIGINS = ("given to start from", "fresh sample", "bred by evolution", "one-change neighbour", "whole space scored")
-START, FRESH, BRED, NEAR, WHOLE = range(len(ORIGINS))
+ORIGINS = (
+    "given to start from",
+    "fresh sample",
+    "bred by evolution",
+    "one-change neighbour of a winner",
+    "best by its neighbouring genes (dynamic program)",
+    "everybody was judged",
+)
+START, FRESH, BRED, NEAR, EXACT, WHOLE = range(len(ORIGINS))
 
 Values = NDArray[np.float64]
 
@@ -39,6 +47,8 @@ class Pick:
         std: standard deviation of the predicted score.
         costs: its exact costs by name.
         budget: the limits it was chosen for.
+        upper: no candidate within the budget has an objective (mean - confidence * std) above this.
+        certain: whether ``upper`` is proven, because everybody was judged; otherwise it is ``search.exact``'s estimate.
         why: one sentence for people.
     """
 
@@ -47,6 +57,8 @@ class Pick:
     std: float
     costs: Mapping[str, float]
     budget: Limits
+    upper: float
+    certain: bool
     why: str
 
 
@@ -126,12 +138,14 @@ def evolve(
         whole = everybody(problem.space)
     if whole is not None:
         _offer_all(archive, judge, whole)
+        upper_K = archive.best_K
     else:
         until = None if seconds is None else time.monotonic() + seconds
         evolution = _Evolution(judge, archive, rng, children, judged, samples)
         evolution.start(start_ND)
         evolution.run(generations, tolerance, patience, until)
-    return _picks(archive, judge, budgets, per_budget)
+        upper_K = evolution.upper()
+    return _picks(archive, judge, budgets, per_budget, upper_K, certain=whole is not None)
 
 
 def _offer_all(archive: Archive, judge: Judge, whole_ND: Codes) -> None:
@@ -179,6 +193,7 @@ class _Evolution:
         # Half of what the student learns from lies where the search begins, not where the space is largest.
         self.offer(uniform(self.space, self.samples // 2, self.rng), FRESH, lessons=True)
         self.offer(self.bred(self.samples // 2), BRED, lessons=True)
+        self.offer(self.chain().starts(), EXACT)
 
     def bred(self, count: int) -> Codes:
         """Children of the members and, one parent in five, of strangers that keep other regions open."""
@@ -209,13 +224,28 @@ class _Evolution:
             idle = 0 if gained else idle + 1
 
     def learn(self) -> Screen:
-        """A new student: half of its lessons are the latest predictions, half are drawn from all earlier ones."""
+        """A new student: half of its lessons are the latest judgements, half are drawn from all earlier ones."""
+        codes_ND, value_N = self.lessons()
+        places = max(8, 3 * self.judged // len(self.archive.budgets))
+        return Screen(self.problem, self.archive.budgets, codes_ND, value_N, places)
+
+    def lessons(self) -> tuple[Codes, Values]:
+        """Up to ``samples`` of the candidates judged so far."""
         codes_ND, value_N = np.concatenate(self.codes), np.concatenate(self.values)
         late = max(0, len(codes_ND) - self.samples // 2)
         early = self.rng.permutation(late)[: self.samples - self.samples // 2]
         rows = np.concatenate([np.sort(early), np.arange(late, len(codes_ND))])
-        places = max(8, 3 * self.judged // len(self.archive.budgets))
-        return Screen(self.problem, self.archive.budgets, codes_ND[rows], value_N[rows], places)
+        return codes_ND[rows], value_N[rows]
+
+    def chain(self) -> Chain:
+        codes_ND, value_N = self.lessons()
+        return Chain(self.space, self.archive.budgets, codes_ND, value_N, self.problem.costs(codes_ND))
+
+    def upper(self) -> Values:
+        """Estimated upper bound of the objective within each budget, from everything judged."""
+        codes_ND, value_N = np.concatenate(self.codes), np.concatenate(self.values)
+        bounds = self.chain().bounds(codes_ND, value_N, self.problem.costs(codes_ND), certain=False)
+        return np.array([bound.upper for bound in bounds])
 
     def polish(self, codes_ND: Codes, at_most: int | None = None) -> int:
         """Judge all neighbours of rows not polished before, best first, until ``at_most`` are judged; how many."""
@@ -234,7 +264,9 @@ def _keys(codes_ND: Codes) -> list[bytes]:
     return [key.tobytes() for key in fingerprint(codes_ND)]
 
 
-def _picks(archive: Archive, judge: Judge, budgets: Sequence[Limits], per_budget: int) -> tuple[Pick, ...]:
+def _picks(
+    archive: Archive, judge: Judge, budgets: Sequence[Limits], per_budget: int, upper_K: Values, *, certain: bool
+) -> tuple[Pick, ...]:
     picks: list[Pick] = []
     for k, budget in enumerate(budgets):
         taken = min(per_budget, int(archive.filled_K[k]))
@@ -248,6 +280,8 @@ def _picks(archive: Archive, judge: Judge, budgets: Sequence[Limits], per_budget
                     std=float(prediction.std_N[row]),
                     costs={name: float(cost_N[row]) for name, cost_N in costs.items()},
                     budget=budget,
+                    upper=float(upper_K[k]),
+                    certain=certain,
                     why=_why(row, judge, budget, ORIGINS[archive.origin_KE[k, row]]),
                 )
             )
