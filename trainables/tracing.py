@@ -6,7 +6,7 @@ The reference that every backbone's ``cost`` is tested against, and the only cou
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,17 +19,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore compiles one of its losses with torch.jit at import
     from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
-# fvcore names einsum, bmm and matmul apart; which one a matrix product becomes depends on how it is written.
-MATRIX_PRODUCTS = ("aten::einsum", "aten::bmm", "aten::matmul", "aten::addmm", "aten::linear")
-UNCOUNTED_MACS = ("aten::batch_norm", "aten::group_norm", "aten::layer_norm", "aten::instance_norm", "aten::adaptive_avg_pool2d",
-                  "aten::upsample_nearest2d", "aten::upsample_bilinear2d", "aten::grid_sampler")  # fmt: skip
-UNCOUNTED_ACTIVATIONS = ("aten::einsum", "aten::bmm", "aten::matmul", "aten::lstm")
+MATRIX_PRODUCTS = ("mm", "bmm", "matmul", "einsum", "scaled_dot_product_attention")
+LAYERS = ("conv", "linear", "addmm")
 
 
 def trace(network: nn.Module, *, channels: int, resolution: int) -> Statistics:
     """Count a network for one image by running fvcore over its trace; takes a tenth of a second or more.
-
-    The network may live on the meta device.
 
     Args:
         network: maps images (1, channels, resolution, resolution) to anything.
@@ -40,14 +35,18 @@ def trace(network: nn.Module, *, channels: int, resolution: int) -> Statistics:
     image = torch.zeros(1, channels, resolution, resolution, device=parameter.device, dtype=parameter.dtype)
     with _evaluating(network), _quiet():
         macs = FlopCountAnalysis(network, image)
-        macs.set_op_handle(**dict.fromkeys(UNCOUNTED_MACS), **{"aten::scaled_dot_product_attention": _attention_macs})
-        activations = ActivationCountAnalysis(network, image).set_op_handle(**dict.fromkeys(UNCOUNTED_ACTIVATIONS))
+        macs.set_op_handle("aten::scaled_dot_product_attention", _attention_macs)
+        activations = ActivationCountAnalysis(network, image)
         return Statistics(
-            macs=int(macs.total()),
+            macs=_total(macs.by_operator(), (*LAYERS, *MATRIX_PRODUCTS)),
             params=sum(p.numel() for p in network.parameters() if p.requires_grad),
-            activations=int(activations.total()),
+            activations=_total(activations.by_operator(), LAYERS),
             resolution=resolution,
         )
+
+
+def _total(by_operator: Mapping[str, float], counted: tuple[str, ...]) -> int:
+    return int(sum(by_operator.get(name, 0) for name in counted))
 
 
 def _attention_macs(inputs: list[Any], outputs: list[Any]) -> int:

@@ -210,6 +210,7 @@ def _tally(
     tally.conv(inputs, pooled, 1, sides[-1])
     tally.pooled = tally.pooled + pooled * sides[-1] * sides[-1]
     tally.linear(pooled, head_width, bias=False)
+    tally.pooled = tally.pooled + head_width  # the authors pool the head's 1x1 map once more
     tally.linear(head_width, classes)
     return tally, macs_per_stage
 
