@@ -69,6 +69,11 @@ class Space:
         """Full address of every dimension, in column order: architecture, then recipe."""
         return tuple(f"{role}.{address}" for role in ("architecture", "recipe") for address in getattr(self, role))
 
+    @property
+    def joins_families(self) -> bool:
+        """Whether the backbone is itself a dimension, as in spaces made by ``spaces.families.join``."""
+        return "backbone" in self.architecture
+
     @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
         return (*self.architecture.values(), *self.recipe.values())
@@ -210,7 +215,26 @@ class Space:
             if code != INACTIVE:
                 role, _, below = address.partition(".")
                 parts[role][below] = dimension.values[code]
-        return Candidate(backbone=self.backbone, objective=self.objective, **parts)
+        backbone = self.backbone
+        if self.joins_families:
+            backbone = str(parts["architecture"].pop("backbone"))
+            own = {address.removeprefix(f"{backbone}."): value for address, value in parts["architecture"].items()}
+            parts["architecture"] = own
+        return Candidate(backbone=backbone, objective=self.objective, **parts)
+
+    def _addressed(self, candidate: Candidate) -> dict[str, Value]:
+        """A candidate's values by full address of this space."""
+        architecture = dict(candidate.architecture)
+        if self.joins_families:
+            architecture = {f"{candidate.backbone}.{address}": value for address, value in architecture.items()}
+            architecture["backbone"] = candidate.backbone
+        elif candidate.backbone != self.backbone:
+            raise ValueError(
+                f"candidate {candidate.key} has the backbone '{candidate.backbone}', "
+                f"space '{self.name}' has '{self.backbone}'"
+            )
+        parts = (("architecture", architecture), ("recipe", candidate.recipe))
+        return {f"{role}.{address}": value for role, part in parts for address, value in part.items()}
 
     def encode(self, candidates: Sequence[Candidate]) -> Codes:
         """The codes of candidates, shape (N, D): the inverse of ``decode``.
@@ -220,11 +244,7 @@ class Space:
         """
         codes_ND = np.full((len(candidates), len(self.dimensions)), INACTIVE, dtype=np.int16)
         for row, candidate in enumerate(candidates):
-            given = {
-                f"{role}.{address}": value
-                for role in ("architecture", "recipe")
-                for address, value in getattr(candidate, role).items()
-            }
+            given = self._addressed(candidate)
             unknown = sorted(set(given) - set(self.addresses))
             if unknown:
                 raise ValueError(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from spaces.candidate import keywords
 from spaces.components import BACKBONES, load
+from spaces.families import FAMILY
 from spaces.space import Codes, Space
 from trainables.counts import Counts, Statistics
 
@@ -39,10 +40,39 @@ def count(space: Space, codes_ND: Codes, *, classes: int, channels: int) -> Coun
 
 
 def _count_chunk(space: Space, codes_ND: Codes, classes: int, channels: int) -> Counts:
-    cost = load(BACKBONES, space.backbone).cost
-    architecture = keywords(space.values(codes_ND, "architecture"))
-    counts: Counts = cost(classes=classes, channels=channels, **architecture)
+    if space.joins_families:
+        return _count_families(space, codes_ND, classes, channels)
+    return _cost(space.backbone, space.values(codes_ND, "architecture"), classes, channels)
+
+
+def _cost(backbone: str, architecture: Mapping[str, NDArray[Any]], classes: int, channels: int) -> Counts:
+    counts: Counts = load(BACKBONES, backbone).cost(classes=classes, channels=channels, **keywords(architecture))
     return counts
+
+
+def _count_families(space: Space, codes_ND: Codes, classes: int, channels: int) -> Counts:
+    """Count each family's candidates by its own backbone; a feature that a family lacks is 0 there."""
+    family_N = codes_ND[:, space.index[FAMILY]]
+    totals_4N = np.zeros((4, len(codes_ND)), dtype=np.int64)
+    features: dict[str, NDArray[np.float64]] = {}
+    for code, value in enumerate(space.dimension(FAMILY).values):
+        backbone = str(value)
+        rows = np.flatnonzero(family_N == code)
+        # An empty family is counted too, so that every call has the same features.
+        values = space.values(codes_ND[rows], "architecture")
+        own = {
+            address.removeprefix(f"{backbone}."): array
+            for address, array in values.items()
+            if address.startswith(f"{backbone}.")
+        }
+        counts = _cost(backbone, own, classes, channels)
+        totals_4N[:, rows] = (counts.macs_N, counts.params_N, counts.activations_N, counts.resolution_N)
+        for name, feature in counts.features.items():
+            features.setdefault(name, np.zeros(len(codes_ND)))[rows] = feature
+    macs_N, params_N, activations_N, resolution_N = totals_4N
+    return Counts(
+        macs_N=macs_N, params_N=params_N, activations_N=activations_N, resolution_N=resolution_N, features=features
+    )
 
 
 def _concatenate(chunks: list[Counts]) -> Counts:

@@ -1,0 +1,50 @@
+"""Join spaces of different backbones: the family is then a choice, and each family's dimensions depend on it."""
+
+from collections.abc import Mapping, Sequence
+
+from spaces.dimensions import Choice, Dimension
+from spaces.space import Condition, Space
+
+FAMILY = "architecture.backbone"
+"""Address of the dimension that chooses among the backbones of a joined space."""
+
+
+def join(
+    name: str,
+    families: Sequence[Space],
+    *,
+    recipe: Mapping[str, Dimension],
+    conditions: Mapping[str, Condition],
+) -> Space:
+    """One space of several families with a common recipe.
+
+    The dimension ``backbone`` chooses the family; ``depth.0`` of the family ``resnet`` becomes ``resnet.depth.0`` and
+    is inactive in the other families. Its candidates are those of the families' own spaces, with the same keys.
+
+    Args:
+        name: file name of the joined space.
+        families: their architectures are joined; their own recipes are left out.
+        recipe, conditions: recipe dimensions by address below ``recipe``, and their conditions by full address.
+
+    Raises:
+        ValueError: fewer than two families, or two with the same backbone.
+    """
+    backbones = tuple(family.backbone for family in families)
+    if len(backbones) < 2 or len(set(backbones)) != len(backbones):
+        raise ValueError(f"a join needs at least two families of different backbones, given {', '.join(backbones)}")
+    architecture: dict[str, Dimension] = {"backbone": Choice(values=backbones)}
+    gates: dict[str, Condition] = dict(conditions)
+    for family in families:
+        for address, dimension in family.architecture.items():
+            joined = f"{family.backbone}.{address}"
+            architecture[joined] = dimension
+            own = family.conditions.get(f"architecture.{address}")
+            gates[f"architecture.{joined}"] = (
+                Condition(parent=FAMILY, values=(family.backbone,))
+                if own is None
+                else Condition(
+                    parent=f"architecture.{family.backbone}.{own.parent.removeprefix('architecture.')}",
+                    values=own.values,
+                )
+            )
+    return Space(name=name, backbone=backbones[0], architecture=architecture, recipe=recipe, conditions=gates)

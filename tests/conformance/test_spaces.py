@@ -1,0 +1,145 @@
+"""What every space on disk must do. New files are picked up by themselves."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spaces.candidate import Candidate, keywords
+from spaces.components import BACKBONES, SPACES, load, names
+from spaces.encoding import encode, layout
+from spaces.sampling import sobol, uniform
+from spaces.space import Space
+from spaces.variation import cross_over, mutate, neighbours
+from trainables.statistics import count, free_statistics
+from trainables.tracing import trace
+
+NAMES = names(SPACES)
+# Counts of these are traced and cached, not computed by formula; few different architectures keep the suite quick.
+TRACED = ("timm_models",)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NARS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(params=NAMES)
+def space(request: pytest.FixtureRequest) -> Space:
+    built: Space = load(SPACES, request.param).space()
+    return built
+
+
+def _counted(space: Space, n: int, seed: int) -> Any:
+    if space.name in TRACED:
+        space = space.restrict({"architecture.name": ("mobilenetv3_small_100",), "architecture.resolution": (160,)})
+    codes_ND = uniform(space, n, np.random.default_rng(seed))
+    return space, codes_ND, count(space, codes_ND, classes=10, channels=3)
+
+
+def test_its_name_is_its_file_and_its_parts_exist(space: Space) -> None:
+    assert space.name in NAMES
+    backbones = space.architecture["backbone"].values if space.joins_families else (space.backbone,)
+    assert set(backbones) <= set(names(BACKBONES))
+
+
+def test_codes_candidates_and_json_are_one_to_one(space: Space) -> None:
+    codes_ND = uniform(space, 200, np.random.default_rng(0))
+    candidates = space.decode(codes_ND)
+    assert np.array_equal(space.encode(candidates), codes_ND)
+    read = [Candidate.from_dict(json.loads(candidate.to_json())) for candidate in candidates]
+    assert np.array_equal(space.encode(read), codes_ND)
+    distinct = len(np.unique(codes_ND, axis=0))
+    assert len({candidate.key for candidate in candidates}) == distinct
+
+
+def test_samples_are_members_and_move_with_the_seed(space: Space) -> None:
+    for draw in (lambda seed: uniform(space, 256, np.random.default_rng(seed)), lambda seed: sobol(space, 100, seed)):
+        assert space.contains(draw(1)).all()
+        assert np.array_equal(draw(1), draw(1))
+        assert not np.array_equal(draw(1), draw(2))
+
+
+def test_variation_stays_inside_and_changes_something(space: Space) -> None:
+    rng = np.random.default_rng(3)
+    a_ND, b_ND = uniform(space, 500, rng), uniform(space, 500, rng)
+    for rate in (0.0, 0.2, 1.0):
+        mutated_ND = mutate(space, a_ND, rng, rate)
+        assert space.contains(mutated_ND).all()
+        assert (mutated_ND != a_ND).any(axis=1).all()
+    assert space.contains(cross_over(space, a_ND, b_ND, rng)).all()
+    around_MD = neighbours(space, a_ND[0])
+    assert space.contains(around_MD).all()
+    assert (around_MD != a_ND[0]).any(axis=1).all()
+
+
+def test_columns_are_unit_and_tell_candidates_apart(space: Space) -> None:
+    codes_ND = np.unique(uniform(space, 500, np.random.default_rng(4)), axis=0)
+    x_NF = encode(space, codes_ND)
+    assert x_NF.shape == (len(codes_ND), layout(space).width)
+    assert x_NF.min() >= 0
+    assert x_NF.max() <= 1
+
+
+def test_statistics_are_finite_positive_and_the_same_one_by_one(space: Space) -> None:
+    space, codes_ND, counts = _counted(space, 60, 5)
+    for cost_N in counts.costs().values():
+        assert cost_N.shape == (60,)
+        assert (cost_N > 0).all()
+    s_NK, columns = free_statistics(space, codes_ND, counts)
+    assert s_NK.shape == (60, len(columns))
+    assert np.isfinite(s_NK).all()
+    for row in range(0, 60, 20):
+        assert count(space, codes_ND[row : row + 1], classes=10, channels=3)[0] == counts[row]
+
+
+def _assert_counts_equal_fvcore(space: Space, n: int) -> None:
+    space, codes_ND, counts = _counted(space, n, 6)
+    for row, candidate in enumerate(space.decode(codes_ND)):
+        build = load(BACKBONES, candidate.backbone).build
+        network = build(classes=10, channels=3, **keywords(candidate.architecture))
+        assert trace(network, channels=3, resolution=counts[row].resolution) == counts[row]
+
+
+def test_statistics_equal_fvcore(space: Space) -> None:
+    _assert_counts_equal_fvcore(space, 2)
+
+
+@pytest.mark.slow
+def test_statistics_equal_fvcore_on_fifty_candidates(space: Space) -> None:
+    _assert_counts_equal_fvcore(space, 50)
+
+
+def test_same_seed_gives_the_same_candidates_in_another_process() -> None:
+    script = (
+        "import numpy as np\n"
+        "from spaces.components import SPACES, load, names\n"
+        "from spaces.sampling import sobol, uniform\n"
+        "for name in names(SPACES):\n"
+        "    space = load(SPACES, name).space()\n"
+        "    drawn = np.concatenate([uniform(space, 20, np.random.default_rng(7)), sobol(space, 20, 7)])\n"
+        "    print(*[candidate.key for candidate in space.decode(drawn)])\n"
+    )
+    root = Path(__file__).parents[2]
+    other = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
+    here = []
+    for name in NAMES:
+        space = load(SPACES, name).space()
+        drawn = np.concatenate([uniform(space, 20, np.random.default_rng(7)), sobol(space, 20, 7)])
+        here.append(" ".join(candidate.key for candidate in space.decode(drawn)))
+    assert other.stdout.splitlines() == here
+
+
+def test_spaces_import_neither_torch_nor_scipy() -> None:
+    modules = ", ".join(f"spaces.{name}" for name in NAMES)
+    script = f"import sys, spaces.sampling, spaces.variation, spaces.encoding, {modules}\n"
+    script += "print([name for name in ('torch', 'scipy', 'timm') if name in sys.modules])"
+    root = Path(__file__).parents[2]
+    found = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from spaces.dimensions import Choice
+from spaces.sampling import TooFewFeasible, rejection, sobol, uniform
+from spaces.space import Codes, Condition, Space
+
+SPACE = Space(
+    name="small",
+    backbone="mobile",
+    architecture={"a": Choice(values=(1, 2, 3)), "b": Choice(values=tuple(range(8)), ordered=True)},
+    recipe={"o.name": Choice(values=("x", "y")), "o.rate.x": Choice(values=(1, 2, 3, 4))},
+    conditions={"recipe.o.rate.x": Condition(parent="recipe.o.name", values=("x",))},
+)
+
+
+def test_uniform_reaches_every_value_equally_often() -> None:
+    codes_ND = uniform(SPACE, 4_000, np.random.default_rng(0))
+    for column, size in enumerate(SPACE.sizes_D):
+        active = codes_ND[codes_ND[:, column] >= 0, column]
+        assert stats.chisquare(np.bincount(active, minlength=size)).pvalue > 1e-3
+    assert (codes_ND[codes_ND[:, 2] == 1, 3] == -1).all()
+
+
+def test_a_sobol_sequence_is_balanced_and_a_longer_one_begins_with_it() -> None:
+    codes_ND = sobol(SPACE, 64, 5)
+    assert np.bincount(codes_ND[:, 1]).tolist() == [8] * 8
+    assert np.array_equal(sobol(SPACE, 40, 5), codes_ND[:40])
+    assert sobol(SPACE, 0, 5).shape == (0, 4)
+
+
+def test_rejection_keeps_only_what_is_acceptable() -> None:
+    kept_ND = rejection(SPACE, 300, np.random.default_rng(1), lambda codes_ND: codes_ND[:, 1] == 7)
+    assert kept_ND.shape == (300, 4)
+    assert (kept_ND[:, 1] == 7).all()
+
+
+def test_rejection_ends_with_the_acceptance_rate() -> None:
+    def never(codes_ND: Codes) -> np.ndarray:
+        return np.zeros(len(codes_ND), dtype=bool)
+
+    with pytest.raises(TooFewFeasible, match=r"only 0 of \d+ drawn .* \(0.00%\), 10 were asked for"):
+        rejection(SPACE, 10, np.random.default_rng(1), never, tries=3)

@@ -1,0 +1,95 @@
+"""Any model of timm by its name, without pretrained weights.
+
+There is no formula for them: a model is built and traced once per (timm version, name, resolution, classes, channels),
+and the result kept on disk in ``$NARS_CACHE`` (by default ``~/.cache/nars``).
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from trainables.counts import Counts, Statistics
+
+
+def build(
+    *,
+    classes: int,
+    channels: int,
+    name: str,
+    resolution: int,
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+) -> nn.Module:
+    """Build ``timm.create_model(name)``.
+
+    Args:
+        classes: outputs of the classifier.
+        channels: channels of the input image.
+        name: timm's name of the model.
+        resolution: side of the input image, pixels; passed on to models whose input size is fixed.
+        dropout: timm's ``drop_rate``.
+        stochastic_depth: timm's ``drop_path_rate``.
+
+    Raises:
+        ValueError: timm has no such model, or the model takes no dropout or stochastic depth and one is asked for.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        raise ValueError(f"timm {timm.__version__} has no model '{name}'; timm.list_models() lists those it has")
+    optional = {"drop_rate": dropout, "drop_path_rate": stochastic_depth}
+    arguments = {keyword: value for keyword, value in optional.items() if value > 0}
+    if (timm.get_pretrained_cfg(name) or {}) and timm.get_pretrained_cfg(name).fixed_input_size:
+        arguments["img_size"] = resolution
+    try:
+        network = timm.create_model(name, num_classes=classes, in_chans=channels, **arguments)
+    except TypeError as error:
+        raise ValueError(f"timm's '{name}' can't be built with {sorted(arguments)}: {error}") from error
+    network.default_cfg = {"input_size": (channels, resolution, resolution), "num_classes": classes}
+    built: nn.Module = network
+    return built
+
+
+def cost(*, classes: int, channels: int, name: Any, resolution: Any) -> Counts:
+    """Counts of N models by tracing each different (name, resolution) once; takes arrays of shape (N,)."""
+    name_N, resolution_N = np.broadcast_arrays(*np.atleast_1d(name, resolution))
+    pairs = np.stack([name_N.astype(str), resolution_N.astype(str)], axis=1)
+    unique, row_N = np.unique(pairs, axis=0, return_inverse=True)
+    measured = [
+        _measured(name=str(name), resolution=int(side), classes=classes, channels=channels) for name, side in unique
+    ]
+
+    def column(field: str) -> Any:
+        return np.array([getattr(statistics, field) for statistics in measured], dtype=np.int64)[np.ravel(row_N)]
+
+    return Counts(
+        macs_N=column("macs"),
+        params_N=column("params"),
+        activations_N=column("activations"),
+        resolution_N=column("resolution"),
+    )
+
+
+def _measured(*, name: str, resolution: int, classes: int, channels: int) -> Statistics:
+    """From the cache, or traced and written to it (by rename, so that a reader never sees half a file)."""
+    import timm
+
+    folder = Path(os.environ.get("NARS_CACHE") or Path.home() / ".cache" / "nars") / "timm_statistics"
+    path = folder / f"{timm.__version__}-{name}-{resolution}-{classes}-{channels}.json"
+    if path.is_file():
+        return Statistics(**json.loads(path.read_text(encoding="utf-8")))
+    from trainables.tracing import trace
+
+    network = build(classes=classes, channels=channels, name=name, resolution=resolution)
+    statistics = trace(network, channels=channels, resolution=resolution)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+        json.dump(asdict(statistics), file)
+    Path(file.name).replace(path)
+    return statistics
