@@ -1,14 +1,9 @@
-"""How stage 2 makes candidates: steps into tight limits, one-change neighbours, very many children."""
+"""How stage 2 makes candidates: children by the hundred thousand; and how it words limits."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from search.archive import first_of_each
-from search.limits import Costs, Limits, UnreachableLimit
-from search.problem import Problem
-from spaces.sampling import uniform
+from search.limits import Costs, Limits
 from spaces.space import Codes, Space
-from spaces.variation import neighbours
 
 
 def breed(space: Space, parents_ND: Codes, count: int, rng: np.random.Generator) -> Codes:
@@ -33,44 +28,6 @@ def breed(space: Space, parents_ND: Codes, count: int, rng: np.random.Generator)
         step_N = 1 + (rng.random(len(rows), dtype=np.float32) * (size_N - 1)).astype(np.int16)
         child_ND[rows, columns] = (child_ND[rows, columns] + step_N) % size_N
     return space.mask(child_ND)
-
-
-def around(space: Space, codes_ND: Codes) -> Codes:
-    """All one-change neighbours of each row, without repeats."""
-    empty_ND = np.empty((0, len(space.dimensions)), dtype=np.int16)
-    rows_ND = np.concatenate([empty_ND, *(neighbours(space, codes_D) for codes_D in codes_ND)])
-    return rows_ND[first_of_each(rows_ND)]
-
-
-def reach(problem: Problem, budget: Limits, count: int, rng: np.random.Generator) -> Codes:
-    """Candidates within a budget, however tight: random samples, then steps that lower the largest excess.
-
-    Returns:
-        Between 1 and ``count`` candidates, shape (N, D).
-
-    Raises:
-        UnreachableLimit: no step lowers the excess any further; names the smallest value found.
-    """
-    rows_ND = uniform(problem.space, max(512, 8 * count), rng)
-    for _ in range(64 * len(problem.space.dimensions)):
-        excess_N = _excess(budget, problem.costs(rows_ND))
-        order = np.argsort(excess_N, kind="stable")[:count]
-        if excess_N[order[0]] <= 0:
-            return rows_ND[order[excess_N[order] <= 0]]
-        best_ND = rows_ND[order]
-        near_ND = around(problem.space, best_ND[:4])
-        if not len(near_ND) or _excess(budget, problem.costs(near_ND)).min() >= excess_N[order[0]]:
-            break
-        rows_ND = np.concatenate([best_ND, near_ND])
-        rows_ND = rows_ND[first_of_each(rows_ND)]
-    raise UnreachableLimit(unreachable(budget, problem.costs(rows_ND)))
-
-
-def _excess(budget: Limits, costs: Costs) -> NDArray[np.float64]:
-    """Largest relative excess over the bounds, shape (N,); at most 0 within the budget."""
-    parts = [(costs[name] - bound) / max(abs(bound), 1e-12) for name, bound in budget.bounds().items()]
-    length = len(next(iter(costs.values())))
-    return np.max(parts, axis=0).astype(np.float64) if parts else np.zeros(length)
 
 
 def unreachable(budget: Limits, costs: Costs) -> str:

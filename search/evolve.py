@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from predictors.protocol import Prediction, Predictor
 from search.archive import Archive, everybody, fingerprint, first_of_each
-from search.breeding import breed, describe_limits, reach, tighten, unreachable
+from search.breeding import breed, describe_limits, tighten, unreachable
 from search.exact import Chain
+from search.feasible import sample_within
 from search.limits import Limits, UnreachableLimit
+from search.narrow import Lift
 from search.problem import Problem
 from search.screen import Screen, take
 from spaces.encoding import encode
@@ -65,12 +67,15 @@ class Pick:
 class Judge:
     """The full predictor's opinion: mean - confidence * std, in chunks; counts what it was asked."""
 
-    def __init__(self, problem: Problem, predictor: Predictor, confidence: float) -> None:
-        self.problem, self.predictor, self.confidence = problem, predictor, confidence
+    def __init__(self, problem: Problem, predictor: Predictor, confidence: float, lift: Lift | None) -> None:
+        self.problem, self.predictor, self.confidence, self.lift = problem, predictor, confidence, lift
         self.asked = 0
 
     def predict(self, codes_ND: Codes) -> Prediction:
-        x_NF = encode(self.problem.space, codes_ND)
+        if self.lift is None:
+            x_NF = encode(self.problem.space, codes_ND)
+        else:
+            x_NF = encode(self.lift.wide, self.lift(codes_ND))
         return self.predictor.predict(x_NF, self.problem.statistics(codes_ND))
 
     def __call__(self, codes_ND: Codes) -> Values:
@@ -98,6 +103,7 @@ def evolve(
     per_budget: int = 1,
     elite: int = 24,
     enumerate_up_to: int = 100_000,
+    lift: Lift | None = None,
 ) -> tuple[Pick, ...]:
     """Find the candidates with the highest mean - confidence * std within each budget.
 
@@ -120,6 +126,7 @@ def evolve(
         per_budget: different picks wanted per budget.
         elite: candidates kept per budget.
         enumerate_up_to: a space (or pool) of at most so many candidates is scored whole: the answer is then exact.
+        lift: to the space that the predictor was fitted in, where ``problem.space`` is a restriction of it.
 
     Returns:
         The picks, budget after budget, best first; fewer than ``per_budget`` where fewer exist.
@@ -130,7 +137,7 @@ def evolve(
     """
     at_least_one = {"children": children, "judged": judged, "patience": patience, "per_budget": per_budget}
     _check(problem, budgets, start_ND, confidence, samples, at_least_one | {"elite": elite})
-    judge = Judge(problem, predictor, confidence)
+    judge = Judge(problem, predictor, confidence, lift)
     inside = tuple(tighten(budget, problem.limits) for budget in budgets)
     archive = Archive(inside, len(problem.space.dimensions), max(elite, per_budget))
     whole = problem.pool
@@ -189,7 +196,7 @@ class _Evolution:
     def start(self, start_ND: Codes) -> None:
         self.offer(start_ND, START)
         for budget in self.archive.budgets:
-            self.offer(reach(self.problem, budget, 16, self.rng), FRESH)
+            self.offer(sample_within(self.problem, 16, self.rng, limits=budget), FRESH)
         # Half of what the student learns from lies where the search begins, not where the space is largest.
         self.offer(uniform(self.space, self.samples // 2, self.rng), FRESH, lessons=True)
         self.offer(self.bred(self.samples // 2), BRED, lessons=True)
@@ -313,5 +320,9 @@ def _check(
         raise ValueError(f"samples must be at least 20 for the student to learn anything, given {samples}")
     if not np.isfinite(confidence) or confidence < 0:
         raise ValueError(f"confidence must be finite and at least 0, given {confidence}")
+    known = problem.costs(uniform(problem.space, 1, np.random.default_rng(0)))
+    for name in (name for budget in (*budgets, problem.limits) for name in budget.bounds()):
+        if name not in known:
+            raise ValueError(f"max_{name} limits a cost that is not known here; known: {', '.join(known)}")
     if len(start_ND) and not problem.space.contains(start_ND).all():
         raise ValueError(f"a start is not a member of space '{problem.space.name}'")
