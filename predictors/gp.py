@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from predictors.calibration import STRUCTURE, inflation
 from predictors.derived import derived
 from predictors.inputs import check_columns, check_scores
 from predictors.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, inputs, prior
@@ -206,12 +207,16 @@ class Model:
         kept = spread_rows(y_N, self.rows)
         self.targets: Targets = targets(y_N)
         self._posterior = condition(everything.rows(kept), self.targets.t_N[kept], at)
+        left_out_N, std_N = self._posterior.leave_one_out()
+        self._inflation = inflation(self._posterior.t_N - left_out_N, std_N)
 
     def predict(self, x_NF: Floats, s_NK: Floats) -> Prediction:
         posterior = self.posterior
         check_columns(self.layout, x_NF, s_NK, self._statistics)
         mean_N, std_N = posterior(inputs(self.layout, x_NF, self._scaler(self._raw(x_NF, s_NK))))
-        return self.targets.prediction(mean_N, std_N, float(np.exp(0.5 * posterior.at.noise)))
+        noise = np.exp(posterior.at.noise)
+        wide_N = self._inflation * np.sqrt(std_N**2 + STRUCTURE * noise)
+        return self.targets.prediction(mean_N, wide_N, float(self._inflation * np.sqrt((1.0 - STRUCTURE) * noise)))
 
     @property
     def posterior(self) -> Posterior:

@@ -24,10 +24,10 @@ PARTS = ("product", "additive", "pairwise", "statistics", "linear")
 VARIANCES = (0.3, 0.4, 0.3, 0.4, 0.2)
 """Prior medians of the parts' variances; targets have unit variance."""
 
-NOISE = 0.05
+NOISE = 0.15
 """Prior median of the noise variance."""
 
-WIDTHS = (1.0, 1.0, 1.0)
+WIDTHS = (0.5, 1.0, 0.5)
 """Prior standard deviations of the logarithms of length scales, of the parts' variances, and of the noise variance."""
 
 SQRT5 = 5.0**0.5

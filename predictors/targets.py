@@ -56,6 +56,20 @@ class Targets:
         result: NDArray[np.float64] = inside + below + above
         return result
 
+    def of(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The targets of scores: the inverse of ``scores``."""
+        inside: NDArray[np.float64] = np.interp(y, self.knots_y, self.knots_t)
+        below = np.minimum(y - self.knots_y[0], 0.0) / self.slopes[0]
+        above = np.maximum(y - self.knots_y[-1], 0.0) / self.slopes[1]
+        result: NDArray[np.float64] = inside + below + above
+        return result
+
+    def belief(self, prediction: Prediction) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A belief about scores as mean and standard deviation of targets: the inverse of ``prediction``."""
+        reach_N = Z90 * prediction.std_N
+        wide_N = self.of(prediction.mean_N + reach_N) - self.of(prediction.mean_N - reach_N)
+        return self.of(prediction.mean_N), wide_N / (2 * Z90)
+
     def prediction(self, mean_N: NDArray[np.float64], std_N: NDArray[np.float64], noise: float) -> Prediction:
         """A belief about targets as one about scores: the same order of means, 90 % intervals of the same width.
 
