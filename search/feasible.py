@@ -173,7 +173,7 @@ def _walk(
     rng: np.random.Generator,
     steps: int = 24,
 ) -> Codes:
-    """Random single changes, kept where they stay allowed: a Metropolis chain whose target is uniform over the codes."""
+    """Random single changes, kept where they stay allowed: a Metropolis chain towards uniform codes."""
     current_ND = codes_ND
     for _ in range(steps):
         moved_ND = mutate(space, current_ND, rng, 0.0)
