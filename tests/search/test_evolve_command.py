@@ -1,0 +1,139 @@
+"""``python -m search evolve`` on a study that was recorded without training."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from search.__main__ import main
+from search.config import parse
+from search.experiment import save_config
+from search.feasible import sample_within
+from search.setting import prepare
+from search.stage1 import Trials
+from search.study import Study, open_storage
+from spaces.candidate import Candidate
+from trainables.trial import Report
+
+CONFIG = """
+name: small
+runs: {runs}
+data: {{source: digits}}
+space: {{name: tiny, restrict: {{architecture.resolution: [8, 12]}}}}
+limits: {{max_macs: 1M}}
+search: {{trials: {trials}, initial: {trials}, epochs: 2, predictor: gp, pretrain: 0}}
+family: {{max_macs: [60k, 200k], confidence: 0.5}}
+run: {{executor: serial}}
+"""
+
+
+class Silent:
+    def reported(self, record, report): ...
+
+    def ended(self, record): ...
+
+
+def record(folder, trials, ended):
+    """A run whose accuracies grow with macs and are best with sgd."""
+    config = parse(CONFIG.format(runs=folder, trials=trials))
+    setting = prepare(config)
+    save_config(config)
+    study = Study(name="small", storage=open_storage(config.folder, None), space=setting.space, create=True)
+    codes_ND = sample_within(setting.problem, trials, np.random.default_rng(0))
+    plan = Trials(setting, study, Silent())
+    plan.add(codes_ND, purpose="search", round_=0, stop=lambda _: 2, predicted=[None] * trials)
+    sgd = codes_ND[:, setting.space.index["recipe.optimizer.name"]] == 1
+    score_N = 0.5 + 0.03 * (np.log(setting.problem.costs(codes_ND)["macs"]) - 10) + 0.1 * sgd
+    for number in range(ended):
+        reports = tuple(Report(epoch=e, accuracy=float(score_N[number]) * e / 2, loss=1.0, seconds=1.0) for e in (1, 2))
+        study.finish(number, reports)
+    return config.folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    return record(tmp_path_factory.mktemp("runs"), trials=24, ended=24)
+
+
+def evolved(run_folder, tmp_path, *arguments):
+    out = tmp_path / "out.json"
+    assert main(["evolve", str(run_folder), "--out", str(out), *arguments]) == 0
+    return json.loads(out.read_text())
+
+
+def test_new_limits(run_folder, tmp_path, capsys):
+    entries = evolved(run_folder, tmp_path, "--max-macs", "50k,100k,400k", "--max-params", "60k")
+    assert [entry["budget"]["max_macs"] for entry in entries] == [50e3, 100e3, 400e3]
+    setting = prepare(parse((run_folder / "config.yaml").read_text()))
+    for entry in entries:
+        codes_ND = setting.space.encode([Candidate.from_dict(entry["candidate"])])
+        assert {n: float(c[0]) for n, c in setting.problem.costs(codes_ND).items()} == entry["statistics"]
+        assert entry["statistics"]["macs"] <= entry["budget"]["max_macs"]
+        assert entry["statistics"]["params"] <= 60e3
+        assert entry["predicted"]["std"] > 0
+        assert 0 <= entry["nearest_trial"]["number"] < 24
+    means = [entry["predicted"]["mean"] for entry in entries]
+    assert means == sorted(means)
+    assert entries[-1]["candidate"]["recipe"]["optimizer.name"] == "sgd"
+    shown = capsys.readouterr().out
+    assert "pairs for small" in shown
+    assert "24 trials; predictor 'gp'" in shown
+
+
+def test_a_fixed_dimension_and_several_pairs(run_folder, tmp_path):
+    entries = evolved(run_folder, tmp_path, "--fix", "recipe.optimizer=adamw", "--per-budget", "2", "--confidence", "1")
+    assert [entry["budget"]["max_macs"] for entry in entries] == [60e3, 60e3, 200e3, 200e3]  # the run's own budgets
+    assert {entry["candidate"]["recipe"]["optimizer.name"] for entry in entries} == {"adamw"}
+    assert len({entry["key"] for entry in entries[:2]}) == 2
+    assert "minus 1 standard deviations" in entries[0]["why"]
+
+
+def test_a_front_climbs_in_cost_and_score(run_folder, tmp_path):
+    entries = evolved(run_folder, tmp_path, "--objective", "pareto", "--max-macs", "300k", "--points", "6")
+    macs = [entry["statistics"]["macs"] for entry in entries]
+    scores = [entry["predicted"]["mean"] - 0.5 * entry["predicted"]["std"] for entry in entries]
+    assert 2 <= len(entries) <= 6
+    assert macs == sorted(set(macs))
+    assert scores == sorted(set(scores))
+    assert macs[-1] <= 300e3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--max-macs", "1"], "max_macs is 1, the smallest reachable is"),
+        (["--max-macs", "2M"], "above the run's own limit of 1e+06"),
+        (["--max-macs", "many"], "takes positive numbers such as 20M,40M, given 'many'"),
+        (["--max-macs", "50k,80k,90k", "--max-params", "50k,60k"], "has 2 values; it needs 1 or 3"),
+        (["--max-latency-ms", "5"], "max_latency_ms limits a cost that is not known here; known: macs"),
+        (["--fix", "recipe.optimizer.name=lion"], "allows rmsprop, sgd, adamw"),
+        (["--objective", "pareto", "--points", "1"], "--points must be at least 2"),
+        (["--objective", "pareto", "--max-latency-ms", "5"], "max_latency_ms limits a cost that is not known"),
+        (["--per-budget", "0"], "per_budget must be at least 1"),
+        (["--confidence", "-1"], "confidence must be finite and at least 0"),
+        (["--out", "/nowhere/at/all.json"], "cannot write '/nowhere/at/all.json'"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_code_2(run_folder, arguments, message, capsys):
+    assert main(["evolve", str(run_folder), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert not (run_folder / "candidates.json").exists()
+
+
+def test_a_folder_without_a_run_and_a_run_with_too_few_trials(tmp_path, capsys):
+    assert main(["evolve", str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
+    folder = record(tmp_path, trials=6, ended=3)
+    assert main(["evolve", str(folder)]) == 2
+    assert "has 3 ended trials; evolve needs at least 4" in capsys.readouterr().err
+
+
+def test_the_same_command_writes_the_same_file_in_another_process(run_folder, tmp_path):
+    entries = evolved(run_folder, tmp_path, "--max-macs", "90k")
+    command = [sys.executable, "-m", "search", "evolve", str(run_folder), "--max-macs", "90k"]
+    subprocess.run([*command, "--out", str(tmp_path / "again.json")], check=True, capture_output=True)
+    assert json.loads((tmp_path / "again.json").read_text()) == entries
