@@ -1,0 +1,243 @@
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from search.evidence import ReportData, regret
+from search.family import COLUMNS, Family
+from search.importance import addresses, decompose, encode, importance, interaction, joint_effect
+from search.report import curves_frame, trials_frame, write_report
+from tests.search.products import member, records
+
+VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "stop"}
+
+
+class Page(HTMLParser):
+    """Tags that are open, ids, attributes and texts of a page; fails on a tag that closes what is not open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def of(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def data(count: int = 60, **changes) -> ReportData:
+    found = records(count)
+    family = Family(
+        members=(member("member-1", macs=1100, test_accuracy=0.8), member("member-2", macs=4100, search_accuracy=0.95))
+    )
+    given = {
+        "name": "toy <run> & co",
+        "trials": trials_frame(found),
+        "curves": curves_frame(found),
+        "rounds": pd.DataFrame({"round": [1, 2], "trained": [8, 16], "tau": [0.3, 0.5]}),
+        "family": family.table(),
+        "stages": pd.DataFrame({"name": ["stage 1", "export"], "seconds": [70.0, 5.0]}),
+        "confusion": {"member-1": np.array([[9, 1], [2, 8]])},
+        "classes": ("cat", "dog"),
+        "settings": {"data": "toy", "seed": 0},
+    }
+    return ReportData(**{**given, **changes})
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    write_report(data(), folder / "report.html")
+    return folder, Page((folder / "report.html").read_text())
+
+
+def test_the_page_is_well_formed_and_alone(page):
+    folder, parsed = page
+    text = (folder / "report.html").read_text()
+    assert text.startswith("<!doctype html>")
+    assert parsed.of("html")[0]["lang"] == "en"
+    assert parsed.of("script") == []
+    links = re.findall(r'(?:href|src)="([^"]*)"', text)
+    assert all(link.startswith(("#", "data:")) for link in links), "the page loads something"
+    ids = Counter(attributes["id"] for _, attributes in parsed.tags if "id" in attributes)
+    assert [name for name, count in ids.items() if count > 1] == []
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+
+
+def test_every_part_has_a_heading_and_every_picture_a_description(page):
+    parsed = page[1]
+    titles = [text for text in parsed.texts if text.strip()]
+    for title in (
+        "The family", "Accuracy against cost", "How well the search knew what it did", "Predicted against measured",
+        "What mattered", "Architecture and recipe together", "Which values went together", "Learning curves",
+        "Classes", "Time", "Trials",
+    ):  # fmt: skip
+        assert title in titles
+    assert len(parsed.of("h1")) == 1
+    assert len(parsed.of("h2")) == len(parsed.of("section")) == 11
+    pictures = parsed.of("svg")
+    assert len(pictures) == 9
+    assert all(picture["role"] == "img" and len(picture["aria-label"]) > 10 for picture in pictures)
+    assert all(attributes.get("scope") == "col" for attributes in parsed.of("th"))
+
+
+def test_the_tables_show_the_given_numbers(page):
+    parsed = page[1]
+    for shown in ("member-2", "4,100", "0.95", "toy <run> & co", "1 x the loss became NaN in epoch 1"):
+        assert any(shown in text for text in parsed.texts), shown
+    assert "60 (" in next(text for text in parsed.texts if text.startswith("60 ("))
+
+
+def test_the_front_is_a_picture(page):
+    assert (page[0] / "front.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_data_give_the_same_page(page, tmp_path):
+    write_report(data(), tmp_path / "report.html")
+    without_time = [
+        re.sub(r"Written [^.]*\.", "", (folder / "report.html").read_text()) for folder in (page[0], tmp_path)
+    ]
+    assert without_time[0] == without_time[1]
+
+
+def test_a_run_that_has_just_begun_has_a_report_too(tmp_path):
+    empty = {
+        "curves": curves_frame([]),
+        "rounds": pd.DataFrame({"round": [], "trained": [], "tau": []}),
+        "family": pd.DataFrame(columns=list(COLUMNS)),
+        "stages": pd.DataFrame({"name": [], "seconds": []}),
+        "confusion": {},
+    }
+    for trials in (trials_frame([]), trials_frame(records(1)), trials_frame(records(3)[:2])):
+        write_report(data(trials=trials, **empty), tmp_path / "report.html")
+        parsed = Page((tmp_path / "report.html").read_text())
+        assert any("at least 20" in text for text in parsed.texts)
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(ValueError, match=r"'rounds' lacks .*'tau'"):
+        data(rounds=pd.DataFrame({"round": [1], "trained": [1]}))
+
+
+def test_frames_hold_every_trial_and_epoch():
+    found = records(30)
+    trials, curves = trials_frame(found), curves_frame(found)
+    assert trials["number"].tolist() == [record.number for record in found]
+    assert trials["score"].isna().sum() == 1
+    assert len(curves) == sum(len(record.curve) for record in found)
+    sgd = trials[trials["recipe.optimizer.name"] == "sgd"]
+    assert sgd["recipe.optimizer.lr.sgd"].notna().all()
+    assert sgd["recipe.optimizer.lr.adamw"].isna().all()
+
+
+def test_regret_by_hand():
+    trials = pd.DataFrame({"number": [0, 1, 2, 3], "macs": [20, 10, 10, 20], "score": [0.5, 0.2, 0.6, 0.9]})
+    found = regret(trials, budgets=[10, 20])
+    # Within 20: 0.4, 0.4, 0.3, 0. Within 10: unknown, 0.4, 0, 0.
+    assert found["trials"].tolist() == [1, 2, 3, 4]
+    np.testing.assert_allclose(found["regret"], [0.4, 0.4, 0.15, 0.0])
+    assert regret(trials, budgets=[1]).empty
+
+
+# what mattered ----------------------------------------------------------------------------------------------------
+
+
+def test_importance_finds_what_made_the_score():
+    found = importance(trials_frame(records(120)))
+    assert found is not None
+    assert found.table["address"][0] == "architecture.depth.0"
+    resolution = found.table.set_index("address")["mean"]["architecture.resolution"]
+    assert abs(resolution) < 0.1 * found.table["mean"][0]
+    assert found.r2 > 0.7
+
+
+def test_noise_has_no_importance():
+    trials = trials_frame(records(120))
+    trials["score"] = np.random.default_rng(0).normal(size=len(trials))
+    found = importance(trials)
+    assert found is not None
+    assert found.r2 < 0.1
+
+
+def test_too_few_trials_have_no_importance():
+    trials = trials_frame(records(15))
+    assert importance(trials) is None
+    assert interaction(trials) is None
+
+
+def test_variance_shares_of_tables_whose_answer_is_known():
+    rng = np.random.default_rng(0)
+    row, column = rng.normal(size=(30, 1)), rng.normal(size=(1, 30))
+    added = decompose(row + column, rng)
+    assert added.both == pytest.approx(0, abs=1e-12)
+    assert added.flips == 0
+    row, column = row - row.mean(), column - column.mean()
+    multiplied = decompose(row * column, rng)
+    assert multiplied.both == pytest.approx(1)
+    # A pair of architectures turns around exactly where the two recipes' factors differ in sign.
+    positive = float((column > 0).mean())
+    assert multiplied.flips == pytest.approx(2 * positive * (1 - positive) * 30 / 29, abs=0.02)
+
+
+def test_encoding_keeps_inactive_apart_and_groups_one_hot_columns():
+    trials = trials_frame(records(40))
+    names = addresses(trials)
+    assert "recipe.optimizer.lr.sgd" in names
+    x, groups = encode(trials, names)
+    assert len(groups["recipe.optimizer.name"]) == 2
+    rates = x[:, groups["recipe.optimizer.lr.sgd"][0]]
+    inactive = trials["recipe.optimizer.lr.sgd"].isna().to_numpy()
+    assert rates[inactive].max() < rates[~inactive].min()
+
+
+def test_the_joint_effect_is_the_mean_by_both():
+    trials = trials_frame(records(60))
+    names = ("architecture.depth.0", "recipe.optimizer.name")
+    table = joint_effect(trials, *names)
+    chosen = trials[(trials[names[0]] == 2) & (trials[names[1]] == "sgd")]
+    assert table.loc[2, "sgd"] == pytest.approx(chosen["score"].mean())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not on PATH")
+def test_a_real_browser_renders_it_without_an_error(tmp_path):
+    write_report(data(200), tmp_path / "report.html")
+    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
+    command = ["chromium", *flags.split(), "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"]
+    address = (tmp_path / "report.html").as_uri()
+    shot = tmp_path / "shot.png"
+    options = ["--enable-logging=stderr", "--window-size=1100,3000", f"--screenshot={shot}", address]
+    seen = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120, check=True)
+    assert "CONSOLE" not in seen.stderr
+    pixels = np.asarray(Image.open(shot).convert("RGB"))
+    assert pixels.shape[:2] == (3000, 1100)
+    colours = {tuple(colour) for colour in pixels.reshape(-1, 3)[::7].tolist()}
+    assert (0xE0, 0x7B, 0x00) in colours, "no family star was drawn"
+    wide = subprocess.run(
+        [*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+    assert wide.count("<svg") == 9
