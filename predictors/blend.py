@@ -32,8 +32,8 @@ class Model:
     """Blend of predictors on the targets of ``predictors.targets``, with weights from left-out rows.
 
     Each member predicts every row from the folds that do not hold it (leave-one-out up to five rows). A vector of
-    weights is as likely as the order of the scores is under the weighted mean of these predictions (probit of all pairs,
-    counted as N observations); the weights used are their posterior mean over a grid.
+    weights is as likely as the order of the scores is under the weighted mean of these predictions (probit of all
+    pairs, counted as N observations); the weights used are their posterior mean over a grid.
 
     Args:
         layout: the columns of x_NF.

@@ -218,7 +218,8 @@ class Model:
 
 def _centred(x_NF: Floats) -> NDArray[np.float64]:
     """Columns of [0, 1] on the scale of the standardised statistics beside them: a uniform one has unit variance."""
-    return (np.asarray(x_NF, dtype=np.float64) - 0.5) * np.sqrt(12.0)
+    centred_NF: NDArray[np.float64] = (np.asarray(x_NF, dtype=np.float64) - 0.5) * np.sqrt(12.0)
+    return centred_NF
 
 
 def _leaves(*parts: Layers) -> list[Tensor]:

@@ -1,0 +1,133 @@
+"""Earlier studies as prior mean: ridge on their predictors' predictions, and a Gaussian process on what is left.
+
+Sources are fitted predictors of the same columns, for other data, other limits or other budgets. Their scores need not
+share a unit: only the shape of their opinion is used.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from predictors.calibration import STRUCTURE, inflation
+from predictors.derived import derived
+from predictors.gp import Posterior, Scaler, condition, learn, scaler, spread_rows
+from predictors.inputs import check_columns, check_scores
+from predictors.kernel import inputs
+from predictors.protocol import Floats, Prediction, Predictor
+from predictors.targets import Targets, targets
+from spaces.encoding import Layout
+
+Values = NDArray[np.float64]
+
+RIDGE = 4.0
+"""The prior of the sources' weights counts as this many rows."""
+
+PRIOR_SHARE = 0.8
+"""Correlation with the mean of the sources that is assumed before any score is known."""
+
+RESIDUAL_ROWS = 4.0
+"""The prior of the residual's variance, 1 - PRIOR_SHARE^2, counts as this many rows."""
+
+
+class Model:
+    """Ridge on the sources' predictions, its weights drawn to those of their mean, plus a residual Gaussian process.
+
+    A misleading past is left behind as scores come in: the weights move, the residual's variance grows with what the
+    sources fail to explain, and its process sees all columns and statistics. Deterministic, but for its sources.
+
+    Args:
+        layout: the columns of x_NF.
+        rng: not drawn from.
+        sources: fitted predictors of these columns and statistics; without any, all is left to the residual process.
+        rows: as in ``predictors.gp``.
+        learning_rows: as in ``predictors.gp``.
+    """
+
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        rng: np.random.Generator,
+        sources: Sequence[Predictor] = (),
+        rows: int = 1000,
+        learning_rows: int = 250,
+    ) -> None:
+        if rows < 2 or learning_rows < 2:
+            raise ValueError(f"transfer: rows and learning_rows are >= 2, given {rows} and {learning_rows}")
+        self.layout, self.sources, self.rows, self.learning_rows = layout, tuple(sources), rows, learning_rows
+        self._pool: tuple[Scaler, list[tuple[Values, Values]]] | None = None
+        self._residual: Posterior | None = None
+
+    def pretrain(self, x_NF: Floats, s_NK: Floats) -> None:
+        """Take the scale of the statistics and of the sources' predictions from many candidates."""
+        check_columns(self.layout, x_NF, s_NK)
+        self._pool = (scaler(self._raw(x_NF, s_NK)), self._scales(x_NF, s_NK)) if len(x_NF) > 1 else None
+
+    def fit(self, x_NF: Floats, s_NK: Floats, y_N: Floats) -> None:
+        y_N = check_scores(self.layout, x_NF, s_NK, y_N)
+        self._statistics = s_NK.shape[1]
+        self._scaler, self._opinions = self._pool or (scaler(self._raw(x_NF, s_NK)), self._scales(x_NF, s_NK))
+        self.targets: Targets = targets(y_N)
+        opinion_NS = self._opinion(x_NF, s_NK)
+        self._ridge(opinion_NS, self.targets.t_N)
+        left_N = self.targets.t_N - self._trend(opinion_NS)
+        prior = 1.0 - PRIOR_SHARE**2 if self.sources else 1.0
+        self._scale = float(np.sqrt(((left_N**2).sum() + prior * RESIDUAL_ROWS) / (len(left_N) + RESIDUAL_ROWS)))
+        everything = inputs(self.layout, x_NF, self._scaler(self._raw(x_NF, s_NK)))
+        few, kept = spread_rows(y_N, self.learning_rows, best=0.0), spread_rows(y_N, self.rows)
+        at = learn(everything.rows(few), left_N[few] / self._scale)
+        self._residual = condition(everything.rows(kept), left_N[kept] / self._scale, at)
+        left_out_N, std_N = self._residual.leave_one_out()
+        self._inflation = inflation(self._residual.t_N - left_out_N, std_N)
+
+    def predict(self, x_NF: Floats, s_NK: Floats) -> Prediction:
+        if self._residual is None:
+            raise RuntimeError("the predictor 'transfer' has no scores yet; call fit before predict")
+        check_columns(self.layout, x_NF, s_NK, self._statistics)
+        mean_N, std_N = self._residual(inputs(self.layout, x_NF, self._scaler(self._raw(x_NF, s_NK))))
+        opinion_NS = self._opinion(x_NF, s_NK)
+        noise, wide = float(np.exp(self._residual.at.noise)), self._inflation * self._scale
+        # the trend's weights are uncertain too
+        doubt_N = np.einsum("ns,st,nt->n", opinion_NS, self._covariance, opinion_NS)
+        std_N = wide * np.sqrt(std_N**2 + STRUCTURE * noise + doubt_N)
+        trend_N = self._trend(opinion_NS)
+        return self.targets.prediction(trend_N + self._scale * mean_N, std_N, wide * ((1 - STRUCTURE) * noise) ** 0.5)
+
+    @property
+    def weights_S(self) -> Values:
+        """The weights of the sources, on standardised scales, shape (S,)."""
+        return self._weights
+
+    def _ridge(self, opinion_NS: Values, t_N: Values) -> None:
+        sources = opinion_NS.shape[1]
+        prior_S = np.full(sources, PRIOR_SHARE / max(sources, 1))
+        precision_SS = opinion_NS.T @ opinion_NS + RIDGE * np.eye(sources)
+        self._covariance = np.linalg.inv(precision_SS)
+        self._weights = self._covariance @ (opinion_NS.T @ t_N + RIDGE * prior_S)
+        # the targets' mean is that of the few rows that were trained, which need not be average ones
+        self._offset = float((t_N - opinion_NS @ self._weights).sum() / (len(t_N) + 1.0)) if sources else 0.0
+
+    def _trend(self, opinion_NS: Values) -> Values:
+        trend_N: Values = opinion_NS @ self._weights + self._offset
+        return trend_N
+
+    def _scales(self, x_NF: Floats, s_NK: Floats) -> list[tuple[Values, Values]]:
+        """Each source's predictions of these rows, ascending, and their Gaussian ranks."""
+        scales = []
+        for source in self.sources:
+            guess_N = np.sort(source.predict(x_NF, s_NK).mean_N)
+            scales.append((guess_N, ndtri((rankdata(guess_N) - 0.375) / (len(guess_N) + 0.25))))
+        return scales
+
+    def _opinion(self, x_NF: Floats, s_NK: Floats) -> Values:
+        """Gaussian rank of each candidate in each source's opinion, (N, S)."""
+        opinion_NS = np.empty((len(x_NF), len(self.sources)))
+        for column, (source, (guess_P, rank_P)) in enumerate(zip(self.sources, self._opinions, strict=True)):
+            opinion_NS[:, column] = np.interp(source.predict(x_NF, s_NK).mean_N, guess_P, rank_P)
+        return opinion_NS
+
+    def _raw(self, x_NF: Floats, s_NK: Floats) -> Values:
+        return np.concatenate([np.asarray(s_NK, dtype=np.float64), derived(self.layout, x_NF)], axis=1)
