@@ -1,0 +1,296 @@
+"""Latency: measured on this device, and predicted for any candidate from few measurements: a free statistic."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+from spaces.encoding import encode, layout
+from spaces.space import Codes, Space
+from trainables.counts import Counts
+
+RUNTIMES = ("onnxruntime", "torch")
+CHUNK = 8_192
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Time of one forward pass on this device.
+
+    Attributes:
+        median_ms: median over the repeats, milliseconds.
+        spread_ms: interquartile range, milliseconds.
+        runtime, threads, batch, repeats: how it was measured.
+    """
+
+    median_ms: float
+    spread_ms: float
+    runtime: str
+    threads: int
+    batch: int
+    repeats: int
+
+
+def measure(
+    network: Any,
+    *,
+    channels: int,
+    resolution: int,
+    runtime: str = "onnxruntime",
+    threads: int = 1,
+    batch: int = 1,
+    warm_up: int = 10,
+    repeats: int = 50,
+) -> Latency:
+    """Measure a network under a runtime.
+
+    Args:
+        network: a torch module; it is exported for ``onnxruntime``.
+        channels, resolution: of the square input images.
+        runtime: one of ``RUNTIMES``.
+        threads: of one operator; operators run one after the other.
+        batch: images per pass.
+        warm_up: passes before the clock starts.
+        repeats: timed passes.
+
+    Raises:
+        ValueError: an unknown runtime, or a count below 1.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"latency is measured under {' or '.join(RUNTIMES)}, given '{runtime}'")
+    if min(threads, batch, repeats) < 1 or warm_up < 0:
+        raise ValueError(f"threads, batch and repeats are 1 or more, given {threads}, {batch} and {repeats}")
+    import torch
+
+    images = torch.rand(batch, channels, resolution, resolution, generator=torch.Generator().manual_seed(0))
+    training = network.training
+    network.eval()
+    try:
+        with _torch_threads(threads), torch.inference_mode():
+            run = _torch_pass(network, images) if runtime == "torch" else _onnx_pass(network, images, threads)
+            for _ in range(warm_up):
+                run()
+            milliseconds = np.array([_timed(run) for _ in range(repeats)])
+    finally:
+        network.train(training)
+    low, median, high = np.percentile(milliseconds, (25, 50, 75))
+    return Latency(
+        median_ms=float(median),
+        spread_ms=float(high - low),
+        runtime=runtime,
+        threads=threads,
+        batch=batch,
+        repeats=repeats,
+    )
+
+
+def _timed(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return (time.perf_counter() - started) * 1000
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _torch_pass(network: Any, images: Any) -> Callable[[], object]:
+    return lambda: network(images)
+
+
+def _onnx_pass(network: Any, images: Any, threads: int) -> Callable[[], object]:
+    import onnxruntime
+    import torch
+
+    with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch's exporter warns about its own use of deprecated functions
+        program = torch.onnx.export(network, (images.clone(),), dynamo=True, verbose=False)
+    if program is None:
+        raise RuntimeError("torch's ONNX exporter returned nothing")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        program.model_proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    feed = {session.get_inputs()[0].name: images.numpy()}
+    return lambda: session.run(None, feed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyModel:
+    """Predicted latency of candidates of a space: additive over its stages, plus a learned correction.
+
+    A Gaussian process on latency over its mean, whose kernel is a sum of
+
+    * a linear one on exact counts (macs in all and per stage, params, activations, depth),
+    * one per stage: what this stage costs as a smooth function of its own choices and those of no stage (resolution,
+      activation, ...), which is a lookup table of blocks that shares what similar blocks have in common,
+    * one on all choices together: the correction for what is not additive.
+
+    Noise is proportional to latency. Variances and length scales (one per keyword) maximise the marginal likelihood.
+
+    Attributes:
+        space: the space of the codes.
+        mean_ms: mean of the latencies it was fitted to.
+    """
+
+    space: Space
+    mean_ms: float
+    _theta: Floats
+    _x_MF: Floats
+    _l_MK: Floats
+    _weights_M: Floats
+    _scale_2K: Floats
+
+    @classmethod
+    def fit(cls, space: Space, codes_ND: Codes, counts: Counts, latency_ms_N: NDArray[Any]) -> Self:
+        """Fit to measured latencies; 50 to 200 are enough.
+
+        Args:
+            space: the space of the codes.
+            codes_ND: the measured candidates.
+            counts: their statistics.
+            latency_ms_N: their latencies, milliseconds.
+
+        Raises:
+            ValueError: fewer than eight rows, lengths that disagree, or a latency that is not positive and finite.
+        """
+        y_N = np.asarray(latency_ms_N, dtype=np.float64)
+        if not len(codes_ND) == len(counts) == len(y_N) or len(y_N) < 8:
+            raise ValueError(
+                f"a latency model needs at least eight rows, as many codes as counts and latencies, "
+                f"given {len(codes_ND)}, {len(counts)} and {len(y_N)}"
+            )
+        if not (np.isfinite(y_N).all() and (y_N > 0).all()):
+            raise ValueError("latencies are positive, finite milliseconds; leave failed measurements out")
+        mean = float(y_N.mean())
+        x_NF, groups = _columns(space, codes_ND)
+        raw_NK = _linear_terms(counts)
+        scale_2K = np.stack([raw_NK.mean(axis=0), np.maximum(raw_NK.std(axis=0), 1e-12)])
+        l_NK = (raw_NK - scale_2K[0]) / scale_2K[1]
+        theta = _maximise_likelihood(x_NF, l_NK, y_N / mean, groups)
+        factor = linalg.cho_factor(_covariance(x_NF, l_NK, y_N / mean, groups, theta), lower=True)
+        return cls(
+            space=space,
+            mean_ms=mean,
+            _theta=theta,
+            _x_MF=x_NF,
+            _l_MK=l_NK,
+            _weights_M=linalg.cho_solve(factor, y_N / mean - 1.0),
+            _scale_2K=scale_2K,
+        )
+
+    def predict(self, codes_ND: Codes, counts: Counts) -> Floats:
+        """Latency of candidates, milliseconds, shape (N,); never below a hundredth of the fitted mean."""
+        l_NK = (_linear_terms(counts) - self._scale_2K[0]) / self._scale_2K[1]
+        relative_N = np.ones(len(codes_ND))
+        for start in range(0, len(codes_ND), CHUNK):
+            rows = slice(start, start + CHUNK)
+            x_NF, groups = _columns(self.space, codes_ND[rows])
+            k_NM = _kernel(x_NF, self._x_MF, l_NK[rows], self._l_MK, groups, self._theta)
+            relative_N[rows] += k_NM @ self._weights_M
+        return self.mean_ms * np.maximum(relative_N, 0.01)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Groups:
+    """Which columns of x belong to which stage (with those of no stage added), and to which keyword."""
+
+    stages: tuple[NDArray[np.intp], ...]
+    keyword_F: NDArray[np.intp]
+
+    @property
+    def hyperparameters(self) -> int:
+        return FIXED + int(self.keyword_F.max(initial=-1)) + 1
+
+
+FIXED = 6
+"""Hyperparameters besides the length scales: log variances (constant, linear, stages, joint, noise), log joint scale."""
+START = np.array([-2.0, -2.0, -3.0, -5.0, -6.0, -2.0])
+
+
+def _columns(space: Space, codes_ND: Codes) -> tuple[Floats, _Groups]:
+    """Encoded architecture columns, and their groups."""
+    whole = layout(space)
+    kept = whole.of_role("architecture")
+    keywords: dict[str, int] = {}
+    stage_of, keyword_of = [], []
+    for group in whole.groups:
+        if not group.address.startswith("architecture."):
+            continue
+        name, _, item = group.address.removeprefix("architecture.").rpartition(".")
+        stage = f"{name.rpartition('.')[0]}.{item}" if item.isdigit() else None
+        keyword = name if item.isdigit() else group.address
+        for _ in range(group.start, group.stop):
+            stage_of.append(stage)
+            keyword_of.append(keywords.setdefault(keyword, len(keywords)))
+    stages = tuple(
+        np.array([column for column, other in enumerate(stage_of) if other in (stage, None)], dtype=np.intp)
+        for stage in dict.fromkeys(stage for stage in stage_of if stage is not None)
+    )
+    x_NF = encode(space, codes_ND)[:, kept].astype(np.float64)
+    return x_NF, _Groups(stages=stages, keyword_F=np.array(keyword_of, dtype=np.intp))
+
+
+def _linear_terms(counts: Counts) -> Floats:
+    shares = [counts.macs_N * feature for name, feature in counts.features.items() if name.startswith("macs_share.")]
+    others = [feature for name, feature in counts.features.items() if not name.startswith("macs_share.")]
+    sizes = [counts.macs_N, counts.params_N, counts.activations_N]
+    return np.stack([*sizes, *shares, *others], axis=1).astype(np.float64)
+
+
+def _kernel(a_NF: Floats, b_MF: Floats, la_NK: Floats, lb_MK: Floats, groups: _Groups, theta: Floats) -> Floats:
+    constant, linear, stage, joint, _, joint_scale = np.exp(theta[:FIXED])
+    scale_F = np.exp(theta[FIXED:])[groups.keyword_F]
+    a_NF, b_MF = a_NF * scale_F, b_MF * scale_F
+    k_NM: Floats = constant + linear / la_NK.shape[1] * (la_NK @ lb_MK.T)
+    for columns in groups.stages:
+        k_NM = k_NM + stage * np.exp(-_squared_distance(a_NF[:, columns], b_MF[:, columns]))
+    joined: Floats = k_NM + joint * np.exp(-joint_scale * _squared_distance(a_NF, b_MF))
+    return joined
+
+
+def _squared_distance(a_NF: Floats, b_MF: Floats) -> Floats:
+    squared: Floats = (a_NF**2).sum(axis=1)[:, None] + (b_MF**2).sum(axis=1) - 2 * a_NF @ b_MF.T
+    return np.maximum(squared, 0.0)
+
+
+def _covariance(x_NF: Floats, l_NK: Floats, y_N: Floats, groups: _Groups, theta: Floats) -> Floats:
+    k_NN = _kernel(x_NF, x_NF, l_NK, l_NK, groups, theta)
+    k_NN[np.diag_indices_from(k_NN)] += np.exp(theta[4]) * y_N**2 + 1e-8
+    return k_NN
+
+
+def _maximise_likelihood(x_NF: Floats, l_NK: Floats, y_N: Floats, groups: _Groups) -> Floats:
+    """Hyperparameters of greatest marginal likelihood, with a weak pull towards ``START`` and length scales of 2."""
+    start = np.concatenate([START, np.full(groups.hyperparameters - FIXED, -0.7)])
+
+    def loss(theta: Floats) -> float:
+        try:
+            factor = np.linalg.cholesky(_covariance(x_NF, l_NK, y_N, groups, theta))
+        except np.linalg.LinAlgError:
+            return 1e10
+        whitened = linalg.solve_triangular(factor, y_N - 1.0, lower=True)
+        return float(0.5 * whitened @ whitened + np.log(np.diag(factor)).sum() + 0.02 * ((theta - start) ** 2).sum())
+
+    bounds = [(-10.0, 4.0)] * len(start)
+    found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    theta: Floats = found.x
+    return theta
