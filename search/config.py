@@ -101,7 +101,7 @@ class FamilySection(Section):
     """Stage 2 and final training.
 
     Attributes:
-        max_macs: the budgets, one member each; evenly spaced on a logarithmic scale below the limit if a number is given.
+        max_macs: the budgets, one member each; or how many, evenly spaced on a logarithmic scale below the limit.
         contenders: pairs per budget that are trained again with fresh seeds before the choice.
         repeats: fresh seeds of each contender.
         confidence: multiple of the predicted spread that is subtracted from the predicted accuracy.
@@ -203,7 +203,7 @@ def parse(text: str, origin: str = "configuration") -> Config:
         given = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(given, dict):
+    if root is None or not isinstance(given, dict):
         raise ConfigError(f"{origin} must be a mapping of sections, such as 'name: digits'")
     try:
         config = Config.model_validate(given)
@@ -215,13 +215,10 @@ def parse(text: str, origin: str = "configuration") -> Config:
 
 
 def _check_names(config: Config, origin: str, root: yaml.Node) -> None:
-    # Optuna's samplers are one adaptor with several names; search.samplers knows them.
-    from search.samplers import sampler_names
-
     allowed = {
         ("data", "source"): components.names(components.SOURCES),
         ("space", "name"): components.names(components.SPACES),
-        ("search", "sampler"): sampler_names(),
+        ("search", "sampler"): components.names(components.SAMPLERS),
         ("search", "predictor"): components.names(components.PREDICTORS),
         ("run", "executor"): components.names(components.EXECUTORS),
     }
@@ -249,8 +246,8 @@ def _section(location: tuple[Any, ...]) -> type[BaseModel]:
     model: type[BaseModel] = Config
     for part in location:
         annotation = model.model_fields[part].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        model = annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
     return model
 
 

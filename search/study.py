@@ -1,7 +1,5 @@
 """The Optuna study: the single record of what happened. Resuming a run is reading it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.family import Epoch, TrialRecord
 from spaces.candidate import Candidate
 from spaces.dimensions import Choice, Dimension, Integer
 from spaces.space import Space
@@ -22,7 +21,7 @@ from trainables.trial import Report
 
 Purpose = Literal["search", "repeat"]
 JOURNAL = "study.journal"
-UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
+STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "fail"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +87,25 @@ class Record:
     def is_finished(self) -> bool:
         return self.state.is_finished()
 
+    @property
+    def as_trial(self) -> TrialRecord:
+        """The ended trial as reports and tracking show it."""
+        return TrialRecord(
+            number=self.number,
+            state=STATES[self.state],
+            round=self.round,
+            candidate=self.candidate,
+            statistics=asdict(self.statistics),
+            score=self.reports[-1].accuracy if self.reports and self.message is None else None,
+            curve=tuple(Epoch(epoch=r.epoch, accuracy=r.accuracy, loss=r.loss) for r in self.reports),
+            seconds=self.reports[-1].seconds if self.reports else 0.0,
+            started=self.finished.timestamp() if self.finished else 0.0,
+            predicted=self.predicted,
+            error=self.message,
+        )
+
     def accuracy_at(self, epoch: int) -> float | None:
-        """Accuracy after ``epoch`` epochs, or after the last one trained if it stopped before; None without a report."""
+        """Accuracy after ``epoch`` epochs, or after the last one if it stopped before; None without a report."""
         return self.reports[min(epoch, len(self.reports)) - 1].accuracy if self.reports else None
 
 
@@ -248,18 +264,3 @@ def _record(trial: FrozenTrial) -> Record:
         started=trial.datetime_start,
         finished=trial.datetime_complete,
     )
-
-
-def digest(records: list[Record]) -> str:
-    """SHA-256 (16 digits) of what the finished trials were and gave, whatever the clock said."""
-    facts = [
-        [
-            record.number,
-            record.candidate.key,
-            record.state.name,
-            [[r.epoch, r.accuracy, r.loss] for r in record.reports],
-        ]
-        for record in records
-        if record.is_finished
-    ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -160,6 +160,10 @@ class _Jobs(Searcher):  # type: ignore[misc]
         reports = tuple(by_epoch[epoch] for epoch in sorted(by_epoch))
         self._on_outcome(Outcome(number=job.number, reports=reports, message=message))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its searcher for a ``restore`` that is never used, and the study cannot be pickled."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the record."""
 

@@ -1,0 +1,283 @@
+"""A whole search: stage 1, stage 2, final training, export, report. Every stage goes on from what the study holds."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from search.config import Config
+from search.evidence import ReportData, curves_frame, trials_frame
+from search.executors.work import Executor, Workplace
+from search.export import InputSpec, Provenance, export_member
+from search.family import Family, study_digest
+from search.files import write_text
+from search.finalists import (
+    Finished,
+    Repeats,
+    choose,
+    contenders,
+    family_of,
+    final_jobs,
+    finish,
+    test_scores,
+    with_test_accuracy,
+)
+from search.problem import Observations
+from search.progress import Progress, amount
+from search.quality import Learner
+from search.report import write_report
+from search.setting import Setting
+from search.stage1 import Stage1, Trials
+from search.study import Record, Study
+from search.tracking import MlflowTracker, NullTracker, Tracker
+from spaces import components
+from spaces.candidate import Candidate
+from trainables.deploy import Deployable
+from trainables.family import FinalJob, checkpoint_of, network_of
+from trainables.trial import Report
+
+
+class Experiment:
+    """One run. ``carry_out`` does what is left of it."""
+
+    def __init__(self, setting: Setting, study: Study, progress: Progress) -> None:
+        self._setting, self._study, self._progress = setting, study, progress
+        self._config = setting.config
+        self._folder = setting.config.folder
+        if "identity" not in study.notes:
+            study.note("identity", uuid.uuid4().hex)
+        self._tracker = self._track()
+        self._trials = Trials(setting, study, self)
+        search = self._config.search
+        self._learner = Learner(
+            problem=setting.problem, name=search.predictor, pretrain=search.pretrain, seed=self._config.seed
+        )
+
+    def _track(self) -> Tracker:
+        tracking = self._config.tracking
+        if not tracking.enabled:
+            return NullTracker()
+        return MlflowTracker(
+            self._folder,
+            identity=self._study.notes["identity"],
+            parameters=flat(self._config.model_dump(mode="json")),
+            uri=tracking.uri,
+        )
+
+    def carry_out(self) -> Family:
+        """Do what is left, and return the family."""
+        for record in self._trials.records.values():
+            if record.is_finished:
+                self._tracker.trial(record.as_trial)
+        module = components.load(components.EXECUTORS, self._config.run.executor)
+        place: Workplace = self._setting.place
+        with self._timed("start"):
+            executor: Executor = module.Executor(place).__enter__()
+        try:
+            self._stage1(executor)
+            chosen = self._stage2(executor)
+            jobs, last = self._final(executor, chosen)
+        finally:
+            executor.__exit__()
+        return self._hand_over(jobs, last)
+
+    # listener of the trials ------------------------------------------------------------------------------------------
+
+    def reported(self, record: Record, report: Report) -> None:
+        """An epoch has ended."""
+        self._progress.reported(record, report)
+
+    def ended(self, record: Record) -> None:
+        """A trial has ended and is in the study."""
+        self._progress.ended(record)
+        self._tracker.trial(record.as_trial)
+
+    # stages ----------------------------------------------------------------------------------------------------------
+
+    def _stage1(self, executor: Executor) -> None:
+        config = self._config.search
+        done = sum(record.is_finished for record in self._trials.of("search"))
+        self._progress.stage("stage 1: training candidates", config.trials, done)
+        module = components.load(components.SAMPLERS, config.sampler)
+        sampler = module.Sampler(
+            self._setting.problem, seed=self._config.seed, predictor=config.predictor, start=config.initial
+        )
+        stage = Stage1(self._trials, sampler, self._learner.believe, self._judge)
+        with self._timed("stage 1"):
+            executor.run(stage.next_job, self._trials.reported, self._trials.ended)
+            self._judge_all()
+
+    def _judge(self, round_: int, observed: Observations) -> None:
+        """Measure the predictor on held-out trials, once a round, and keep it with the study."""
+        key = f"round.{round_}"
+        if round_ == 0 or key in self._study.notes:
+            return
+        known = len(observed.score_N)
+        figures = {
+            "trained": known,
+            "stop_epoch": self._trials.decisive_epoch(self._trials.of("search")),
+            "tau": self._learner.held_out_tau(observed),
+            "tau_without_pretraining": self._learner.held_out_tau(observed, pretrained=False),
+        }
+        self._study.note(key, {name: None if value != value else value for name, value in figures.items()})
+        self._tracker.round(round_, figures)
+        self._progress.say(
+            f"round {round_}: predictor's Kendall tau {figures['tau']:.2f} on held-out trials "
+            f"({figures['tau_without_pretraining']:.2f} without pretraining); "
+            f"candidates stop at epoch {figures['stop_epoch']}"
+        )
+
+    def _judge_all(self) -> None:
+        """The figures after the last round."""
+        search = self._trials.of("search")
+        self._judge(search[-1].round + 1, self._trials.observations(search))
+
+    def _stage2(self, executor: Executor) -> list[Candidate]:
+        observed = self._trials.observations(self._trials.of("search"))
+        self._progress.stage("stage 2: evolving pairs on the predictor")
+        with self._timed("stage 2"):
+            codes_MD = contenders(self._setting, self._learner, observed)
+        repeats = Repeats(self._trials, codes_MD)
+        done = sum(record.is_finished for record in self._trials.of("repeat"))
+        self._progress.stage("training contenders again with fresh seeds", repeats.total, done)
+        with self._timed("repeats"):
+            if done < repeats.total:
+                executor.run(repeats.next_job, self._trials.reported, self._trials.ended)
+            return choose(self._trials, self._learner, observed, codes_MD)
+
+    def _final(self, executor: Executor, chosen: Sequence[Candidate]) -> tuple[list[FinalJob], dict[str, Report]]:
+        jobs = final_jobs(self._setting, chosen)
+        self._progress.stage(f"final training of {len(jobs)} networks, the largest teaches the others", len(jobs))
+        last: dict[str, Report] = {}
+
+        def on_report(name: str, report: Report) -> None:
+            last[name] = report
+            if report.epoch == self._config.family.epochs:
+                self._progress.step(f"{name}: {report.accuracy:.3f} on search-validation")
+
+        with self._timed("final training"):
+            saved = {job.name: checkpoint_of(job, self._folder).load() for job in jobs}
+            for name, state in saved.items():
+                if state is not None:
+                    last[name] = Report(**state["reports"][-1])
+            if any(name not in last or last[name].epoch < self._config.family.epochs for name in saved):
+                executor.train(jobs, on_report)
+        return jobs, last
+
+    def _hand_over(self, jobs: Sequence[FinalJob], last: dict[str, Report]) -> Family:
+        self._progress.stage("reading the test split, exporting the family, writing the report")
+        target = self._folder / "family"
+        with self._timed("export"):
+            finished = [
+                self._export(with_test_accuracy(self._setting, one, self._folder), target)
+                for one in finish(self._setting, jobs, last)
+            ]
+            records = [record.as_trial for record in self._trials.records.values()]
+            family = family_of(finished, study_digest(records))
+            family.save(target)
+        with self._timed("report"):
+            write_report(self._report(family, finished), self._folder / "report.html")
+            (target / "front.png").write_bytes((self._folder / "front.png").read_bytes())
+        self._progress.stage("sending what is left to MLflow")
+        self._tracker.finish(target, self._folder / "report.html")
+        return family
+
+    def _export(self, finished: Finished, target: Path) -> Finished:
+        splits, member = self._setting.splits, finished.member
+        spec = InputSpec(
+            channels=splits.channels, size=splits.resolution, mean=splits.mean, std=splits.std, classes=splits.classes
+        )
+        teacher = finished.job.teacher
+        provenance = Provenance(
+            run=self._config.name,
+            data=self._config.data.source,
+            images={"train": len(splits.train), "search-validation": len(splits.validation), "test": len(splits.test)},
+            training={
+                "epochs": finished.job.epochs,
+                "seed": finished.job.seed,
+                "teacher": "none" if teacher is None else teacher.candidate.key,
+                "distillation weight": 0 if teacher is None else finished.job.distillation_weight,
+                "label weight": 1 if teacher is None else finished.job.label_weight,
+            },
+        )
+        network = network_of(finished.job, splits, self._folder)
+        assert isinstance(network, Deployable)
+        export_member(network.network, member, spec, target / member.name, provenance)
+        self._progress.say(
+            f"{member.name}: {amount(member.macs)} macs, {member.search_accuracy:.4f} on search-validation, "
+            f"{member.test_accuracy:.4f} on test"
+        )
+        return replace(finished, member=member)
+
+    def _report(self, family: Family, finished: Sequence[Finished]) -> ReportData:
+        records = [record.as_trial for _, record in sorted(self._trials.records.items())]
+        label_N, classes = self._setting.splits.test.label_N, self._setting.splits.classes
+        confusion = {}
+        for one in finished:
+            predicted_N = test_scores(self._setting, one.job, self._folder).argmax(1).numpy()
+            flat_N = label_N * len(classes) + predicted_N
+            confusion[one.member.name] = np.bincount(flat_N, minlength=len(classes) ** 2).reshape(len(classes), -1)
+        return ReportData(
+            name=self._config.name,
+            trials=trials_frame(records),
+            curves=curves_frame(records),
+            rounds=self._rounds(),
+            family=family.table(),
+            stages=self._stages(),
+            confusion=confusion,
+            classes=classes,
+            settings={
+                "data": self._config.data.source,
+                "space": f"{self._setting.space.name}, {self._setting.space.count():.2g} pairs",
+                "seed": self._config.seed,
+                "sampler": self._config.search.sampler,
+                "predictor": self._config.search.predictor,
+            },
+        )
+
+    def _rounds(self) -> pd.DataFrame:
+        notes = {key: value for key, value in self._study.notes.items() if key.startswith("round.")}
+        rows = [{"round": int(key.removeprefix("round.")), **value} for key, value in notes.items()]
+        columns = ["round", "trained", "tau", "tau_without_pretraining", "stop_epoch"]
+        return pd.DataFrame(rows, columns=columns).sort_values("round").astype({"tau": float})
+
+    def _stages(self) -> pd.DataFrame:
+        notes = {key: value for key, value in self._study.notes.items() if key.startswith("seconds.")}
+        rows = [(key.removeprefix("seconds."), value) for key, value in notes.items()]
+        return pd.DataFrame(rows, columns=["name", "seconds"])
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes to the stage's, over all attempts."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            key = f"seconds.{stage}"
+            spent = float(self._study.notes.get(key, 0.0)) + time.monotonic() - began
+            self._study.note(key, round(spent, 2))
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{'a': {'b': 1}}`` -> ``{'a.b': 1}``; lists become JSON."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            out |= flat(value, f"{name}.")
+        else:
+            out[name] = json.dumps(value) if isinstance(value, list) else value
+    return out
+
+
+def save_config(config: Config) -> None:
+    """Keep the resolved configuration in the run's folder."""
+    config.folder.mkdir(parents=True, exist_ok=True)
+    write_text(config.folder / "config.yaml", config.dump())

@@ -1,0 +1,80 @@
+"""How good the predictor is, measured on trials it has not seen, with and without pretraining."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.stats import kendalltau
+from sklearn.model_selection import KFold
+
+from predictors.protocol import Predictor
+from search.problem import Observations, Problem
+from spaces import components
+from spaces.encoding import encode, layout
+from spaces.sampling import uniform
+from spaces.space import Codes
+
+FOLDS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """A predictor for a problem: pretrained once on free candidates, fitted whenever scores are known.
+
+    Attributes:
+        problem: space, costs and statistics.
+        name: file in ``predictors``.
+        pretrain: number of free candidates; 0 is no pretraining.
+        seed: of the predictor.
+    """
+
+    problem: Problem
+    name: str
+    pretrain: int
+    seed: int
+
+    @cached_property
+    def _pretrained(self) -> Predictor:
+        model = self._new()
+        if self.pretrain:
+            codes_ND = uniform(self.problem.space, self.pretrain, np.random.default_rng([self.seed, 1]))
+            model.pretrain(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
+        return model
+
+    def _new(self) -> Predictor:
+        module = components.load(components.PREDICTORS, self.name)
+        model: Predictor = module.Model(layout=layout(self.problem.space), rng=np.random.default_rng([self.seed, 2]))
+        return model
+
+    def fitted(self, observed: Observations, *, pretrained: bool = True) -> Predictor:
+        """A predictor that knows these observations and no others."""
+        model = copy.deepcopy(self._pretrained) if pretrained else self._new()
+        space = self.problem.space
+        model.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), observed.score_N)
+        return model
+
+    def believe(self, observed: Observations, codes_ND: Codes) -> Sequence[tuple[float, float]]:
+        """Predicted mean and standard deviation of candidates, after fitting to the observations."""
+        belief = self.fitted(observed).predict(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
+        return list(zip(belief.mean_N.tolist(), belief.std_N.tolist(), strict=True))
+
+    def held_out_tau(self, observed: Observations, *, pretrained: bool = True) -> float:
+        """Kendall tau between predicted and measured scores, each predicted from the other folds (4-fold).
+
+        NaN with fewer observations than 2 per fold.
+        """
+        count = len(observed.score_N)
+        if count < 2 * FOLDS:
+            return float("nan")
+        predicted_N = np.empty(count)
+        folds = KFold(n_splits=FOLDS, shuffle=True, random_state=self.seed)
+        for known, held_out in folds.split(observed.codes_ND):
+            part = Observations(codes_ND=observed.codes_ND[known], score_N=observed.score_N[known])
+            model = self.fitted(part, pretrained=pretrained)
+            codes_ND = observed.codes_ND[held_out]
+            predicted_N[held_out] = model.predict(
+                encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND)
+            ).mean_N
+        return float(kendalltau(predicted_N, observed.score_N).statistic)

@@ -1,0 +1,127 @@
+"""``python -m search run CONFIG``: a whole search, from images to a family."""
+
+import argparse
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import optuna
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from search.config import Config, parse, read
+from search.errors import UsageError
+from search.experiment import Experiment, save_config
+from search.family import Family, load_family
+from search.progress import Progress, amount
+from search.setting import prepare
+from search.study import Study, open_storage
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``run``."""
+    parser.add_argument("config", type=Path, help="YAML file, such as configs/digits.yaml")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Start a search, or go on with it if the same configuration was started before.
+
+    Raises:
+        UsageError: the run's folder holds another configuration.
+    """
+    config = read(arguments.config)
+    if (config.folder / "config.yaml").exists():
+        if saved(config.folder) != config:
+            raise UsageError(
+                f"'{config.folder}' holds a run of another configuration; choose another 'name' in "
+                f"'{arguments.config}', or remove the folder, or go on with: python -m search resume {config.folder}"
+            )
+        if (config.folder / "family" / "family.json").exists():
+            show(load_family(config.folder / "family"), config)
+            return
+    carry_out(config)
+
+
+def saved(folder: Path) -> Config:
+    """The configuration of a run.
+
+    Raises:
+        UsageError: the folder holds no run.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        raise UsageError(
+            f"'{folder}' holds no run (it has no config.yaml); start one with: python -m search run CONFIG"
+        )
+    config = parse(path.read_text(encoding="utf-8"), str(path))
+    # The folder may have been moved or copied: it is where it is, not where it was made.
+    return config.model_copy(update={"runs": str(folder.parent), "name": folder.name})
+
+
+def carry_out(config: Config) -> None:
+    """Do what is left of a run and show its family."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    torch.set_num_threads(1)  # the cores belong to the trials
+    setting = prepare(config)
+    save_config(config)
+    console = Console()
+    began = time.monotonic()
+    with _alone(config.folder), _terminated_is_interrupted(), Progress(setting.problem.budgets, console) as progress:
+        study = Study(
+            name=config.name, storage=open_storage(config.folder, config.run.storage), space=setting.space, create=True
+        )
+        family = Experiment(setting, study, progress).carry_out()
+    show(family, config)
+    console.print(f"{time.monotonic() - began:.0f} seconds in this process", highlight=False)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the run's lock, which the system takes back from a process that dies.
+
+    Raises:
+        UsageError: another process works on this run.
+    """
+    with (folder / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another process works on '{folder}'; wait for it or stop it first") from None
+        yield
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """A polite end (``ray job stop``, a batch system) closes everything as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def show(family: Family, config: Config) -> None:
+    """Print the family and where everything is."""
+    console = Console()
+    table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
+    for member in family.members:
+        test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
+        table.add_row(member.name, amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test)
+    console.print(table)
+    folder = config.folder
+    console.print(f"models: {folder / 'family'}\nreport: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    if config.tracking.enabled:
+        store = config.tracking.uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+        console.print(f"browse: mlflow ui --backend-store-uri {store}", highlight=False, soft_wrap=True)

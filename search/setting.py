@@ -1,0 +1,138 @@
+"""From a configuration to what the search works with: data, space, exact costs, limits and budgets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.config import Config, ConfigError
+from search.executors.work import Workplace
+from search.feasible import smallest
+from search.limits import Costs, Limits
+from search.problem import Problem
+from spaces import components
+from spaces.sampling import sobol
+from spaces.space import Codes, Space
+from trainables.data.sources import load_source
+from trainables.splits import Splits
+from trainables.statistics import Statistics, count, free_statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A configuration whose names have been looked up and whose limits have been checked."""
+
+    config: Config
+    space: Space
+    splits: Splits
+    problem: Problem
+
+    @cached_property
+    def place(self) -> Workplace:
+        """What workers need to know."""
+        run = self.config.run
+        return Workplace(
+            source=self.config.data.source,
+            keywords=self.config.data.keywords,
+            folder=self.config.folder.resolve(),
+            concurrent=run.concurrent,
+            workers=run.workers,
+            cpus=run.cpus,
+            gpus=run.gpus,
+            retries=run.retries,
+            address=self.config.ray.address,
+        )
+
+    def statistics(self, codes_ND: Codes) -> list[Statistics]:
+        """Exact costs of candidates."""
+        counts = count(self.space, codes_ND, classes=len(self.splits.classes), channels=self.splits.channels)
+        return [counts[row] for row in range(len(codes_ND))]
+
+
+def prepare(config: Config) -> Setting:
+    """Load data and space and check everything that can be checked without training.
+
+    Raises:
+        ConfigError: a limit that no candidate meets, a restriction to values the space does not have, or an address
+            of the space that nothing reads.
+        DataError: the data cannot be used.
+    """
+    try:
+        space: Space = components.load(components.SPACES, config.space.name).space()
+        if config.space.restrict:
+            space = space.restrict(config.space.restrict)
+    except ValueError as error:
+        raise ConfigError(f"space.restrict: {error}") from error
+    check_readers(space)
+    splits = load_source(config.data.source, config.data.keywords)
+    shape = {"classes": len(splits.classes), "channels": splits.channels}
+
+    def costs(codes_ND: Codes) -> Costs:
+        return count(space, codes_ND, **shape).costs()
+
+    def statistics(codes_ND: Codes) -> NDArray[np.float64]:
+        return free_statistics(space, codes_ND, count(space, codes_ND, **shape))[0]
+
+    limits = Limits(**config.limits.model_dump())
+    _check_limits(space, costs, limits)
+    budgets = _budgets(config, space, costs, limits)
+    problem = Problem(space=space, costs=costs, statistics=statistics, limits=limits, budgets=budgets)
+    return Setting(config=config, space=space, splits=splits, problem=problem)
+
+
+def check_readers(space: Space) -> None:
+    """Every address of the space is read by a file: a backbone, an objective, and an ingredient for each recipe group.
+
+    Raises:
+        ConfigError: nothing reads an address.
+    """
+    unread: list[str] = []
+    backbone = space.architecture.get("backbone")
+    for name in backbone.values if backbone is not None else (space.backbone,):
+        if name not in components.names(components.BACKBONES):
+            unread.append(f"backbone '{name}' is not in trainables/backbones/")
+    if space.objective not in components.names(components.OBJECTIVES):
+        unread.append(f"objective '{space.objective}' is not in trainables/objectives/")
+    ingredients = components.names(components.INGREDIENTS)
+    for address in space.recipe:
+        if address.partition(".")[0] not in ingredients:
+            unread.append(f"'recipe.{address}' needs trainables/recipe/{address.partition('.')[0]}.py")
+    if unread:
+        raise ConfigError(f"nothing can train space '{space.name}': {'; '.join(unread)}")
+
+
+def _check_limits(space: Space, costs: Any, limits: Limits) -> None:
+    for name, bound in limits.bounds().items():
+        least = smallest(space, costs, name)
+        if bound < least:
+            raise ConfigError(
+                f"limits.max_{name} is {bound:,.0f}, but the smallest {name} in space '{space.name}' "
+                f"with this data is {least:,.0f}; raise the limit or restrict the space differently"
+            )
+
+
+def _budgets(config: Config, space: Space, costs: Any, limits: Limits) -> tuple[Limits, ...]:
+    """The limits of each member, tightest first."""
+    wanted = config.family.max_macs
+    least = smallest(space, costs, "macs")
+    if isinstance(wanted, int):
+        usual = np.quantile(costs(sobol(space, 1024, 0))["macs"], 0.9)
+        most = min(limits.max_macs or np.inf, usual)
+        bounds: Sequence[float] = np.geomspace(min(2 * least, most), most, wanted).round().tolist()
+    else:
+        bounds = sorted(wanted)
+    if len(set(bounds)) < len(bounds):
+        raise ConfigError(f"family.max_macs has a budget twice: {', '.join(f'{bound:,.0f}' for bound in bounds)}")
+    too_small = [bound for bound in bounds if bound < least]
+    if too_small:
+        raise ConfigError(
+            f"family.max_macs has {too_small[0]:,.0f}, but the smallest macs in space '{space.name}' "
+            f"with this data is {least:,.0f}"
+        )
+    most_allowed = limits.max_macs or np.inf
+    if bounds[-1] > most_allowed:
+        raise ConfigError(f"family.max_macs has {bounds[-1]:,.0f}, above limits.max_macs ({most_allowed:,.0f})")
+    return tuple(replace(limits, max_macs=float(bound)) for bound in bounds)

@@ -1,0 +1,193 @@
+"""Stage 1: train batches of candidates that the sampler picks under the limits, each until its rank is decided."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from search.executors.work import Outcome
+from search.fidelity import stop_epoch
+from search.problem import Observations
+from search.setting import Setting
+from search.study import Job, NewTrial, Purpose, Record, Study
+from spaces.space import Codes
+from trainables.trial import Report
+
+
+class Proposer(Protocol):
+    """What stage 1 needs of a sampler."""
+
+    def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
+        """``n`` new, feasible members of the space."""
+
+
+class Listener(Protocol):
+    """Who wants to know what happens."""
+
+    def reported(self, record: Record, report: Report) -> None:
+        """An epoch has ended."""
+
+    def ended(self, record: Record) -> None:
+        """A trial has ended and is in the study."""
+
+
+def training_seed(seed: int, number: int) -> int:
+    """The seed of trial ``number``, the same whenever the trial is run."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+class Trials:
+    """The trials of a study: adds new ones, hands them out, and records how they end."""
+
+    def __init__(self, setting: Setting, study: Study, listener: Listener) -> None:
+        self.setting, self.study, self._listener = setting, study, listener
+        self.records = {record.number: record for record in study.records()}
+        self._waiting = deque(record.number for record in self.records.values() if not record.is_finished)
+        self._running: dict[int, Record] = {}
+
+    def of(self, purpose: Purpose) -> list[Record]:
+        """Records of a purpose, by number."""
+        return [record for _, record in sorted(self.records.items()) if record.purpose == purpose]
+
+    def add(
+        self,
+        codes_ND: Codes,
+        *,
+        purpose: Purpose,
+        round_: int,
+        stop: Callable[[int], int],
+        predicted: Sequence[tuple[float, float] | None],
+    ) -> None:
+        """Record new trials; ``stop`` gives the last epoch of each by its number."""
+        config = self.setting.config
+        rows = zip(self.setting.space.decode(codes_ND), self.setting.statistics(codes_ND), predicted, strict=True)
+        for candidate, statistics, belief in rows:
+            number = len(self.records)
+            record = self.study.add(
+                NewTrial(
+                    purpose=purpose,
+                    round=round_,
+                    candidate=candidate,
+                    statistics=statistics,
+                    epochs=config.search.epochs,
+                    stop=stop(number),
+                    seed=training_seed(config.seed, number),
+                    predicted=belief,
+                )
+            )
+            self.records[record.number] = record
+            self._waiting.append(record.number)
+
+    def next_waiting(self) -> Job | None:
+        """Hand out the next recorded trial that has not ended."""
+        if not self._waiting:
+            return None
+        record = self.records[self._waiting.popleft()]
+        self.study.start(record.number)
+        self._running[record.number] = record
+        return record.job
+
+    def reported(self, number: int, report: Report) -> None:
+        """Pass an epoch on."""
+        self._listener.reported(self.records[number], report)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Record the end of a trial and drop its checkpoint, which nobody needs any more."""
+        record = self.study.finish(outcome.number, outcome.reports, outcome.message)
+        self.records[outcome.number] = record
+        self._running.pop(outcome.number, None)
+        self.setting.place.checkpoint(outcome.number).delete()
+        self._listener.ended(record)
+
+    def curves(self, records: Sequence[Record]) -> list[list[float]]:
+        """Accuracies of the trials that were trained in full, shape (trials, epochs)."""
+        full = self.setting.config.search.epochs
+        return [[report.accuracy for report in record.reports] for record in records if len(record.reports) == full]
+
+    def observations(self, records: Sequence[Record]) -> Observations:
+        """What a predictor may learn from: the accuracy of each ended trial at the epoch that decides ranks.
+
+        A failed trial counts as the worst that was seen: its candidate is known to be bad, not unknown.
+        """
+        ended = [record for record in records if record.is_finished]
+        decisive = self.decisive_epoch(records)
+        scores = [record.accuracy_at(decisive) if record.message is None else None for record in ended]
+        worst = min((score for score in scores if score is not None), default=0.0)
+        return Observations(
+            codes_ND=self.setting.space.encode([record.candidate for record in ended]),
+            score_N=np.array([worst if score is None else score for score in scores], dtype=float),
+        )
+
+    def decisive_epoch(self, records: Sequence[Record]) -> int:
+        """The epoch after which candidates stop, by what these trials showed."""
+        search = self.setting.config.search
+        return stop_epoch(self.curves(records), search.epochs, search.rank_correlation, search.coefficient)
+
+
+class Stage1:
+    """Proposes rounds of candidates: the first space-filling and trained in full, the others chosen by the sampler.
+
+    Rounds are recorded as a whole before their first trial starts, so a killed run goes on with the same candidates;
+    a round whose recording was cut off is proposed again from what was known before it.
+    """
+
+    def __init__(
+        self,
+        trials: Trials,
+        sampler: Proposer,
+        believe: Callable[[Observations, Codes], Sequence[tuple[float, float]]],
+        on_round: Callable[[int, Observations], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            trials: of the study.
+            sampler: proposes candidates.
+            believe: mean and standard deviation of the predictor, from observations, for new candidates.
+            on_round: called with each round's number and the observations that it is proposed from.
+        """
+        self._trials, self._sampler, self._believe, self._on_round = trials, sampler, believe, on_round
+
+    def next_job(self) -> Job | None:
+        """The next trial to run; proposes a round when none waits; None when all have been handed out."""
+        job = self._trials.next_waiting()
+        if job is None and self._propose():
+            job = self._trials.next_waiting()
+        return job
+
+    def _propose(self) -> bool:
+        config = self._trials.setting.config.search
+        recorded = self._trials.of("search")
+        if len(recorded) >= config.trials:
+            return False
+        round_, start, size = self._open_round(len(recorded))
+        before, begun = recorded[:start], recorded[start:]
+        observed = self._trials.observations(before)
+        self._on_round(round_, observed)
+        space = self._trials.setting.space
+        pending_ND = space.encode([record.candidate for record in before if not record.is_finished])
+        codes_ND = self._sampler.propose(observed, pending_ND, size)[len(begun) :]
+        beliefs = self._believe(observed, codes_ND) if round_ else [None] * len(codes_ND)
+        decisive = self._trials.decisive_epoch(before)
+        self._trials.add(codes_ND, purpose="search", round_=round_, stop=self._stops(decisive), predicted=beliefs)
+        return True
+
+    def _open_round(self, recorded: int) -> tuple[int, int, int]:
+        """Number, first trial and size of the first round that is not recorded as a whole."""
+        config = self._trials.setting.config.search
+        if recorded < config.initial:
+            return 0, 0, config.initial
+        later = (recorded - config.initial) // config.batch
+        start = config.initial + later * config.batch
+        return later + 1, start, min(config.batch, config.trials - start)
+
+    def _stops(self, decisive: int) -> Callable[[int], int]:
+        """Most trials stop at the decisive epoch; a share, drawn by trial number, still shows the final ranks."""
+        config = self._trials.setting.config
+
+        def stop(number: int) -> int:
+            audited = np.random.default_rng([config.seed, number]).random() < config.search.audit
+            return config.search.epochs if audited else decisive
+
+        return stop
