@@ -36,8 +36,8 @@ def log_expected_improvement(mean_N: Floats, std_N: Floats, best: float | Floats
     std = np.where(certain, 1.0, std_N)
     with np.errstate(divide="ignore"):
         sure = np.log(np.maximum(gain, 0.0))
-    gain_N: Floats = np.where(certain, sure, np.log(std) + log_improvement(gain / std))
-    return gain_N
+    improvement: Floats = np.where(certain, sure, np.log(std) + log_improvement(gain / std))
+    return improvement
 
 
 def family_improvement(
@@ -51,14 +51,16 @@ def family_improvement(
     gain_KN = log_expected_improvement(mean_N[None, :], std_N[None, :], best_K[:, None])
     with np.errstate(divide="ignore"):
         weighted_KN = np.where(fits_KN, gain_KN + np.log(weight_K)[:, None], -np.inf)
-    return np.asarray(logsumexp(weighted_KN, axis=0))
+    total_N: Floats = logsumexp(weighted_KN, axis=0)
+    return total_N
 
 
 def incumbents(mean_N: Floats, fits_KN: NDArray[np.bool_]) -> Floats:
     """Best posterior mean among the trained candidates of each budget; the worst of all where a budget has none."""
     inside_KN = np.where(fits_KN, mean_N[None, :], -np.inf)
     best_K = inside_KN.max(axis=1)
-    return np.where(np.isfinite(best_K), best_K, mean_N.min())
+    best: Floats = np.where(np.isfinite(best_K), best_K, mean_N.min())
+    return best
 
 
 def diverse(codes_ND: Codes, chosen: list[Codes], distance: int) -> NDArray[np.bool_]:

@@ -5,9 +5,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from search.feasible import sample_within
 from search.problem import Problem
 from search.tables import row_keys
-from spaces import sampling, variation
+from spaces import variation
 from spaces.space import Codes
 
 ENUMERABLE = 20_000
@@ -54,13 +55,14 @@ class Supply:
         """Up to ``n`` candidates, uniform over the feasible part.
 
         Raises:
-            ValueError: no feasible candidate was found.
+            UnreachableLimit: nothing lies within the hard limits.
+            ValueError: no candidate of the pool does.
         """
         if self.pool is not None:
             if not len(self.pool):
                 raise ValueError("no candidate of the pool meets the hard limits: loosen them")
             return self.pool[rng.permutation(len(self.pool))[:n]]
-        return distinct(sampling.rejection(self.space, n, rng, self.problem.feasible))
+        return distinct(sample_within(self.problem, n, rng))
 
     def around(self, centres_MD: Codes, rng: np.random.Generator, pairs: int = 24) -> Codes:
         """All candidates one change away from the centres, and ``pairs`` per centre about two changes away."""

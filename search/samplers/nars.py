@@ -39,7 +39,8 @@ class Sampler(BaseSampler):
     ``propose`` is a pure function of the observations, the pending candidates and the seed, so that resuming a search
     is replaying it. The method: a predictor of the score (a Gaussian process by default); the expected improvement of
     each budget's incumbent, taken from the posterior so that one lucky seed does not stop the search, summed over the
-    budgets that the candidate fits (``search.samplers._acquisition``); pending candidates are believed to score as predicted.
+    budgets that the candidate fits (``search.samplers._acquisition``); pending candidates are believed to score as
+    predicted.
 
     Args:
         problem: space, exact costs, limits and budgets.
@@ -134,9 +135,10 @@ class Sampler(BaseSampler):
         """The predictor, fitted to the observations."""
         space = self.problem.space
         if self._fitted is None or self._predictor != "gp":
-            self._fitted = self._model(
-                layout=layout(space), rng=np.random.default_rng([self.seed, len(observed.codes_ND)]), **self._options
-            )
+            rng = np.random.default_rng([self.seed, len(observed.codes_ND)])
+            free_ND = self._supply.draw(SCREENED, np.random.default_rng(self.seed))
+            self._fitted = self._model(layout=layout(space), rng=rng, **self._options)
+            self._fitted.pretrain(encode(space, free_ND), self.problem.statistics(free_ND))
         self._fitted.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), observed.score_N)
         return self._fitted
 
