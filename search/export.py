@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from search.family import Member
 from search.files import check_sums, read_json, whole_folder, write_text
 from trainables.deploy import Deployable
+from trainables.timm_models import timm_config
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,11 @@ def export_member(
         write_text(temporary / "candidate.json", json.dumps(member.candidate.to_dict(), indent=1) + "\n")
         described = {**asdict(spec), "resolution": member.resolution}
         write_text(temporary / "input.json", json.dumps(described, indent=1) + "\n")
+        timm = timm_config(
+            model.network, member.candidate, channels=spec.channels, resolution=member.resolution,
+            mean=spec.mean, std=spec.std, classes=spec.classes,
+        )  # fmt: skip
+        write_text(temporary / "config.json", json.dumps(timm, indent=1) + "\n")
         write_text(temporary / "README.md", card(member, spec, provenance, differences))
     return differences
 

@@ -39,6 +39,7 @@ def test_the_folder_holds_everything_and_nothing_else(exported):
         "README.md",
         "SHA256SUMS",
         "candidate.json",
+        "config.json",
         "input.json",
         "model.onnx",
         "model.pt2",
