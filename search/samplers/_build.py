@@ -1,6 +1,7 @@
 """Samplers by name: the files of this folder, and Optuna's own."""
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any, Protocol
 
 from search.problem import Observations, Problem
@@ -21,7 +22,7 @@ def names() -> tuple[str, ...]:
     return (*components.names(components.SAMPLERS), *_optuna.NAMES)
 
 
-def build(name: str, problem: Problem, *, seed: int, sources: Sequence[Observations] = ()) -> Proposer:
+def build(name: str, problem: Problem, *, seed: int, sources: Sequence[Observations] = (), **offered: Any) -> Proposer:
     """A sampler for a problem.
 
     Args:
@@ -29,6 +30,7 @@ def build(name: str, problem: Problem, *, seed: int, sources: Sequence[Observati
         problem: what is searched.
         seed: of every random choice.
         sources: finished earlier searches; only some samplers can use them.
+        offered: further options, each passed on if the sampler has a keyword of that name.
 
     Raises:
         UnknownComponent: no such sampler.
@@ -40,6 +42,8 @@ def build(name: str, problem: Problem, *, seed: int, sources: Sequence[Observati
         raise ValueError(f"the sampler '{name}' cannot use earlier searches; 'nars' can")
     if name in _optuna.NAMES:
         return _optuna.OptunaSampler(problem, name=name, seed=seed)
-    options: dict[str, Any] = {"sources": sources} if sources else {}
-    proposer: Proposer = components.load(components.SAMPLERS, name).Sampler(problem, seed=seed, **options)
+    sampler = components.load(components.SAMPLERS, name).Sampler
+    options = {key: value for key, value in offered.items() if key in signature(sampler).parameters}
+    options |= {"sources": sources} if sources else {}
+    proposer: Proposer = sampler(problem, seed=seed, **options)
     return proposer

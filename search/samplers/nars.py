@@ -12,8 +12,9 @@ from optuna.trial import FrozenTrial
 
 from predictors.protocol import Predictor
 from search.limits import Costs, Limits
-from search.problem import Observations, Problem
+from search.problem import Observations, Problem, best_per_budget
 from search.samplers import _acquisition as acquisition
+from search.samplers._belief import Belief, weights
 from search.samplers._bridge import Bridge, observations, pending, space_of
 from search.samplers._start import stratified
 from search.samplers._supply import Supply, distinct, without
@@ -25,12 +26,6 @@ Floats = NDArray[np.float64]
 
 SCREENED = 2000
 """Uniform candidates that are scored for each proposal, beside the neighbourhoods of the incumbents."""
-
-LEAST_WEIGHT = 0.1
-"""A budget whose scores vary less than this share of the most varied budget's counts as if they varied that much."""
-
-CREDIT = 0.3
-"""A pending or just chosen candidate counts as an incumbent of its mean plus this many standard deviations."""
 
 
 class Sampler(BaseSampler):
@@ -48,19 +43,27 @@ class Sampler(BaseSampler):
         predictor: file name in ``predictors``.
         start: candidates proposed before the first model, one from each stratum of the cost.
         distance: dimensions in which candidates of one batch differ at least, while there are such candidates.
+        learn: gives the predictor fitted to observations, in place of ``predictor``; for callers that have it already.
 
     Raises:
         ValueError: ``start`` or ``distance`` is below 1, or no predictor has this name.
     """
 
     def __init__(
-        self, problem: Problem, *, seed: int, predictor: str = "gp", start: int = 10, distance: int = 2
+        self,
+        problem: Problem,
+        *,
+        seed: int,
+        predictor: str = "gp",
+        start: int = 10,
+        distance: int = 2,
+        learn: Callable[[Observations], Predictor] | None = None,
     ) -> None:
         if start < 1 or distance < 1:
             raise ValueError(f"start and distance are at least 1, given {start} and {distance}")
         self.problem, self.seed, self.start, self.distance = problem, seed, start, distance
         self._supply = Supply(problem)
-        self._predictor = predictor
+        self._predictor, self._learn = predictor, learn
         self._model = components.load(components.PREDICTORS, predictor).Model
         self._options = {"refit": "grown"} if predictor == "gp" else {}
         self._fitted: Predictor | None = None
@@ -110,14 +113,14 @@ class Sampler(BaseSampler):
         """``n`` candidates by the family's expected improvement, one after the other, each believed once chosen."""
         model = self._fit(observed)
         seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
-        known = _Belief.of(self, model, distinct(seen_ND))
+        known = Belief.of(self.problem, model, distinct(seen_ND))
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
         field = self._field(model, known, seen_ND, rng)
         if len(field.codes_ND) < n:
             return self._fresh(seen_ND, n, rng)
-        weight_K = _weights(field, known)
+        weight_K = weights(field, known)
         for code_D in waiting_ND:
-            best_K = _Belief.of(self, model, code_D[None]).credit(0, best_K)
+            best_K = Belief.of(self.problem, model, code_D[None]).credit(0, best_K)
         chosen: list[int] = []
         apart: list[Codes] = list(waiting_ND)
         for _ in range(n):
@@ -131,8 +134,23 @@ class Sampler(BaseSampler):
             best_K = field.credit(pick, best_K)
         return field.codes_ND[chosen]
 
+    def recommend(self, observed: Observations) -> list[int | None]:
+        """Row of the observation to keep for each budget: the best posterior mean; None where nothing fits.
+
+        The best single score is often a lucky one; the posterior mean weighs it against what its neighbours scored.
+
+        Raises:
+            ValueError: fewer than two observations.
+        """
+        if len(observed.codes_ND) < 2:
+            raise ValueError(f"a recommendation needs at least two observations, given {len(observed.codes_ND)}")
+        belief = Belief.of(self.problem, self._fit(observed), observed.codes_ND)
+        return best_per_budget(self.problem, observed.codes_ND, belief.mean_N)
+
     def _fit(self, observed: Observations) -> Predictor:
         """The predictor, fitted to the observations."""
+        if self._learn is not None:
+            return self._learn(observed)
         space = self.problem.space
         if self._fitted is None or self._predictor != "gp":
             rng = np.random.default_rng([self.seed, len(observed.codes_ND)])
@@ -142,23 +160,21 @@ class Sampler(BaseSampler):
         self._fitted.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), observed.score_N)
         return self._fitted
 
-    def _field(self, model: Predictor, known: "_Belief", seen_ND: Codes, rng: np.random.Generator) -> "_Belief":
+    def _field(self, model: Predictor, known: Belief, seen_ND: Codes, rng: np.random.Generator) -> Belief:
         """Unseen candidates worth comparing: uniform ones, neighbourhoods of the incumbents, then those of the best."""
         listed = self._supply.everything
         if listed is not None and len(listed) <= 2 * SCREENED:
-            return _Belief.of(self, model, without(listed, seen_ND))
+            return Belief.of(self.problem, model, without(listed, seen_ND))
         centres_MD = distinct(known.codes_ND[known.leaders(2)])
         drawn_ND = np.concatenate([self._supply.draw(SCREENED, rng), self._supply.around(centres_MD, rng)])
-        field = _Belief.of(self, model, without(distinct(drawn_ND), seen_ND))
+        field = Belief.of(self.problem, model, without(distinct(drawn_ND), seen_ND))
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
-        gain_N = acquisition.family_improvement(
-            field.mean_N, field.std_N, field.fits_KN, best_K, _weights(field, known)
-        )
+        gain_N = acquisition.family_improvement(field.mean_N, field.std_N, field.fits_KN, best_K, weights(field, known))
         climbers_MD = field.codes_ND[np.argsort(-gain_N, kind="stable")[:5]]
         near_ND = without(
             distinct(self._supply.around(climbers_MD, rng, pairs=8)), np.concatenate([seen_ND, field.codes_ND])
         )
-        return field.joined(_Belief.of(self, model, near_ND)) if len(near_ND) else field
+        return field.joined(Belief.of(self.problem, model, near_ND)) if len(near_ND) else field
 
     # optuna ----------------------------------------------------------------------------------------------------------
 
@@ -220,51 +236,3 @@ class Sampler(BaseSampler):
             else f"is not declared; the declared ones are {', '.join(declared)}"
         )
         raise ValueError(f"parameter '{param_name}' {problem}")
-
-
-class _Belief:
-    """What the model thinks of some candidates, and which budgets they fit."""
-
-    def __init__(self, codes_ND: Codes, mean_N: Floats, std_N: Floats, fits_KN: NDArray[np.bool_]) -> None:
-        self.codes_ND, self.mean_N, self.std_N, self.fits_KN = codes_ND, mean_N, std_N, fits_KN
-
-    @classmethod
-    def of(cls, sampler: Sampler, model: Predictor, codes_ND: Codes) -> Self:
-        problem = sampler.problem
-        if not len(codes_ND):
-            return cls(codes_ND, np.zeros(0), np.zeros(0), np.zeros((len(problem.budgets), 0), dtype=bool))
-        prediction = model.predict(encode(problem.space, codes_ND), problem.statistics(codes_ND))
-        return cls(codes_ND, prediction.mean_N, prediction.std_N, problem.affordable(codes_ND))
-
-    def joined(self, other: "_Belief") -> "_Belief":
-        return _Belief(
-            np.concatenate([self.codes_ND, other.codes_ND]),
-            np.concatenate([self.mean_N, other.mean_N]),
-            np.concatenate([self.std_N, other.std_N]),
-            np.concatenate([self.fits_KN, other.fits_KN], axis=1),
-        )
-
-    def leaders(self, each: int) -> NDArray[np.intp]:
-        """Rows of the ``each`` best means within every budget, without repeats."""
-        ranked_KN = np.argsort(np.where(self.fits_KN, -self.mean_N[None, :], np.inf), axis=1, kind="stable")[:, :each]
-        fits_KE = np.take_along_axis(self.fits_KN, ranked_KN, axis=1)
-        return np.unique(ranked_KN[fits_KE])
-
-    def credit(self, row: int, best_K: Floats) -> Floats:
-        """The incumbents if this candidate turned out a little better than predicted (a kriging believer)."""
-        believed = self.mean_N[row] + CREDIT * self.std_N[row]
-        return np.where(self.fits_KN[:, row], np.maximum(best_K, believed), best_K)
-
-
-def _weights(field: _Belief, known: _Belief) -> Floats:
-    """What a unit of score is worth to each budget: one over the distance from the median to the best candidate.
-
-    A family is as good as its members are, each measured against what its own budget allows.
-    """
-    range_K = np.ones(len(field.fits_KN))
-    for k, fits_N in enumerate(field.fits_KN):
-        inside = field.mean_N[fits_N]
-        if len(inside) > 1:
-            best = max(inside.max(), known.mean_N[known.fits_KN[k]].max(initial=-np.inf))
-            range_K[k] = best - np.median(inside)
-    return 1.0 / np.maximum(range_K, max(LEAST_WEIGHT * range_K.max(), 1e-12))
