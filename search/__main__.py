@@ -14,11 +14,12 @@ COMMANDS = {
     "resume": ("search.resume_command", "go on with a run that was stopped or killed"),
     "check": ("search.check_command", "find mistakes in a configuration without training"),
     "evolve": ("search.evolve_command", "new limits or fixed dimensions on a finished study: pairs in seconds"),
+    "export": ("search.export_command", "copy a run's family elsewhere, with 8-bit copies and what they lose"),
     "report": ("search.report_command", "write the report of a run again and print its family"),
     "replay": ("search.replay_command", "play samplers over recorded trials, or export a run as such a table"),
     "spaces": ("search.spaces_command", "list the spaces, or show one and some of its candidates"),
 }
-"""Module (with ``add_arguments`` and ``run``) and summary of each command; only the one that is asked for is imported."""
+"""Module (with ``add_arguments`` and ``run``) and summary of each command; only the one asked for is imported."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
