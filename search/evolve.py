@@ -26,6 +26,8 @@ from spaces.space import Codes
 from spaces.variation import neighbours
 
 CHUNK = 8192
+CHAIN_LESSONS = 600
+"""Neighbouring pairs need fewer judgements than all pairs."""
 ORIGINS = (
     "given to start from",
     "fresh sample",
@@ -231,21 +233,21 @@ class _Evolution:
             idle = 0 if gained else idle + 1
 
     def learn(self) -> Screen:
-        """A new student: half of its lessons are the latest judgements, half are drawn from all earlier ones."""
-        codes_ND, value_N = self.lessons()
+        """A new student of everything judged so far."""
+        codes_ND, value_N = self.lessons(self.samples)
         places = max(8, 3 * self.judged // len(self.archive.budgets))
         return Screen(self.problem, self.archive.budgets, codes_ND, value_N, places)
 
-    def lessons(self) -> tuple[Codes, Values]:
-        """Up to ``samples`` of the candidates judged so far."""
+    def lessons(self, count: int) -> tuple[Codes, Values]:
+        """Up to ``count`` of the candidates judged so far: the latest, and as many of all earlier ones."""
         codes_ND, value_N = np.concatenate(self.codes), np.concatenate(self.values)
-        late = max(0, len(codes_ND) - self.samples // 2)
-        early = self.rng.permutation(late)[: self.samples - self.samples // 2]
+        late = max(0, len(codes_ND) - count // 2)
+        early = self.rng.permutation(late)[: count - count // 2]
         rows = np.concatenate([np.sort(early), np.arange(late, len(codes_ND))])
         return codes_ND[rows], value_N[rows]
 
     def chain(self) -> Chain:
-        codes_ND, value_N = self.lessons()
+        codes_ND, value_N = self.lessons(min(self.samples, CHAIN_LESSONS))
         return Chain(self.space, self.archive.budgets, codes_ND, value_N, self.problem.costs(codes_ND))
 
     def upper(self) -> Values:
