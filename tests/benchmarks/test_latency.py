@@ -1,4 +1,4 @@
-"""How well latency is predicted: on this device and on the six devices of Accel-NASBench. Writes ``docs/latency.md``."""
+"""How well latency is predicted, here and on the six devices of Accel-NASBench. Writes ``docs/latency.md``."""
 
 import json
 import os
@@ -48,7 +48,8 @@ def _row(name: str, predicted_N: np.ndarray, true_N: np.ndarray, macs_N: np.ndar
 def report() -> Iterator[list[str]]:
     lines: list[str] = []
     yield lines
-    header = "| device | unseen | Spearman | Kendall | Spearman of macs | median error | mean error |\n|---|---|---|---|---|---|---|"
+    header = "| device | unseen | Spearman | Kendall | Spearman of macs | median error | mean error |\n"
+        "|---|---|---|---|---|---|---|"
     text = (
         "# Latency as a free statistic\n\n"
         f"`trainables.latency.LatencyModel` fitted to {FITTED} random candidates and asked for others it has not seen. "
@@ -122,8 +123,9 @@ def test_this_device(runtime: str, report: list[str]) -> None:
     first = count(space, codes_ND[:FITTED], classes=10, channels=1)
     started = time.perf_counter()
     model = LatencyModel.fit(space, codes_ND[:FITTED], first, latency_N[:FITTED])
-    print(f"{runtime}: fitted in {time.perf_counter() - started:.2f} s, latencies {latency_N.min():.3f} to "
-          f"{latency_N.max():.3f} ms, median spread {np.median([m.spread_ms / m.median_ms for m in measured]):.1%}")  # fmt: skip
+    seconds = time.perf_counter() - started
+    spread = np.median([one.spread_ms / one.median_ms for one in measured])
+    print(f"{runtime}: fitted in {seconds:.2f} s, {latency_N.min():.3f} to {latency_N.max():.3f} ms, spread {spread:.1%}")
     predicted_N = model.predict(codes_ND, counts)[FITTED:]
     report.append(_row(f"this CPU, {runtime}", predicted_N, latency_N[FITTED:], counts.macs_N[FITTED:]))
     assert stats.spearmanr(predicted_N, latency_N[FITTED:])[0] > 0.7
