@@ -48,8 +48,10 @@ def _row(name: str, predicted_N: np.ndarray, true_N: np.ndarray, macs_N: np.ndar
 def report() -> Iterator[list[str]]:
     lines: list[str] = []
     yield lines
-    header = "| device | unseen | Spearman | Kendall | Spearman of macs | median error | mean error |\n"
+    header = (
+        "| device | unseen | Spearman | Kendall | Spearman of macs | median error | mean error |\n"
         "|---|---|---|---|---|---|---|"
+    )
     text = (
         "# Latency as a free statistic\n\n"
         f"`trainables.latency.LatencyModel` fitted to {FITTED} random candidates and asked for others it has not seen. "
@@ -125,7 +127,7 @@ def test_this_device(runtime: str, report: list[str]) -> None:
     model = LatencyModel.fit(space, codes_ND[:FITTED], first, latency_N[:FITTED])
     seconds = time.perf_counter() - started
     spread = np.median([one.spread_ms / one.median_ms for one in measured])
-    print(f"{runtime}: fitted in {seconds:.2f} s, {latency_N.min():.3f} to {latency_N.max():.3f} ms, spread {spread:.1%}")
+    print(f"{runtime}: fit {seconds:.2f} s, {latency_N.min():.3f} to {latency_N.max():.3f} ms, spread {spread:.1%}")
     predicted_N = model.predict(codes_ND, counts)[FITTED:]
     report.append(_row(f"this CPU, {runtime}", predicted_N, latency_N[FITTED:], counts.macs_N[FITTED:]))
     assert stats.spearmanr(predicted_N, latency_N[FITTED:])[0] > 0.7
