@@ -28,6 +28,8 @@ from spaces.variation import neighbours
 CHUNK = 8192
 CHAIN_LESSONS = 600
 """Neighbouring pairs need fewer judgements than all pairs."""
+FEW = 8
+"""A budget that so few of the first candidates fit gets candidates of its own."""
 ORIGINS = (
     "given to start from",
     "fresh sample",
@@ -98,7 +100,7 @@ def evolve(
     children: int = 16_384,
     judged: int = 400,
     samples: int = 1000,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-4,
     patience: int = 6,
     seconds: float | None = None,
     confidence: float = 0.0,
@@ -197,10 +199,11 @@ class _Evolution:
 
     def start(self, start_ND: Codes) -> None:
         self.offer(start_ND, START)
-        for budget in self.archive.budgets:
-            self.offer(sample_within(self.problem, 16, self.rng, limits=budget), FRESH)
         # Half of what the student learns from lies where the search begins, not where the space is largest.
         self.offer(uniform(self.space, self.samples // 2, self.rng), FRESH, lessons=True)
+        for k, budget in enumerate(self.archive.budgets):
+            if self.archive.filled_K[k] < FEW:
+                self.offer(sample_within(self.problem, 16, self.rng, limits=budget), FRESH)
         self.offer(self.bred(self.samples // 2), BRED, lessons=True)
         self.offer(self.chain().starts(), EXACT)
 
@@ -221,7 +224,7 @@ class _Evolution:
                 if not self.polish(best_ND[first_of_each(best_ND)]):
                     return
             else:
-                if screen is None or self.judge.asked >= 2 * learnt:
+                if screen is None or self.judge.asked >= 3 * learnt:
                     learnt = self.judge.asked
                     screen = self.learn()
                 children = self.bred(self.children)
@@ -258,15 +261,16 @@ class _Evolution:
 
     def polish(self, codes_ND: Codes, at_most: int | None = None) -> int:
         """Judge all neighbours of rows not polished before, best first, until ``at_most`` are judged; how many."""
-        asked, rows = self.judge.asked, 0
-        for codes_D, key in zip(codes_ND, _keys(codes_ND), strict=True):
-            if at_most is not None and self.judge.asked - asked >= at_most:
-                break
-            if key not in self.polished:
-                self.polished.add(key)
-                self.offer(neighbours(self.space, codes_D), NEAR)
-                rows += 1
-        return rows
+        rows = [row for row, key in enumerate(_keys(codes_ND)) if key not in self.polished]
+        each = max(1, int((self.space.sizes_D - 1).sum()))
+        batch = max(1, len(rows)) if at_most is None else max(1, at_most // each)
+        asked, done = self.judge.asked, 0
+        while done < len(rows) and (at_most is None or self.judge.asked - asked < at_most):
+            chosen_ND = codes_ND[rows[done : done + batch]]
+            self.polished.update(_keys(chosen_ND))
+            self.offer(np.concatenate([neighbours(self.space, codes_D) for codes_D in chosen_ND]), NEAR)
+            done += len(chosen_ND)
+        return done
 
 
 def _keys(codes_ND: Codes) -> list[bytes]:

@@ -11,6 +11,7 @@ from search.student import Student, fit_tables
 from spaces.space import Codes
 
 Values = NDArray[np.float64]
+WIDER = 4
 
 
 class Screen:
@@ -55,17 +56,28 @@ class Screen:
         value_N, costs_CN = np.ascontiguousarray(out_NT[:, 0]), np.ascontiguousarray(out_NT[:, 1:].T)
         ranked = np.full((self._places, len(self._bound_KC)), -1, dtype=np.int64)
         for k, bound_C in enumerate(self._bound_KC.astype(np.float32)):
-            # The last round's worst winner is a floor for this round: nearly all rows end at one comparison.
-            fits_N = value_N > self._floor_K[k]
+            fits_N = np.ones(len(value_N), dtype=bool)
             for cost_N, bound in zip(costs_CN, bound_C, strict=True):
                 fits_N &= cost_N <= bound
-            rows = np.flatnonzero(fits_N)
-            order = rows[np.argsort(-value_N[rows], kind="stable")[: self._places]]
+            order = self._best(k, value_N, fits_N)
             ranked[: len(order), k] = order
-            self._floor_K[k] = value_N[order[-1]] if len(order) == self._places else -np.inf
         flat = ranked.ravel()
         flat = flat[flat >= 0]
         return flat[np.sort(np.unique(flat, return_index=True)[1])]
+
+    def _best(self, k: int, value_N: NDArray[np.float32], fits_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The best ``places`` of those that fit budget k, best first.
+
+        The value at place ``WIDER * places`` of an earlier round is a floor: nearly all rows end at one comparison.
+        """
+        wide = WIDER * self._places
+        rows = np.flatnonzero(fits_N & (value_N > self._floor_K[k]))
+        if len(rows) < self._places:
+            rows = np.flatnonzero(fits_N)
+        if len(rows) > wide:
+            rows = rows[np.sort(np.argpartition(-value_N[rows], wide - 1)[:wide])]
+            self._floor_K[k] = value_N[rows].min()
+        return rows[np.argsort(-value_N[rows], kind="stable")[: self._places]]
 
 
 def take(costs: Costs, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:

@@ -199,13 +199,20 @@ class Student:
         self.held_out_error = tuple(fit.held_out_error for fit in fits)
         sizes = [len(table) for table in features.tables]
         self._offset_D = (np.concatenate([[0], np.cumsum(sizes[:-1])]) + 1).astype(np.int32)
-        factors = [_factors(fit, rank) for fit in fits]
-        self._lookup = torch.from_numpy(
-            np.concatenate([np.concatenate([unary[:, None], latent], axis=1) for unary, latent, _ in factors], axis=1)
-        ).float()
-        self._rank = factors[0][1].shape[1]
-        self._half_TR = np.stack([half for _, _, half in factors]).astype(np.float32)
-        self._constant_T = np.array([fit.tables.constant for fit in fits])
+        columns: list[Values] = []
+        squares: list[Values] = []
+        weights: list[Values] = []
+        for t, fit in enumerate(fits):
+            unary, latent, half = _factors(fit, rank)
+            columns.append(np.concatenate([unary[:, None], latent], axis=1))
+            for weight, into in ((np.eye(1, 1 + len(half))[0], weights), (np.append(0.0, half), squares)):
+                column_RT = np.zeros((len(weight), len(fits)))
+                column_RT[:, t] = weight
+                into.append(column_RT)
+        self._lookup = torch.from_numpy(np.concatenate(columns, axis=1)).float()
+        self._weight_RT = torch.from_numpy(np.concatenate(weights)).float()
+        self._square_RT = torch.from_numpy(np.concatenate(squares)).float()
+        self._constant_T = torch.tensor([fit.tables.constant for fit in fits])
 
     def __call__(self, codes_ND: Codes) -> NDArray[np.float32]:
         """Approximate outputs, shape (N, T)."""
@@ -213,12 +220,10 @@ class Student:
         for start in range(0, len(codes_ND), ROWS):
             chunk = slice(start, start + ROWS)
             place = torch.from_numpy(codes_ND[chunk] + self._offset_D)
-            summed = torch.nn.functional.embedding_bag(place, self._lookup, mode="sum").numpy()
-            wide = summed.reshape(len(summed), len(self._constant_T), 1 + self._rank)
-            latent = wide[:, :, 1:]
-            squares = (latent * latent)[:, :, None, :] @ self._half_TR[None, :, :, None]
-            out_NT[chunk] = wide[:, :, 0] + squares[:, :, 0, 0]
-        return out_NT + self._constant_T.astype(np.float32)
+            summed_NR = torch.nn.functional.embedding_bag(place, self._lookup, mode="sum")
+            linear_NT = torch.addmm(self._constant_T, summed_NR, self._weight_RT)
+            out_NT[chunk] = linear_NT.addmm_(summed_NR.square_(), self._square_RT).numpy()
+        return out_NT
 
 
 def _factors(fit: Fit, rank: int) -> tuple[Values, Values, Values]:
