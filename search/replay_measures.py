@@ -120,7 +120,8 @@ def compare(per_seed: pd.DataFrame) -> str:
         "measure table trials | sampler mean | best other mean | difference (standard error) | p (paired Wilcoxon)"
     ]
     chosen = per_seed[per_seed.measure.isin(["family_regret", "regret"])]
-    for (measure, table, trials), group in chosen.groupby(["measure", "table", "trials"], sort=False):
+    for key, group in chosen.groupby(["measure", "table", "trials"], sort=False):
+        measure, table, trials = (str(part) for part in key)
         wide = group.pivot(index="seed", columns="sampler", values="value").dropna()
         for sampler in map(str, wide.columns):
             others = wide.drop(columns=sampler)
@@ -131,8 +132,6 @@ def compare(per_seed: pd.DataFrame) -> str:
             tested = len(gap) > 1 and bool(gap.any())
             p = f"{stats.wilcoxon(gap).pvalue:.3f}" if tested else "not tested"
             error = f"{gap.sem():.4f}" if len(gap) > 1 else "one seed"
-            lines.append(
-                f"{measure!s} {table!s} {trials} | {sampler} {wide[sampler].mean():.4f} | {rival} {wide[rival].mean():.4f} "
-                f"| {gap.mean():+.4f} ({error}) | {p}"
-            )
+            means = f"{sampler} {wide[sampler].mean():.4f} | {rival} {wide[rival].mean():.4f}"
+            lines.append(f"{measure} {table} {trials} | {means} | {gap.mean():+.4f} ({error}) | {p}")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from predictors.protocol import Predictor
+from predictors.targets import targets
 from search.limits import Costs, Limits
 from search.problem import Observations, Problem, best_per_budget
 from search.samplers import _acquisition as acquisition
@@ -148,7 +149,11 @@ class Sampler(BaseSampler):
         return best_per_budget(self.problem, observed.codes_ND, belief.mean_N)
 
     def _fit(self, observed: Observations) -> Predictor:
-        """The predictor, fitted to the observations."""
+        """The predictor, fitted to the observations on the learning scale of ``predictors.targets``.
+
+        Improvements add up over budgets, so they need one unit: on a metric with a long tail a unit of score would mean
+        much more at the cheap end, where spreads are widest, and most trials would go there.
+        """
         if self._learn is not None:
             return self._learn(observed)
         space = self.problem.space
@@ -157,7 +162,9 @@ class Sampler(BaseSampler):
             free_ND = self._supply.draw(SCREENED, np.random.default_rng(self.seed))
             self._fitted = self._model(layout=layout(space), rng=rng, **self._options)
             self._fitted.pretrain(encode(space, free_ND), self.problem.statistics(free_ND))
-        self._fitted.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), observed.score_N)
+        self._fitted.fit(
+            encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), targets(observed.score_N).t_N
+        )
         return self._fitted
 
     def _field(self, model: Predictor, known: Belief, seen_ND: Codes, rng: np.random.Generator) -> Belief:
