@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from search.samplers._build import names as sampler_names
 from spaces import components
 from spaces.dimensions import Value
 
@@ -72,7 +73,8 @@ class SearchSection(Section):
         batch: candidates proposed together.
         epochs: length of the schedule of a candidate.
         sampler: file in ``search/samplers``, or one of Optuna's.
-        predictor: file in ``predictors``.
+        predictor: file in ``predictors``, fitted to all trials for each round of proposals.
+        watched: predictor whose rank agreement on held-out trials is measured each round with and without pretraining.
         pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
         rank_correlation: a candidate stops at the first epoch whose correlation with the final ranks reaches this.
         coefficient: which rank correlation.
@@ -85,6 +87,7 @@ class SearchSection(Section):
     epochs: int = Field(default=10, ge=1)
     sampler: str = "nars"
     predictor: str = "blend"
+    watched: str = "mlp"
     pretrain: int = Field(default=5000, ge=0)
     rank_correlation: Share = 0.92
     coefficient: Literal["kendall", "spearman"] = "spearman"
@@ -218,8 +221,9 @@ def _check_names(config: Config, origin: str, root: yaml.Node) -> None:
     allowed = {
         ("data", "source"): components.names(components.SOURCES),
         ("space", "name"): components.names(components.SPACES),
-        ("search", "sampler"): components.names(components.SAMPLERS),
+        ("search", "sampler"): sampler_names(),
         ("search", "predictor"): components.names(components.PREDICTORS),
+        ("search", "watched"): components.names(components.PREDICTORS),
         ("run", "executor"): components.names(components.EXECUTORS),
     }
     for (section, key), names in allowed.items():

@@ -1,6 +1,7 @@
 """A whole search: stage 1, stage 2, final training, export, report. Every stage goes on from what the study holds."""
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -10,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from scipy.stats import kendalltau
 
 from search.config import Config
-from search.evidence import ReportData, curves_frame, trials_frame
 from search.executors.work import Executor, Workplace
-from search.export import InputSpec, Provenance, export_member
+from search.export import InputSpec, Provenance, export_member, onnx_runner
 from search.family import Family, study_digest
 from search.files import write_text
 from search.finalists import (
@@ -26,21 +26,23 @@ from search.finalists import (
     family_of,
     final_jobs,
     finish,
-    test_scores,
     with_test_accuracy,
 )
 from search.problem import Observations
 from search.progress import Progress, amount
 from search.quality import Learner
 from search.report import write_report
+from search.samplers._build import build
 from search.setting import Setting
 from search.stage1 import Stage1, Trials
 from search.study import Record, Study
+from search.summary import report_data
 from search.tracking import MlflowTracker, NullTracker, Tracker
 from spaces import components
 from spaces.candidate import Candidate
 from trainables.deploy import Deployable
 from trainables.family import FinalJob, checkpoint_of, network_of
+from trainables.latency import clock
 from trainables.trial import Report
 
 
@@ -56,8 +58,9 @@ class Experiment:
         self._tracker = self._track()
         self._trials = Trials(setting, study, self)
         search = self._config.search
-        self._learner = Learner(
-            problem=setting.problem, name=search.predictor, pretrain=search.pretrain, seed=self._config.seed
+        self._learner, self._watched = (
+            Learner(problem=setting.problem, name=name, pretrain=search.pretrain, seed=self._config.seed)
+            for name in (search.predictor, search.watched)
         )
 
     def _track(self) -> Tracker:
@@ -105,9 +108,12 @@ class Experiment:
         config = self._config.search
         done = sum(record.is_finished for record in self._trials.of("search"))
         self._progress.stage("stage 1: training candidates", config.trials, done)
-        module = components.load(components.SAMPLERS, config.sampler)
-        sampler = module.Sampler(
-            self._setting.problem, seed=self._config.seed, predictor=config.predictor, start=config.initial
+        sampler = build(
+            config.sampler,
+            self._setting.problem,
+            seed=self._config.seed,
+            start=config.initial,
+            learn=self._learner.learn,
         )
         stage = Stage1(self._trials, sampler, self._learner.believe, self._judge)
         with self._timed("stage 1"):
@@ -123,16 +129,28 @@ class Experiment:
         figures = {
             "trained": known,
             "stop_epoch": self._trials.decisive_epoch(self._trials.of("search")),
-            "tau": self._learner.held_out_tau(observed),
-            "tau_without_pretraining": self._learner.held_out_tau(observed, pretrained=False),
+            "tau": self._watched.held_out_tau(observed),
+            "tau_without_pretraining": self._watched.held_out_tau(observed, pretrained=False),
+            "tau_of_proposals": self._tau_of_proposals(),
         }
         self._study.note(key, {name: None if value != value else value for name, value in figures.items()})
         self._tracker.round(round_, figures)
         self._progress.say(
-            f"round {round_}: predictor's Kendall tau {figures['tau']:.2f} on held-out trials "
+            f"round {round_}: Kendall tau of the {self._config.search.watched} on held-out trials {figures['tau']:.2f} "
             f"({figures['tau_without_pretraining']:.2f} without pretraining); "
             f"candidates stop at epoch {figures['stop_epoch']}"
         )
+
+    def _tau_of_proposals(self) -> float:
+        """Kendall tau between what was predicted of all proposals before they were trained and what they reached."""
+        search = self._trials.of("search")
+        decisive = self._trials.decisive_epoch(search)
+        pairs = [
+            (record.predicted[0], record.accuracy_at(decisive))
+            for record in search
+            if record.is_finished and record.predicted is not None and record.reports
+        ]
+        return float(kendalltau(*zip(*pairs, strict=True)).statistic) if len(pairs) > 1 else math.nan
 
     def _judge_all(self) -> None:
         """The figures after the last round."""
@@ -183,7 +201,7 @@ class Experiment:
             family = family_of(finished, study_digest(records))
             family.save(target)
         with self._timed("report"):
-            write_report(self._report(family, finished), self._folder / "report.html")
+            write_report(report_data(self._setting, self._study, family), self._folder / "report.html")
             (target / "front.png").write_bytes((self._folder / "front.png").read_bytes())
         self._progress.stage("sending what is left to MLflow")
         self._tracker.finish(target, self._folder / "report.html")
@@ -210,48 +228,14 @@ class Experiment:
         network = network_of(finished.job, splits, self._folder)
         assert isinstance(network, Deployable)
         export_member(network.network, member, spec, target / member.name, provenance)
+        run = onnx_runner(target / member.name / "model.onnx")
+        image_NCHW = np.zeros((1, splits.channels, splits.resolution, splits.resolution), dtype=np.float32)
+        latency = clock(lambda: run(image_NCHW), runtime="onnxruntime", threads=1, batch=1)
         self._progress.say(
             f"{member.name}: {amount(member.macs)} macs, {member.search_accuracy:.4f} on search-validation, "
             f"{member.test_accuracy:.4f} on test"
         )
-        return replace(finished, member=member)
-
-    def _report(self, family: Family, finished: Sequence[Finished]) -> ReportData:
-        records = [record.as_trial for _, record in sorted(self._trials.records.items())]
-        label_N, classes = self._setting.splits.test.label_N, self._setting.splits.classes
-        confusion = {}
-        for one in finished:
-            predicted_N = test_scores(self._setting, one.job, self._folder).argmax(1).numpy()
-            flat_N = label_N * len(classes) + predicted_N
-            confusion[one.member.name] = np.bincount(flat_N, minlength=len(classes) ** 2).reshape(len(classes), -1)
-        return ReportData(
-            name=self._config.name,
-            trials=trials_frame(records),
-            curves=curves_frame(records),
-            rounds=self._rounds(),
-            family=family.table(),
-            stages=self._stages(),
-            confusion=confusion,
-            classes=classes,
-            settings={
-                "data": self._config.data.source,
-                "space": f"{self._setting.space.name}, {self._setting.space.count():.2g} pairs",
-                "seed": self._config.seed,
-                "sampler": self._config.search.sampler,
-                "predictor": self._config.search.predictor,
-            },
-        )
-
-    def _rounds(self) -> pd.DataFrame:
-        notes = {key: value for key, value in self._study.notes.items() if key.startswith("round.")}
-        rows = [{"round": int(key.removeprefix("round.")), **value} for key, value in notes.items()]
-        columns = ["round", "trained", "tau", "tau_without_pretraining", "stop_epoch"]
-        return pd.DataFrame(rows, columns=columns).sort_values("round").astype({"tau": float})
-
-    def _stages(self) -> pd.DataFrame:
-        notes = {key: value for key, value in self._study.notes.items() if key.startswith("seconds.")}
-        rows = [(key.removeprefix("seconds."), value) for key, value in notes.items()]
-        return pd.DataFrame(rows, columns=["name", "seconds"])
+        return replace(finished, member=replace(member, latency_ms=round(latency.median_ms, 5)))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -37,7 +37,7 @@ def contenders(setting: Setting, learner: Learner, observed: Observations) -> Co
     is a contender as well, so that the family has a member for every budget.
     """
     config, problem = setting.config, setting.problem
-    model = learner.fitted(observed)
+    model = learner.learn(observed)
     best_first = np.argsort(-observed.score_N, kind="stable")
     picks = evolve(
         problem,
@@ -89,7 +89,7 @@ def choose(trials: Trials, learner: Learner, observed: Observations, codes_MD: C
     runs are weighed against it (``search.choose``).
     """
     setting = trials.setting
-    belief = learner.fitted(observed).predict(encode(setting.space, codes_MD), setting.problem.statistics(codes_MD))
+    belief = learner.learn(observed).predict(encode(setting.space, codes_MD), setting.problem.statistics(codes_MD))
     candidates = setting.space.decode(codes_MD)
     fresh = _fresh_scores(trials)
     mean_M, std_M = posterior(belief, [fresh.get(candidate.key, []) for candidate in candidates])
@@ -182,16 +182,12 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
     return sorted(named, key=lambda one: one.member.macs)
 
 
-def test_scores(setting: Setting, job: FinalJob, folder: Path) -> torch.Tensor:
-    """Class scores of the test images, shape (N, K). Read only for members of the final family."""
-    return scores(network_of(job, setting.splits, folder), setting.splits.test)
-
-
 def with_test_accuracy(setting: Setting, finished: Finished, folder: Path) -> Finished:
     """Read the test split: the exported network's accuracy, and its standard deviation over the seeds."""
-    label_N = torch.from_numpy(setting.splits.test.label_N)
+    splits = setting.splits
+    label_N = torch.from_numpy(splits.test.label_N)
     accuracies = {
-        job.name: float((test_scores(setting, job, folder).argmax(1) == label_N).float().mean())
+        job.name: float((scores(network_of(job, splits, folder), splits.test).argmax(1) == label_N).float().mean())
         for job in finished.jobs
     }
     spread = float(np.std(list(accuracies.values()), ddof=1)) if len(accuracies) > 1 else None

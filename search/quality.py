@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau
@@ -48,6 +49,18 @@ class Learner:
         model: Predictor = module.Model(layout=layout(self.problem.space), rng=np.random.default_rng([self.seed, 2]))
         return model
 
+    def learn(self, observed: Observations) -> Predictor:
+        """``fitted``, remembered for the last observations: sampler, beliefs and stage 2 ask for the same."""
+        key = (observed.codes_ND.tobytes(), observed.score_N.tobytes())
+        if self._last.get("key") != key:
+            self._last.update(key=key, model=self.fitted(observed))
+        model: Predictor = self._last["model"]
+        return model
+
+    @cached_property
+    def _last(self) -> dict[str, Any]:
+        return {}
+
     def fitted(self, observed: Observations, *, pretrained: bool = True) -> Predictor:
         """A predictor that knows these observations and no others."""
         model = copy.deepcopy(self._pretrained) if pretrained else self._new()
@@ -57,7 +70,7 @@ class Learner:
 
     def believe(self, observed: Observations, codes_ND: Codes) -> Sequence[tuple[float, float]]:
         """Predicted mean and standard deviation of candidates, after fitting to the observations."""
-        belief = self.fitted(observed).predict(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
+        belief = self.learn(observed).predict(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
         return list(zip(belief.mean_N.tolist(), belief.std_N.tolist(), strict=True))
 
     def held_out_tau(self, observed: Observations, *, pretrained: bool = True) -> float:

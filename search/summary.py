@@ -1,0 +1,63 @@
+"""What a finished run shows: the tables of its report, put together from the study and the family."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from search.evidence import ReportData, curves_frame, trials_frame
+from search.family import Family, Member
+from search.setting import Setting
+from search.study import Study
+from trainables.family import FinalJob, network_of
+from trainables.trial import scores
+
+ROUND_COLUMNS = ["round", "trained", "tau", "tau_without_pretraining", "tau_of_proposals", "stop_epoch"]
+
+
+def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
+    """The tables of the report of a run whose family has been exported."""
+    config = setting.config
+    records = [record.as_trial for record in study.records() if record.is_finished]
+    return ReportData(
+        name=config.name,
+        trials=trials_frame(records),
+        curves=curves_frame(records),
+        rounds=_rounds(study),
+        family=family.table(),
+        stages=_stages(study),
+        confusion={member.name: _confusion(setting, member) for member in family.members},
+        classes=setting.splits.classes,
+        settings={
+            "data": config.data.source,
+            "space": f"{setting.space.name}, {setting.space.count():.2g} pairs",
+            "seed": config.seed,
+            "sampler": config.search.sampler,
+            "predictor": config.search.predictor,
+        },
+    )
+
+
+def _confusion(setting: Setting, member: Member) -> NDArray[np.int64]:
+    """Counts of the test images by true class (rows) and predicted class (columns)."""
+    job = FinalJob(
+        name=Path(member.checkpoint).stem, candidate=member.candidate, epochs=setting.config.family.epochs, seed=0
+    )
+    network = network_of(job, setting.splits, setting.config.folder)
+    predicted_N = scores(network, setting.splits.test).argmax(1).numpy()
+    classes = len(setting.splits.classes)
+    cell_N = setting.splits.test.label_N * classes + predicted_N
+    return np.bincount(cell_N, minlength=classes**2).reshape(classes, classes)
+
+
+def _rounds(study: Study) -> pd.DataFrame:
+    notes = {key: value for key, value in study.notes.items() if key.startswith("round.")}
+    rows = [{"round": int(key.removeprefix("round.")), **value} for key, value in notes.items()]
+    return pd.DataFrame(rows, columns=ROUND_COLUMNS).sort_values("round").astype({"tau": float})
+
+
+def _stages(study: Study) -> pd.DataFrame:
+    notes = {key: value for key, value in study.notes.items() if key.startswith("seconds.")}
+    rows = [(key.removeprefix("seconds."), value) for key, value in notes.items()]
+    return pd.DataFrame(rows, columns=["name", "seconds"])
