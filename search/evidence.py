@@ -97,17 +97,13 @@ def curves_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
 def regret(trials: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
     """Mean over macs budgets of (best score of the whole run - best so far) within the budget, after each trial.
 
-    A budget counts from the first trial that fits it. Columns ``trials`` and ``regret``.
+    As long as no trial fits a budget, the lowest score of the run stands in. Columns ``trials`` and ``regret``.
     """
     rows = scored(trials).sort_values("number")
-    score_N = rows["score"].to_numpy(dtype=float)
-    gaps = []
-    for budget in budgets:
-        so_far = np.maximum.accumulate(np.where(rows["macs"].to_numpy(dtype=float) <= budget, score_N, -np.inf))
-        if so_far.size and np.isfinite(so_far[-1]):
-            gaps.append(np.where(np.isfinite(so_far), so_far[-1] - so_far, np.nan))
-    if not gaps:
+    score_N, macs_N = rows["score"].to_numpy(dtype=float), rows["macs"].to_numpy(dtype=float)
+    within = [macs_N <= budget for budget in budgets if (macs_N <= budget).any()]
+    if not within:
         return pd.DataFrame({"trials": [], "regret": []})
-    known = ~np.isnan(gaps).all(axis=0)
-    mean_N = np.nanmean(np.array(gaps)[:, known], axis=0)
-    return pd.DataFrame({"trials": np.flatnonzero(known) + 1, "regret": mean_N})
+    best_KN = [np.maximum.accumulate(np.where(fits_N, score_N, score_N.min())) for fits_N in within]
+    mean_N = np.mean([best_N[-1] - best_N for best_N in best_KN], axis=0)
+    return pd.DataFrame({"trials": np.arange(1, len(rows) + 1), "regret": mean_N})

@@ -19,6 +19,7 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -152,6 +153,8 @@ def _write_graphs(model: Deployable, spec: InputSpec, folder: Path) -> None:
     shapes = ({0: torch.export.Dim("batch")},)
     with _warnings_to_log(), torch.no_grad():
         program = torch.export.export(model, example, dynamic_shapes=shapes)
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # paths of this machine's files are nobody else's business
         torch.export.save(program, folder / "model.pt2")
         graph = torch.onnx.export(
             program, example, input_names=["image"], output_names=["logits"], dynamic_shapes=shapes,
@@ -159,6 +162,7 @@ def _write_graphs(model: Deployable, spec: InputSpec, folder: Path) -> None:
         )  # fmt: skip
         if graph is None:
             raise ExportMismatch("the ONNX exporter returned nothing")
+        ClearMetadataAndDocStringPass()(graph.model)
         graph.save(folder / "model.onnx", external_data=False)
 
 

@@ -160,7 +160,10 @@ class Family:
 
     def table(self) -> pd.DataFrame:
         """One row a member, the columns of ``family.csv``; what is unknown is NaN."""
-        return pd.DataFrame([member.row() for member in self.members], columns=list(COLUMNS))
+        table = pd.DataFrame([member.row() for member in self.members], columns=list(COLUMNS))
+        return table.astype(
+            dict.fromkeys(("latency_ms", "search_accuracy", "test_accuracy", "test_accuracy_std"), float)
+        )
 
     def save(self, folder: Path) -> None:
         """Write ``family.json`` and ``family.csv``; each appears whole or not at all."""

@@ -119,11 +119,18 @@ def fronts(trials: pd.DataFrame, family: pd.DataFrame, costs: Sequence[str]) -> 
                 family[cost], family["search_accuracy"], "*", ms=12, color=ORANGE, mec="none",
                 label="family, fully trained",
             )  # fmt: skip
-        axis.set(xscale="log", xlabel=LABELS.get(cost, cost))
+        axis.set(xscale="log", xlabel=LABELS.get(cost, cost), ylim=(_floor(known["score"]), None))
         _plain_log_ticks(axis)
     axes[0].set_ylabel("accuracy on search-validation")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
+
+
+def _floor(score: pd.Series) -> float | None:
+    """Lowest accuracy shown: a few trials that failed to learn must not flatten the front; None shows all."""
+    low, high = float(score.quantile(0.1)), float(score.max())
+    floor = low - 0.5 * (high - low)
+    return floor if float(score.min()) < floor else None
 
 
 def _plain_log_ticks(axis: Axes) -> None:
@@ -153,6 +160,7 @@ def rounds(table: pd.DataFrame, regret: pd.DataFrame) -> Figure:
             known = table[table[column].notna()]
             left.plot(known["trained"], known[column], marks, color=colour, label=label, ms=5)
     left.axhline(0, color=GREY, lw=0.8)
+    left.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     left.set(xlabel="trials known to the predictor", ylabel="Kendall tau on the round's new trials")
     if left.get_legend_handles_labels()[0]:
         left.legend()

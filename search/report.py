@@ -117,7 +117,10 @@ def _fronts(run: ReportData) -> Section:
     description = (
         f"Accuracy against {', '.join(costs)} for {len(scored(run.trials))} trials, their front, and the family"
     )
-    caption = "Trials stop early and family members are trained in full, with a teacher: stars may lie above the front."
+    caption = (
+        "Trials stop early and family members are trained in full, with a teacher: stars may lie above the front. "
+    )
+    caption += "Trials far below all others may lie outside the picture."
     figure = plots.fronts(run.trials, run.family, costs)
     return Section(key="front", title=title, picture=_picture(figure, "front", description), caption=caption)
 

@@ -2,6 +2,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -162,6 +164,14 @@ def test_a_killed_export_leaves_no_half_folder(tmp_path):
         (temporary / "model.onnx").write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     check_sums(tmp_path / "m")
+
+
+def test_the_graphs_carry_no_path_of_the_machine_that_wrote_them(exported):
+    here = str(Path(export.__file__).parents[1]).encode()
+    with zipfile.ZipFile(exported[0] / "model.pt2") as archive:
+        parts = [archive.read(name) for name in archive.namelist()]
+    parts.append((exported[0] / "model.onnx").read_bytes())
+    assert all(here not in part and b"site-packages" not in part for part in parts)
 
 
 def test_accuracy_counts_images():

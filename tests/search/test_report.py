@@ -157,7 +157,7 @@ def test_frames_hold_every_trial_and_epoch():
 def test_regret_by_hand():
     trials = pd.DataFrame({"number": [0, 1, 2, 3], "macs": [20, 10, 10, 20], "score": [0.5, 0.2, 0.6, 0.9]})
     found = regret(trials, budgets=[10, 20])
-    # Within 20: 0.4, 0.4, 0.3, 0. Within 10: unknown, 0.4, 0, 0.
+    # Within 20: 0.4, 0.4, 0.3, 0. Within 10: nothing yet (the lowest, 0.2, stands in), 0.4, 0, 0.
     assert found["trials"].tolist() == [1, 2, 3, 4]
     np.testing.assert_allclose(found["regret"], [0.4, 0.4, 0.15, 0.0])
     assert regret(trials, budgets=[1]).empty
