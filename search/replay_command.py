@@ -3,6 +3,7 @@
 import argparse
 
 from search import replay
+from search.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,8 +15,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Export a run as a table, or play samplers over tables; print where or what.
 
     Raises:
-        ValueError: arguments that do not fit together.
+        UsageError: arguments that do not fit together, or a table or run that cannot be read.
     """
+    try:
+        _carry_out(arguments)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _carry_out(arguments: argparse.Namespace) -> None:
     if arguments.export is not None:
         if arguments.tables or arguments.sampler:
             raise ValueError("--export writes a table; play it in a second command")

@@ -128,10 +128,10 @@ def compare(per_seed: pd.DataFrame) -> str:
             if others.empty or len(others.columns) == 0:
                 continue
             rival = str(others.mean().idxmin())
-            gap = wide[sampler] - wide[rival]
-            tested = len(gap) > 1 and bool(gap.any())
+            gap = (wide[sampler] - wide[rival]).to_numpy(dtype=np.float64)
+            tested = len(gap) > 1 and bool(np.any(gap))
             p = f"{stats.wilcoxon(gap).pvalue:.3f}" if tested else "not tested"
-            error = f"{gap.sem():.4f}" if len(gap) > 1 else "one seed"
-            means = f"{sampler} {wide[sampler].mean():.4f} | {rival} {wide[rival].mean():.4f}"
+            error = f"{float(stats.sem(gap)):.4f}" if len(gap) > 1 else "one seed"
+            means = f"{sampler} {float(wide[sampler].mean()):.4f} | {rival} {float(wide[rival].mean()):.4f}"
             lines.append(f"{measure} {table} {trials} | {means} | {gap.mean():+.4f} ({error}) | {p}")
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from search.problem import Observations, Problem, best_per_budget
 from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
 from search.samplers._bridge import Bridge, observations, pending, space_of
+from search.samplers._past import FIRST, UNTRANSFERRED, Past
 from search.samplers._start import stratified
 from search.samplers._supply import Supply, distinct, without
 from spaces import components
@@ -44,6 +45,9 @@ class Sampler(BaseSampler):
         predictor: file name in ``predictors``.
         start: candidates proposed before the first model, one from each stratum of the cost.
         distance: dimensions in which candidates of one batch differ at least, while there are such candidates.
+        sources: earlier searches on this space (other data, other limits), at least two trials each: their predictors
+            become the prior mean and choose the first candidates in place of the strata. Every fourth proposal comes
+            from the predictor without them, so that a misleading past does no lasting harm.
         learn: gives the predictor fitted to observations, in place of ``predictor``; for callers that have it already.
 
     Raises:
@@ -59,10 +63,13 @@ class Sampler(BaseSampler):
         start: int = 10,
         distance: int = 2,
         learn: Callable[[Observations], Predictor] | None = None,
+        sources: Sequence[Observations] = (),
     ) -> None:
         if start < 1 or distance < 1:
             raise ValueError(f"start and distance are at least 1, given {start} and {distance}")
-        self.problem, self.seed, self.start, self.distance = problem, seed, start, distance
+        self.problem, self.seed, self.distance = problem, seed, distance
+        self.start = min(start, FIRST) if sources else start
+        self._past = Past(problem, sources, seed) if sources else None
         self._supply = Supply(problem)
         self._predictor, self._learn = predictor, learn
         self._model = components.load(components.PREDICTORS, predictor).Model
@@ -92,7 +99,10 @@ class Sampler(BaseSampler):
         """What is left of the first candidates, at most ``n``."""
         if len(seen_ND) >= self.start:
             return seen_ND[:0]
-        first_ND = stratified(self._supply, self.start, np.random.default_rng([self.seed]))
+        rng, past = np.random.default_rng([self.seed]), self._past
+        first_ND = (
+            stratified(self._supply, self.start, rng) if past is None else past.best(self._supply, self.start, rng)
+        )
         return without(first_ND, seen_ND)[: min(n, self.start - len(seen_ND))]
 
     def _fresh(self, seen_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
@@ -112,7 +122,9 @@ class Sampler(BaseSampler):
 
     def _improving(self, observed: Observations, waiting_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
         """``n`` candidates by the family's expected improvement, one after the other, each believed once chosen."""
-        model = self._fit(observed)
+        step = len(observed.codes_ND) + len(waiting_ND)
+        transferred = self._past is not None and step % UNTRANSFERRED != 0
+        model = self._past.fit(observed) if self._past is not None and transferred else self._fit(observed)
         seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
         known = Belief.of(self.problem, model, distinct(seen_ND))
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
