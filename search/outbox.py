@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.files import write_text
-
 log = logging.getLogger(__name__)
 
 Entry = Mapping[str, Any]
@@ -118,7 +116,10 @@ class Outbox:
         self._advance(self._offset + len(line))
 
     def _advance(self, offset: int) -> None:
-        write_text(self._sent, str(offset))
+        # Without fsync: after a power cut, an old offset only means that entries are sent twice.
+        temporary = self._sent.with_suffix(".tmp")
+        temporary.write_text(str(offset), encoding="utf-8")
+        temporary.replace(self._sent)
         with self._changed:
             self._connected, self._offset = True, offset
             self._changed.notify_all()

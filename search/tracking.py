@@ -245,10 +245,13 @@ class _Sender:
 
         given = [Param(key, str(value)) for key, value in params.items()]
         points = [Metric(key, float(value), _milliseconds(when), step) for key, value, when, step in metrics]
-        for start in range(0, len(given), PARAMS_A_CALL):
-            self._client.log_batch(run_id, params=given[start : start + PARAMS_A_CALL])
-        for start in range(0, len(points), METRICS_A_CALL):
-            self._client.log_batch(run_id, metrics=points[start : start + METRICS_A_CALL])
+        # One call where both fit, which is all but the largest spaces and longest curves.
+        for first in range(0, max(len(given), 1), PARAMS_A_CALL):
+            params_now = given[first : first + PARAMS_A_CALL]
+            points_now, points = points[: METRICS_A_CALL - len(params_now)], points[METRICS_A_CALL - len(params_now) :]
+            self._client.log_batch(run_id, params=params_now, metrics=points_now)
+        for first in range(0, len(points), METRICS_A_CALL):
+            self._client.log_batch(run_id, metrics=points[first : first + METRICS_A_CALL])
 
     def _round(self, entry: Entry) -> None:
         metrics = [(name, value, entry["time"], entry["number"]) for name, value in entry["metrics"].items()]
