@@ -129,5 +129,12 @@ def test_this_device(runtime: str, report: list[str]) -> None:
     spread = np.median([one.spread_ms / one.median_ms for one in measured])
     print(f"{runtime}: fit {seconds:.2f} s, {latency_N.min():.3f} to {latency_N.max():.3f} ms, spread {spread:.1%}")
     predicted_N = model.predict(codes_ND, counts)[FITTED:]
-    report.append(_row(f"this CPU, {runtime}", predicted_N, latency_N[FITTED:], counts.macs_N[FITTED:]))
+    report.append(
+        _row(
+            f"this CPU, {runtime} (interquartile range {spread:.0%} of a median)",
+            predicted_N,
+            latency_N[FITTED:],
+            counts.macs_N[FITTED:],
+        )
+    )
     assert stats.spearmanr(predicted_N, latency_N[FITTED:])[0] > 0.7
