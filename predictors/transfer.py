@@ -5,6 +5,7 @@ share a unit: only the shape of their opinion is used.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ PRIOR_SHARE = 0.8
 
 RESIDUAL_ROWS = 4.0
 """The prior of the residual's variance, 1 - PRIOR_SHARE^2, counts as this many rows."""
+
+VAGUE = 5.0
+"""Targets carry an error of variance VAGUE / N: ranks among N rows are a rough sample of ranks among all candidates."""
 
 
 class Model:
@@ -79,6 +83,8 @@ class Model:
         everything = inputs(self.layout, x_NF, self._scaler(self._raw(x_NF, s_NK)))
         few, kept = spread_rows(y_N, self.learning_rows, best=0.0), spread_rows(y_N, self.rows)
         at = learn(everything.rows(few), left_N[few] / self._scale)
+        rough = VAGUE / (len(y_N) * self._scale**2)
+        at = replace(at, noise=float(np.log(np.exp(at.noise) + rough)))
         self._residual = condition(everything.rows(kept), left_N[kept] / self._scale, at)
         left_out_N, std_N = self._residual.leave_one_out()
         self._inflation = inflation(self._residual.t_N - left_out_N, std_N)

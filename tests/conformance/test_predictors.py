@@ -1,0 +1,174 @@
+"""What every predictor on disk must do. New files are picked up by themselves."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictors.agreement import kendall_tau
+from predictors.protocol import Prediction, Predictor
+from spaces.components import PREDICTORS, load, names
+from spaces.encoding import Layout
+from tests.predictors.worlds import LAYOUT, world
+
+NAMES = names(PREDICTORS)
+IGNORANT = ("constant",)
+ROOT = Path(__file__).resolve().parents[2]
+
+IN_ANOTHER_PROCESS = """
+import json, sys, numpy as np
+from spaces.components import PREDICTORS, load
+from tests.predictors.worlds import LAYOUT, world
+x, s, y = world(24)
+model = load(PREDICTORS, sys.argv[1]).Model(layout=LAYOUT, rng=np.random.default_rng(5))
+model.pretrain(*world(64, seed=9)[:2])
+model.fit(x, s, y)
+prediction = model.predict(*world(10, seed=1)[:2])
+print(json.dumps([prediction.mean_N.tolist(), prediction.std_N.tolist(), prediction.noise_std]))
+"""
+
+
+def model(name: str, seed: int = 5, layout: Layout = LAYOUT) -> Predictor:
+    built: Predictor = load(PREDICTORS, name).Model(layout=layout, rng=np.random.default_rng(seed))
+    return built
+
+
+def fitted(name: str, rows: int, *, pretrained: bool = False, statistics: int = 2, noise: float = 0.02) -> Predictor:
+    built = model(name)
+    if pretrained:
+        built.pretrain(*world(64, seed=9, statistics=statistics)[:2])
+    built.fit(*world(rows, statistics=statistics, noise=noise))
+    return built
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+def test_few_rows_give_finite_predictions_of_the_right_shape(name: str, rows: int) -> None:
+    prediction = fitted(name, rows).predict(*world(17, seed=1)[:2])
+    assert prediction.mean_N.shape == prediction.std_N.shape == (17,)
+    assert prediction.mean_N.dtype == prediction.std_N.dtype == np.float64
+    assert np.isfinite(prediction.noise_std)
+    assert prediction.noise_std >= 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rows_are_predicted_as_no_rows(name: str) -> None:
+    x_NF, s_NK, _ = world(3)
+    assert fitted(name, 6).predict(x_NF[:0], s_NK[:0]).mean_N.shape == (0,)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_predicts_the_same_in_another_process(name: str) -> None:
+    arguments = [sys.executable, "-c", IN_ANOTHER_PROCESS, name]
+    output = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    mean, std, noise = json.loads(output.splitlines()[-1])
+    here = fitted(name, 24, pretrained=True).predict(*world(10, seed=1)[:2])
+    np.testing.assert_allclose(here.mean_N, mean, rtol=1e-6)
+    np.testing.assert_allclose(here.std_N, std, rtol=1e-5)
+    assert here.noise_std == pytest.approx(noise, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_rows_does_not_matter(name: str) -> None:
+    x_NF, s_NK, y_N = world(24)
+    order_N = np.random.default_rng(3).permutation(24)
+    new = world(30, seed=1)[:2]
+    straight, shuffled = model(name), model(name)
+    straight.fit(x_NF, s_NK, y_N)
+    shuffled.fit(x_NF[order_N], s_NK[order_N], y_N[order_N])
+    first, second = straight.predict(*new), shuffled.predict(*new)
+    np.testing.assert_allclose(first.mean_N, second.mean_N, atol=0.05 * y_N.std())
+    np.testing.assert_allclose(first.std_N, second.std_N, rtol=0.2, atol=0.02 * y_N.std())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_fit_forgets_the_first(name: str) -> None:
+    new = world(12, seed=1)[:2]
+    once, twice = fitted(name, 20), model(name)
+    x_NF, s_NK, y_N = world(20)
+    twice.fit(x_NF[:9], s_NK[:9], -y_N[:9])
+    twice.fit(x_NF, s_NK, y_N)
+    np.testing.assert_allclose(twice.predict(*new).mean_N, once.predict(*new).mean_N, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in IGNORANT])
+def test_it_orders_unseen_candidates_of_a_smooth_function(name: str) -> None:
+    x_NF, s_NK, truth_N = world(400, seed=1, noise=0.0)
+    tau = kendall_tau(fitted(name, 60).predict(x_NF, s_NK).mean_N, truth_N)
+    macs_alone = kendall_tau(s_NK[:, 0], truth_N)
+    assert tau > 0.9 * macs_alone > 0.2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_intervals_hold_most_of_the_truth_and_are_not_boundless(name: str) -> None:
+    x_NF, s_NK, truth_N = world(400, seed=1, noise=0.0)
+    prediction = fitted(name, 60).predict(x_NF, s_NK)
+    inside_N = np.abs(prediction.mean_N - truth_N) <= 1.645 * prediction.std_N
+    assert 0.8 <= inside_N.mean()
+    assert prediction.std_N.mean() < 1.3 * truth_N.std()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_scores_are_predicted_as_such(name: str) -> None:
+    x_NF, s_NK, _ = world(12)
+    built = model(name)
+    built.fit(x_NF, s_NK, np.full(12, 0.3))
+    np.testing.assert_allclose(built.predict(x_NF, s_NK).mean_N, 0.3, atol=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_repeated_and_constant_candidates_do_no_harm(name: str) -> None:
+    x_NF, s_NK, y_N = world(12)
+    built = model(name)
+    built.fit(np.repeat(x_NF[:1], 12, axis=0), np.repeat(s_NK[:1], 12, axis=0), y_N)
+    mean_N = built.predict(x_NF[:1], s_NK[:1]).mean_N
+    assert y_N.min() <= mean_N[0] <= y_N.max()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("statistics", [0, 1, 40])
+def test_any_number_of_statistics(name: str, statistics: int) -> None:
+    if name == "rank_by_macs" and not statistics:
+        with pytest.raises(ValueError, match="reads column 0"):
+            fitted(name, 12, statistics=0)
+        return
+    prediction = fitted(name, 12, statistics=statistics).predict(*world(5, seed=1, statistics=statistics)[:2])
+    assert np.ptp(prediction.mean_N) < 1.0  # scores lie within a few tenths
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_without_choices(name: str) -> None:
+    built, s_NK = model(name, layout=Layout(groups=())), np.arange(6.0)[:, None]
+    built.pretrain(np.zeros((6, 0), np.float32), s_NK)
+    built.fit(np.zeros((6, 0), np.float32), s_NK, np.arange(6.0))
+    assert isinstance(built.predict(np.zeros((2, 0), np.float32), s_NK[:2]), Prediction)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_predicting_before_fitting_is_an_error(name: str) -> None:
+    with pytest.raises(RuntimeError, match=f"'{name}' has no scores yet"):
+        model(name).predict(*world(3)[:2])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_rows_are_errors(name: str) -> None:
+    x_NF, s_NK, y_N = world(6)
+    built = model(name)
+    with pytest.raises(ValueError, match="at least one scored candidate"):
+        built.fit(x_NF[:0], s_NK[:0], y_N[:0])
+    with pytest.raises(ValueError, match="one score for each of 6 rows"):
+        built.fit(x_NF, s_NK, y_N[:5])
+    with pytest.raises(ValueError, match="one row per candidate"):
+        built.fit(x_NF, s_NK[:5], y_N)
+    with pytest.raises(ValueError, match="the layout has"):
+        built.fit(x_NF[:, 1:], s_NK, y_N)
+    with pytest.raises(ValueError, match=r"y_N\[2\] is nan"):
+        built.fit(x_NF, s_NK, np.where(np.arange(6) == 2, np.nan, y_N))
+    with pytest.raises(ValueError, match="s_NK must be finite, row 3"):
+        built.fit(x_NF, np.where(np.arange(6)[:, None] == 3, np.inf, s_NK), y_N)
+    built.fit(x_NF, s_NK, y_N)
+    with pytest.raises(ValueError, match="fitted with 2 statistics"):
+        built.predict(x_NF, s_NK[:, :1])
