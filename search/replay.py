@@ -310,4 +310,6 @@ def _study_rows(run_dir: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         if frame[address].isna().any():
             frame[address] = frame[address].map(str, na_action="ignore").fillna("inactive")
     averaged = frame.groupby(list(roles), as_index=False, sort=False).mean(numeric_only=True)
-    return averaged, roles
+    below = [address.partition(".")[2] for address in roles]
+    short = {address: name for address, name in zip(roles, below, strict=True) if below.count(name) == 1}
+    return averaged.rename(columns=short), {short.get(address, address): role for address, role in roles.items()}

@@ -174,7 +174,7 @@ def _codes(path: Path, frame: pd.DataFrame, address: str, choice: Choice) -> NDA
     code_N = column.map(code_of).to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isnan(code_N).any():
         stray = column[np.isnan(code_N)].iloc[0]
-        raise MalformedTable(f"{path}: '{column.name}' is {stray!r} in a row; the listed values are {choice.values}")
+        raise MalformedTable(f"{path}: '{column.name}' is {stray} in a row; the listed values are {choice.values}")
     return code_N.astype(np.int16)
 
 

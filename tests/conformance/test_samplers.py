@@ -1,0 +1,169 @@
+"""One suite for every sampler: the files in search/samplers, and Optuna's own behind the same interface."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.limits import Limits
+from search.problem import Observations, Problem
+from search.samplers._build import build, names
+from spaces.components import SAMPLERS
+from spaces.components import names as component_names
+from spaces.dimensions import Choice, Integer, Real
+from spaces.sampling import uniform
+from spaces.space import Codes, Condition, Space
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 60.0
+
+SPACE = Space(
+    name="toy",
+    backbone="none",
+    architecture={
+        "width": Integer(low=1, high=8),
+        "depth": Integer(low=1, high=6),
+        "block": Choice(values=("plain", "wide", "deep")),
+        "groups": Choice(values=(1, 2, 4), ordered=True),
+    },
+    recipe={
+        "optimizer": Choice(values=("sgd", "adam")),
+        "momentum": Real(low=0.5, high=0.99, levels=5),
+        "lr": Real(low=1e-3, high=1.0, levels=6, log=True),
+    },
+    conditions={
+        "architecture.groups": Condition(parent="architecture.block", values=("wide", "deep")),
+        "recipe.momentum": Condition(parent="recipe.optimizer", values=("sgd",)),
+    },
+)
+
+
+def macs(codes_ND: Codes) -> dict[str, np.ndarray]:
+    """(1 + width) * (1 + depth), doubled for deep blocks."""
+    area = (1.0 + codes_ND[:, 0]) * (1.0 + codes_ND[:, 1])
+    return {"macs": area * np.where(codes_ND[:, 2] == 2, 2.0, 1.0)}
+
+
+def score(codes_ND: Codes) -> np.ndarray:
+    return np.log(macs(codes_ND)["macs"]) - 0.3 * np.abs(codes_ND[:, 6] - 3) + 0.1 * codes_ND[:, 4]
+
+
+def problem(limit: float = LIMIT, pool: Codes | None = None) -> Problem:
+    budgets = tuple(Limits(max_macs=limit * share) for share in (0.25, 0.5, 1.0))
+    return Problem(
+        space=SPACE,
+        costs=macs,
+        statistics=lambda codes_ND: np.log(macs(codes_ND)["macs"])[:, None],
+        limits=budgets[-1],
+        budgets=budgets,
+        pool=pool,
+    )
+
+
+NOTHING = Observations(codes_ND=np.zeros((0, 7), dtype=np.int16), score_N=np.zeros(0))
+
+
+def some(n: int, seed: int = 0) -> Observations:
+    codes_ND = np.unique(uniform(SPACE, 8 * n, np.random.default_rng(seed)), axis=0)
+    codes_ND = codes_ND[problem().feasible(codes_ND)]
+    codes_ND = np.random.default_rng(seed).permutation(codes_ND)[:n]
+    return Observations(codes_ND=codes_ND, score_N=score(codes_ND))
+
+
+def proposals(name: str) -> list[list[int]]:
+    """Two batches, the second with pending candidates."""
+    sampler, known = build(name, problem(), seed=3), some(14)
+    first_ND = sampler.propose(known, NOTHING.codes_ND, 3)
+    second_ND = sampler.propose(known, first_ND, 2)
+    return [*first_ND.tolist(), *second_ND.tolist()]
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> dict[str, list[list[int]]]:
+    """``proposals`` of every sampler, from another process."""
+    program = (
+        "import json; from tests.conformance.test_samplers import names, proposals; "
+        "print(json.dumps({name: proposals(name) for name in names()}))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(ran.stdout))
+
+
+every_sampler = pytest.mark.parametrize("name", names())
+
+
+def check_batch(codes_ND: Codes, n: int, seen_ND: Codes, where: Problem) -> None:
+    assert codes_ND.shape == (n, 7)
+    assert codes_ND.dtype == np.int16
+    assert SPACE.contains(codes_ND).all()
+    assert where.feasible(codes_ND).all()
+    rows = {tuple(row) for row in codes_ND.tolist()}
+    assert len(rows) == n
+    assert not rows & {tuple(row) for row in seen_ND.tolist()}
+
+
+def test_ours_and_the_papers_are_found_on_disk() -> None:
+    assert set(component_names(SAMPLERS)) >= {"nars", "paper"}
+
+
+@every_sampler
+@pytest.mark.parametrize("n", [1, 4])
+def test_starts_from_nothing(name: str, n: int) -> None:
+    where = problem()
+    check_batch(build(name, where, seed=0).propose(NOTHING, NOTHING.codes_ND, n), n, NOTHING.codes_ND, where)
+
+
+@every_sampler
+def test_new_and_feasible_beside_known_and_pending(name: str) -> None:
+    where, known = problem(), some(16)
+    pending_ND = some(19).codes_ND[16:]
+    pending_ND = pending_ND[[row not in known.codes_ND.tolist() for row in pending_ND.tolist()]]
+    picks_ND = build(name, where, seed=0).propose(known, pending_ND, 5)
+    check_batch(picks_ND, 5, np.concatenate([known.codes_ND, pending_ND]), where)
+
+
+@every_sampler
+def test_rare_feasible_region(name: str) -> None:
+    where = problem(limit=8.0)
+    sampler = build(name, where, seed=1)
+    picks_ND = sampler.propose(NOTHING, NOTHING.codes_ND, 6)
+    check_batch(picks_ND, 6, NOTHING.codes_ND, where)
+
+
+@every_sampler
+def test_only_members_of_a_pool(name: str) -> None:
+    pool_ND = some(40).codes_ND
+    where = problem(pool=pool_ND)
+    known = Observations(codes_ND=pool_ND[:12], score_N=score(pool_ND[:12]))
+    picks_ND = build(name, where, seed=0).propose(known, pool_ND[12:14], 4)
+    check_batch(picks_ND, 4, pool_ND[:14], where)
+    assert {tuple(row) for row in picks_ND.tolist()} <= {tuple(row) for row in pool_ND.tolist()}
+
+
+@every_sampler
+def test_exhausted_pool_repeats_instead_of_failing(name: str) -> None:
+    pool_ND = some(5).codes_ND
+    picks_ND = build(name, problem(pool=pool_ND), seed=0).propose(
+        Observations(codes_ND=pool_ND, score_N=score(pool_ND)), NOTHING.codes_ND, 2
+    )
+    assert {tuple(row) for row in picks_ND.tolist()} <= {tuple(row) for row in pool_ND.tolist()}
+    assert len(picks_ND) == 2
+
+
+@every_sampler
+def test_same_seed_same_proposals_in_another_process(name: str, elsewhere: dict[str, list[list[int]]]) -> None:
+    assert proposals(name) == elsewhere[name]
+
+
+@every_sampler
+def test_single_objective_without_limits(name: str) -> None:
+    free = Problem(
+        space=SPACE, costs=macs, statistics=problem().statistics, limits=Limits(), budgets=(Limits(),), pool=None
+    )
+    known = some(13)
+    check_batch(build(name, free, seed=0).propose(known, NOTHING.codes_ND, 2), 2, known.codes_ND, free)
