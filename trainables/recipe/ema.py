@@ -14,7 +14,7 @@ STAGE = Stage.SCHEDULE
 def apply(plan: Plan, *, decay: float) -> Plan:
     """Average with ``decay`` a step; zero is off.
 
-    The decay grows to its value over the first steps, as 1 - (step + 1)^(-2/3), so that the initialisation is forgotten.
+    The decay grows to its value as 1 - step^(-2/3), so that the initialisation is forgotten at the first step.
     """
     if decay == 0.0:
         return plan

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainables.data import digits, folder
+from trainables.data.sources import load_source
+from trainables.splits import DataError
+
+
+def write_images(root: Path, classes: int = 2, count: int = 10) -> Path:
+    rng = np.random.default_rng(0)
+    for label in range(classes):
+        (root / f"c{label}").mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (9 + number, 12, 3), dtype=np.uint8)
+            mode = ("RGB", "L", "RGBA", "P", "1")[number % 5]
+            Image.fromarray(pixels).convert(mode).save(root / f"c{label}" / f"{number}.png")
+    return root
+
+
+def test_digits_are_split_without_overlap() -> None:
+    splits = digits.load()
+    parts = (splits.train, splits.validation, splits.test)
+    assert sum(map(len, parts)) == 1797
+    assert [set(part.label_N) for part in parts] == [set(range(10))] * 3
+    assert (splits.channels, splits.resolution) == (1, 8)
+    assert np.array_equal(digits.load().test.image_NCHW, splits.test.image_NCHW)
+
+
+def test_a_folder_of_any_sizes_and_modes(tmp_path: Path) -> None:
+    splits = folder.load(path=str(write_images(tmp_path / "d")), resolution=16, cache=str(tmp_path / "cache"))
+    assert splits.classes == ("c0", "c1")
+    assert splits.train.image_NCHW.shape == (12, 3, 16, 16)
+    assert (len(splits.validation), len(splits.test)) == (4, 4)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    grey = folder.load(path=str(tmp_path / "d"), resolution=16, grey=True, cache=str(tmp_path / "cache"))
+    assert grey.channels == 1
+
+
+def test_a_folder_with_its_own_parts(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        write_images(tmp_path / "d" / part, count=4)
+    splits = folder.load(path=str(tmp_path / "d"), resolution=8, cache=str(tmp_path / "cache"))
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [8, 8, 8]
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not a folder"):
+        folder.load(path=str(tmp_path / "nowhere"))
+
+
+def test_a_single_class(tmp_path: Path) -> None:
+    write_images(tmp_path / "d", classes=1)
+    with pytest.raises(DataError, match="1 class folder"):
+        folder.load(path=str(tmp_path / "d"), cache=str(tmp_path / "cache"))
+
+
+def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
+    write_images(tmp_path / "d")
+    (tmp_path / "d" / "c1" / "3.png").write_bytes(b"\x89PNG not an image")
+    with pytest.raises(DataError, match=r"3\.png' cannot be read"):
+        folder.load(path=str(tmp_path / "d"), cache=str(tmp_path / "cache"))
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_class_with_too_few_images(tmp_path: Path) -> None:
+    write_images(tmp_path / "d", count=1)
+    with pytest.raises(DataError, match="has 1 image"):
+        folder.load(path=str(tmp_path / "d"), cache=str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("source", "keywords", "message"),
+    [("digits", {"sise": 3}, "data.sise is not a keyword of source 'digits'"), ("folder", {}, "needs data.path")],
+)
+def test_keywords_are_checked(source: str, keywords: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_source(source, keywords)

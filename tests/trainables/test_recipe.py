@@ -1,0 +1,130 @@
+import pytest
+import torch
+from torch import nn
+
+from spaces import components
+from trainables.plan import Batch, Plan, compose
+from trainables.recipe import augment, ema, label_smoothing, mixup, optimizer, schedule
+
+
+def plan(**fields: object) -> Plan:
+    return Plan(epochs=4, images=64, classes=3, batch_size=16, network=nn.Linear(2, 3), **fields)  # type: ignore[arg-type]
+
+
+def batch(count: int = 8) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(3, (count,), generator=generator)
+    return Batch(image_BCHW=torch.rand(count, 1, 8, 8, generator=generator), target_BK=torch.eye(3)[labels])
+
+
+def transformed(given: Plan, seed: int = 0) -> Batch:
+    assert len(given.transforms) == 1
+    return given.transforms[0](batch(), torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        lambda: mixup.apply(plan(), alpha=0.0),
+        lambda: label_smoothing.apply(plan(), rate=0.0),
+        lambda: augment.apply(plan()),
+        lambda: ema.apply(plan(), decay=0.0),
+    ],
+)
+def test_zero_is_off(off: object) -> None:
+    given: Plan = off()  # type: ignore[operator]
+    assert given.transforms == ()
+    assert given.after_step == ()
+    assert given.evaluated is None
+
+
+def test_mixup_mixes_images_and_targets_alike() -> None:
+    mixed, plain = transformed(mixup.apply(plan(), alpha=1.0)), batch()
+    assert torch.allclose(mixed.target_BK.sum(1), torch.ones(8))
+    assert not torch.equal(mixed.image_BCHW, plain.image_BCHW)
+    assert torch.allclose(mixed.image_BCHW.mean(), plain.image_BCHW.mean(), atol=1e-6)
+
+
+def test_label_smoothing_is_torchs() -> None:
+    scores_BK = torch.randn(8, 3, generator=torch.Generator().manual_seed(2))
+    smooth = transformed(label_smoothing.apply(plan(), rate=0.1))
+    ours = nn.functional.cross_entropy(scores_BK, smooth.target_BK)
+    theirs = nn.functional.cross_entropy(scores_BK, batch().target_BK.argmax(1), label_smoothing=0.1)
+    assert torch.allclose(ours, theirs)
+
+
+def test_augmentation_is_decided_by_its_generator() -> None:
+    given = augment.apply(plan(), shift=0.2, rotate_degrees=20.0, flip=0.5, erase=0.5)
+    assert torch.equal(transformed(given, 3).image_BCHW, transformed(given, 3).image_BCHW)
+    assert not torch.equal(transformed(given, 3).image_BCHW, transformed(given, 4).image_BCHW)
+    assert torch.equal(transformed(given).target_BK, batch().target_BK)
+
+
+def test_a_certain_flip_mirrors() -> None:
+    flipped = transformed(augment.apply(plan(), flip=1.0)).image_BCHW
+    assert torch.allclose(flipped, batch().image_BCHW.flip(-1), atol=1e-5)
+
+
+def test_a_certain_erasure_changes_a_sixteenth() -> None:
+    changed = transformed(augment.apply(plan(), erase=1.0)).image_BCHW != batch().image_BCHW
+    assert changed.float().mean() == pytest.approx(1 / 16)
+
+
+@pytest.mark.parametrize("name", ["exponential", "cosine"])
+def test_schedules_warm_up_and_end_at_their_final_rate(name: str) -> None:
+    given = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 1.0})
+    given = schedule.apply(given, name=name, warmup_epochs=1, final=0.01)
+    rates = []
+    for _ in range(given.epochs * given.steps_per_epoch):
+        rates.append(given.optimized().param_groups[0]["lr"])
+        given.optimized().step()
+        for act in given.after_step:
+            act()
+    assert rates[0] < rates[3] <= 1.0
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert given.optimized().param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+def test_an_unknown_schedule_is_one_sentence() -> None:
+    given = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 1.0})
+    with pytest.raises(ValueError, match=r"recipe.schedule.name is 'steps'; it can be exponential or cosine"):
+        schedule.apply(given, name="steps")
+
+
+def test_a_missing_learning_rate_is_named() -> None:
+    with pytest.raises(ValueError, match=r"learning_rate.adamw is missing; .* given for: sgd"):
+        optimizer.apply(plan(), name="adamw", learning_rate={"sgd": 0.1})
+
+
+def test_the_average_follows_the_weights() -> None:
+    given = ema.apply(plan(), decay=0.9)
+    assert given.evaluated is not None
+    for act in given.after_step:
+        act()  # the first step copies the weights
+    before = [value.clone() for value in given.evaluated.parameters()]
+    with torch.no_grad():
+        for value in given.built().parameters():
+            value.add_(1.0)
+    for act in given.after_step:
+        act()
+    for old, average, new in zip(before, given.evaluated.parameters(), given.built().parameters(), strict=True):
+        assert torch.all((average > old) & (average < new))
+
+
+def test_ingredients_are_applied_in_the_order_of_their_stages() -> None:
+    recipe = {"optimizer.name": "sgd", "optimizer.learning_rate.sgd": 0.1, "batch.size": 8, "dropout.rate": 0.3}
+    seen: list[dict[str, object]] = []
+
+    def build(extra: object) -> nn.Module:
+        seen.append(dict(extra))  # type: ignore[call-overload]
+        return nn.Linear(2, 3)
+
+    given = compose(Plan(epochs=1, images=32, classes=3), recipe, build)
+    assert seen == [{"dropout": 0.3}]
+    assert given.batch_size == 8
+    assert isinstance(given.optimized(), torch.optim.SGD)
+
+
+def test_an_unknown_ingredient_lists_what_exists() -> None:
+    with pytest.raises(components.UnknownComponent, match=r"'magic' is not in trainables/recipe/.*mixup"):
+        compose(Plan(epochs=1, images=32, classes=3), {"magic.power": 1}, lambda _: nn.Linear(2, 3))
