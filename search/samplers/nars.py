@@ -30,6 +30,11 @@ SCREENED = 2000
 """Uniform candidates that are scored for each proposal, beside the neighbourhoods of the incumbents."""
 
 
+MOST = 300
+"""Observations that the Gaussian process conditions on and that are compared as incumbents; of more, the best and a
+spread of the rest. Bounds the time and the memory of a proposal, however long the search is."""
+
+
 class Sampler(BaseSampler):
     """Proposes what to train next for all budgets at once; ``propose`` for NARS, the optuna methods for plain scripts.
 
@@ -73,7 +78,7 @@ class Sampler(BaseSampler):
         self._supply = Supply(problem)
         self._predictor, self._learn = predictor, learn
         self._model = components.load(components.PREDICTORS, predictor).Model
-        self._options = {"refit": "grown"} if predictor == "gp" else {}
+        self._options: dict[str, Any] = {"refit": "grown", "rows": MOST} if predictor == "gp" else {}
         self._fitted: Predictor | None = None
         self._bridge = Bridge.of_space(problem.space)
 
@@ -126,7 +131,7 @@ class Sampler(BaseSampler):
         transferred = self._past is not None and step % UNTRANSFERRED != 0
         model = self._past.fit(observed) if self._past is not None and transferred else self._fit(observed)
         seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
-        known = Belief.of(self.problem, model, distinct(seen_ND))
+        known = Belief.of(self.problem, model, distinct(np.concatenate([self._contenders(observed), waiting_ND])))
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
         field = self._field(model, known, seen_ND, rng)
         if len(field.codes_ND) < n:
@@ -146,6 +151,15 @@ class Sampler(BaseSampler):
             apart.append(field.codes_ND[pick])
             best_K = field.credit(pick, best_K)
         return field.codes_ND[chosen]
+
+    def _contenders(self, observed: Observations) -> Codes:
+        """The observed candidates that may be incumbents: all, or of many those that scored best within each budget."""
+        if len(observed.codes_ND) <= MOST:
+            return observed.codes_ND
+        fits_KN = self.problem.affordable(observed.codes_ND)
+        each = MOST // len(fits_KN)
+        order_KN = np.argsort(np.where(fits_KN, -observed.score_N, np.inf), axis=1, kind="stable")[:, :each]
+        return observed.codes_ND[np.unique(order_KN)]
 
     def recommend(self, observed: Observations) -> list[int | None]:
         """Row of the observation to keep for each budget: the best posterior mean; None where nothing fits.
