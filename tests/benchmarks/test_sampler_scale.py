@@ -1,8 +1,7 @@
 """Processor seconds of one proposal at 1,000 and 10,000 finished trials, beside Optuna's samplers in the same run.
 
 Run with ``pytest -m benchmark -s``. One core; 20 dimensions, three budgets; median of the proposals after a first one
-that pays for what later ones reuse. Optuna's Gaussian process is left out at 10,000 trials, where one proposal takes
-many minutes.
+that pays for what later ones reuse. Optuna's Gaussian process is played at 1,000 trials only.
 """
 
 import time
