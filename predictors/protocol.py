@@ -36,7 +36,7 @@ class Prediction:
 class Predictor(Protocol):
     """Scores candidates from their encoded columns x_NF and their free statistics s_NK.
 
-    A predictor file defines the class ``Model`` (constructed as ``Model(layout=..., rng=...)``); the file name is its name.
+    A predictor file defines the class ``Model``, constructed as ``Model(layout=..., rng=...)``; its name is the file's.
     ``layout`` is the ``spaces.encoding.Layout`` of x_NF; ``rng`` is its only source of randomness.
     Higher scores are better. Statistics are already on a sensible (logarithmic) scale, but not standardised.
     """

@@ -14,6 +14,7 @@ COMMANDS = {
     "resume": ("search.resume_command", "go on with a run that was stopped or killed"),
     "check": ("search.check_command", "find mistakes in a configuration without training"),
     "evolve": ("search.evolve_command", "new limits or fixed dimensions on a finished study: pairs in seconds"),
+    "train": ("search.train_command", "train candidates, such as those of evolve, in full and export them"),
     "export": ("search.export_command", "copy a run's family elsewhere, with 8-bit copies and what they lose"),
     "report": ("search.report_command", "write the report of a run again and print its family"),
     "replay": ("search.replay_command", "play samplers over recorded trials, or export a run as such a table"),
@@ -39,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(module: str, parsed: argparse.Namespace) -> int:
-    from search.errors import USER_ERRORS  # imports torch, which --help need not wait for
+    import torch  # which --help need not wait for
+
+    from search.errors import USER_ERRORS
+
+    torch.set_num_threads(1)  # predictors are small, and the other cores belong to the trials
 
     try:
         importlib.import_module(module).run(parsed)

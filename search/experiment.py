@@ -79,17 +79,33 @@ class Experiment:
         for record in self._trials.records.values():
             if record.is_finished:
                 self._tracker.trial(record.as_trial)
+        with self._executor() as executor:
+            self._stage1(executor)
+            chosen = self._stage2(executor)
+            jobs, last = self._final(executor, chosen)
+        family = self._hand_over(jobs, last, self._folder / "family", self._folder / "report.html")
+        self._progress.stage("sending what is left to MLflow")
+        self._tracker.finish(self._folder / "family", self._folder / "report.html")
+        return family
+
+    def train(self, candidates: Sequence[Candidate], target: Path) -> Family:
+        """Train candidates in full, the largest teaching the others, and write their family and report to a folder."""
+        costs = self._setting.statistics(self._setting.space.encode(candidates))
+        macs = {candidate: statistics.macs for candidate, statistics in zip(candidates, costs, strict=True)}
+        with self._executor() as executor:
+            jobs, last = self._final(executor, sorted(macs, key=lambda candidate: macs[candidate]))
+        return self._hand_over(jobs, last, target, target / "report.html")
+
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
         module = components.load(components.EXECUTORS, self._config.run.executor)
         place: Workplace = self._setting.place
         with self._timed("start"):
             executor: Executor = module.Executor(place).__enter__()
         try:
-            self._stage1(executor)
-            chosen = self._stage2(executor)
-            jobs, last = self._final(executor, chosen)
+            yield executor
         finally:
             executor.__exit__()
-        return self._hand_over(jobs, last)
 
     # listener of the trials ------------------------------------------------------------------------------------------
 
@@ -189,9 +205,8 @@ class Experiment:
                 executor.train(jobs, on_report)
         return jobs, last
 
-    def _hand_over(self, jobs: Sequence[FinalJob], last: dict[str, Report]) -> Family:
+    def _hand_over(self, jobs: Sequence[FinalJob], last: dict[str, Report], target: Path, report: Path) -> Family:
         self._progress.stage("reading the test split, exporting the family, writing the report")
-        target = self._folder / "family"
         with self._timed("export"):
             finished = [
                 self._export(with_test_accuracy(self._setting, one, self._folder), target)
@@ -201,10 +216,9 @@ class Experiment:
             family = family_of(finished, study_digest(records))
             family.save(target)
         with self._timed("report"):
-            write_report(report_data(self._setting, self._study, family), self._folder / "report.html")
-            (target / "front.png").write_bytes((self._folder / "front.png").read_bytes())
-        self._progress.stage("sending what is left to MLflow")
-        self._tracker.finish(target, self._folder / "report.html")
+            write_report(report_data(self._setting, self._study, family), report)
+            if report.parent != target:
+                (target / "front.png").write_bytes(report.with_name("front.png").read_bytes())
         return family
 
     def _export(self, finished: Finished, target: Path) -> Finished:

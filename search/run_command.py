@@ -7,16 +7,15 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
 import optuna
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from search.config import Config, parse, read
+from search.config import Config, RaySection, parse, read
 from search.errors import UsageError
 from search.experiment import Experiment, save_config
 from search.family import Family, load_family
@@ -28,6 +27,10 @@ from search.study import Study, open_storage
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``run``."""
     parser.add_argument("config", type=Path, help="YAML file, such as configs/digits.yaml")
+    parser.add_argument("--runs", help="folder of all runs, in place of the configuration's 'runs'")
+    parser.add_argument(
+        "--ray-address", help="a running Ray cluster to join ('auto' finds it), in place of 'ray.address'"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,6 +40,10 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: the run's folder holds another configuration.
     """
     config = read(arguments.config)
+    if arguments.runs is not None:
+        config = config.model_copy(update={"runs": arguments.runs})
+    if arguments.ray_address is not None:
+        config = config.model_copy(update={"ray": RaySection(address=arguments.ray_address)})
     if (config.folder / "config.yaml").exists():
         if saved(config.folder) != config:
             raise UsageError(
@@ -65,11 +72,12 @@ def saved(folder: Path) -> Config:
     return config.model_copy(update={"runs": str(folder.parent), "name": folder.name})
 
 
-def carry_out(config: Config) -> None:
-    """Do what is left of a run and show its family."""
+def carry_out(
+    config: Config, work: Callable[[Experiment], Family] = Experiment.carry_out, to: Path | None = None
+) -> Family:
+    """Do what is left of a run, or other ``work`` on it that writes a family ``to`` a folder, and show the family."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    torch.set_num_threads(1)  # the cores belong to the trials
     setting = prepare(config)
     save_config(config)
     console = Console()
@@ -78,9 +86,10 @@ def carry_out(config: Config) -> None:
         study = Study(
             name=config.name, storage=open_storage(config.folder, config.run.storage), space=setting.space, create=True
         )
-        family = Experiment(setting, study, progress).carry_out()
-    show(family, config)
+        family = work(Experiment(setting, study, progress))
+    show(family, config, to)
     console.print(f"{time.monotonic() - began:.0f} seconds in this process", highlight=False)
+    return family
 
 
 @contextlib.contextmanager
@@ -112,8 +121,8 @@ def _terminated_is_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def show(family: Family, config: Config) -> None:
-    """Print the family and where everything is."""
+def show(family: Family, config: Config, to: Path | None = None) -> None:
+    """Print the family and where everything is: in the run's folder, or in the one that the family was written ``to``."""
     console = Console()
     table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
     for member in family.members:
@@ -121,7 +130,8 @@ def show(family: Family, config: Config) -> None:
         table.add_row(member.name, amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test)
     console.print(table)
     folder = config.folder
-    console.print(f"models: {folder / 'family'}\nreport: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    models, report = to or folder / "family", (to or folder) / "report.html"
+    console.print(f"models: {models}\nreport: {report}", highlight=False, soft_wrap=True)
     if config.tracking.enabled:
         store = config.tracking.uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
         console.print(f"browse: mlflow ui --backend-store-uri {store}", highlight=False, soft_wrap=True)

@@ -22,7 +22,7 @@ def apply(
         shift: largest shift in each direction, as a fraction of the side; the border is zero.
         rotate_degrees: largest rotation to either side.
         flip: probability of a horizontal flip. Leave it at 0 where mirror images differ in meaning (digits, text).
-        erase: probability of erasing a square of a quarter of the side, with the image's mean (after Zhong et al. 2020).
+        erase: probability of erasing a square of a quarter of the side with the image's mean (Zhong et al. 2020).
     """
     moves = bool(shift or rotate_degrees or flip)
 
