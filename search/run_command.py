@@ -122,7 +122,7 @@ def _terminated_is_interrupted() -> Iterator[None]:
 
 
 def show(family: Family, config: Config, to: Path | None = None) -> None:
-    """Print the family and where everything is: in the run's folder, or in the one that the family was written ``to``."""
+    """Print the family and where everything is: in the run's folder, or where the family was written ``to``."""
     console = Console()
     table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
     for member in family.members:
