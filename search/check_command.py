@@ -8,6 +8,7 @@ from rich.console import Console
 from search.config import read
 from search.progress import amount
 from search.setting import prepare
+from spaces import components
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +20,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Load data and space, check names, limits and budgets, and say what the run would do."""
     config = read(arguments.config)
     setting = prepare(config)
+    components.load(components.EXECUTORS, config.run.executor).Executor(setting.place)  # refuses what it cannot run
     splits, space = setting.splits, setting.space
     budgets = ", ".join(amount(budget.max_macs or float("inf")) for budget in setting.problem.budgets)
     lines = (

@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy.stats import kendalltau
 
 from search.config import Config
 from search.executors.work import Executor, Workplace
-from search.export import InputSpec, Provenance, export_member, onnx_runner
+from search.export import InputSpec, Provenance, export_member
 from search.family import Family, study_digest
 from search.files import write_text
 from search.finalists import (
@@ -42,7 +41,7 @@ from spaces import components
 from spaces.candidate import Candidate
 from trainables.deploy import Deployable
 from trainables.family import FinalJob, checkpoint_of, network_of
-from trainables.latency import clock
+from trainables.latency import measure
 from trainables.trial import Report
 
 
@@ -241,15 +240,14 @@ class Experiment:
         )
         network = network_of(finished.job, splits, self._folder)
         assert isinstance(network, Deployable)
+        latency = measure(network, channels=splits.channels, resolution=splits.resolution)
+        member = replace(member, latency_ms=round(latency.median_ms, 5))
         export_member(network.network, member, spec, target / member.name, provenance)
-        run = onnx_runner(target / member.name / "model.onnx")
-        image_NCHW = np.zeros((1, splits.channels, splits.resolution, splits.resolution), dtype=np.float32)
-        latency = clock(lambda: run(image_NCHW), runtime="onnxruntime", threads=1, batch=1)
         self._progress.say(
             f"{member.name}: {amount(member.macs)} macs, {member.search_accuracy:.4f} on search-validation, "
             f"{member.test_accuracy:.4f} on test"
         )
-        return replace(finished, member=replace(member, latency_ms=round(latency.median_ms, 5)))
+        return replace(finished, member=member)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

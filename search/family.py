@@ -89,9 +89,9 @@ class Member:
         activations: elements of the outputs of all convolutions and linear layers, for one image.
         resolution: side of the square image that the network sees.
         search_accuracy: accuracy in [0, 1] on the search-validation split.
-        test_accuracy: mean over the seeds, in [0, 1]; None as long as the test split has not been read.
-        test_accuracy_std: sample standard deviation over the seeds; None below two seeds.
-        seeds: number of trainings that ``test_accuracy`` is the mean of.
+        test_accuracy: of the exported network, in [0, 1]; None as long as the test split has not been read.
+        test_accuracy_std: sample standard deviation over trainings with different seeds; None below two.
+        seeds: number of those trainings; the best on search-validation is exported.
         latency_ms: median time of one image in the exported graph, if measured.
         checkpoint: path of the trained weights, relative to the run's folder.
     """

@@ -1,18 +1,32 @@
-"""``python -m search replay``: which sampler would have served best on recorded trials."""
+"""``python -m search replay``: which sampler, or which predictor, would have served best on recorded trials."""
 
 import argparse
 
-from search import replay
+from search import replay, replay_predictors
 from search.errors import UsageError
+from spaces.components import PREDICTORS, names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     replay.add_arguments(parser)
+    parser.add_argument(
+        "--predictors",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="predictors to fit to a few recorded rows and to test on the others; prints means over --seeds and writes "
+        f"predictors.csv into --out. Without --sampler nothing is played. Known: {', '.join(names(PREDICTORS))}",
+    )
+    sizes = ", ".join(map(str, replay_predictors.SIZES))
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, metavar="N", help=f"numbers of rows that --predictors are fitted to ({sizes})"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Export a run as a table, or play samplers over tables; print where or what.
+    """Export a run as a table, compare predictors on tables, or play samplers over them; print where or what.
 
     Raises:
         UsageError: arguments that do not fit together, or a table or run that cannot be read.
@@ -24,13 +38,19 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _carry_out(arguments: argparse.Namespace) -> None:
+    if arguments.sizes is not None and not arguments.predictors:
+        raise ValueError("--sizes belongs to --predictors: name predictors to fit, or leave --sizes out")
     if arguments.export is not None:
-        if arguments.tables or arguments.sampler:
+        if arguments.tables or arguments.sampler or arguments.predictors:
             raise ValueError("--export writes a table; play it in a second command")
         path = arguments.out / f"{arguments.export.name}.json"
         replay.export(arguments.export, path)
         print(f"wrote {path} and {path.with_suffix('.parquet').name}")
         return
+    if arguments.predictors:
+        _predictors(arguments)
+        if not arguments.sampler:
+            return
     replay.replay(
         arguments.tables,
         arguments.sampler,
@@ -43,3 +63,16 @@ def _carry_out(arguments: argparse.Namespace) -> None:
         modes=arguments.modes,
         source=arguments.source,
     )
+
+
+def _predictors(arguments: argparse.Namespace) -> None:
+    sizes = replay_predictors.SIZES if arguments.sizes is None else arguments.sizes
+    means = replay_predictors.compare_files(
+        arguments.tables, arguments.predictors, sizes, arguments.seeds, arguments.out
+    )
+    print(means.to_string())
+    print(f"means over {arguments.seeds} seeds; each seed is in {arguments.out / 'predictors.csv'}")
+    for table, played in means.groupby(level="table"):
+        left_out = sorted(set(sizes) - set(played.index.get_level_values("trials")))
+        if left_out:
+            print(f"table '{table}' has too few rows to test after {', '.join(map(str, left_out))}: left out")

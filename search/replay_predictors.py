@@ -1,6 +1,11 @@
-"""How well each predictor would have served on recorded trials, at every size of study."""
+"""How well each predictor would have served on recorded trials, at every size of study.
+
+From the shell: ``python -m search replay TABLE.json --predictors NAME [NAME ...]``.
+"""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +20,7 @@ from predictors.agreement import (
     top_k_regret,
 )
 from predictors.protocol import Prediction, Predictor
+from search import tables as recorded
 from search.tables import Table
 from spaces.components import PREDICTORS, load
 from spaces.encoding import encode, layout
@@ -26,6 +32,9 @@ TESTED = 2500
 FREE = 2500
 """At most this many rows lend their statistics, never their scores, to pretraining."""
 
+FEWEST = 20
+"""At least this many unseen rows are needed: the best ten of ten rows are no choice, and quarters need a few rows."""
+
 MEASURES = ("tau", "tau_top_quarter", "tau_best_per_architecture", "spearman", "top_10_regret", "coverage_90")
 
 
@@ -35,7 +44,7 @@ def compare(
     """Fit predictors to single noisy scores of a few rows and compare them with the truth of unseen ones.
 
     Every predictor sees the same rows and labels. A size is left out where it would leave fewer rows to test than it
-    takes to train.
+    takes to train, or fewer than ``FEWEST``.
 
     Args:
         table: recorded trials.
@@ -49,14 +58,12 @@ def compare(
         scores within intervals that include the noise.
 
     Raises:
-        ValueError: no size fits the table, or a size or the number of seeds is below 2 or 1.
+        ValueError: no predictor, no size that fits the table, a size below 2, no seed, or ``rank_by_macs`` on a table
+            without macs.
+        UnknownComponent: a predictor that does not exist.
     """
-    fitting = [size for size in sizes if 2 * size <= len(table.truth_N)]
-    if not fitting or min(sizes) < 2 or seeds < 1:
-        raise ValueError(
-            f"sizes from 2 to {len(table.truth_N) // 2} and at least one seed are needed for table '{table.name}', "
-            f"given sizes {list(sizes)} and {seeds} seeds"
-        )
+    fitting = _fitting(table, names, sizes, seeds)
+    options = {name: _options(name, table) for name in names}
     x_NF = encode(table.space, table.codes_ND)
     records = []
     for size in fitting:
@@ -66,7 +73,7 @@ def compare(
             seen, unseen = row_N[:size], row_N[size : size + TESTED]
             label_N = single_seed_scores(table.scores_NS, rng)
             for name in names:
-                model = _model(name, table, seed)
+                model = _model(name, table, seed, options[name])
                 if pretrain:
                     free = unseen[:FREE]
                     model.pretrain(x_NF[free], table.statistics_NK[free])
@@ -90,8 +97,54 @@ def single_seed_scores(scores_NS: NDArray[np.float64], rng: np.random.Generator)
     return chosen
 
 
-def _model(name: str, table: Table, seed: int) -> Predictor:
-    model: Predictor = load(PREDICTORS, name).Model(layout=layout(table.space), rng=np.random.default_rng(seed))
+def compare_files(
+    tables: Sequence[Path], names: Sequence[str], sizes: Sequence[int], seeds: int, out: Path
+) -> pd.DataFrame:
+    """``compare`` on each recorded table; writes ``predictors.csv``, one row per seed, into ``out``.
+
+    Returns:
+        The ``summary`` of all tables.
+
+    Raises:
+        ValueError: no tables, one that cannot be read, or what ``compare`` refuses.
+    """
+    if not tables:
+        raise ValueError("predictors are compared on recorded tables, given none: name at least one TABLE.json")
+    loaded = [recorded.load(path) for path in tables]
+    frame = pd.concat([compare(table, names, sizes, seeds) for table in loaded], ignore_index=True)
+    out.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(out / "predictors.csv", index=False)
+    return summary(frame)
+
+
+def _fitting(table: Table, names: Sequence[str], sizes: Sequence[int], seeds: int) -> list[int]:
+    """The sizes that leave enough rows to test."""
+    rows = len(table.truth_N)
+    fitting = [size for size in sizes if rows - size >= max(size, FEWEST)]
+    if not names or not fitting or min(sizes) < 2 or seeds < 1:
+        raise ValueError(
+            f"a predictor, sizes from 2 to {min(rows // 2, rows - FEWEST)} and at least one seed are needed for table "
+            f"'{table.name}' of {rows} rows; given predictors {list(names)}, sizes {list(sizes)} and {seeds} seeds"
+        )
+    return fitting
+
+
+def _options(name: str, table: Table) -> dict[str, Any]:
+    """Arguments that depend on the table: the column of the macs, which not every table has first, or at all."""
+    load(PREDICTORS, name)  # an unknown name is refused before anything is fitted
+    if name != "rank_by_macs":
+        return {}
+    if "log_macs" not in table.statistic_names:
+        raise ValueError(
+            f"rank_by_macs needs macs, and table '{table.name}' has the statistics "
+            f"{', '.join(table.statistic_names) or 'none'}: leave that predictor or that table out"
+        )
+    return {"column": table.statistic_names.index("log_macs")}
+
+
+def _model(name: str, table: Table, seed: int, options: Mapping[str, Any]) -> Predictor:
+    rng = np.random.default_rng(seed)
+    model: Predictor = load(PREDICTORS, name).Model(layout=layout(table.space), rng=rng, **options)
     return model
 
 
@@ -107,7 +160,7 @@ def _measures(
         "tau_top_quarter": tau_in_top_quarter(prediction.mean_N, truth_M),
         "tau_best_per_architecture": tau_of_best_per_group(prediction.mean_N, truth_M, architecture_M.ravel()),
         "spearman": spearman(prediction.mean_N, truth_M),
-        "top_10_regret": top_k_regret(prediction.mean_N, truth_M, k=min(10, len(truth_M))),
+        "top_10_regret": top_k_regret(prediction.mean_N, truth_M, k=10),
         "coverage_90": interval_coverage(prediction, truth_M),
         "coverage_90_noisy": interval_coverage(prediction, label_M, noisy=True),
     }

@@ -1,8 +1,9 @@
 """From a configuration to what the search works with: data, space, exact costs, limits and budgets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from search.feasible import smallest
 from search.limits import Costs, Limits
 from search.problem import Problem
 from spaces import components
+from spaces.families import FAMILY as FAMILY_ADDRESS
 from spaces.sampling import sobol
 from spaces.space import Codes, Space
 from trainables.data.sources import load_source
@@ -83,25 +85,45 @@ def prepare(config: Config) -> Setting:
     return Setting(config=config, space=space, splits=splits, problem=problem)
 
 
+FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
+
+
 def check_readers(space: Space) -> None:
-    """Every address of the space is read by a file: a backbone, an objective, and an ingredient for each recipe group.
+    """Every address of the space is read: by a keyword of its backbone's ``build``, or of an ingredient's ``apply``.
 
     Raises:
         ConfigError: nothing reads an address.
     """
     unread: list[str] = []
-    backbone = space.architecture.get("backbone")
-    for name in backbone.values if backbone is not None else (space.backbone,):
-        if name not in components.names(components.BACKBONES):
-            unread.append(f"backbone '{name}' is not in trainables/backbones/")
     if space.objective not in components.names(components.OBJECTIVES):
         unread.append(f"objective '{space.objective}' is not in trainables/objectives/")
-    ingredients = components.names(components.INGREDIENTS)
+    families = space.architecture[FAMILY].values if FAMILY in space.architecture else (space.backbone,)
+    for family in map(str, families):
+        prefix = f"{family}." if FAMILY in space.architecture else ""
+        below = [address for address in space.architecture if address != FAMILY and address.startswith(prefix)]
+        read_by = f"trainables/backbones/{family}.py"
+        keywords = _keywords(components.BACKBONES, family, "build")
+        for address in below:
+            if not _reads(keywords, address.removeprefix(prefix).partition(".")[0]):
+                unread.append(f"'architecture.{address}' needs that keyword in {read_by}")
     for address in space.recipe:
-        if address.partition(".")[0] not in ingredients:
-            unread.append(f"'recipe.{address}' needs trainables/recipe/{address.partition('.')[0]}.py")
+        ingredient, _, keyword = address.partition(".")
+        if not _reads(_keywords(components.INGREDIENTS, ingredient, "apply"), keyword.partition(".")[0]):
+            unread.append(f"'recipe.{address}' needs that keyword in trainables/recipe/{ingredient}.py")
     if unread:
         raise ConfigError(f"nothing can train space '{space.name}': {'; '.join(unread)}")
+
+
+def _keywords(kind: components.Kind, name: str, function: str) -> Mapping[str, Parameter]:
+    """The parameters of a component's function; none where there is no such component."""
+    if name not in components.names(kind):
+        return {}
+    return signature(getattr(components.load(kind, name), function)).parameters
+
+
+def _reads(parameters: Mapping[str, Parameter], keyword: str) -> bool:
+    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+    return keyword in parameters or takes_any
 
 
 def _check_limits(space: Space, costs: Any, limits: Limits) -> None:

@@ -76,18 +76,12 @@ def measure(
     try:
         with _torch_threads(threads), torch.inference_mode():
             run = _torch_pass(network, images) if runtime == "torch" else _onnx_pass(network, images, threads)
-            return clock(run, runtime=runtime, threads=threads, batch=batch, warm_up=warm_up, repeats=repeats)
+            for _ in range(warm_up):
+                run()
+            milliseconds = np.array([_timed(run) for _ in range(repeats)])
     finally:
         network.train(training)
-
-
-def clock(
-    run: Callable[[], object], *, runtime: str, threads: int, batch: int, warm_up: int = 10, repeats: int = 50
-) -> Latency:
-    """Time a pass that is ready to run; ``runtime``, ``threads`` and ``batch`` say what it is, see ``measure``."""
-    for _ in range(warm_up):
-        run()
-    low, median, high = np.percentile([_timed(run) for _ in range(repeats)], (25, 50, 75))
+    low, median, high = np.percentile(milliseconds, (25, 50, 75))
     return Latency(
         median_ms=float(median),
         spread_ms=float(high - low),

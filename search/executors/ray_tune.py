@@ -23,15 +23,11 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from search.executors.work import Outcome, Workplace, work
+from search.executors.work import Outcome, PlacementError, Workplace, work
 from search.study import Job
 from trainables.family import FinalJob
 from trainables.ray_train import Group, fit
 from trainables.trial import Report
-
-
-class PlacementError(ValueError):
-    """The cluster can never place what is asked for; the message says what it has."""
 
 
 class Executor:
@@ -44,14 +40,16 @@ class Executor:
         """Start Ray or join the cluster.
 
         Raises:
-            PlacementError: a trial or a worker group needs more than the cluster has.
-            ConnectionError: there is no cluster at the address.
+            PlacementError: there is no cluster at the address, or it can never place a trial or the worker group.
         """
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if self._place.address is None:
             ray.init(address="local", include_dashboard=False, **quiet)
         else:
-            ray.init(address=self._place.address, **quiet)
+            try:
+                ray.init(address=self._place.address, **quiet)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise PlacementError(f"cannot join a Ray cluster at '{self._place.address}': {error}") from error
         try:
             self._check_resources()
         except PlacementError:

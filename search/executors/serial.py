@@ -5,7 +5,7 @@ from typing import Self
 
 import torch
 
-from search.executors.work import Outcome, Workplace, work
+from search.executors.work import Outcome, PlacementError, Workplace, work
 from search.study import Job
 from trainables.data.sources import load_source
 from trainables.family import FinalJob, train_family
@@ -19,10 +19,10 @@ class Executor:
         """Prepare.
 
         Raises:
-            ValueError: more than one worker or trial at a time is asked for.
+            PlacementError: more than one worker or trial at a time is asked for.
         """
         if place.workers > 1 or (place.concurrent or 1) > 1 or place.address is not None:
-            raise ValueError(
+            raise PlacementError(
                 "executor 'serial' runs one trial with one worker; "
                 "use ray_tune for run.workers, run.concurrent or ray.address"
             )

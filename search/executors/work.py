@@ -14,6 +14,10 @@ from trainables.family import FinalJob
 from trainables.trial import Report, Task, TrialFailed, trial
 
 
+class PlacementError(ValueError):
+    """What is asked for can never run here; the message says what there is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
     """What a worker needs to know of the run, beside the trial itself.

@@ -1,5 +1,6 @@
 """Whole runs in processes of their own, killed and resumed, on own images, and with mistakes in them."""
 
+import contextlib
 import json
 import os
 import random
@@ -192,6 +193,7 @@ def test_own_images_in_folders(tmp_path: Path) -> None:
         ("max_macs: [6k, 20k, 60k]", "max_macs: [6k, 200k]", "above limits.max_macs"),
         ("trials: 9", "trails: 9", "unknown key 'search.trails'"),
         ("{source: digits}", "{source: folder, path: /nowhere/at/all}", "is not a folder"),
+        ("workers: 1", "workers: 2", "executor 'serial' runs one trial with one worker"),
         ("architecture.resolution: [8]", "architecture.resolution: [7]", "'architecture.resolution' can't take [7]"),
     ],
 )
@@ -222,3 +224,46 @@ def test_ray_tune_trains_and_two_ray_train_workers_finish(tmp_path: Path) -> Non
     assert found["members"]
     assert (run / "mlflow.db").exists()
     assert len(done.stdout.splitlines()) < 60, "Ray's chatter reached the terminal"
+
+
+def children(of: int) -> list[tuple[int, str]]:
+    """Process number and command line of all descendants, from /proc."""
+    parents: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(status.parent.name))
+    found, open_ = [], [of]
+    while open_:
+        for child in parents.get(open_.pop(), []):
+            open_.append(child)
+            with contextlib.suppress(OSError):
+                found.append((child, Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")))
+    return found
+
+
+@pytest.mark.slow
+def test_a_killed_trial_process_and_then_a_killed_driver_lose_nothing(tmp_path: Path) -> None:
+    file = configuration(tmp_path, "ray", executor="ray_tune")
+    file.write_text(file.read_text().replace("epochs: 2, predictor", "epochs: 6, predictor"))
+    run = tmp_path / "runs" / "ray"
+    driver = subprocess.Popen(command("run", file), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None
+    killed = False
+    for line in driver.stdout:
+        if "(2 of 9)" in line:
+            trials = [number for number, words in children(driver.pid) if words.startswith("ray::ImplicitFunc")]
+            assert trials, "no process of a trial was found"
+            os.kill(trials[0], signal.SIGKILL)
+            killed = True
+        if "(7 of 9)" in line:
+            break
+    assert killed
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    done = search("resume", run)
+    assert done.returncode == 0, done.stderr
+    states = [state for _, state, _, _ in facts(run)["trials"]]
+    assert set(states) <= {"COMPLETE", "PRUNED"}
+    assert facts(run)["members"]
