@@ -4,7 +4,9 @@ Tune asks this executor's searcher for each trial; the searcher hands on the job
 ``Tuner.restore`` is never used: a new Tuner over the same study goes on.
 """
 
+import logging
 import os
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Self
@@ -42,7 +44,8 @@ class Executor:
         Raises:
             PlacementError: there is no cluster at the address, or it can never place a trial or the worker group.
         """
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        # Ray writes pages about a lost process; what matters of it is in the study.
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         if self._place.address is None:
             ray.init(address="local", include_dashboard=False, **quiet)
         else:
@@ -77,12 +80,18 @@ class Executor:
         on_report: Callable[[int, Report], None],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
+        lost = _Lost(next_job, self._place.retries)
+        self._tune(_Jobs(lost, on_report, on_outcome))
+        while lost.waiting:  # a process was lost after Tune had been told that there are no more trials
+            self._tune(_Jobs(lost, on_report, on_outcome))
+
+    def _tune(self, jobs: "_Jobs") -> None:
         place = self._place
         resources = {"cpu": place.cpus} | ({"gpu": place.gpus} if place.gpus else {})
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(_train, place=place), resources),
             tune_config=tune.TuneConfig(
-                search_alg=_Jobs(next_job, on_report, on_outcome),
+                search_alg=jobs,
                 num_samples=-1,
                 max_concurrent_trials=place.concurrent or self._room(),
                 reuse_actors=True,
@@ -91,7 +100,8 @@ class Executor:
                 name="trials",
                 storage_path=str((place.folder / "ray").resolve()),
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=place.retries),
+                # Tune does not retry a trial whose reused process died before the trial began; ``_Lost`` retries all.
+                failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
         tuner.fit()
@@ -117,22 +127,42 @@ class Executor:
         )
 
 
+class _Lost:
+    """Jobs whose process was lost: they come before new ones, and go on from their own checkpoints."""
+
+    def __init__(self, next_job: Callable[[], Job | None], retries: int) -> None:
+        self._next_job, self._retries = next_job, retries
+        self._times: Counter[int] = Counter()
+        self.waiting: deque[Job] = deque()
+
+    def next_job(self) -> Job | None:
+        return self.waiting.popleft() if self.waiting else self._next_job()
+
+    def again(self, job: Job) -> bool:
+        """Take a lost job back; False if it was lost more often than it may be."""
+        self._times[job.number] += 1
+        if self._times[job.number] > self._retries:
+            return False
+        self.waiting.append(job)
+        return True
+
+
 class _Jobs(Searcher):  # type: ignore[misc]
     """Hands the study's jobs to Tune and Tune's results to the study."""
 
     def __init__(
         self,
-        next_job: Callable[[], Job | None],
+        lost: _Lost,
         on_report: Callable[[int, Report], None],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
         super().__init__(metric="accuracy", mode="max")
-        self._next_job, self._on_report, self._on_outcome = next_job, on_report, on_outcome
+        self._lost, self._on_report, self._on_outcome = lost, on_report, on_outcome
         self._jobs: dict[str, Job] = {}
         self._reports: dict[str, dict[int, Report]] = {}
 
     def suggest(self, trial_id: str) -> Any:
-        job = self._next_job()
+        job = self._lost.next_job()
         if job is None:
             return Searcher.FINISHED
         self._jobs[trial_id] = job
@@ -154,6 +184,8 @@ class _Jobs(Searcher):  # type: ignore[misc]
         job, by_epoch = self._jobs.pop(trial_id), self._reports.pop(trial_id)
         message = (result or {}).get("message")
         if error:
+            if self._lost.again(job):
+                return
             message = "its process was lost more often than run.retries allows"
         reports = tuple(by_epoch[epoch] for epoch in sorted(by_epoch))
         self._on_outcome(Outcome(number=job.number, reports=reports, message=message))
