@@ -25,19 +25,29 @@ def _device(codes_ND: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return milliseconds_N
 
 
-def test_a_hundred_measurements_predict_an_additive_device() -> None:
-    rng = np.random.default_rng(0)
+def _agreement(seed: int) -> tuple[float, float, float]:
+    """Of 300 unseen candidates after 100 measured ones: Spearman, Spearman of macs alone, median relative error."""
+    rng = np.random.default_rng(seed)
     codes_ND = uniform(SPACE, 400, rng)
     counts = count(SPACE, codes_ND, classes=10, channels=1)
     latency_N = _device(codes_ND, rng)
     first = count(SPACE, codes_ND[:100], classes=10, channels=1)
     model = LatencyModel.fit(SPACE, codes_ND[:100], first, latency_N[:100])
     predicted_N = model.predict(codes_ND, counts)[100:]
-    by_macs = stats.spearmanr(counts.macs_N[100:], latency_N[100:])[0]
-    assert stats.spearmanr(predicted_N, latency_N[100:])[0] > 0.95 > by_macs
-    assert np.median(np.abs(predicted_N / latency_N[100:] - 1)) < 0.1
     again = LatencyModel.fit(SPACE, codes_ND[:100], first, latency_N[:100])
     assert np.array_equal(again.predict(codes_ND, counts)[100:], predicted_N)
+    return (
+        float(stats.spearmanr(predicted_N, latency_N[100:])[0]),
+        float(stats.spearmanr(counts.macs_N[100:], latency_N[100:])[0]),
+        float(np.median(np.abs(predicted_N / latency_N[100:] - 1))),
+    )
+
+
+def test_a_hundred_measurements_predict_an_additive_device() -> None:
+    # Which hundred are drawn moves the agreement by some hundredths, so the median of three draws is judged.
+    agreement, by_macs, error = np.median([_agreement(seed) for seed in range(3)], axis=0)
+    assert agreement > 0.95 > by_macs
+    assert error < 0.1
 
 
 def test_the_recipe_changes_no_prediction() -> None:
