@@ -83,7 +83,8 @@ class Experiment:
             chosen = self._stage2(executor)
             jobs, last = self._final(executor, chosen)
         family = self._hand_over(jobs, last, self._folder / "family", self._folder / "report.html")
-        self._progress.stage("sending what is left to MLflow")
+        if self._config.tracking.enabled:
+            self._progress.stage("sending what is left to MLflow")
         self._tracker.finish(self._folder / "family", self._folder / "report.html")
         return family
 

@@ -187,7 +187,7 @@ def with_test_accuracy(setting: Setting, finished: Finished, folder: Path) -> Fi
     splits = setting.splits
     label_N = torch.from_numpy(splits.test.label_N)
     accuracies = {
-        job.name: float((scores(network_of(job, splits, folder), splits.test).argmax(1) == label_N).float().mean())
+        job.name: float((scores(network_of(job, splits, folder), splits.test).argmax(1) == label_N).double().mean())
         for job in finished.jobs
     }
     spread = float(np.std(list(accuracies.values()), ddof=1)) if len(accuracies) > 1 else None

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.distributions import distribution
 from search.family import Epoch, TrialRecord
 from spaces.candidate import Candidate
-from spaces.dimensions import Choice, Dimension, Integer
 from spaces.space import Space
 from trainables.statistics import Statistics
 from trainables.trial import Report
@@ -90,6 +89,7 @@ class Record:
     @property
     def as_trial(self) -> TrialRecord:
         """The ended trial as reports and tracking show it."""
+        began = self.started or self.finished
         return TrialRecord(
             number=self.number,
             state=STATES[self.state],
@@ -99,7 +99,7 @@ class Record:
             score=self.reports[-1].accuracy if self.reports and self.message is None else None,
             curve=tuple(Epoch(epoch=r.epoch, accuracy=r.accuracy, loss=r.loss) for r in self.reports),
             seconds=self.reports[-1].seconds if self.reports else 0.0,
-            started=self.finished.timestamp() if self.finished else 0.0,
+            started=began.timestamp() if began else 0.0,
             predicted=self.predicted,
             error=self.message,
         )
@@ -230,16 +230,6 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
             with journal.open("r+b") as file:
                 file.truncate(whole)
     return JournalStorage(JournalFileBackend(str(journal)))
-
-
-def distribution(dimension: Dimension) -> BaseDistribution:
-    """Optuna's name for a dimension."""
-    if isinstance(dimension, Choice):
-        return CategoricalDistribution(dimension.values)
-    if isinstance(dimension, Integer):
-        step = 1 if dimension.log else dimension.step
-        return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=step)
-    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
 
 
 def _record(trial: FrozenTrial) -> Record:

@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from search.distributions import distribution
 from search.limits import Costs, Limits
 from search.problem import Observations, Problem
 from spaces.dimensions import Choice, Dimension, Integer, Real, Value
@@ -42,7 +43,7 @@ class Bridge:
         return cls(
             space=space,
             names=space.addresses,
-            distributions={address: _distribution(dimension) for address, dimension in named},
+            distributions={address: distribution(dimension) for address, dimension in named},
         )
 
     def params(self, codes_D: Codes) -> dict[str, Value]:
@@ -135,14 +136,6 @@ def _dimension(name: str, given: BaseDistribution) -> Dimension:
             return Choice(values=tuple(float(given.low + k * given.step) for k in kept), ordered=True)
         return Real(low=given.low, high=given.high, levels=LEVELS, log=given.log)
     raise ValueError(f"parameter '{name}' has a {type(given).__name__}; known are categorical, int and float")
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    if isinstance(dimension, Choice):
-        return CategoricalDistribution(dimension.values)
-    if isinstance(dimension, Integer):
-        return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
-    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
 
 
 def _nearest(name: str, dimension: Dimension, value: Any) -> int:
