@@ -13,6 +13,7 @@ What is unsure in the published tables, and what is chosen here:
 * Learning rates are for batches of 256; 0.020 to 0.030 for RMSProp, four times that for SGD.
 """
 
+from spaces.batches import batches_of_256
 from spaces.candidate import Candidate
 from spaces.dimensions import Choice, Dimension, Integer, Real, Value
 from spaces.space import Condition, Space
@@ -39,6 +40,7 @@ def space() -> Space:
     """The space: 4e23 architectures x 2e7 recipes."""
     rate = "optimizer.learning_rate"
     recipe: dict[str, Dimension] = {
+        **batches_of_256(schedule="exponential", final=0.0035),
         "optimizer.name": Choice(values=("rmsprop", "sgd")),
         f"{rate}.rmsprop": Real(low=0.020, high=0.030, levels=11),
         f"{rate}.sgd": Real(low=0.080, high=0.120, levels=11),
@@ -111,6 +113,10 @@ _RELEASED: dict[str, tuple[int, int, tuple[tuple[int, ...], ...], tuple[int, ...
 _RELEASED["A"] = (224, *_RELEASED["B"][1:])  # A is B at 224 pixels
 
 DEFAULT_RECIPE: dict[str, Value] = {
+    "batch.size": 256,
+    "schedule.name": "exponential",
+    "schedule.warmup_epochs": 5,
+    "schedule.final": 0.0035,
     "optimizer.name": "rmsprop",
     "optimizer.learning_rate.rmsprop": 0.02,
     "optimizer.weight_decay": 1e-5,

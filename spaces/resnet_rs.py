@@ -4,6 +4,7 @@ Contains timm's ``resnetrs50``, ``resnetrs101``, ``resnetrs152`` and ``resnetrs2
 regularisers are those whose joint choice the paper studies; learning rates are for batches of 256 with SGD.
 """
 
+from spaces.batches import batches_of_256
 from spaces.dimensions import Choice, Dimension, Integer, Real
 from spaces.space import Space
 
@@ -25,6 +26,7 @@ def space() -> Space:
             f"depth.{stage}": Choice(values=depths[stage], ordered=True),
         }
     recipe: dict[str, Dimension] = {
+        **batches_of_256(schedule="cosine", final=0.0),
         "optimizer.name": Choice(values=("sgd",)),
         "optimizer.learning_rate.sgd": Real(low=0.025, high=0.4, levels=9, log=True),
         "optimizer.momentum.sgd": Choice(values=(0.9,)),

@@ -3,6 +3,7 @@
 Another list is a new file of four lines that calls ``of_models``.
 """
 
+from spaces.batches import batches_of_256
 from spaces.dimensions import Choice, Dimension, Real
 from spaces.space import Condition, Space
 
@@ -26,6 +27,7 @@ def of_models(space_name: str, *, names: tuple[str, ...], resolutions: tuple[int
         "resolution": Choice(values=resolutions, ordered=True),
     }
     recipe: dict[str, Dimension] = {
+        **batches_of_256(schedule="cosine", final=0.01),
         "optimizer.name": Choice(values=("rmsprop", "sgd", "adamw")),
         f"{rate}.rmsprop": Real(low=2e-3, high=5e-2, levels=9, log=True),
         f"{rate}.sgd": Real(low=2e-2, high=5e-1, levels=9, log=True),

@@ -3,6 +3,7 @@
 Contains the published 5M, 11M and 21M networks at 224 pixels. Learning rates are for batches of 256 with AdamW.
 """
 
+from spaces.batches import batches_of_256
 from spaces.dimensions import Choice, Dimension, Integer, Real
 from spaces.space import Space
 
@@ -25,6 +26,7 @@ def space() -> Space:
     for stage, sizes in enumerate(windows):
         architecture[f"window.{stage}"] = Choice(values=sizes, ordered=True)
     recipe: dict[str, Dimension] = {
+        **batches_of_256(schedule="cosine", final=0.01),
         "optimizer.name": Choice(values=("adamw",)),
         "optimizer.learning_rate.adamw": Real(low=1e-4, high=1.6e-3, levels=9, log=True),
         "optimizer.weight_decay": Real(low=0.005, high=0.16, levels=6, log=True),
