@@ -44,7 +44,6 @@ class Trials:
         self.setting, self.study, self._listener = setting, study, listener
         self.records = {record.number: record for record in study.records()}
         self._waiting = deque(record.number for record in self.records.values() if not record.is_finished)
-        self._running: dict[int, Record] = {}
 
     def of(self, purpose: Purpose) -> list[Record]:
         """Records of a purpose, by number."""
@@ -85,7 +84,6 @@ class Trials:
             return None
         record = self.records[self._waiting.popleft()]
         self.study.start(record.number)
-        self._running[record.number] = record
         return record.job
 
     def reported(self, number: int, report: Report) -> None:
@@ -96,7 +94,6 @@ class Trials:
         """Record the end of a trial and drop its checkpoint, which nobody needs any more."""
         record = self.study.finish(outcome.number, outcome.reports, outcome.message)
         self.records[outcome.number] = record
-        self._running.pop(outcome.number, None)
         self.setting.place.checkpoint(outcome.number).delete()
         self._listener.ended(record)
 
