@@ -86,9 +86,10 @@ class Trials:
         self.study.start(record.number)
         return record.job
 
-    def reported(self, number: int, report: Report) -> None:
-        """Pass an epoch on."""
+    def reported(self, number: int, report: Report) -> bool:
+        """Pass an epoch on; returns whether the trial goes on."""
         self._listener.reported(self.records[number], report)
+        return report.epoch < self.records[number].stop
 
     def ended(self, outcome: Outcome) -> None:
         """Record the end of a trial and drop its checkpoint, which nobody needs any more."""

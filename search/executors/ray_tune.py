@@ -23,6 +23,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 
 import ray
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from search.executors.work import Outcome, PlacementError, Workplace, work
@@ -77,7 +78,7 @@ class Executor:
     def run(
         self,
         next_job: Callable[[], Job | None],
-        on_report: Callable[[int, Report], None],
+        on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
         lost = _Lost(next_job, self._place.retries)
@@ -92,6 +93,7 @@ class Executor:
             tune.with_resources(tune.with_parameters(_train, place=place), resources),
             tune_config=tune.TuneConfig(
                 search_alg=jobs,
+                scheduler=_Stopping(jobs),
                 num_samples=-1,
                 max_concurrent_trials=place.concurrent or self._room(),
                 reuse_actors=True,
@@ -153,13 +155,14 @@ class _Jobs(Searcher):  # type: ignore[misc]
     def __init__(
         self,
         lost: _Lost,
-        on_report: Callable[[int, Report], None],
+        on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
         super().__init__(metric="accuracy", mode="max")
         self._lost, self._on_report, self._on_outcome = lost, on_report, on_outcome
         self._jobs: dict[str, Job] = {}
         self._reports: dict[str, dict[int, Report]] = {}
+        self.stopped: set[str] = set()
 
     def suggest(self, trial_id: str) -> Any:
         job = self._lost.next_job()
@@ -175,7 +178,8 @@ class _Jobs(Searcher):  # type: ignore[misc]
             report = Report(**{field.name: result[field.name] for field in fields(Report)})
             if report.epoch not in self._reports[trial_id]:
                 self._reports[trial_id][report.epoch] = report
-                self._on_report(self._jobs[trial_id].number, report)
+                if not self._on_report(self._jobs[trial_id].number, report):
+                    self.stopped.add(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         if trial_id not in self._jobs:
@@ -204,6 +208,18 @@ class _Jobs(Searcher):  # type: ignore[misc]
             NotImplementedError: always.
         """
         raise NotImplementedError("a search is resumed from its study, not from a Tuner")
+
+
+class _Stopping(FIFOScheduler):  # type: ignore[misc]
+    """Starts trials in order, and ends those of which ``on_report`` said so; Tune's searchers cannot end a trial."""
+
+    def __init__(self, jobs: _Jobs) -> None:
+        super().__init__()
+        self._jobs = jobs
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        self._jobs.on_trial_result(trial.trial_id, result)
+        return str(FIFOScheduler.STOP if trial.trial_id in self._jobs.stopped else FIFOScheduler.CONTINUE)
 
 
 def _train(config: dict[str, Any], place: Workplace) -> None:

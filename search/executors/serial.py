@@ -37,7 +37,7 @@ class Executor:
     def run(
         self,
         next_job: Callable[[], Job | None],
-        on_report: Callable[[int, Report], None],
+        on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
         while (job := next_job()) is not None:
@@ -48,7 +48,8 @@ class Executor:
                     message = item
                 else:
                     reports.append(item)
-                    on_report(job.number, item)
+                    if not on_report(job.number, item):
+                        break
             on_outcome(Outcome(number=job.number, reports=tuple(reports), message=message))
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:

@@ -71,10 +71,13 @@ class Executor(Protocol):
     def run(
         self,
         next_job: Callable[[], Job | None],
-        on_report: Callable[[int, Report], None],
+        on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
-        """Run jobs as places become free, until there is none to start and none runs."""
+        """Run jobs as places become free, until there is none to start and none runs.
+
+        A trial ends after its ``stop`` epochs, or with the report that ``on_report`` answers with False.
+        """
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
         """Run the final trainings, teachers first."""
