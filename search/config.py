@@ -110,7 +110,10 @@ class FamilySection(Section):
         confidence: multiple of the predicted spread that is subtracted from the predicted accuracy.
         epochs: length of the final schedule.
         seeds: final trainings of each member; the best on search-validation is exported.
-        distillation_weight: weight of the divergence from the teacher.
+        teachers: how many of the largest members are trained on labels and teach the others together; 0 trains all on
+            labels. Or names of networks that teach all members: ``local-dir:FOLDER`` of an exported network, or
+            ``MODEL@CHECKPOINT`` of timm.
+        distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
     """
@@ -121,6 +124,7 @@ class FamilySection(Section):
     confidence: float = Field(default=0.5, ge=0)
     epochs: int = Field(default=30, ge=1)
     seeds: int = Field(default=1, ge=1)
+    teachers: Annotated[int, Field(ge=0)] | Annotated[list[str], Field(min_length=1)] = 1
     distillation_weight: float = Field(default=0.8, ge=0)
     label_weight: float = Field(default=0.2, ge=0)
     temperature: float = Field(default=1.0, gt=0)
@@ -133,19 +137,25 @@ class RunSection(Section):
         executor: file in ``search/executors``.
         concurrent: trials at a time; as many as the cluster has room for by default.
         workers: Ray Train workers of a final training.
+        workers_per_trial: Ray Train workers of a trial; more than one need executor ray_train.
         cpus: processor cores of a trial or of a worker; also its number of threads.
         gpus: GPUs of a trial or of a worker.
         retries: how often a trial is started again after its machine or process was lost.
         storage: URL of the Optuna storage; a journal file in the run's folder by default.
+        checkpoints: folder or fsspec URI (``s3://...``) of the trials' checkpoints; the run's folder by default.
+        checkpoint_quota: bytes that the trials' checkpoints may take together; no bound by default.
     """
 
     executor: str = "ray_tune"
     concurrent: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=1)
+    workers_per_trial: int = Field(default=1, ge=1)
     cpus: int = Field(default=1, ge=1)
     gpus: float = Field(default=0, ge=0)
     retries: int = Field(default=3, ge=0)
     storage: str | None = None
+    checkpoints: str | None = None
+    checkpoint_quota: Amount | None = None
 
 
 class RaySection(Section):

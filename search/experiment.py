@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from search.problem import Observations
 from search.progress import Progress, amount
 from search.quality import Learner
 from search.report import write_report
+from search.retrain import write_training
 from search.samplers._build import build
 from search.setting import Setting
 from search.stage1 import Stage1, Trials
@@ -39,7 +41,6 @@ from search.summary import report_data
 from search.tracking import MlflowTracker, NullTracker, Tracker
 from spaces import components
 from spaces.candidate import Candidate
-from trainables.deploy import Deployable
 from trainables.family import FinalJob, checkpoint_of, network_of
 from trainables.latency import measure
 from trainables.trial import Report
@@ -89,7 +90,7 @@ class Experiment:
         return family
 
     def train(self, candidates: Sequence[Candidate], target: Path) -> Family:
-        """Train candidates in full, the largest teaching the others, and write their family and report to a folder."""
+        """Train candidates in full, with the run's teachers, and write their family and report to a folder."""
         costs = self._setting.statistics(self._setting.space.encode(candidates))
         macs = {candidate: statistics.macs for candidate, statistics in zip(candidates, costs, strict=True)}
         with self._executor() as executor:
@@ -226,7 +227,8 @@ class Experiment:
         spec = InputSpec(
             channels=splits.channels, size=splits.resolution, mean=splits.mean, std=splits.std, classes=splits.classes
         )
-        teacher = finished.job.teacher
+        teachers = finished.job.teachers
+        taught_by = [teacher if isinstance(teacher, str) else teacher.candidate.key for teacher in teachers]
         provenance = Provenance(
             run=self._config.name,
             data=self._config.data.source,
@@ -234,16 +236,16 @@ class Experiment:
             training={
                 "epochs": finished.job.epochs,
                 "seed": finished.job.seed,
-                "teacher": "none" if teacher is None else teacher.candidate.key,
-                "distillation weight": 0 if teacher is None else finished.job.distillation_weight,
-                "label weight": 1 if teacher is None else finished.job.label_weight,
+                "teachers": ", ".join(taught_by) or "none",
+                "distillation weight": finished.job.distillation_weight if teachers else 0,
+                "label weight": finished.job.label_weight if teachers else 1,
             },
         )
         network = network_of(finished.job, splits, self._folder)
-        assert isinstance(network, Deployable)
         latency = measure(network, channels=splits.channels, resolution=splits.resolution)
         member = replace(member, latency_ms=round(latency.median_ms, 5))
-        export_member(network.network, member, spec, target / member.name, provenance)
+        with_training = partial(write_training, self._setting, finished.job)
+        export_member(network.network, member, spec, target / member.name, provenance, with_training)
         self._progress.say(
             f"{member.name}: {amount(member.macs)} macs, {member.search_accuracy:.4f} on search-validation, "
             f"{member.test_accuracy:.4f} on test"

@@ -84,7 +84,12 @@ class Provenance:
 
 
 def export_member(
-    network: nn.Module, member: Member, spec: InputSpec, folder: Path, provenance: Provenance
+    network: nn.Module,
+    member: Member,
+    spec: InputSpec,
+    folder: Path,
+    provenance: Provenance,
+    complete: Callable[[Path], None] | None = None,
 ) -> dict[str, float]:
     """Write a member's folder; it appears whole, with checksums, after all its files have passed the comparison.
 
@@ -94,6 +99,7 @@ def export_member(
         spec: the images that it takes.
         folder: replaced if it exists.
         provenance: data and training, for the card.
+        complete: writes further files into the folder before it is sealed, such as what training it again needs.
 
     Returns:
         The largest difference between the trained network's scores and those of ``onnx`` and ``pt2``.
@@ -116,6 +122,8 @@ def export_member(
         )  # fmt: skip
         write_text(temporary / "config.json", json.dumps(timm, indent=1) + "\n")
         write_text(temporary / "README.md", card(member, spec, provenance, differences))
+        if complete is not None:
+            complete(temporary)
     return differences
 
 

@@ -83,9 +83,7 @@ def export_family(source: Path, target: Path, splits: Splits, calibration: int) 
     for member in family.members:
         check_sums(source / member.name)
         with whole_folder(target / member.name) as folder:
-            for path in sorted((source / member.name).iterdir()):
-                if path.name != SUMS:
-                    shutil.copyfile(path, folder / path.name)
+            shutil.copytree(source / member.name, folder, ignore=shutil.ignore_patterns(SUMS), dirs_exist_ok=True)
             compared.append(_add_int8(member, folder, splits, calibration))
     _save(family, compared, target)
     return compared

@@ -116,25 +116,34 @@ def _fresh_scores(trials: Trials) -> dict[str, list[float]]:
 
 
 def final_jobs(setting: Setting, candidates: Sequence[Candidate]) -> list[FinalJob]:
-    """The largest candidate first, on labels; the others taught by it."""
+    """The final trainings, teachers before their pupils.
+
+    Args:
+        setting: of the run; ``family.teachers`` says who teaches.
+        candidates: cheapest first.
+    """
     family, seed = setting.config.family, setting.config.seed
 
-    def job(candidate: Candidate, repeat: int, teacher: FinalJob | None) -> FinalJob:
+    def job(candidate: Candidate, repeat: int, teachers: tuple[FinalJob | str, ...]) -> FinalJob:
         return FinalJob(
             name=f"{candidate.key}-{repeat}",
             candidate=candidate,
             epochs=family.epochs,
             seed=training_seed(seed, 1_000_000 + repeat),
-            teacher=teacher,
+            teachers=teachers,
             distillation_weight=family.distillation_weight,
             label_weight=family.label_weight,
             temperature=family.temperature,
         )
 
-    largest = candidates[-1]
-    teachers = [job(largest, repeat, None) for repeat in range(family.seeds)]
-    pupils = [job(other, repeat, teachers[0]) for other in candidates[:-1] for repeat in range(family.seeds)]
-    return teachers + pupils
+    repeats = range(family.seeds)
+    if isinstance(family.teachers, list):
+        return [job(each, repeat, tuple(family.teachers)) for each in candidates for repeat in repeats]
+    split = max(0, len(candidates) - family.teachers)
+    teaching = [job(each, repeat, ()) for each in reversed(candidates[split:]) for repeat in repeats]
+    # The first training of each teaches, so that whoever is taught does not depend on the number of seeds.
+    teachers = tuple(teaching[:: family.seeds])
+    return teaching + [job(other, repeat, teachers) for other in candidates[:split] for repeat in repeats]
 
 
 @dataclass(frozen=True, kw_only=True)

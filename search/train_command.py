@@ -1,11 +1,15 @@
-"""``python -m search train RUN --candidates FILE --to DIR``: final training of chosen candidates on a run's data."""
+"""``python -m search train WHAT --to DIR``: final training of chosen candidates, or of an exported member again."""
 
 import argparse
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from search.config import ConfigError
+from search.config import Config, ConfigError, TrackingSection, read
 from search.errors import UsageError
-from search.files import read_json
+from search.family import load_family
+from search.files import read_json, write_text
+from search.retrain import read_training
 from search.run_command import carry_out, saved
 from search.setting import prepare
 from spaces.candidate import Candidate
@@ -13,29 +17,90 @@ from spaces.candidate import Candidate
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``train``."""
-    parser.add_argument("run", type=Path, help="folder of the run whose data and settings are used")
-    parser.add_argument("--candidates", type=Path, required=True, help="candidates.json of evolve, or a candidate.json")
-    parser.add_argument("--to", type=Path, required=True, help="new folder for the family and its report")
+    parser.add_argument(
+        "what",
+        type=Path,
+        help="folder of a run; folder of an exported member, which is all that is needed; or a candidate.json",
+    )
+    parser.add_argument("--candidates", type=Path, help="with a run: candidates.json of evolve, in place of its family")
+    parser.add_argument("--config", type=Path, help="with a candidate.json: the configuration with data and schedule")
+    parser.add_argument("--to", type=Path, required=True, help="folder for the family and its report")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train each candidate in full, the largest teaching the others; networks trained before are not trained again.
+    """Train each candidate in full; networks trained before are not trained again, and a stopped training goes on.
 
     Raises:
-        UsageError: the file holds no candidates of the run's space, or the target exists.
+        UsageError: ``what`` is none of the three, a file holds no candidates of the space, or the target is in use.
     """
-    config = saved(arguments.run)
-    if arguments.to.exists():
-        raise UsageError(f"'{arguments.to}' exists; give a new folder")
-    candidates = read_candidates(arguments.candidates)
+    what, to = arguments.what, arguments.to
+    if (what / "config.yaml").is_file():
+        _refuse(arguments.config, "--config", "a candidate.json; a run has its own")
+        _train_of_run(what, arguments.candidates, to)
+        return
+    _refuse(arguments.candidates, "--candidates", "a run's folder")
+    if what.is_dir():
+        _refuse(arguments.config, "--config", "a candidate.json; a member has its own")
+        config, candidate = read_training(what, to)
+        _train_alone(config, [candidate], to, what)
+        return
+    if arguments.config is None:
+        raise UsageError(
+            f"'{what}' is no folder of a run or a member; a candidate's file needs its data and schedule: --config FILE"
+        )
+    config = read(arguments.config)
+    changes = {"runs": str(to.parent), "name": to.name, "tracking": TrackingSection(enabled=False)}
+    _train_alone(config.model_copy(update=changes), read_candidates(what), to, what)
+
+
+def _refuse(given: Path | None, option: str, goes_with: str) -> None:
+    if given is not None:
+        raise UsageError(f"{option} goes with {goes_with}")
+
+
+def _train_of_run(folder: Path, path: Path | None, to: Path) -> None:
+    config = saved(folder)
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"'{to}' exists; give a new folder")
+    if path is not None:
+        candidates = read_candidates(path)
+    elif (config.folder / "family" / "family.json").is_file():
+        candidates = [member.candidate for member in load_family(config.folder / "family").members]
+    else:
+        raise UsageError(f"'{folder}' has no family yet; finish it: python -m search resume {folder}, or --candidates")
+    _check_fit(config, candidates, path or folder)
+    to.mkdir(parents=True, exist_ok=True)
+    carry_out(config, lambda experiment: experiment.train(candidates, to), to)
+
+
+def _train_alone(config: Config, candidates: Sequence[Candidate], to: Path, what: Path) -> None:
+    """Train in a run's folder of its own, which a second call of the same finds and goes on with."""
+    if (to / "config.yaml").is_file():
+        if saved(to) != config:
+            raise UsageError(f"'{to}' holds a run of another configuration; give a new folder")
+        if read_candidates(to / "candidates.json") != list(candidates):
+            raise UsageError(f"'{to}' trains other candidates; give a new folder")
+    elif to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"'{to}' exists and holds something else; give a new folder")
+    _check_fit(config, candidates, what)
+    to.mkdir(parents=True, exist_ok=True)
+    write_candidates(candidates, to / "candidates.json")
+    carry_out(config, lambda experiment: experiment.train(candidates, to / "family"), to / "family")
+
+
+def _check_fit(config: Config, candidates: Sequence[Candidate], origin: Path) -> None:
     try:
         prepare(config).space.encode(candidates)
     except ConfigError:
         raise
     except ValueError as error:
-        raise UsageError(f"'{arguments.candidates}' does not fit the run's space: {error}") from error
-    arguments.to.mkdir(parents=True)
-    carry_out(config, lambda experiment: experiment.train(candidates, arguments.to), arguments.to)
+        raise UsageError(f"'{origin}' does not fit the space '{config.space.name}': {error}") from error
+
+
+def write_candidates(candidates: Sequence[Candidate], path: Path) -> None:
+    """Write candidates as ``read_candidates`` reads them."""
+    entries = [{"candidate": candidate.to_dict()} for candidate in candidates]
+    write_text(path, json.dumps(entries, indent=1) + "\n")
 
 
 def read_candidates(path: Path) -> list[Candidate]:

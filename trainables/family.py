@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from spaces.candidate import Candidate
 from trainables.checkpoint import Checkpoint
+from trainables.deploy import Deployable
 from trainables.splits import Splits
+from trainables.teachers import Ensemble, load_teacher
 from trainables.trial import Report, Task, trained, trial
 from trainables.world import World
 
@@ -22,8 +25,10 @@ class FinalJob:
         candidate: architecture and recipe.
         epochs: length of the schedule, all of which are trained.
         seed: of the training.
-        teacher: the final training whose network teaches this one, or None for labels alone.
-        distillation_weight: weight of the divergence from the teacher.
+        teachers: whose mean class probabilities teach this one: other final trainings, or names that
+            ``trainables.teachers`` loads; none for labels alone.
+        objective: file in ``trainables/objectives`` whose loss compares the network with its teachers.
+        distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
     """
@@ -32,10 +37,16 @@ class FinalJob:
     candidate: Candidate
     epochs: int
     seed: int
-    teacher: "FinalJob | None" = None
+    teachers: "tuple[FinalJob | str, ...]" = ()
+    objective: str = "distillation"
     distillation_weight: float = 0.8
     label_weight: float = 0.2
     temperature: float = 1.0
+
+    @property
+    def task(self) -> Task:
+        """The training without its teachers."""
+        return Task(candidate=self.candidate, epochs=self.epochs, seed=self.seed)
 
 
 def checkpoint_of(job: FinalJob, folder: Path) -> Checkpoint:
@@ -43,10 +54,24 @@ def checkpoint_of(job: FinalJob, folder: Path) -> Checkpoint:
     return Checkpoint(path=folder / "final" / f"{job.name}.pt")
 
 
-def network_of(job: FinalJob, splits: Splits, folder: Path) -> torch.nn.Module:
+def network_of(job: FinalJob, splits: Splits, folder: Path) -> Deployable:
     """The trained network of a finished final training, in evaluation mode."""
-    plain = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
-    return trained(plain, splits, checkpoint_of(job, folder))
+    return trained(job.task, splits, checkpoint_of(job, folder))
+
+
+def teacher_of(job: FinalJob, splits: Splits, folder: Path) -> torch.nn.Module:
+    """The network that teaches a job; an ensemble where there are several teachers.
+
+    Raises:
+        FileNotFoundError: a teacher has not been trained.
+        trainables.teachers.TeacherError: a teacher from elsewhere cannot be used.
+    """
+    networks = [
+        load_teacher(teacher, splits) if isinstance(teacher, str) else network_of(teacher, splits, folder)
+        for teacher in job.teachers
+    ]
+    network = networks[0] if len(networks) == 1 else Ensemble(networks)
+    return network.eval().requires_grad_(False)
 
 
 def train_family(
@@ -62,17 +87,14 @@ def train_family(
     A teacher must stand before its pupils.
     """
     for job in jobs:
-        task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
-        if job.teacher is not None:
-            teacher = network_of(job.teacher, splits, folder).to(device or torch.device("cpu"))
-            knobs = {
-                "teacher": teacher.requires_grad_(False),
+        task = job.task
+        if job.teachers:
+            knobs: dict[str, Any] = {
+                "teacher": teacher_of(job, splits, folder).to(device or torch.device("cpu")),
                 "distillation_weight": job.distillation_weight,
                 "label_weight": job.label_weight,
                 "temperature": job.temperature,
             }
-            task = Task(
-                candidate=job.candidate, epochs=job.epochs, seed=job.seed, objective="distillation", knobs=knobs
-            )
+            task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed, objective=job.objective, knobs=knobs)
         for report in trial(task, splits, checkpoint=checkpoint_of(job, folder), world=world, device=device):
             yield job.name, report

@@ -128,7 +128,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_teacher_teaches(splits: Splits, tmp_path: Path) -> None:
     teacher = FinalJob(name="teacher", candidate=candidate(1), epochs=2, seed=0)
-    pupil = FinalJob(name="pupil", candidate=candidate(2), epochs=1, seed=0, teacher=teacher)
+    pupil = FinalJob(name="pupil", candidate=candidate(2), epochs=1, seed=0, teachers=(teacher,))
     names = [name for name, _ in train_family([teacher, pupil], splits, tmp_path)]
     assert names == ["teacher", "teacher", "pupil"]
     assert not network_of(pupil, splits, tmp_path).training
@@ -147,6 +147,6 @@ def test_distillation_weights_the_papers_two_terms() -> None:
         p_BK = F.softmax(teacher(image_BF) / 2, dim=1)
         q_BK = F.log_softmax(student(image_BF) / 2, dim=1)
         divergence = 4 * (p_BK * (p_BK.log() - q_BK)).sum(1).mean()
-        expected = 0.8 * divergence + 0.2 * supervised.loss(student, batch)
-        value = distillation.loss(student, batch, teacher=teacher, temperature=2.0)
+        expected = 0.8 * divergence + 0.2 * supervised.objective(student)(batch, generator)
+        value = distillation.objective(student, teacher=teacher, temperature=2.0)(batch, generator)
     assert torch.allclose(value, expected, atol=1e-6)
