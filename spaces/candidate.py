@@ -1,14 +1,19 @@
-"""A candidate: one architecture and the recipe that trains it."""
+"""A candidate: one architecture, the recipe that trains it and, where there is one, its pretraining."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
 from spaces.dimensions import Value
+
+ROLES = ("architecture", "recipe", "pretraining", "adaptation")
+"""The parts of a candidate, in the order of a space's columns."""
+OPTIONAL = ("pretraining", "adaptation")
+"""Roles that candidates trained in one stage do not have; they are then left out of the JSON and of the key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +25,20 @@ class Candidate:
         objective: file name in ``trainables/objectives``.
         architecture: value of each active architecture dimension by address below ``architecture``, e.g. ``depth.2``.
         recipe: value of each active recipe dimension by address below ``recipe``, e.g. ``mixup.alpha``.
+        pretraining: ``objective`` (a file in ``trainables/objectives``, or ``none``), ``share`` of the compute, knobs
+            of the objective (``simclr.temperature``) and the recipe of this stage (``optimizer.learning_rate.adamw``).
+        adaptation: ``method`` (a file in ``trainables/adapt``) that trains on from the pretrained weights, its knobs.
     """
 
     backbone: str
     objective: str
     architecture: Mapping[str, Value]
     recipe: Mapping[str, Value]
+    pretraining: Mapping[str, Value] = field(default_factory=dict)
+    adaptation: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for part in ("architecture", "recipe"):
+        for part in ROLES:
             object.__setattr__(self, part, MappingProxyType(dict(getattr(self, part))))
 
     @cached_property
@@ -42,6 +52,7 @@ class Candidate:
             "objective": self.objective,
             "architecture": dict(self.architecture),
             "recipe": dict(self.recipe),
+            **{role: dict(getattr(self, role)) for role in OPTIONAL if getattr(self, role)},
         }
 
     def to_json(self) -> str:
@@ -56,8 +67,9 @@ class Candidate:
             ValueError: a field is missing or unknown.
         """
         expected = {"backbone", "objective", "architecture", "recipe"}
-        if set(fields) != expected:
-            raise ValueError(f"a candidate has the fields {sorted(expected)}, given {sorted(fields)}")
+        if not expected <= set(fields) <= expected | set(OPTIONAL):
+            allowed = f"the fields {sorted(expected)} and may have {sorted(OPTIONAL)}"
+            raise ValueError(f"a candidate has {allowed}, given {sorted(fields)}")
         return cls(**fields)
 
     def __hash__(self) -> int:

@@ -33,7 +33,8 @@ class Kind:
 
 SPACES = Kind(package="spaces", defines="space")
 BACKBONES = Kind(package="trainables.backbones", defines="build")
-OBJECTIVES = Kind(package="trainables.objectives", defines="loss")
+OBJECTIVES = Kind(package="trainables.objectives", defines="objective")
+ADAPTATIONS = Kind(package="trainables.adapt", defines="adapt")
 INGREDIENTS = Kind(package="trainables.recipe", defines="apply")
 SOURCES = Kind(package="trainables.data", defines="load")
 PREDICTORS = Kind(package="predictors", defines="Model")

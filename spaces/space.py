@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spaces.candidate import Candidate
+from spaces.candidate import ROLES, Candidate
 from spaces.dimensions import Choice, Dimension, Value, is_ordinal
 
 INACTIVE = -1
@@ -37,6 +37,7 @@ class Space:
         recipe: dimension of each address below ``recipe``.
         conditions: condition of each conditional dimension, by full address (``recipe.optimizer.momentum.sgd``).
         objective: file name in ``trainables/objectives``.
+        pretraining, adaptation: dimensions of the two further roles of a candidate that is pretrained first.
 
     Raises:
         ValueError: a condition names an address or a value that does not exist, or a parent stands after its child.
@@ -48,6 +49,8 @@ class Space:
     recipe: Mapping[str, Dimension]
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     objective: str = "supervised"
+    pretraining: Mapping[str, Dimension] = field(default_factory=dict)
+    adaptation: Mapping[str, Dimension] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for address, condition in self.conditions.items():
@@ -66,8 +69,8 @@ class Space:
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
-        """Full address of every dimension, in column order: architecture, then recipe."""
-        return tuple(f"{role}.{address}" for role in ("architecture", "recipe") for address in getattr(self, role))
+        """Full address of every dimension, in column order: architecture, recipe, pretraining, adaptation."""
+        return tuple(f"{role}.{address}" for role in ROLES for address in getattr(self, role))
 
     @property
     def joins_families(self) -> bool:
@@ -76,7 +79,7 @@ class Space:
 
     @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
-        return (*self.architecture.values(), *self.recipe.values())
+        return tuple(dimension for role in ROLES for dimension in getattr(self, role).values())
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -188,7 +191,8 @@ class Space:
         def below(role: str) -> dict[str, Dimension]:
             return {a.removeprefix(f"{role}."): d for a, d in dimensions.items() if a.startswith(f"{role}.")}
 
-        return replace(self, architecture=below("architecture"), recipe=below("recipe"), conditions=conditions)
+        roles: dict[str, Any] = {role: below(role) for role in ROLES}
+        return replace(self, conditions=conditions, **roles)
 
     # codes <-> values --------------------------------------------------------------------------------------------
 
@@ -210,7 +214,7 @@ class Space:
         return [self._candidate(row) for row in codes_ND.tolist()]
 
     def _candidate(self, codes: Sequence[int]) -> Candidate:
-        parts: dict[str, dict[str, Value]] = {"architecture": {}, "recipe": {}}
+        parts: dict[str, dict[str, Value]] = {role: {} for role in ROLES}
         for address, dimension, code in zip(self.addresses, self.dimensions, codes, strict=True):
             if code != INACTIVE:
                 role, _, below = address.partition(".")
@@ -233,8 +237,8 @@ class Space:
                 f"candidate {candidate.key} has the backbone '{candidate.backbone}', "
                 f"space '{self.name}' has '{self.backbone}'"
             )
-        parts = (("architecture", architecture), ("recipe", candidate.recipe))
-        return {f"{role}.{address}": value for role, part in parts for address, value in part.items()}
+        parts = {role: getattr(candidate, role) for role in ROLES} | {"architecture": architecture}
+        return {f"{role}.{address}": value for role, part in parts.items() for address, value in part.items()}
 
     def encode(self, candidates: Sequence[Candidate]) -> Codes:
         """The codes of candidates, shape (N, D): the inverse of ``decode``.

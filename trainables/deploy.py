@@ -1,6 +1,7 @@
 """The network as others run it: stored images in, class scores out, with all preprocessing inside the graph."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,3 +45,38 @@ class Deployable(nn.Module):
         """Class scores (logits), shape (N, classes), of images in [0, 1]."""
         scores: Tensor = self.network(resize((image_NCHW - self.mean) / self.std, self.resolution))
         return scores
+
+    def features(self, image_NCHW: Tensor) -> Tensor:
+        """What the backbone makes of images in [0, 1] before pooling: a map (N, F, H, W), or tokens (N, T, F)."""
+        features: Tensor = self._body.forward_features(resize((image_NCHW - self.mean) / self.std, self.resolution))
+        return features
+
+    def pooled(self, image_NCHW: Tensor) -> Tensor:
+        """The features that the classifier sees, shape (N, width)."""
+        pooled: Tensor = self._body.forward_head(self.features(image_NCHW), pre_logits=True)
+        return pooled
+
+    @property
+    def width(self) -> int:
+        """Number of pooled features."""
+        return int(getattr(self._body, "head_hidden_size", None) or self._body.num_features)
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer, from pooled features to class scores."""
+        classifier: nn.Module = self._body.get_classifier()
+        return classifier
+
+    @property
+    def _body(self) -> Any:
+        """The network, whose features are reached as those of every model of timm.
+
+        Raises:
+            ValueError: it does not offer its features.
+        """
+        if not hasattr(self.network, "forward_features") or not hasattr(self.network, "forward_head"):
+            raise ValueError(
+                f"{type(self.network).__name__} has no forward_features and forward_head, which every objective but "
+                "the supervised ones needs; write them as timm's models have them"
+            )
+        return self.network

@@ -53,7 +53,8 @@ class Plan:
         classes: number of classes.
         batch_size: images in a step, over all workers.
         build: keywords that ingredients add to the backbone's ``build``.
-        network: the network to train, from images in [0, 1] to class scores; None before it is built.
+        network: from images in [0, 1] to class scores; None before it is built.
+        objective: what is trained: the objective, which holds the network and its own heads; None before it is built.
         optimizer: None until an ingredient sets it.
         transforms: applied in turn to every training batch.
         after_step: called after every optimizer step.
@@ -67,6 +68,7 @@ class Plan:
     batch_size: int = 64
     build: Mapping[str, Any] = field(default_factory=dict)
     network: nn.Module | None = None
+    objective: nn.Module | None = None
     optimizer: torch.optim.Optimizer | None = None
     transforms: tuple[Transform, ...] = ()
     after_step: tuple[Callable[[], None], ...] = ()
@@ -88,6 +90,10 @@ class Plan:
             raise RuntimeError("the network is built after the ingredients of stage NETWORK")
         return self.network
 
+    def trained(self) -> nn.Module:
+        """What the optimizer trains: the objective with its heads, or the network alone where there is none."""
+        return self.objective or self.built()
+
     def optimized(self) -> torch.optim.Optimizer:
         """The optimizer.
 
@@ -99,13 +105,19 @@ class Plan:
         return self.optimizer
 
 
-def compose(plan: Plan, recipe: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> Plan:
+def compose(
+    plan: Plan,
+    recipe: Mapping[str, Any],
+    build: Callable[[Mapping[str, Any]], nn.Module],
+    after_build: Callable[[Plan], Plan] | None = None,
+) -> Plan:
     """Apply the ingredients that a recipe names, in the order of their stages and names, and build the network.
 
     Args:
         plan: the plan before any ingredient.
         recipe: value of each address below ``recipe``: ``mixup.alpha`` is keyword ``alpha`` of ``recipe/mixup.py``.
         build: makes the network from the keywords that the ingredients of stage NETWORK left in ``plan.build``.
+        after_build: changes the plan once the network exists, before there is an optimizer; sets the objective.
 
     Raises:
         UnknownComponent: the recipe names an ingredient that no file implements.
@@ -117,10 +129,15 @@ def compose(plan: Plan, recipe: Mapping[str, Any], build: Callable[[Mapping[str,
     modules = {name: components.load(components.INGREDIENTS, name) for name in knobs}
     for name in sorted(knobs, key=lambda name: (modules[name].STAGE, name)):
         if modules[name].STAGE > Stage.NETWORK and plan.network is None:
-            plan = _with_network(plan, build)
+            plan = _with_network(plan, build, after_build)
         plan = modules[name].apply(plan, **keywords(knobs[name]))
-    return plan if plan.network is not None else _with_network(plan, build)
+    return plan if plan.network is not None else _with_network(plan, build, after_build)
 
 
-def _with_network(plan: Plan, build: Callable[[Mapping[str, Any]], nn.Module]) -> Plan:
-    return replace(plan, network=build(plan.build))
+def _with_network(
+    plan: Plan,
+    build: Callable[[Mapping[str, Any]], nn.Module],
+    after_build: Callable[[Plan], Plan] | None,
+) -> Plan:
+    plan = replace(plan, network=build(plan.build))
+    return plan if after_build is None else after_build(plan)

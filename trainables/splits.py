@@ -49,6 +49,8 @@ class Splits:
         classes: class names, in the order of the class numbers.
         mean: mean of each channel over the training images, in [0, 1].
         std: standard deviation of each channel over the training images.
+        pool: all images to pretrain on, whose labels nobody reads, where only part of them is labelled in ``train``;
+            None where pretraining has the training images themselves.
     """
 
     train: Images
@@ -57,6 +59,12 @@ class Splits:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    pool: Images | None = None
+
+    @property
+    def unlabelled(self) -> Images:
+        """The images to pretrain on. Their number is the compute of an epoch, with or without pretraining."""
+        return self.train if self.pool is None else self.pool
 
     @property
     def channels(self) -> int:

@@ -2,40 +2,39 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spaces import components
 from spaces.candidate import Candidate, keywords
 from trainables.checkpoint import Checkpoint
 from trainables.deploy import Deployable
-from trainables.plan import Batch, Plan, compose
+from trainables.epoch import TrialFailed, seed_of, train_epoch
+from trainables.phases import Phase, Task, phases_of
+from trainables.plan import Plan, Stateful, compose
+from trainables.pretraining import held, key_of, nearest_mean_accuracy, pretraining_of
 from trainables.splits import Images, Splits
 from trainables.world import World
 
-ORDER = 2**32 - 1
-"""In place of a worker's number in the seed of the order of images, which all workers share."""
+__all__ = ["Candidate", "Report", "Task", "TrialFailed", "accuracy", "build", "scores", "trained", "trial"]
 
-
-class TrialFailed(RuntimeError):
-    """This candidate cannot be trained (a loss that is not finite, not enough memory); others can."""
+Weights = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The end of an epoch.
+    """The end of an epoch: of as many forward-backward passes as there are images to pretrain on.
 
     Attributes:
         epoch: epochs trained so far, from 1.
-        accuracy: share of the search-validation images classified correctly, in [0, 1].
+        accuracy: share of the search-validation images classified correctly, in [0, 1]; while a network is
+            pretrained, by the nearest class mean of its features.
         loss: mean training loss of the epoch.
         seconds: time since the trial began, over all its attempts.
     """
@@ -44,25 +43,6 @@ class Report:
     accuracy: float
     loss: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What is trained and how long.
-
-    Attributes:
-        candidate: architecture and recipe.
-        epochs: length of the schedule; whoever consumes the reports may stop before.
-        seed: of initialisation, order of images, augmentation, dropout.
-        objective: file name in ``trainables/objectives``; the candidate's own by default.
-        knobs: keywords of the objective's ``loss``, e.g. a teacher.
-    """
-
-    candidate: Candidate
-    epochs: int
-    seed: int
-    objective: str | None = None
-    knobs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build(candidate: Candidate, splits: Splits, extra: Mapping[str, Any] | None = None) -> Deployable:
@@ -85,6 +65,7 @@ def trial(
     splits: Splits,
     *,
     checkpoint: Checkpoint | None = None,
+    cache: Path | None = None,
     world: World | None = None,
     device: torch.device | None = None,
 ) -> Iterator[Report]:
@@ -92,129 +73,165 @@ def trial(
 
     With a checkpoint that exists, the reports of the epochs already trained come first, then training goes on exactly
     where it was: model, optimizer, schedule, average, order of the images and random numbers are those of an
-    undisturbed run.
+    undisturbed run, in pretraining as in training.
+
+    Args:
+        task: what is trained.
+        splits: the data.
+        checkpoint: where the state is kept.
+        cache: folder of pretrained weights that trials share; their seed then is that of the weights' key, not the
+            task's. Each trial pretrains its own by default.
+        world, device: which worker this is, and where it trains.
 
     Raises:
         TrialFailed: a loss that is not finite, or not enough memory.
         CheckpointError: a checkpoint cannot be written or read.
     """
     world, device = world or World(), device or torch.device("cpu")
-    plan = _plan(task, splits, device)
-    network = world.wrap(plan.built(), device)
-    loss = _objective(task)
-    states = {"network": plan.built(), **plan.states}
-    reports, before = _restore(checkpoint, states)
-    yield from reports
-    started = time.monotonic()
-    for epoch in range(len(reports) + 1, task.epochs + 1):
-        mean_loss = _train_epoch(plan, network, loss, splits.train, task.seed, epoch, world, device)
-        if not math.isfinite(mean_loss):
-            raise TrialFailed(f"the training loss is {mean_loss} in epoch {epoch}; the learning rate may be too high")
-        evaluated = plan.evaluated or plan.built()
+    first = pretraining_of(task.candidate, task.epochs)
+    shared = None if first is None or cache is None else cache / f"{key_of(task.candidate, first, splits)}.pt"
+    saved = checkpoint.load() if checkpoint is not None else None
+    reports: list[Report] = []
+    weights: Weights | None = None
+    for phase in phases_of(task, splits, first, task.seed if shared is None else int(shared.stem, 16)):
+        if saved is not None and saved["phase"] > phase.number:
+            continue
+        path = shared if phase.number == 0 else None
+        with held(path, world):
+            if path is not None:
+                kept, state = Checkpoint(path=path), Checkpoint(path=path).load()
+                weights = yield from _run(phase, task, splits, reports, None, kept, state, world, device)
+            else:
+                state = saved if saved is not None and saved["phase"] == phase.number else None
+                weights = yield from _run(phase, task, splits, reports, weights, checkpoint, state, world, device)
+
+
+def _run(
+    phase: Phase,
+    task: Task,
+    splits: Splits,
+    reports: list[Report],
+    weights: Weights | None,
+    checkpoint: Checkpoint | None,
+    saved: Mapping[str, Any] | None,
+    world: World,
+    device: torch.device,
+) -> Generator[Report, None, Weights]:
+    """Train a phase from the weights of the one before; returns the weights to go on with."""
+    if saved is not None:
+        reports[:] = [Report(**report) for report in saved["reports"]]
+        yield from reports
+        if len(reports) == phase.last:
+            kept: Weights = saved["evaluated"]
+            return kept
+    plan = _plan(phase, task, splits, weights, device)
+    objective = world.wrap(plan.trained(), device)
+    states: dict[str, Stateful] = {"network": plan.built(), "heads": _Heads(plan.trained()), **plan.states}
+    if saved is not None:
+        for name, state in states.items():
+            state.load_state_dict(saved["states"][name])
+    before, started = reports[-1].seconds if reports else 0.0, time.monotonic()
+    evaluated = plan.evaluated or plan.built()
+    assert isinstance(evaluated, Deployable)
+    for epoch in range(len(reports) + 1, phase.last + 1):
+        loss = train_epoch(
+            plan,
+            objective,
+            phase.images,
+            labels=phase.labels,
+            seed=phase.seed,
+            epoch=epoch,
+            world=world,
+            device=device,
+        )
+        if not math.isfinite(loss):
+            raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
         world.align(evaluated)
-        right = accuracy(evaluated, splits.validation, world=world, device=device)
-        seconds = before + time.monotonic() - started
-        reports.append(Report(epoch=epoch, accuracy=right, loss=mean_loss, seconds=round(seconds, 3)))
+        right = _judged(phase, evaluated, splits, world, device)
+        seconds = round(before + time.monotonic() - started, 3)
+        reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds))
         if checkpoint is not None and world.rank == 0:
-            kept = {name: state.state_dict() for name, state in states.items()}
-            checkpoint.save({"states": kept, "reports": [asdict(report) for report in reports]})
+            checkpoint.save(
+                {
+                    "phase": phase.number,
+                    "states": {name: state.state_dict() for name, state in states.items()},
+                    "evaluated": evaluated.state_dict(),  # tensors that are in the states too are written once
+                    "reports": [asdict(report) for report in reports],
+                }
+            )
         world.barrier()
         yield reports[-1]
+    return evaluated.state_dict()
+
+
+def _judged(phase: Phase, network: Deployable, splits: Splits, world: World, device: torch.device) -> float:
+    if phase.number == 1:
+        return accuracy(network, splits.validation, world=world, device=device)
+    classes = len(splits.classes)
+    return nearest_mean_accuracy(network, splits.train, splits.validation, classes=classes, world=world, device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """The state of an objective without its network, which is kept beside it."""
+
+    objective: nn.Module
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in self.objective.state_dict().items() if not name.startswith("network.")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        _, unknown = self.objective.load_state_dict(state, strict=False)
+        if unknown:
+            raise ValueError(f"the checkpoint holds '{unknown[0]}', which the objective does not have")
 
 
 def trained(task: Task, splits: Splits, checkpoint: Checkpoint) -> Deployable:
     """The network that a finished checkpoint holds (the average, where the recipe keeps one), in evaluation mode.
 
     Raises:
-        FileNotFoundError: there is no checkpoint.
+        FileNotFoundError: there is no checkpoint of a trained network.
     """
-    plan = _plan(task, splits, torch.device("cpu"))
-    if not _restore(checkpoint, {"network": plan.built(), **plan.states})[0]:
-        raise FileNotFoundError(f"there is no checkpoint at '{checkpoint.path}'")
-    network = plan.evaluated or plan.built()
-    assert isinstance(network, Deployable)
+    saved = checkpoint.load()
+    if saved is None or saved["phase"] == 0:
+        raise FileNotFoundError(f"there is no checkpoint of a trained network at '{checkpoint.path}'")
+    with torch.random.fork_rng():
+        network = build(task.candidate, splits)
+    network.load_state_dict(saved["evaluated"])
     return network.eval()
 
 
-def _plan(task: Task, splits: Splits, device: torch.device) -> Plan:
+def _plan(phase: Phase, task: Task, splits: Splits, weights: Weights | None, device: torch.device) -> Plan:
+    candidate = task.candidate
+
     def build_on_device(extra: Mapping[str, Any]) -> nn.Module:
-        return build(task.candidate, splits, extra).to(device)
+        return build(candidate, splits, extra).to(device)
 
-    plan = Plan(epochs=task.epochs, images=len(splits.train), classes=len(splits.classes))
+    def with_objective(plan: Plan) -> Plan:
+        if weights is not None:
+            _load_features(plan.built(), weights)
+            knobs = dict(candidate.adaptation)
+            method = components.load(components.ADAPTATIONS, str(knobs.pop("method", "full")))
+            own = f"{method.__name__.rpartition('.')[2]}."
+            plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))
+        module = components.load(components.OBJECTIVES, phase.objective)
+        return replace(plan, objective=module.objective(plan.built(), **phase.knobs).to(device))
+
     with torch.random.fork_rng():
-        torch.manual_seed(_seed(task.seed, 0, 0))
-        return compose(plan, task.candidate.recipe, build_on_device)
+        torch.manual_seed(seed_of(phase.seed, 0, 0))
+        return compose(phase.plan, phase.recipe, build_on_device, with_objective)
 
 
-def _objective(task: Task) -> Callable[[nn.Module, Batch], Tensor]:
-    module = components.load(components.OBJECTIVES, task.objective or task.candidate.objective)
-    return partial(module.loss, **task.knobs)
-
-
-def _restore(checkpoint: Checkpoint | None, states: Mapping[str, Any]) -> tuple[list[Report], float]:
-    """Load the newest checkpoint into the states; its reports, and the seconds they took."""
-    saved = checkpoint.load() if checkpoint is not None else None
-    if saved is None:
-        return [], 0.0
-    for name, state in states.items():
-        state.load_state_dict(saved["states"][name])
-    reports = [Report(**report) for report in saved["reports"]]
-    return reports, reports[-1].seconds
-
-
-def _seed(seed: int, epoch: int, rank: int) -> int:
-    """An independent seed for each epoch and worker, so that an epoch can be repeated alone."""
-    return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _train_epoch(
-    plan: Plan,
-    network: nn.Module,
-    loss: Callable[[nn.Module, Batch], Tensor],
-    images: Images,
-    seed: int,
-    epoch: int,
-    world: World,
-    device: torch.device,
-) -> float:
-    """One pass over the training images; the mean loss over steps and workers."""
-    order_N = np.random.default_rng(_seed(seed, epoch, ORDER)).permutation(len(images))
-    generator = torch.Generator().manual_seed(_seed(seed, epoch, world.rank))
-    optimizer = plan.optimized()
-    total = torch.zeros((), device=device)
-    network.train()
-    try:
-        with torch.random.fork_rng():  # dropout and stochastic depth draw from the global generator
-            torch.manual_seed(_seed(seed, epoch, world.rank))
-            for step in range(plan.steps_per_epoch):
-                rows_B = order_N[step * plan.batch_size : (step + 1) * plan.batch_size][world.rank :: world.size]
-                value = loss(network, _batch(plan, images, rows_B, generator, device))
-                optimizer.zero_grad(set_to_none=True)
-                value.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                for act in plan.after_step:
-                    act()
-                total += value.detach()
-    except torch.OutOfMemoryError as error:
-        raise TrialFailed(f"not enough memory on {device} for a batch of {plan.batch_size}: {error}") from error
-    return float(world.total(total)) / (plan.steps_per_epoch * world.size)
-
-
-def _batch(
-    plan: Plan,
-    images: Images,
-    rows_B: NDArray[np.int64],
-    generator: torch.Generator,
-    device: torch.device,
-) -> Batch:
-    image_BCHW, label_B = images.batch(rows_B)
-    batch = Batch(
-        image_BCHW=image_BCHW.to(device, non_blocking=True),
-        target_BK=F.one_hot(label_B, plan.classes).float().to(device, non_blocking=True),
+def _load_features(network: nn.Module, weights: Weights) -> None:
+    """Load all but the classifier, which stays as initialised."""
+    assert isinstance(network, Deployable)
+    last = next(name for name, module in network.named_modules() if module is network.classifier)
+    network.load_state_dict(
+        {
+            name: weights[name] if not name.startswith(f"{last}.") else value
+            for name, value in network.state_dict().items()
+        }
     )
-    for transform in plan.transforms:
-        batch = transform(batch, generator)
-    return batch
 
 
 @torch.inference_mode()

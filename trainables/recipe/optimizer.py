@@ -37,5 +37,7 @@ def apply(
     extra: dict[str, Any] = {"momentum": momentum[name]} if momentum and name in momentum else {}
     if name == "sgd" and extra.get("momentum") == 0.0:
         extra["nesterov"] = False  # timm's sgd is Nesterov's, which needs a momentum
-    optimizer = create_optimizer_v2(plan.built(), opt=name, lr=learning_rate[name], weight_decay=weight_decay, **extra)
+    optimizer = create_optimizer_v2(
+        plan.trained(), opt=name, lr=learning_rate[name], weight_decay=weight_decay, **extra
+    )
     return replace(plan, optimizer=optimizer, states={**plan.states, "optimizer": optimizer})

@@ -1,0 +1,141 @@
+"""Two stages of one candidate at equal compute: which share each has, and pretrained weights that candidates share.
+
+Compute is counted in forward-backward passes of the backbone. A candidate has ``epochs`` times the number of
+unlabelled images; pretraining takes its share, divided by the passes that its objective makes for an image; supervised
+training takes the rest, on however few labelled images there are.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from torch import Tensor
+
+from spaces import components
+from spaces.candidate import Candidate, keywords
+from trainables.deploy import Deployable
+from trainables.splits import Images, Splits
+from trainables.world import World
+
+NONE = "none"
+"""Value of ``pretraining.objective`` for training from scratch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pretraining:
+    """The first stage of a candidate.
+
+    Attributes:
+        objective: file name in ``trainables/objectives``.
+        knobs: keywords of its ``objective``.
+        recipe: ingredients of this stage, by address as in a candidate's recipe.
+        reports: how many of the candidate's reports it takes.
+        passes: forward-backward passes of the objective for an image.
+    """
+
+    objective: str
+    knobs: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    reports: int
+    passes: float
+
+
+def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
+    """The first stage of a candidate, or None if it is trained from scratch.
+
+    The share is rounded to whole reports, of which either stage has at least one.
+
+    Raises:
+        ValueError: the dimensions contradict each other, or there are too few epochs for two stages.
+    """
+    given = dict(candidate.pretraining)
+    name = str(given.pop("objective", NONE))
+    if name == NONE:
+        if given or candidate.adaptation:
+            extra = ", ".join(
+                [*(f"pretraining.{a}" for a in given), *(f"adaptation.{a}" for a in candidate.adaptation)]
+            )
+            raise ValueError(f"candidate {candidate.key} is not pretrained but has {extra}; leave these out")
+        return None
+    share = float(given.pop("share", 0.5))
+    if not 0.0 < share < 1.0 or epochs < 2:
+        raise ValueError(
+            f"pretraining.share is {share} of {epochs} epochs; two stages need a share between 0 and 1 and two epochs"
+        )
+    own = f"{name}."
+    knobs = keywords({a.removeprefix(own): value for a, value in given.items() if a.startswith(own)})
+    passes = float(components.load(components.OBJECTIVES, name).passes(**knobs))
+    return Pretraining(
+        objective=name,
+        knobs=knobs,
+        recipe={a: value for a, value in given.items() if not a.startswith(own)},
+        reports=min(max(1, round(share * epochs)), epochs - 1),
+        passes=passes,
+    )
+
+
+def key_of(candidate: Candidate, stage: Pretraining, splits: Splits) -> str:
+    """Sixteen hexadecimal digits of all that decides the pretrained weights: network, stage and images."""
+    images = splits.unlabelled
+    sample_NCHW = images.image_NCHW[np.linspace(0, len(images) - 1, num=min(len(images), 1000), dtype=np.int64)]
+    described = {
+        "backbone": candidate.backbone,
+        "architecture": dict(candidate.architecture),
+        "stage": [stage.objective, dict(stage.knobs), dict(stage.recipe), stage.reports],
+        "data": [len(images), len(splits.train), len(splits.classes), *splits.mean, *splits.std],
+        "images": hashlib.sha256(np.ascontiguousarray(sample_NCHW).tobytes()).hexdigest(),
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def held(path: Path | None, world: World) -> Iterator[None]:
+    """Hold a shared pretraining: whoever comes second waits, then finds what the first has written.
+
+    The lock is the operating system's, which frees it when its holder is killed. The first worker holds it for all.
+    """
+    if path is None:
+        yield
+        return
+    if world.rank == 0:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock")
+        lock.acquire()
+    world.barrier()
+    try:
+        yield
+    finally:
+        if world.rank == 0:
+            lock.release()
+
+
+@torch.inference_mode()
+def nearest_mean_accuracy(
+    network: Deployable, labelled: Images, validation: Images, *, classes: int, world: World, device: torch.device
+) -> float:
+    """Share of the validation images whose features are nearest (by angle) to the mean of their own class.
+
+    Leaves the network in evaluation mode. Each worker takes its part of the validation images.
+    """
+    network.eval()
+    feature_NF = _features(network, labelled, device)
+    class_N = torch.from_numpy(labelled.label_N)
+    mean_KF = F.normalize(F.one_hot(class_N, classes).to(feature_NF.dtype).T @ F.normalize(feature_NF))
+    part = validation.take(np.arange(len(validation))[world.rank :: world.size])
+    nearest_N = (_features(network, part, device) @ mean_KF.T).argmax(1)
+    right = (nearest_N == torch.from_numpy(part.label_N)).sum()
+    return float(world.total(right.to(device))) / len(validation)
+
+
+def _features(network: Deployable, images: Images, device: torch.device, size: int = 256) -> Tensor:
+    rows_N = np.arange(len(images))
+    batches = (images.batch(rows_N[start : start + size])[0] for start in range(0, len(images), size))
+    return torch.cat([network.pooled(batch.to(device)).cpu() for batch in batches])
