@@ -39,6 +39,7 @@ from search.stage1 import Stage1, Trials
 from search.study import Record, Study
 from search.summary import report_data
 from search.tracking import MlflowTracker, NullTracker, Tracker
+from search.warm_start import kept
 from spaces import components
 from spaces.candidate import Candidate
 from trainables.family import FinalJob, checkpoint_of, network_of
@@ -131,6 +132,7 @@ class Experiment:
             seed=self._config.seed,
             start=config.initial,
             learn=self._learner.learn,
+            sources=[earlier.observations(self._setting.space) for earlier in kept(self._folder)],
         )
         stage = Stage1(self._trials, sampler, self._learner.believe, self._judge)
         with self._timed("stage 1"):

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,7 @@ from search.family import Family, load_family
 from search.progress import Progress, amount
 from search.setting import prepare
 from search.study import Study, open_storage
+from search.warm_start import check_unchanged, gather, keep, kept
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray-address", help="a running Ray cluster to join ('auto' finds it), in place of 'ray.address'"
     )
+    parser.add_argument(
+        "--warm-start",
+        type=lambda text: [Path(part) for part in text.split(",") if part],
+        default=[],
+        metavar="RUN,RUN",
+        help="earlier runs on the same or an overlapping space (other data, other limits) to start from, by comma",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Start a search, or go on with it if the same configuration was started before.
 
     Raises:
-        UsageError: the run's folder holds another configuration.
+        UsageError: the run's folder holds another configuration, or an earlier run cannot be used.
     """
     config = read(arguments.config)
     if arguments.runs is not None:
@@ -50,10 +58,11 @@ def run(arguments: argparse.Namespace) -> None:
                 f"'{config.folder}' holds a run of another configuration; choose another 'name' in "
                 f"'{arguments.config}', or remove the folder, or go on with: python -m search resume {config.folder}"
             )
+        check_unchanged(config.folder, arguments.warm_start)
         if (config.folder / "family" / "family.json").exists():
             show(load_family(config.folder / "family"), config)
             return
-    carry_out(config)
+    carry_out(config, warm_start=arguments.warm_start)
 
 
 def saved(folder: Path) -> Config:
@@ -73,14 +82,26 @@ def saved(folder: Path) -> Config:
 
 
 def carry_out(
-    config: Config, work: Callable[[Experiment], Family] = Experiment.carry_out, to: Path | None = None
+    config: Config,
+    work: Callable[[Experiment], Family] = Experiment.carry_out,
+    to: Path | None = None,
+    warm_start: Sequence[Path] = (),
 ) -> Family:
-    """Do what is left of a run, or other ``work`` on it that writes a family ``to`` a folder, and show the family."""
+    """Do what is left of a run, or other ``work`` on it that writes a family ``to`` a folder, and show the family.
+
+    A new run may start from earlier ones (``warm_start``); what it takes from them stays with it.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     setting = prepare(config)
-    save_config(config)
     console = Console()
+    if not (config.folder / "config.yaml").exists():
+        earlier = [(run, saved(run)) for run in warm_start]
+        keep(config.folder, gather(earlier, setting.space, config.search.sampler))
+    save_config(config)
+    for source in kept(config.folder):
+        taken = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
+        console.print(f"warm start: {taken} fit this space", highlight=False, soft_wrap=True)
     began = time.monotonic()
     with _alone(config.folder), _terminated_is_interrupted(), Progress(setting.problem.budgets, console) as progress:
         study = Study(

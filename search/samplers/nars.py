@@ -126,10 +126,23 @@ class Sampler(BaseSampler):
         return without(self._supply.draw(SCREENED, rng) if listed is None else listed, seen_ND)
 
     def _improving(self, observed: Observations, waiting_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
-        """``n`` candidates by the family's expected improvement, one after the other, each believed once chosen."""
-        step = len(observed.codes_ND) + len(waiting_ND)
-        transferred = self._past is not None and step % UNTRANSFERRED != 0
-        model = self._past.fit(observed) if self._past is not None and transferred else self._fit(observed)
+        """``n`` candidates by the family's expected improvement; every fourth from the predictor without a past."""
+        first = len(observed.codes_ND) + len(waiting_ND)
+        plain = n
+        if self._past is not None:
+            plain = sum(place % UNTRANSFERRED == 0 for place in range(first, first + n))
+        picks_ND = waiting_ND[:0]
+        if self._past is not None and plain < n:
+            picks_ND = self._greedy(self._past.fit(observed), observed, waiting_ND, n - plain, rng)
+        if plain:
+            waiting_ND = np.concatenate([waiting_ND, picks_ND])
+            picks_ND = np.concatenate([picks_ND, self._greedy(self._fit(observed), observed, waiting_ND, plain, rng)])
+        return picks_ND
+
+    def _greedy(
+        self, model: Predictor, observed: Observations, waiting_ND: Codes, n: int, rng: np.random.Generator
+    ) -> Codes:
+        """``n`` candidates by one model, one after the other, each believed once chosen."""
         seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
         known = Belief.of(self.problem, model, distinct(np.concatenate([self._contenders(observed), waiting_ND])))
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN)

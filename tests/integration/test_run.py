@@ -267,3 +267,24 @@ def test_a_killed_trial_process_and_then_a_killed_driver_lose_nothing(tmp_path: 
     states = [state for _, state, _, _ in facts(run)["trials"]]
     assert set(states) <= {"COMPLETE", "PRUNED"}
     assert facts(run)["members"]
+
+
+def test_a_warm_start_stays_with_the_run(undisturbed: Path, tmp_path: Path) -> None:
+    file = configuration(tmp_path, "warm")
+    file.write_text(file.read_text().replace("limits: {max_macs: 100k}", "limits: {max_macs: 70k}"))
+    done = search("run", file, "--warm-start", undisturbed)
+    assert done.returncode == 0, done.stderr
+    assert f"of 9 trials of {undisturbed} fit this space" in done.stdout
+    again = tmp_path / "again"
+    (again / "warm").mkdir(parents=True)
+    for name in ("config.yaml", "warm_start.json"):  # as if killed before the first trial, and the past were gone
+        (again / "warm" / name).write_text((tmp_path / "runs" / "warm" / name).read_text())
+    resumed = search("resume", again / "warm")
+    assert resumed.returncode == 0, resumed.stderr
+    first, second = facts(tmp_path / "runs" / "warm"), facts(again / "warm")
+    assert first == second
+    cold = configuration(tmp_path, "cold")
+    refused = search("run", cold, "--warm-start", tmp_path / "nowhere")
+    assert refused.returncode == 2
+    assert "holds no run" in refused.stderr
+    assert "Traceback" not in refused.stderr
