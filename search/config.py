@@ -165,10 +165,14 @@ class RaySection(Section):
 
 
 class TrackingSection(Section):
-    """``uri`` of an MLflow tracking server; by default an SQLite store in the run's folder."""
+    """``uri`` of an MLflow tracking server; by default an SQLite store in the run's folder.
+
+    ``system_metrics_s`` seconds between two records of the load of the machine that drives the search; none by default.
+    """
 
     uri: str | None = None
     enabled: bool = True
+    system_metrics_s: float | None = Field(default=None, ge=1)
 
 
 class Config(Section):

@@ -1,5 +1,6 @@
 """A whole search: stage 1, stage 2, final training, export, report. Every stage goes on from what the study holds."""
 
+import hashlib
 import json
 import math
 import time
@@ -11,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scipy.stats import kendalltau
 
-from search.config import Config
+from search.config import Config, DataSection
 from search.executors.work import Executor, Workplace
 from search.export import InputSpec, Provenance, export_member
 from search.family import Family, study_digest
@@ -44,6 +46,7 @@ from spaces import components
 from spaces.candidate import Candidate
 from trainables.family import FinalJob, checkpoint_of, network_of
 from trainables.latency import measure
+from trainables.splits import Splits
 from trainables.trial import Report
 
 
@@ -73,6 +76,9 @@ class Experiment:
             identity=self._study.notes["identity"],
             parameters=flat(self._config.model_dump(mode="json")),
             uri=tracking.uri,
+            dataset=dataset_entry(self._config.data, self._setting.splits),
+            budgets=[limits.max_macs for limits in self._setting.problem.budgets if limits.max_macs is not None],
+            system_metrics_s=tracking.system_metrics_s,
         )
 
     def carry_out(self) -> Family:
@@ -276,6 +282,24 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             out[name] = json.dumps(value) if isinstance(value, list) else value
     return out
+
+
+def dataset_entry(data: DataSection, splits: Splits) -> dict[str, str]:
+    """What MLflow shows of the data: where it is from, a digest of labels and images, and the sizes of its parts."""
+    parts = {"train": splits.train, "search-validation": splits.validation, "test": splits.test}
+    digest = hashlib.sha256()
+    for images in parts.values():
+        digest.update(np.ascontiguousarray(images.label_N).tobytes())
+        # Every image of a small source, evenly chosen ones of a large one, which may be on a disk far away.
+        rows_B = np.linspace(0, len(images) - 1, min(len(images), 1000)).round().astype(np.int64)
+        digest.update(np.ascontiguousarray(images.image_NCHW[rows_B]).tobytes())
+    profile = {"classes": len(splits.classes), **{name: len(images) for name, images in parts.items()}}
+    return {
+        "name": data.source,
+        "digest": digest.hexdigest()[:36],
+        "source": json.dumps({"source": data.source, **data.keywords}, sort_keys=True),
+        "profile": json.dumps(profile),
+    }
 
 
 def save_config(config: Config) -> None:

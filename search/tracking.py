@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ import numpy as np
 from search.export import load_spec
 from search.family import Member, TrialRecord, load_family
 from search.outbox import Entry, Outbox, Refused
+from search.system_load import Sampling
 
 PARAMS_A_CALL, METRICS_A_CALL = 100, 1000
 """MLflow's limits of one ``log_batch``."""
@@ -66,6 +67,9 @@ class MlflowTracker:
         parameters: the configuration, as flat names and values; parameters of the parent run.
         uri: tracking server or store; ``mlflow.db`` and ``mlartifacts`` in the run's folder unless given.
         experiment: name of the experiment and of the registered model; the folder's name unless given.
+        dataset: ``name``, ``digest``, ``source`` and ``profile`` of the data, all texts; shown by the parent run.
+        budgets: macs; the best member within each gets the alias ``best-BUDGET``, such as ``best-20M``.
+        system_metrics_s: seconds between two records of this machine's load; none are kept unless given.
         finish_timeout_s: how long ``finish`` waits for everything to be sent.
     """
 
@@ -77,16 +81,23 @@ class MlflowTracker:
         parameters: Mapping[str, Any],
         uri: str | None = None,
         experiment: str | None = None,
+        dataset: Mapping[str, str] | None = None,
+        budgets: Sequence[float] = (),
+        system_metrics_s: float | None = None,
         finish_timeout_s: float = 60.0,
     ) -> None:
         run = run.resolve()
         store = uri or f"sqlite:///{run / 'mlflow.db'}"
         artifacts = None if uri else (run / "mlartifacts").as_uri()
         name = experiment or run.name
-        self._finish_timeout_s = finish_timeout_s
-        self._outbox = Outbox(run / "tracking", lambda: _connect(store, name, artifacts, identity, parameters))
+        self._finish_timeout_s, self._budgets = finish_timeout_s, list(budgets)
+        self._outbox = Outbox(run / "tracking", lambda: _connect(store, name, artifacts, identity, parameters, dataset))
         self._put = {_key(entry) for entry in self._outbox.entries()}
         self._outbox.start()
+        self._sampling = None if system_metrics_s is None else Sampling(run, system_metrics_s, self._load)
+
+    def _load(self, metrics: Mapping[str, float]) -> None:
+        self._outbox.put({"kind": "system", "metrics": dict(metrics), "time": time.time()})
 
     def trial(self, record: TrialRecord) -> None:
         self._put_once({"kind": "trial", **plain(record)})
@@ -96,8 +107,10 @@ class MlflowTracker:
         self._put_once({"kind": "round", "number": number, "metrics": known, "time": time.time()})
 
     def finish(self, family: Path, report: Path) -> None:
+        if self._sampling is not None:
+            self._sampling.stop()
         entry = {"kind": "finish", "family": str(family.resolve()), "report": str(report.resolve())}
-        self._outbox.put({**entry, "time": time.time()})
+        self._outbox.put({**entry, "budgets": self._budgets, "time": time.time()})
         if not self._outbox.flush(self._finish_timeout_s):
             logging.getLogger(__name__).warning("MLflow did not take everything in time; a resume sends the rest")
 
@@ -124,7 +137,12 @@ def _key(entry: Entry) -> tuple[Any, ...]:
 
 
 def _connect(
-    store: str, name: str, artifacts: str | None, identity: str, parameters: Mapping[str, Any]
+    store: str,
+    name: str,
+    artifacts: str | None,
+    identity: str,
+    parameters: Mapping[str, Any],
+    dataset: Mapping[str, str] | None,
 ) -> tuple[Callable[[Entry], None], bool]:
     """Open the store, find or make experiment and parent run; returns how to deliver, and whether the run was known."""
     for variable, value in QUIET.items():
@@ -142,7 +160,7 @@ def _connect(
     sender = _Sender(client, experiment, name, identity)
     remembers = sender.find_parent()
     if not remembers:
-        sender.create_parent(parameters)
+        sender.create_parent(parameters, dataset)
     return sender.deliver, remembers
 
 
@@ -179,15 +197,21 @@ class _Sender:
             if not token:
                 return found
 
-    def create_parent(self, parameters: Mapping[str, Any]) -> None:
+    def create_parent(self, parameters: Mapping[str, Any], dataset: Mapping[str, str] | None) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
         run = self._client.create_run(self._experiment, run_name=self._name, tags={"nars_run": self._identity})
         self._parent = run.info.run_id
         self._log(self._parent, parameters, [])
+        if dataset is not None:
+            entry = Dataset(source_type="nars", **dataset)
+            tag = InputTag("mlflow.data.context", "search")
+            self._client.log_inputs(self._parent, datasets=[DatasetInput(entry, tags=[tag])])
 
     def deliver(self, entry: Entry) -> None:
         from mlflow.exceptions import MlflowException
 
-        handlers = {"trial": self._trial, "round": self._round, "finish": self._finish}
+        handlers = {"trial": self._trial, "round": self._round, "system": self._system, "finish": self._finish}
         try:
             handlers[entry["kind"]](entry)
         except MlflowException as error:
@@ -257,6 +281,11 @@ class _Sender:
         metrics = [(name, value, entry["time"], entry["number"]) for name, value in entry["metrics"].items()]
         self._log(self._parent, {}, metrics)
 
+    def _system(self, entry: Entry) -> None:
+        # The step is the second: an entry that comes again writes the same row.
+        step = int(entry["time"])
+        self._log(self._parent, {}, [(name, value, entry["time"], step) for name, value in entry["metrics"].items()])
+
     def _finish(self, entry: Entry) -> None:
         folder, report = Path(entry["family"]), Path(entry["report"])
         missing = [str(path) for path in (folder / "family.json", report) if not path.is_file()]
@@ -265,8 +294,12 @@ class _Sender:
         self._client.log_artifact(self._parent, str(report))
         self._client.log_artifacts(self._parent, str(folder), "family")
         family = load_family(folder)
-        for member in family.members:
-            self._register(member, folder / member.name)
+        versions = {member: self._register(member, folder / member.name) for member in family.members}
+        for budget in entry["budgets"]:
+            within = [member for member in family.members if member.macs <= budget]
+            if within:
+                best = max(within, key=lambda member: member.search_accuracy)
+                self._client.set_registered_model_alias(self._name, f"best-{short(round(budget))}", versions[best])
         for name in ("macs", "params", "search_accuracy", "test_accuracy"):
             values = [(getattr(member, name), step) for step, member in enumerate(family.members, start=1)]
             self._log(
@@ -274,7 +307,7 @@ class _Sender:
             )
         self._client.set_terminated(self._parent, "FINISHED", end_time=_milliseconds(entry["time"]))
 
-    def _register(self, member: Member, folder: Path) -> None:
+    def _register(self, member: Member, folder: Path) -> str:
         """A version of the registered model for the member's ONNX file, with the alias of its size."""
         source = f"{self._client.get_run(self._parent).info.artifact_uri}/models/{member.name}"
         with tempfile.TemporaryDirectory() as temporary:
@@ -291,7 +324,9 @@ class _Sender:
                 self._name, source=source, run_id=self._parent, tags={"member": member.name, "macs": str(member.macs)}
             )
         )
-        self._client.set_registered_model_alias(self._name, f"best-{short(member.macs)}", version.version)
+        number = str(version.version)
+        self._client.set_registered_model_alias(self._name, f"best-{short(member.macs)}", number)
+        return number
 
 
 def save_model(folder: Path, target: Path) -> None:

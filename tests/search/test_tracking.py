@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import mlflow.onnx
@@ -29,8 +30,12 @@ def runs_of(run: Path, experiment: str = "toy"):
     return client, parents[0], nested
 
 
+DATASET = {"name": "digits", "digest": "0123abcd", "source": "{}", "profile": '{"train": 3}'}
+
+
 def tracker(run: Path, **changes) -> MlflowTracker:
-    return MlflowTracker(run, **{"identity": "study-1", "parameters": {"space.name": "tiny"}, **changes})
+    given = {"identity": "study-1", "parameters": {"space.name": "tiny"}, "dataset": DATASET, **changes}
+    return MlflowTracker(run, **{"budgets": [300_000, 400_000, 2e6], **given})
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +100,48 @@ def test_members_are_versions_of_one_model_with_an_alias(finished):
     version = client.get_model_version_by_alias("toy", "best-312k")
     assert version.tags["member"] == "member-1"
     assert len(client.search_model_versions("name = 'toy'")) == 1
+    for budget in ("best-400k", "best-2M"):
+        assert client.get_model_version_by_alias("toy", budget).version == version.version
+    assert set(client.get_registered_model("toy").aliases) == {"best-312k", "best-400k", "best-2M"}
     mlflow.set_tracking_uri(uri)
     model = mlflow.pyfunc.load_model("models:/toy@best-312k")
     images = np.random.default_rng(0).random((5, 1, 8, 8), dtype=np.float32)
     expected = onnx_runner(finished / "family" / "member-1" / "model.onnx")(images)
     np.testing.assert_allclose(model.predict({"image": images})["logits"], expected, atol=1e-6)
+
+
+def test_the_data_are_a_dataset_of_the_parent(finished):
+    _, parent, _ = runs_of(finished)
+    dataset = parent.inputs.dataset_inputs[0].dataset
+    assert {name: getattr(dataset, name) for name in DATASET} == DATASET
+
+
+def test_the_model_says_what_it_takes_and_shows_an_example(finished):
+    uri = f"sqlite:///{finished / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    model = mlflow.pyfunc.load_model("models:/toy@best-400k")
+    assert model.metadata.signature.inputs.input_names() == ["image"]
+    assert model.input_example["image"].shape == (1, 1, 8, 8)
+    assert model.predict(model.input_example)["logits"].shape == (1, 10)
+
+
+def test_the_load_of_the_machine_is_recorded_until_the_end(tmp_path):
+    run = tmp_path / "toy"
+    run.mkdir()
+    view = tracker(run, system_metrics_s=0.05)
+    queue = run / "tracking" / "queue.jsonl"
+    while not queue.exists() or queue.read_text().count("\n") < 2:
+        time.sleep(0.02)
+    export_member(network(), member(), SPEC, run / "family" / "member-1", PROVENANCE)
+    Family(members=(member(),)).save(run / "family")
+    (run / "report.html").write_text("<html></html>")
+    view.finish(run / "family", run / "report.html")
+    assert view.flush(60)
+    metrics = runs_of(run)[1].data.metrics
+    assert 0 < metrics["system/system_memory_usage_percentage"] <= 100
+    assert metrics["system/load_average_per_core"] >= 0
+    kinds = [json.loads(line)["kind"] for line in queue.read_text().splitlines()]
+    assert kinds.index("finish") >= len(kinds) - 2  # one sample may have been under way
 
 
 def test_a_store_that_was_deleted_is_filled_again(tmp_path):
