@@ -31,6 +31,7 @@ class Setting:
     space: Space
     splits: Splits
     problem: Problem
+    verbose: bool = False
 
     @cached_property
     def place(self) -> Workplace:
@@ -42,10 +43,14 @@ class Setting:
             folder=self.config.folder.resolve(),
             concurrent=run.concurrent,
             workers=run.workers,
+            workers_per_trial=run.workers_per_trial,
             cpus=run.cpus,
             gpus=run.gpus,
             retries=run.retries,
             address=self.config.ray.address,
+            checkpoints=run.checkpoints,
+            checkpoint_quota=None if run.checkpoint_quota is None else int(run.checkpoint_quota),
+            verbose=self.verbose,
         )
 
     def statistics(self, codes_ND: Codes) -> list[Statistics]:

@@ -4,23 +4,13 @@ Tune asks this executor's searcher for each trial; the searcher hands on the job
 ``Tuner.restore`` is never used: a new Tuner over the same study goes on.
 """
 
-import logging
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Self
 
-# Read by Ray when it is imported.
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# The end of a Train run waits for its next poll, two seconds by default.
-os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-# Tune logs each result to files and changes the process's signal handlers by default; neither serves here.
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-
+# First, because it sets what Ray reads when it is imported.
+from search.executors import ray_cluster  # isort: skip
 import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
@@ -28,8 +18,8 @@ from ray.tune.search import Searcher
 
 from search.executors.work import Outcome, PlacementError, Workplace, work
 from search.study import Job
+from trainables.checkpoint import CheckpointError
 from trainables.family import FinalJob
-from trainables.ray_train import Group, fit
 from trainables.trial import Report
 
 
@@ -37,6 +27,16 @@ class Executor:
     """Ray Tune for trials, Ray Train for final trainings, on a private Ray or a running cluster."""
 
     def __init__(self, place: Workplace) -> None:
+        """Prepare.
+
+        Raises:
+            PlacementError: a trial is to have more than one worker.
+        """
+        if place.workers_per_trial > 1:
+            raise PlacementError(
+                f"executor 'ray_tune' runs each trial in one process, but run.workers_per_trial is "
+                f"{place.workers_per_trial}; use run.executor: ray_train"
+            )
         self._place = place
 
     def __enter__(self) -> Self:
@@ -45,35 +45,11 @@ class Executor:
         Raises:
             PlacementError: there is no cluster at the address, or it can never place a trial or the worker group.
         """
-        # Ray writes pages about a lost process; what matters of it is in the study.
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-        if self._place.address is None:
-            ray.init(address="local", include_dashboard=False, **quiet)
-        else:
-            try:
-                ray.init(address=self._place.address, **quiet)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                raise PlacementError(f"cannot join a Ray cluster at '{self._place.address}': {error}") from error
-        try:
-            self._check_resources()
-        except PlacementError:
-            ray.shutdown()
-            raise
+        ray_cluster.join(self._place, dashboard=False)
         return self
 
     def __exit__(self, *exception: object) -> None:
         ray.shutdown()
-
-    def _check_resources(self) -> None:
-        has = ray.cluster_resources()
-        place = self._place
-        for what, count in (("a trial", 1), (f"final training with {place.workers} worker(s)", place.workers)):
-            for resource, amount in (("CPU", place.cpus * count), ("GPU", place.gpus * count)):
-                if amount > has.get(resource, 0):
-                    raise PlacementError(
-                        f"{what} needs {amount:g} {resource}, but the cluster has {has.get(resource, 0):g}; "
-                        "lower run.cpus, run.gpus or run.workers, or use a larger cluster"
-                    )
 
     def run(
         self,
@@ -95,38 +71,23 @@ class Executor:
                 search_alg=jobs,
                 scheduler=_Stopping(jobs),
                 num_samples=-1,
-                max_concurrent_trials=place.concurrent or self._room(),
+                max_concurrent_trials=ray_cluster.room(place),
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name="trials",
                 storage_path=str((place.folder / "ray").resolve()),
-                verbose=0,
+                verbose=1 if place.verbose else 0,
                 # Tune does not retry a trial whose reused process died before the trial began; ``_Lost`` retries all.
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
         tuner.fit()
-
-    def _room(self) -> int:
-        has = ray.cluster_resources()
-        rooms = [has.get("CPU", 1) / self._place.cpus]
-        if self._place.gpus:
-            rooms.append(has.get("GPU", 0) / self._place.gpus)
-        return max(1, int(min(rooms)))
+        if jobs.broken is not None:
+            raise CheckpointError(jobs.broken)
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-        place = self._place
-        group = Group(workers=place.workers, cpus=place.cpus, gpus=place.gpus, retries=place.retries)
-        fit(
-            "final",
-            jobs,
-            source=place.source,
-            keywords=place.keywords,
-            folder=place.folder,
-            group=group,
-            on_report=on_report,
-        )
+        ray_cluster.train(self._place, jobs, on_report)
 
 
 class _Lost:
@@ -163,9 +124,11 @@ class _Jobs(Searcher):  # type: ignore[misc]
         self._jobs: dict[str, Job] = {}
         self._reports: dict[str, dict[int, Report]] = {}
         self.stopped: set[str] = set()
+        self.broken: str | None = None
+        """Why no trial can keep its checkpoints any more; its trials are left as they are, to be resumed."""
 
     def suggest(self, trial_id: str) -> Any:
-        job = self._lost.next_job()
+        job = self._lost.next_job() if self.broken is None else None
         if job is None:
             return Searcher.FINISHED
         self._jobs[trial_id] = job
@@ -187,6 +150,9 @@ class _Jobs(Searcher):  # type: ignore[misc]
         self.on_trial_result(trial_id, result or {})  # Tune gives the last result here only
         job, by_epoch = self._jobs.pop(trial_id), self._reports.pop(trial_id)
         message = (result or {}).get("message")
+        if (broken := (result or {}).get("broken")) is not None:
+            self.broken = broken
+            return
         if error:
             if self._lost.again(job):
                 return
@@ -223,8 +189,11 @@ class _Stopping(FIFOScheduler):  # type: ignore[misc]
 
 
 def _train(config: dict[str, Any], place: Workplace) -> None:
-    for item in work(config["job"], place):
-        if isinstance(item, str):
-            tune.report({"message": item, "accuracy": 0.0})
-        else:
-            tune.report(asdict(item))
+    try:
+        for item in work(config["job"], place):
+            if isinstance(item, str):
+                tune.report({"message": item, "accuracy": 0.0})
+            else:
+                tune.report(asdict(item))
+    except CheckpointError as error:
+        tune.report({"broken": str(error), "accuracy": 0.0})

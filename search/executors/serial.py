@@ -21,10 +21,10 @@ class Executor:
         Raises:
             PlacementError: more than one worker or trial at a time is asked for.
         """
-        if place.workers > 1 or (place.concurrent or 1) > 1 or place.address is not None:
+        if max(place.workers, place.workers_per_trial, place.concurrent or 1) > 1 or place.address is not None:
             raise PlacementError(
-                "executor 'serial' runs one trial with one worker; "
-                "use ray_tune for run.workers, run.concurrent or ray.address"
+                "executor 'serial' runs one trial with one worker; use ray_tune for run.workers, run.concurrent or "
+                "ray.address, and ray_train for run.workers_per_trial"
             )
         self._place = place
 

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import torch
 
 from search.study import Job
-from trainables.checkpoint import Checkpoint, CheckpointError
+from trainables.checkpoint import Checkpoint
 from trainables.data.sources import load_source
 from trainables.family import FinalJob
 from trainables.trial import Report, Task, TrialFailed, trial
+from trainables.world import World
 
 
 class PlacementError(ValueError):
@@ -28,10 +29,14 @@ class Workplace:
         folder: the run's folder.
         concurrent: trials at a time; None for as many as there is room for.
         workers: Ray Train workers of a final training.
+        workers_per_trial: Ray Train workers of a trial.
         cpus: processor cores and threads of a trial or worker.
         gpus: GPUs of a trial or worker.
         retries: restarts after a lost process or machine.
         address: of a running Ray cluster; None for a private one.
+        checkpoints: folder or fsspec URI of the trials' checkpoints; None for the run's folder.
+        checkpoint_quota: bytes that the trials' checkpoints may take together; None for no bound.
+        verbose: whether Ray may write to the terminal.
     """
 
     source: str
@@ -39,10 +44,14 @@ class Workplace:
     folder: Path
     concurrent: int | None = None
     workers: int = 1
+    workers_per_trial: int = 1
     cpus: int = 1
     gpus: float = 0
     retries: int = 3
     address: str | None = None
+    checkpoints: str | None = None
+    checkpoint_quota: int | None = None
+    verbose: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -50,7 +59,12 @@ class Workplace:
 
     def checkpoint(self, number: int) -> Checkpoint:
         """Where a trial keeps its state while it runs."""
-        return Checkpoint(path=self.folder / "checkpoints" / f"trial-{number}.pt")
+        return Checkpoint(path=f"{self.checkpoint_folder}/trial-{number}.pt", quota=self.checkpoint_quota)
+
+    @property
+    def checkpoint_folder(self) -> str:
+        """Where the trials' checkpoints are."""
+        return (self.checkpoints or str(self.folder / "checkpoints")).rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +97,23 @@ class Executor(Protocol):
         """Run the final trainings, teachers first."""
 
 
-def work(job: Job, place: Workplace) -> Iterator[Report | str]:
-    """Train a job; yields its reports and, if the trial failed, the message as the last item."""
+def work(job: Job, place: Workplace, world: World | None = None) -> Iterator[Report | str]:
+    """Train a job; yields its reports and, if the trial failed, the message as the last item.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be written or read, for which the candidate is not to blame.
+    """
+    world = world or World()
     torch.set_num_threads(place.cpus)
     splits = load_source(place.source, place.keywords)
     task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
+    checkpoint = place.checkpoint(job.number)
+    if world.rank == 0:
+        checkpoint = checkpoint.claimed()
     try:
-        for report in trial(task, splits, checkpoint=place.checkpoint(job.number), device=place.device):
+        for report in trial(task, splits, checkpoint=checkpoint, world=world, device=place.device):
             yield report
             if report.epoch >= job.stop:
                 return
-    except (TrialFailed, CheckpointError) as error:
+    except TrialFailed as error:
         yield str(error)
