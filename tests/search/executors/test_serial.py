@@ -1,0 +1,40 @@
+"""The contract of executors on the one that needs no Ray; tests/integration/test_cluster.py holds it for the others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.executors import serial
+from search.executors.work import PlacementError
+from tests.search.executors.jobs import EPOCHS, carry_out, hopeless, jobs, place
+from trainables.checkpoint import CheckpointError
+
+
+def test_reports_and_outcomes_agree(tmp_path: Path) -> None:
+    given = jobs(3)
+    given[1] = hopeless(given[1])
+    with serial.Executor(place(tmp_path)) as executor:
+        heard = carry_out(executor, given, ended_early=2)
+    assert {number: len(curve) for number, curve in heard.curves.items()} == {0: EPOCHS, 1: 0, 2: 1}
+    assert [(n, r) for n, o in heard.outcomes.items() for r in o.reports] == heard.reports
+    assert "training loss is" in str(heard.outcomes[1].message)
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 2}, {"workers_per_trial": 2}, {"concurrent": 2}, {"address": "auto"}])
+def test_what_needs_ray_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(PlacementError, match="executor 'serial' runs one trial with one worker"):
+        serial.Executor(place(tmp_path, **wrong))
+
+
+def test_a_quota_that_binds_ends_the_run_and_not_the_trial(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"run\.checkpoint_quota is 10; raise it"):
+        carry_out(serial.Executor(place(tmp_path, checkpoint_quota=10)), jobs(1))
+
+
+def test_checkpoints_at_a_uri(tmp_path: Path) -> None:
+    there = place(tmp_path, checkpoints="memory://nars-serial")
+    first = carry_out(serial.Executor(there), jobs(1), ended_early=0)
+    again = carry_out(serial.Executor(there), jobs(1))
+    assert again.reports[0] == first.reports[0], "the second run began anew"
+    assert not (tmp_path / "checkpoints").exists()
