@@ -46,14 +46,18 @@ class Deployable(nn.Module):
         scores: Tensor = self.network(resize((image_NCHW - self.mean) / self.std, self.resolution))
         return scores
 
-    def features(self, image_NCHW: Tensor) -> Tensor:
-        """What the backbone makes of images in [0, 1] before pooling: a map (N, F, H, W), or tokens (N, T, F)."""
-        features: Tensor = self._body.forward_features(resize((image_NCHW - self.mean) / self.std, self.resolution))
+    def features(self, image_NCHW: Tensor, *, side: int | None = None) -> Tensor:
+        """What the backbone makes of images in [0, 1] before pooling: a map (N, F, H, W), or tokens (N, T, F).
+
+        They are resized to the network's resolution, or to ``side``, which only some networks take.
+        """
+        image_NCHW = resize((image_NCHW - self.mean) / self.std, side or self.resolution)
+        features: Tensor = self._body.forward_features(image_NCHW)
         return features
 
-    def pooled(self, image_NCHW: Tensor) -> Tensor:
+    def pooled(self, image_NCHW: Tensor, *, side: int | None = None) -> Tensor:
         """The features that the classifier sees, shape (N, width)."""
-        pooled: Tensor = self._body.forward_head(self.features(image_NCHW), pre_logits=True)
+        pooled: Tensor = self._body.forward_head(self.features(image_NCHW, side=side), pre_logits=True)
         return pooled
 
     @property

@@ -17,6 +17,10 @@ SQUEEZE = 0.25
 """Width of the squeeze-excite bottleneck as a share of the block's input."""
 
 
+FEATURES = ("map",)
+"""What objectives find in it: maps of convolutions, or tokens."""
+
+
 def build(
     *,
     classes: int,

@@ -16,6 +16,10 @@ EXPANSION = 4
 """Output channels of a bottleneck block over its inner width."""
 
 
+FEATURES = ("map",)
+"""What objectives find in it: maps of convolutions, or tokens."""
+
+
 def build(
     *,
     classes: int,

@@ -16,6 +16,9 @@ from torch import nn
 
 from trainables.counts import Counts, Statistics
 
+FEATURES = ("map", "tokens")
+"""What objectives find in it, depending on the model: maps of convolutions, or tokens."""
+
 
 def build(
     *,

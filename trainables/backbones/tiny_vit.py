@@ -16,6 +16,10 @@ HEAD_WIDTH = 32
 """Channels of one attention head, in all published sizes."""
 
 
+FEATURES = ("tokens",)
+"""What objectives find in it: maps of convolutions, or tokens."""
+
+
 def build(
     *,
     classes: int,

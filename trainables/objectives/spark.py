@@ -1,0 +1,111 @@
+"""SparK: masked image modelling for convolutions; a network sees some patches, a decoder paints the others."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.deploy import Deployable, resize
+from trainables.freezing import freeze_unused
+from trainables.masked_convolution import masked as masked_network
+from trainables.masked_convolution import visible_at
+from trainables.plan import Batch
+from trainables.views import random_mask
+
+PAPER = "https://arxiv.org/abs/2301.03580"
+LABELS = False
+SUPPORTS = ("map",)
+
+
+def passes(**knobs: object) -> float:
+    """One masked image; the decoder's passes, which are not the backbone's, are not counted."""
+    del knobs
+    return 1.0
+
+
+def objective(network: Deployable, *, masked: float = 0.6, grid: int = 4, decoder_width: int = 32) -> nn.Module:
+    """Squared error of hidden patches, each normalised by its own mean and deviation.
+
+    Args:
+        network: of convolutions, with timm's ``forward_intermediates``; what follows its last map is frozen.
+        masked: share of the patches that is hidden.
+        grid: least number of patches to a side; more where the last map has more positions.
+        decoder_width: channels of the decoder.
+
+    Raises:
+        ValueError: the network has no maps, or layers that cannot be masked.
+    """
+    return _SparK(network, masked, grid, decoder_width)
+
+
+def patch_error(predicted_BCHW: Tensor, image_BCHW: Tensor, hidden_B1UU: Tensor) -> Tensor:
+    """Mean squared error at hidden pixels, against the image normalised within each patch."""
+    side, units = image_BCHW.shape[-1], hidden_B1UU.shape[-1]
+
+    def of_patch(x: Tensor) -> Tensor:
+        return F.interpolate(F.adaptive_avg_pool2d(x, units), size=(side, side), mode="nearest")
+
+    centred_BCHW = image_BCHW - of_patch(image_BCHW)
+    target_BCHW = centred_BCHW / (of_patch(centred_BCHW**2) + 1e-6).sqrt()
+    hidden_B1HW = F.interpolate(hidden_B1UU.float(), size=(side, side), mode="nearest")
+    error = (predicted_BCHW - target_BCHW) ** 2 * hidden_B1HW
+    return error.sum() / (hidden_B1HW.sum() * image_BCHW.shape[1])
+
+
+class _SparK(nn.Module):
+    def __init__(self, network: Deployable, share: float, grid: int, width: int) -> None:
+        super().__init__()
+        if not hasattr(network.network, "forward_intermediates"):
+            raise ValueError(f"objective 'spark' needs maps of several sizes, which {type(network.network)} has not")
+        self.network = network
+        freeze_unused(network, lambda image: self.maps(image, None))
+        with torch.no_grad():
+            training = network.training
+            channels = network.mean.shape[1]
+            image = torch.zeros(1, channels, network.resolution, network.resolution, device=network.mean.device)
+            network.eval()
+            maps = self.maps(image, None)
+            network.train(training)
+        self._share = share
+        self._units = max(maps[-1].shape[-1], min(grid, network.resolution))
+        self.tokens = nn.ParameterList([nn.Parameter(torch.zeros(each.shape[1])) for each in maps])
+        self.project = nn.ModuleList([nn.Conv2d(each.shape[1], width, 1) for each in maps])
+        self.mix = nn.ModuleList(
+            [nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()) for _ in maps]
+        )
+        self.paint = nn.Conv2d(width, channels, 3, padding=1)
+
+    def maps(self, image_BCHW: Tensor, visible_B1UU: Tensor | None) -> list[Tensor]:
+        """The last map of each size, finest first, of images in [0, 1] of which only some units are seen."""
+        x_BCHW = self._seen(image_BCHW)
+        if visible_B1UU is None:
+            last, all_maps = self.network.network.forward_intermediates(x_BCHW)  # type: ignore[operator]
+        else:
+            with masked_network(self.network.network, visible_B1UU):
+                shown_BCHW = x_BCHW * visible_at(visible_B1UU, *x_BCHW.shape[-2:])
+                last, all_maps = self.network.network.forward_intermediates(shown_BCHW)  # type: ignore[operator]
+        by_side = {each.shape[-1]: each for each in [*all_maps, last]}
+        return [by_side[side] for side in sorted(by_side, reverse=True)]
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The loss of this worker's images."""
+        image_BCHW = batch.image_BCHW
+        hidden_B1UU = random_mask(len(image_BCHW), self._units, self._share, generator).to(image_BCHW.device)
+        maps = self.maps(image_BCHW, ~hidden_B1UU)
+        painted: Tensor | None = None
+        for level in reversed(range(len(maps))):
+            filled = self.project[level](self._filled(maps[level], ~hidden_B1UU, self.tokens[level]))
+            if painted is not None:
+                filled = filled + F.interpolate(painted, size=filled.shape[-2:], mode="nearest")
+            painted = self.mix[level](filled)
+        assert painted is not None
+        target_BCHW = self._seen(image_BCHW)
+        full = F.interpolate(painted, size=target_BCHW.shape[-2:], mode="nearest")
+        return patch_error(self.paint(full), target_BCHW, hidden_B1UU)
+
+    def _seen(self, image_BCHW: Tensor) -> Tensor:
+        return resize((image_BCHW - self.network.mean) / self.network.std, self.network.resolution)
+
+    def _filled(self, map_BCHW: Tensor, visible_B1UU: Tensor, token_C: Tensor) -> Tensor:
+        """A learned token at hidden positions."""
+        visible_B1HW = visible_at(visible_B1UU, *map_BCHW.shape[-2:]) > 0
+        return torch.where(visible_B1HW, map_BCHW, token_C[:, None, None])
