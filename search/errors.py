@@ -3,6 +3,7 @@
 from search.config import ConfigError
 from search.executors.work import PlacementError
 from search.limits import UnreachableLimit
+from search.patience import StorageError
 from spaces.components import UnknownComponent
 from spaces.sampling import TooFewFeasible
 from trainables.checkpoint import CheckpointError
@@ -19,6 +20,7 @@ USER_ERRORS = (
     UnreachableLimit,
     TooFewFeasible,
     PlacementError,
+    StorageError,
     UnknownComponent,
     CheckpointError,
     DataError,

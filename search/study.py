@@ -1,5 +1,6 @@
 """The Optuna study: the single record of what happened. Resuming a run is reading it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -10,9 +11,11 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import ArgumentError
 
 from search.distributions import distribution
 from search.family import Epoch, TrialRecord
+from search.patience import StorageError, patiently
 from spaces.candidate import Candidate
 from spaces.space import Space
 from trainables.statistics import Statistics
@@ -139,7 +142,7 @@ class Study:
         try:
             opener = optuna.create_study if create else optuna.load_study
             options: dict[str, Any] = {"direction": "maximize", "load_if_exists": True} if create else {}
-            self.optuna = opener(study_name=name, storage=storage, **options)
+            self.optuna = patiently(lambda: opener(study_name=name, storage=storage, **options))
         except KeyError:
             raise FileNotFoundError(f"there is no study '{name}' in its storage") from None
         self._storage = self.optuna._storage
@@ -167,11 +170,22 @@ class Study:
                 "predicted": new.predicted,
             },
         )
-        trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
-        return _record(self._storage.get_trial(trial_id))
+        before = patiently(lambda: self._storage.get_n_trials(self._study_id))
+
+        def create() -> int:
+            # A storage that went away after it had written did so without telling: there is one writer, so look.
+            if self._storage.get_n_trials(self._study_id) > before:
+                return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, before)
+            return self._storage.create_new_trial(self._study_id, template_trial=trial)
+
+        trial_id = patiently(create)
+        return _record(patiently(lambda: self._storage.get_trial(trial_id)))
 
     def start(self, number: int) -> None:
         """Record that a trial runs; it may have run before."""
+        patiently(lambda: self._start(number))
+
+    def _start(self, number: int) -> None:
         trial = self._trial(number)
         if trial.state == TrialState.WAITING:
             self._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
@@ -184,6 +198,9 @@ class Study:
             reports: one an epoch.
             message: why it failed, if it did.
         """
+        return patiently(lambda: self._finish(number, reports, message))
+
+    def _finish(self, number: int, reports: tuple[Report, ...], message: str | None) -> Record:
         trial = self._trial(number)
         if not trial.state.is_finished():
             curve = [[report.epoch, report.accuracy, report.loss, report.seconds] for report in reports]
@@ -199,16 +216,16 @@ class Study:
 
     def records(self) -> list[Record]:
         """Every trial, by number."""
-        return [_record(trial) for trial in self.optuna.get_trials(deepcopy=False)]
+        return [_record(trial) for trial in patiently(lambda: self.optuna.get_trials(deepcopy=False))]
 
     def note(self, key: str, value: Any) -> None:
         """Keep a JSON value with the study."""
-        self.optuna.set_user_attr(key, value)
+        patiently(lambda: self.optuna.set_user_attr(key, value))
 
     @property
     def notes(self) -> Mapping[str, Any]:
         """What ``note`` kept."""
-        return self.optuna.user_attrs
+        return patiently(lambda: self.optuna.user_attrs)
 
     def _trial(self, number: int) -> FrozenTrial:
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
@@ -219,9 +236,19 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
     """The storage at a URL, or the journal file in the run's folder.
 
     A process that was killed in the middle of a write leaves an unfinished last line, which is cut off here.
+
+    Raises:
+        StorageError: the URL names no database, its driver is not installed, or it does not answer.
     """
     if url is not None:
-        return RDBStorage(url)
+        try:
+            # A connection is tried before use, since a server that was restarted has closed it.
+            return patiently(lambda: RDBStorage(url, engine_kwargs={"pool_pre_ping": True}), longest=30)
+        except (ArgumentError, ImportError) as error:
+            raise StorageError(
+                f"run.storage is '{_without_password(url)}', which cannot be opened ({' '.join(str(error).split())}); "
+                "it can be sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME with: pip install 'psycopg[binary]'"
+            ) from None
     journal = folder / JOURNAL
     if journal.exists():
         content = journal.read_bytes()
@@ -254,3 +281,7 @@ def _record(trial: FrozenTrial) -> Record:
         started=trial.datetime_start,
         finished=trial.datetime_complete,
     )
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)

@@ -1,0 +1,196 @@
+"""The study in databases: SQLite always, PostgreSQL where Debian's package and psycopg are installed."""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from search import patience
+from search.patience import StorageError, patiently
+from search.study import NewTrial, Study, open_storage
+from spaces import tiny
+from spaces.sampling import uniform
+from trainables.statistics import Statistics
+from trainables.trial import Report
+
+SPACE = tiny.space()
+CURVE = tuple(Report(epoch=epoch, accuracy=epoch / 10, loss=1.0, seconds=1.0) for epoch in (1, 2))
+
+
+def new(seed: int) -> NewTrial:
+    return NewTrial(
+        purpose="search",
+        round=0,
+        candidate=SPACE.decode(uniform(SPACE, 1, np.random.default_rng(seed)))[0],
+        statistics=Statistics(macs=1, params=1, activations=1, resolution=8),
+        epochs=2,
+        stop=2,
+        seed=seed,
+        predicted=None,
+    )
+
+
+def opened(url: str) -> Study:
+    return Study(name="s", storage=open_storage(Path(), url), space=SPACE, create=True)
+
+
+@contextlib.contextmanager
+def closing_storage(url: str) -> Iterator[Study]:
+    """The study, with its connections closed at the end, of whose leaving psycopg warns."""
+    storage = open_storage(Path(), url)
+    assert isinstance(storage, RDBStorage)
+    try:
+        yield Study(name="s", storage=storage, space=SPACE, create=True)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def gone(times: int) -> Any:
+    """A function that fails as a database that restarts does, then returns how often it was called."""
+    calls = 0
+
+    def act() -> int:
+        nonlocal calls
+        calls += 1
+        if calls <= times:
+            raise OperationalError("SELECT 1", {}, Exception("server closed the connection unexpectedly"))
+        return calls
+
+    return act
+
+
+def test_what_is_written_is_read_in_few_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    study = opened(url)
+    storage = open_storage(tmp_path, url)
+    assert isinstance(storage, RDBStorage)
+    counted = Study(name="s", storage=storage, space=SPACE, create=True)
+    writes: list[str] = []
+
+    @event.listens_for(storage.engine, "before_cursor_execute")
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if statement.startswith(("UPDATE", "INSERT")):
+            tables.add(statement.split()[1 if statement.startswith("UPDATE") else 2])
+
+    tables: set[str] = set()
+    event.listen(storage.engine, "commit", lambda connection: writes.append("commit") if tables else None)
+    record = counted.add(new(0))
+    counted.start(record.number)
+    counted.finish(record.number, CURVE)
+    # Commits of reading transactions count, too: what matters is that they do not grow with the parameters (21).
+    assert len(writes) <= 20, len(writes)
+    (read,) = study.records()
+    assert (read.state, read.reports, read.candidate) == (TrialState.COMPLETE, CURVE, new(0).candidate)
+
+
+def test_a_storage_that_is_away_for_a_while_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(patience.time, "sleep", waited.append)
+    assert patiently(gone(4)) == 5
+    assert waited == [0.2, 0.4, 0.8, 1.6]
+    with pytest.raises(StorageError, match=r"did not answer for 60 seconds \(.*server closed .* search resume"):
+        patiently(gone(1000), longest=60)
+
+
+def test_a_trial_whose_write_was_not_confirmed_is_not_added_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = opened(f"sqlite:///{tmp_path / 'study.db'}")
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+    create, fail = study._storage.create_new_trial, gone(1)
+
+    def unconfirmed(*arguments: Any, **keywords: Any) -> int:
+        number = create(*arguments, **keywords)
+        fail()
+        return number
+
+    monkeypatch.setattr(study._storage, "create_new_trial", unconfirmed)
+    assert [study.add(new(seed)).number for seed in (0, 1)] == [0, 1]
+    assert len(study.records()) == 2
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdb://user:secret@host/x"])
+def test_a_url_that_cannot_be_opened_is_one_sentence_without_its_password(url: str) -> None:
+    with pytest.raises(StorageError, match=r"run\.storage is .* it can be sqlite") as caught:
+        open_storage(Path(), url)
+    assert "secret" not in str(caught.value)
+
+
+@dataclass
+class Postgres:
+    """A server of Debian's package on a private port and folder; as root it runs as the user ``postgres``."""
+
+    binaries: Path
+    folder: Path
+    port: int
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+        return [*user, str(self.binaries / arguments[0]), *map(str, arguments[1:])]
+
+    def control(self, *arguments: str) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder}"
+        words = ("pg_ctl", "-D", self.folder / "data", "-w", "-l", self.folder / "log", "-o", options, *arguments)
+        subprocess.run(self.command(*words), check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://nars@127.0.0.1:{self.port}/postgres"
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("psycopg is not installed: pip install '.[cluster]'")
+    folder = Path(tempfile.gettempdir()) / f"nars-pg-{os.getpid()}"
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    if os.getuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    server = Postgres(found[-1].parent, folder, port)
+    try:
+        make = server.command("initdb", "-D", folder / "data", "-U", "nars", "-A", "trust")
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        server.control("start")
+        yield server
+    finally:
+        if (folder / "data" / "postmaster.pid").exists():
+            server.control("stop", "-m", "immediate")
+        shutil.rmtree(folder)
+
+
+def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres) -> None:
+    with closing_storage(postgres.url) as study:
+        for seed in range(3):
+            study.start(study.add(new(seed)).number)
+        study.finish(0, CURVE)
+        postgres.control("restart", "-m", "immediate")
+        study.finish(1, CURVE)
+        postgres.control("restart", "-m", "fast")
+        study.finish(2, (), "training failed")
+        study.add(new(3))
+    with closing_storage(postgres.url) as again:
+        states = [record.state for record in again.records()]
+    assert states == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL, TrialState.WAITING]
