@@ -163,17 +163,17 @@ class Experiment:
         self._progress.say(
             f"round {round_}: Kendall tau of the {self._config.search.watched} on held-out trials {figures['tau']:.2f} "
             f"({figures['tau_without_pretraining']:.2f} without pretraining); "
-            f"candidates stop at epoch {figures['stop_epoch']}"
+            f"candidates are compared at epoch {figures['stop_epoch']}"
         )
 
     def _tau_of_proposals(self) -> float:
         """Kendall tau between what was predicted of all proposals before they were trained and what they reached."""
         search = self._trials.of("search")
-        decisive = self._trials.decisive_epoch(search)
+        ended = [record for record in search if record.is_finished and record.message is None]
         pairs = [
-            (record.predicted[0], record.accuracy_at(decisive))
-            for record in search
-            if record.is_finished and record.predicted is not None and record.reports
+            (record.predicted[0], score)
+            for record, score in zip(ended, self._trials.scores(ended, search), strict=True)
+            if record.predicted is not None and score is not None
         ]
         return float(kendalltau(*zip(*pairs, strict=True)).statistic) if len(pairs) > 1 else math.nan
 

@@ -10,6 +10,7 @@ from search.executors.work import Outcome
 from search.fidelity import stop_epoch
 from search.problem import Observations
 from search.setting import Setting
+from search.stopping import Stopping, audited
 from search.study import Job, NewTrial, Purpose, Record, Study
 from spaces.space import Codes
 from trainables.trial import Report
@@ -44,6 +45,8 @@ class Trials:
         self.setting, self.study, self._listener = setting, study, listener
         self.records = {record.number: record for record in study.records()}
         self._waiting = deque(record.number for record in self.records.values() if not record.is_finished)
+        by_regret = setting.config.search.stopping == "regret"
+        self._stopping = Stopping(setting, list(self.records.values())) if by_regret else None
 
     def of(self, purpose: Purpose) -> list[Record]:
         """Records of a purpose, by number."""
@@ -88,13 +91,17 @@ class Trials:
 
     def reported(self, number: int, report: Report) -> bool:
         """Pass an epoch on; returns whether the trial goes on."""
-        self._listener.reported(self.records[number], report)
-        return report.epoch < self.records[number].stop
+        record = self.records[number]
+        self._listener.reported(record, report)
+        goes_on = self._stopping is None or self._stopping.goes_on(record, report)
+        return goes_on and report.epoch < record.stop
 
     def ended(self, outcome: Outcome) -> None:
         """Record the end of a trial and drop its checkpoint, which nobody needs any more."""
         record = self.study.finish(outcome.number, outcome.reports, outcome.message)
         self.records[outcome.number] = record
+        if self._stopping is not None:
+            self._stopping.end(record)
         self.setting.place.checkpoint(outcome.number).delete()
         self._listener.ended(record)
 
@@ -104,27 +111,43 @@ class Trials:
         return [[report.accuracy for report in record.reports] for record in records if len(record.reports) == full]
 
     def observations(self, records: Sequence[Record]) -> Observations:
-        """What a predictor may learn from: the accuracy of each ended trial at the epoch that decides ranks.
+        """What a predictor may learn from: the score of each ended trial.
 
         A failed trial counts as the worst that was seen: its candidate is known to be bad, not unknown.
         """
         ended = [record for record in records if record.is_finished]
-        decisive = self.decisive_epoch(records)
-        scores = [record.accuracy_at(decisive) if record.message is None else None for record in ended]
+        scores = self.scores(ended, records)
         worst = min((score for score in scores if score is not None), default=0.0)
         return Observations(
             codes_ND=self.setting.space.encode([record.candidate for record in ended]),
             score_N=np.array([worst if score is None else score for score in scores], dtype=float),
         )
 
+    def scores(self, ended: Sequence[Record], known: Sequence[Record]) -> list[float | None]:
+        """Accuracies of ended trials that can be compared with each other; None for a failed trial.
+
+        Under the paper's rule those at the epoch that decides ranks, by what the trials ``known`` showed; under the
+        regret rule those at the end of the schedule, which are forecast for the trials that were stopped.
+        """
+        stopping = self._stopping
+        if stopping is not None:
+            return [stopping.score(record) if record.message is None else None for record in ended]
+        decisive = self.decisive_epoch(known)
+        return [record.accuracy_at(decisive) if record.message is None else None for record in ended]
+
     def decisive_epoch(self, records: Sequence[Record]) -> int:
-        """The epoch after which candidates stop, by what these trials showed."""
+        """The epoch at which all candidates may be compared and stop, by what these trials showed.
+
+        Under the regret rule there is none before the last: each candidate stops when its own time has come.
+        """
         search = self.setting.config.search
+        if self._stopping is not None:
+            return search.epochs
         return stop_epoch(self.curves(records), search.epochs, search.rank_correlation, search.coefficient)
 
 
 class Stage1:
-    """Proposes rounds of candidates: the first space-filling and trained in full, the others chosen by the sampler.
+    """Proposes rounds of candidates: the first space-filling, the others chosen by the sampler.
 
     Rounds are recorded as a whole before their first trial starts, so a killed run goes on with the same candidates;
     a round whose recording was cut off is proposed again from what was known before it.
@@ -185,7 +208,7 @@ class Stage1:
         config = self._trials.setting.config
 
         def stop(number: int) -> int:
-            audited = np.random.default_rng([config.seed, number]).random() < config.search.audit
-            return config.search.epochs if audited else decisive
+            in_full = audited(config.seed, number, config.search.audited)
+            return config.search.epochs if in_full else decisive
 
         return stop
