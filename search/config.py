@@ -57,18 +57,11 @@ class SpaceSection(Section):
 
 
 class LimitsSection(Section):
-    """Hard limits that every trained candidate meets: multiply-accumulates, parameters, output elements, milliseconds.
-
-    Attributes:
-        max_latency_ms: of one image, predicted by a model of a device (``search.device``).
-        latency_file: the device's measurements; without it this machine is measured, once per run.
-    """
+    """Hard limits that every trained candidate meets: multiply-accumulates, parameters, output elements."""
 
     max_macs: Amount | None = None
     max_params: Amount | None = None
     max_activations: Amount | None = None
-    max_latency_ms: Amount | None = None
-    latency_file: str | None = None
 
 
 class SearchSection(Section):
@@ -76,21 +69,16 @@ class SearchSection(Section):
 
     Attributes:
         trials: candidates to train.
-        initial: how many of them before the predictor chooses; trained in full under the paper's rule.
+        initial: how many of them before the predictor chooses; trained in full.
         batch: candidates proposed together.
         epochs: length of the schedule of a candidate.
         sampler: file in ``search/samplers``, or one of Optuna's.
         predictor: file in ``predictors``, fitted to all trials for each round of proposals.
         watched: predictor whose rank agreement on held-out trials is measured each round with and without pretraining.
         pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
-        stopping: ``paper`` stops all candidates at one epoch, at which ranks are decided; ``regret`` stops each as soon
-            as what the stopped ones could still have brought is worth less than the tolerance.
-        regret: the tolerance of ``regret``: expected loss of the best, as a share of its distance from the median.
-        rank_correlation: the threshold of ``paper``: the first epoch whose correlation with the final ranks reaches
-            it is where candidates stop.
+        rank_correlation: a candidate stops at the first epoch whose correlation with the final ranks reaches this.
         coefficient: which rank correlation.
-        audit: share of candidates that are trained in full whatever the rule says, to re-check it; by default 0.125
-            under ``paper`` and none under ``regret``, which does without.
+        audit: share of later candidates that are still trained in full, to re-check the stopping epoch.
     """
 
     trials: int = Field(default=100, ge=4)
@@ -101,16 +89,9 @@ class SearchSection(Section):
     predictor: str = "blend"
     watched: str = "mlp"
     pretrain: int = Field(default=5000, ge=0)
-    stopping: Literal["paper", "regret"] = "paper"
-    regret: float = Field(default=0.01, gt=0, le=1)
     rank_correlation: Share = 0.92
     coefficient: Literal["kendall", "spearman"] = "spearman"
-    audit: float | None = Field(default=None, ge=0, le=1)
-
-    @property
-    def audited(self) -> float:
-        """Share of candidates that are trained in full whatever the rule says."""
-        return self.audit if self.audit is not None else 0.125 if self.stopping == "paper" else 0.0
+    audit: float = Field(default=0.125, ge=0, le=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

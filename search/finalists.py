@@ -17,10 +17,12 @@ from search.quality import Learner
 from search.setting import Setting
 from search.stage1 import Trials, training_seed
 from search.study import Job
+from spaces import components
 from spaces.candidate import Candidate
 from spaces.encoding import encode
 from spaces.space import Codes
 from trainables.family import FinalJob, network_of
+from trainables.plan import Stage
 from trainables.trial import Report, scores
 
 
@@ -131,11 +133,15 @@ def final_jobs(setting: Setting, candidates: Sequence[Candidate]) -> list[FinalJ
             epochs=family.epochs,
             seed=training_seed(seed, 1_000_000 + repeat),
             teachers=teachers,
+            objective=family.objective,
+            top_k=family.top_k if family.stored_targets else None,
             distillation_weight=family.distillation_weight,
             label_weight=family.label_weight,
             temperature=family.temperature,
         )
 
+    if family.stored_targets:
+        candidates = list(dict.fromkeys(with_views_of(candidates[-1], candidate) for candidate in candidates))
     repeats = range(family.seeds)
     if isinstance(family.teachers, list):
         return [job(each, repeat, tuple(family.teachers)) for each in candidates for repeat in repeats]
@@ -144,6 +150,20 @@ def final_jobs(setting: Setting, candidates: Sequence[Candidate]) -> list[FinalJ
     # The first training of each teaches, so that whoever is taught does not depend on the number of seeds.
     teachers = tuple(teaching[:: family.seeds])
     return teaching + [job(other, repeat, teachers) for other in candidates[:split] for repeat in repeats]
+
+
+def with_views_of(leader: Candidate, candidate: Candidate) -> Candidate:
+    """The candidate with the leader's batch size and batch transforms: what decides which views of images it sees."""
+
+    def decides(address: str) -> bool:
+        ingredient = address.partition(".")[0]
+        return ingredient == "batch" or components.load(components.INGREDIENTS, ingredient).STAGE is Stage.BATCH
+
+    own = {address: value for address, value in candidate.recipe.items() if not decides(address)}
+    views = {address: value for address, value in leader.recipe.items() if decides(address)}
+    order = {address: position for position, address in enumerate((*leader.recipe, *candidate.recipe))}
+    recipe = dict(sorted({**own, **views}.items(), key=lambda item: order[item[0]]))
+    return replace(candidate, recipe=recipe)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,7 @@ def prepare(config: Config) -> Setting:
     except ValueError as error:
         raise ConfigError(f"space.restrict: {error}") from error
     check_readers(space)
+    _check_family_objective(config.family.objective)
     splits = load_source(config.data.source, config.data.keywords)
     shape = {"classes": len(splits.classes), "channels": splits.channels}
 
@@ -117,6 +118,14 @@ def check_readers(space: Space) -> None:
             unread.append(f"'recipe.{address}' needs that keyword in trainables/recipe/{ingredient}.py")
     if unread:
         raise ConfigError(f"nothing can train space '{space.name}': {'; '.join(unread)}")
+
+
+def _check_family_objective(name: str) -> None:
+    """The family's objective exists and compares a network with a teacher."""
+    every = components.names(components.OBJECTIVES)
+    fit = [each for each in every if "teacher" in _keywords(components.OBJECTIVES, each, "objective")]
+    if name not in fit:
+        raise ConfigError(f"family.objective is '{name}'; it needs one with a teacher: {', '.join(fit)}")
 
 
 def _keywords(kind: components.Kind, name: str, function: str) -> Mapping[str, Parameter]:

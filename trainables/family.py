@@ -11,6 +11,7 @@ from spaces.candidate import Candidate
 from trainables.checkpoint import Checkpoint
 from trainables.deploy import Deployable
 from trainables.splits import Splits
+from trainables.stored_targets import StoredTeacher
 from trainables.teachers import Ensemble, load_teacher
 from trainables.trial import Report, Task, trained, trial
 from trainables.world import World
@@ -31,6 +32,7 @@ class FinalJob:
         distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
+        top_k: class probabilities of the teachers that are kept on disk for each view; None asks them anew each time.
     """
 
     name: str
@@ -42,6 +44,7 @@ class FinalJob:
     distillation_weight: float = 0.8
     label_weight: float = 0.2
     temperature: float = 1.0
+    top_k: int | None = None
 
     @property
     def task(self) -> Task:
@@ -70,7 +73,9 @@ def teacher_of(job: FinalJob, splits: Splits, folder: Path) -> torch.nn.Module:
         load_teacher(teacher, splits) if isinstance(teacher, str) else network_of(teacher, splits, folder)
         for teacher in job.teachers
     ]
-    network = networks[0] if len(networks) == 1 else Ensemble(networks)
+    network: torch.nn.Module = networks[0] if len(networks) == 1 else Ensemble(networks)
+    if job.top_k is not None:
+        network = StoredTeacher(network, folder / "targets", top_k=job.top_k)
     return network.eval().requires_grad_(False)
 
 
@@ -87,14 +92,17 @@ def train_family(
     A teacher must stand before its pupils.
     """
     for job in jobs:
-        task = job.task
+        task, teacher = job.task, None
         if job.teachers:
+            teacher = teacher_of(job, splits, folder).to(device or torch.device("cpu"))
             knobs: dict[str, Any] = {
-                "teacher": teacher_of(job, splits, folder).to(device or torch.device("cpu")),
+                "teacher": teacher,
                 "distillation_weight": job.distillation_weight,
                 "label_weight": job.label_weight,
                 "temperature": job.temperature,
             }
             task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed, objective=job.objective, knobs=knobs)
         for report in trial(task, splits, checkpoint=checkpoint_of(job, folder), world=world, device=device):
+            if isinstance(teacher, StoredTeacher):
+                teacher.flush()
             yield job.name, report

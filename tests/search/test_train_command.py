@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from search.__main__ import main
-from search.config import parse
-from search.finalists import final_jobs
+from search.config import ConfigError, parse
+from search.finalists import final_jobs, with_views_of
 from search.setting import prepare
 from spaces.sampling import uniform
 
@@ -154,3 +154,22 @@ def test_a_damaged_member_is_not_trained(taught: Path, tmp_path: Path, capsys: p
     (copy / "teacher-1" / "config.json").write_text("{}")
     assert main(["train", str(copy), "--to", str(tmp_path / "to")]) == 2
     assert "teacher-1" in capsys.readouterr().err
+
+
+def test_members_that_share_targets_see_the_leaders_views_and_keep_the_rest(tmp_path: Path) -> None:
+    space = prepare(parse(configuration(tmp_path).read_text())).space
+    leader, *others = space.decode(uniform(space, 12, np.random.default_rng(0)))
+    shared = [with_views_of(leader, other) for other in others]
+    space.encode(shared)  # they are candidates of the space
+    for before, after in zip(others, shared, strict=True):
+        assert after.architecture == before.architecture
+        for ingredient, origin in (("batch.", leader), ("augment.", leader), ("optimizer.", before), ("ema.", before)):
+            assert {a: v for a, v in after.recipe.items() if a.startswith(ingredient)} == {
+                a: v for a, v in origin.recipe.items() if a.startswith(ingredient)
+            }
+
+
+def test_an_objective_without_a_teacher_is_refused(tmp_path: Path) -> None:
+    text = configuration(tmp_path).read_text().replace("family: {", "family: {objective: supervised, ")
+    with pytest.raises(ConfigError, match="family.objective is 'supervised'; it needs one with a teacher: dist, "):
+        prepare(parse(text))

@@ -1,0 +1,59 @@
+"""What objectives with a teacher share: both networks see one batch, and labels may have a part in the loss."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.plan import Batch
+
+Divergence = Callable[[Tensor, Tensor], Tensor]
+"""From the student's and the teacher's scores, both of shape (B, K), to a mean over the batch."""
+
+
+class Taught(nn.Module):
+    """``distillation_weight`` divergence(student, teacher) + ``label_weight`` cross-entropy.
+
+    At a weight of zero its term is not computed, so that images without labels need no targets.
+
+    Args:
+        network: the student.
+        teacher: in evaluation mode, with the same classes; neither trained nor kept in checkpoints.
+        divergence: compares scores.
+        distillation_weight, label_weight: of the two terms.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        teacher: nn.Module,
+        divergence: Divergence,
+        *,
+        distillation_weight: float,
+        label_weight: float,
+    ) -> None:
+        super().__init__()
+        if min(distillation_weight, label_weight) < 0 or not distillation_weight + label_weight > 0:
+            raise ValueError(
+                f"weights of teacher and labels are at least 0 and not both 0, given {distillation_weight} and "
+                f"{label_weight}"
+            )
+        self.network = network
+        self._teacher = (teacher,)  # in a tuple, so that it is no submodule: it keeps its mode and is not saved
+        self._divergence = divergence
+        self._weights = (distillation_weight, label_weight)
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The loss; draws nothing."""
+        del generator
+        score_BK = self.network(batch.image_BCHW)
+        loss: Tensor = score_BK.new_zeros(())
+        distilled, labelled = self._weights
+        if distilled:
+            with torch.no_grad():
+                teacher_BK = self._teacher[0](batch.image_BCHW)
+            loss = loss + distilled * self._divergence(score_BK, teacher_BK)
+        if labelled:
+            loss = loss + labelled * F.cross_entropy(score_BK, batch.target_BK)
+        return loss
