@@ -48,7 +48,7 @@ class Setting:
             gpus=run.gpus,
             retries=run.retries,
             address=self.config.ray.address,
-            checkpoints=run.checkpoints,
+            checkpoints=None if run.checkpoints is None else f"{run.checkpoints.rstrip('/')}/{self.config.name}",
             checkpoint_quota=None if run.checkpoint_quota is None else int(run.checkpoint_quota),
             verbose=self.verbose,
         )
