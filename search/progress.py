@@ -3,6 +3,8 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 
 from rich.console import Console, Group
@@ -37,10 +39,12 @@ class Progress:
     Attributes:
         budgets: of the family, tightest first.
         console: where to show; a live display if it is a terminal.
+        log: file to which every line is added with its time of day, whatever the console shows.
     """
 
     budgets: Sequence[Limits]
     console: Console
+    log: Path | None = None
     _stage: str = "starting"
     _done: int = 0
     _total: int = 0
@@ -70,6 +74,9 @@ class Progress:
     def say(self, line: str) -> None:
         """One line, with the time since the start."""
         self._last = line
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {line}\n")
         if self._live is None:
             self.console.print(
                 f"{duration(time.monotonic() - self._began):>7}  {line}", highlight=False, soft_wrap=True

@@ -10,6 +10,7 @@ from search.run_command import carry_out, saved, show
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``resume``."""
     parser.add_argument("run", type=Path, help="folder of the run, such as runs/digits")
+    parser.add_argument("--verbose", action="store_true", help="let Ray write to the terminal, too")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -18,4 +19,4 @@ def run(arguments: argparse.Namespace) -> None:
     if (config.folder / "family" / "family.json").exists():
         show(load_family(config.folder / "family"), config)
         return
-    carry_out(config)
+    carry_out(config, verbose=arguments.verbose)

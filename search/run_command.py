@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +24,7 @@ from search.progress import Progress, amount
 from search.setting import prepare
 from search.study import Study, open_storage
 from search.warm_start import check_unchanged, gather, keep, kept
+from trainables.checkpoint import drop_all_but
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray-address", help="a running Ray cluster to join ('auto' finds it), in place of 'ray.address'"
     )
+    parser.add_argument("--verbose", action="store_true", help="let Ray write to the terminal, too")
     parser.add_argument(
         "--warm-start",
         type=lambda text: [Path(part) for part in text.split(",") if part],
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         if (config.folder / "family" / "family.json").exists():
             show(load_family(config.folder / "family"), config)
             return
-    carry_out(config, warm_start=arguments.warm_start)
+    carry_out(config, warm_start=arguments.warm_start, verbose=arguments.verbose)
 
 
 def saved(folder: Path) -> Config:
@@ -86,14 +89,18 @@ def carry_out(
     work: Callable[[Experiment], Family] = Experiment.carry_out,
     to: Path | None = None,
     warm_start: Sequence[Path] = (),
+    verbose: bool = False,
 ) -> Family:
     """Do what is left of a run, or other ``work`` on it that writes a family ``to`` a folder, and show the family.
 
-    A new run may start from earlier ones (``warm_start``); what it takes from them stays with it.
+    A new run may start from earlier ones (``warm_start``); what it takes from them stays with it. If ``verbose``, Ray
+    writes to the terminal.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    setting = prepare(config)
+    if verbose:  # Ray reads it when it is imported; a pattern here hides what it says of lost processes
+        os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = ""
+    setting = replace(prepare(config), verbose=verbose)
     console = Console()
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
@@ -103,10 +110,13 @@ def carry_out(
         taken = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
         console.print(f"warm start: {taken} fit this space", highlight=False, soft_wrap=True)
     began = time.monotonic()
-    with _alone(config.folder), _terminated_is_interrupted(), Progress(setting.problem.budgets, console) as progress:
+    progress = Progress(setting.problem.budgets, console, log=config.folder / "search.log")
+    with _alone(config.folder), _terminated_is_interrupted(), progress:
         study = Study(
             name=config.name, storage=open_storage(config.folder, config.run.storage), space=setting.space, create=True
         )
+        running = {Path(setting.place.checkpoint(r.number).path).name for r in study.records() if not r.is_finished}
+        drop_all_but(setting.place.checkpoint_folder, running)
         family = work(Experiment(setting, study, progress))
     show(family, config, to)
     console.print(f"{time.monotonic() - began:.0f} seconds in this process", highlight=False)

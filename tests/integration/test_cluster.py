@@ -1,0 +1,109 @@
+"""Executors on a real Ray: the same jobs give the same reports everywhere, whoever is lost."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.executors import serial
+from search.executors.work import PlacementError
+from tests.integration.processes import children
+from tests.search.executors.jobs import EPOCHS, Heard, carry_out, hopeless, jobs, place
+from trainables.checkpoint import CheckpointError
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+"""Ray warns of files that it leaves open, which is not ours to mend."""
+
+ray_train = pytest.importorskip("search.executors.ray_train")
+ray_tune = pytest.importorskip("search.executors.ray_tune")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Heard:
+    given = jobs()
+    given[1] = hopeless(given[1])
+    with serial.Executor(place(tmp_path_factory.mktemp("serial"))) as executor:
+        return carry_out(executor, given, ended_early=2)
+
+
+@pytest.mark.parametrize("module", ["ray_tune", "ray_train"])
+def test_ray_gives_the_same_reports_as_the_serial_executor(module: str, reference: Heard, tmp_path: Path) -> None:
+    given = jobs()
+    given[1] = hopeless(given[1])
+    with globals()[module].Executor(place(tmp_path)) as executor:
+        heard = carry_out(executor, given, ended_early=2)
+        assert not carry_out(executor, []).outcomes
+    assert heard.curves == reference.curves
+    assert "training loss is" in str(heard.outcomes[1].message)
+    assert len(heard.reports) == len({(number, report.epoch) for number, report in heard.reports})
+
+
+def test_two_workers_give_the_loss_of_one_at_the_same_global_batch(tmp_path: Path) -> None:
+    """Not to the last digit: each worker sums its half, and batch statistics are each worker's own on CPUs."""
+    given = jobs(3)
+    alone = carry_out(serial.Executor(place(tmp_path / "one")), given)
+    with ray_train.Executor(place(tmp_path / "two", workers_per_trial=2)) as executor:
+        together = carry_out(executor, given)
+    for number in alone.curves:
+        losses = [[loss for _, _, loss in heard.curves[number]] for heard in (alone, together)]
+        assert np.allclose(*losses, rtol=0.15), (number, losses)
+
+
+class Killer:
+    """Listens as ``Heard`` does and kills a worker of Ray Train with each of the first reports of an epoch."""
+
+    def __init__(self, kills: int) -> None:
+        self.heard, self.left = Heard(), kills
+
+    def report(self, number: int, report: object) -> bool:
+        if self.left:
+            self.left -= 1
+            workers = [pid for pid, words in children(os.getpid()) if "RayTrainWorker" in words]
+            assert workers, "no process of a worker was found"
+            os.kill(workers[-1], signal.SIGKILL)
+        return self.heard.report(number, report)  # type: ignore[arg-type]
+
+
+def run_with(killer: Killer, executor: serial.Executor, count: int) -> None:
+    left = iter(jobs(count))
+    executor.run(lambda: next(left, None), killer.report, killer.heard.outcome)
+
+
+def test_a_lost_worker_costs_no_trial(reference: Heard, tmp_path: Path) -> None:
+    killer = Killer(1)
+    with ray_train.Executor(place(tmp_path)) as executor:
+        run_with(killer, executor, 1)
+    assert killer.heard.curves[0] == reference.curves[0]
+    assert len(killer.heard.reports) == EPOCHS
+
+
+def test_a_trial_that_kills_its_worker_is_given_up(tmp_path: Path) -> None:
+    """It dies with its first report, which is heard once; then before every later one."""
+    with ray_train.Executor(place(tmp_path, retries=0, concurrent=1)) as executor:
+        killer = Killer(1)
+        run_with(killer, executor, 2)
+    assert "lost more often than run.retries allows" in str(killer.heard.outcomes[0].message)
+    assert killer.heard.outcomes[1].message is None
+
+
+@pytest.mark.parametrize("module", ["ray_tune", "ray_train"])
+def test_a_quota_that_binds_is_one_sentence(module: str, tmp_path: Path) -> None:
+    run: Callable[[], object] = lambda: carry_out(executor, jobs(1))  # noqa: E731
+    with (
+        globals()[module].Executor(place(tmp_path, checkpoint_quota=10)) as executor,
+        pytest.raises(CheckpointError, match=r"run\.checkpoint_quota is 10"),
+    ):
+        run()
+
+
+def test_what_can_never_be_placed_ends_at_once(tmp_path: Path) -> None:
+    with pytest.raises(PlacementError, match=r"a trial with 64 worker\(s\) needs 64 CPU, but the cluster has"):
+        ray_train.Executor(place(tmp_path, workers_per_trial=64)).__enter__()
+
+
+def test_a_tune_trial_has_one_process(tmp_path: Path) -> None:
+    with pytest.raises(PlacementError, match=r"use run\.executor: ray_train"):
+        ray_tune.Executor(place(tmp_path, workers_per_trial=2))
