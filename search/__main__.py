@@ -18,6 +18,7 @@ COMMANDS = {
     "export": ("search.export_command", "copy a run's family elsewhere, with 8-bit copies and what they lose"),
     "report": ("search.report_command", "write the report of a run again and print its family"),
     "replay": ("search.replay_command", "play samplers over recorded trials, or export a run as such a table"),
+    "fidelity": ("search.fidelity_command", "compare stopping rules on recorded learning curves"),
     "spaces": ("search.spaces_command", "list the spaces, or show one and some of its candidates"),
 }
 """Module (with ``add_arguments`` and ``run``) and summary of each command; only the one asked for is imported."""

@@ -314,3 +314,10 @@ def summary(played: pd.DataFrame) -> pd.DataFrame:
     grouped = by_task.groupby("rule", sort=False)
     table = grouped.mean().join(grouped.sem(), rsuffix="_stderr")
     return table[[column for measure in measures for column in (measure, f"{measure}_stderr")]]
+
+
+def compare(played: pd.DataFrame, rule: str) -> dict[str, tuple[float, float]]:
+    """Regret of a rule minus that of each other on the same trials: mean and standard error over tasks."""
+    by_task = played.pivot_table(index="task", columns="rule", values="regret")
+    differences = {other: by_task[rule] - by_task[other] for other in by_task.columns if other != rule}
+    return {other: (float(by.mean()), float(by.sem())) for other, by in differences.items()}
