@@ -57,11 +57,18 @@ class SpaceSection(Section):
 
 
 class LimitsSection(Section):
-    """Hard limits that every trained candidate meets: multiply-accumulates, parameters, output elements."""
+    """Hard limits that every trained candidate meets: multiply-accumulates, parameters, output elements, milliseconds.
+
+    Attributes:
+        max_latency_ms: of one image, predicted by a model of a device (``search.device``).
+        latency_file: the device's measurements; without it this machine is measured, once per run.
+    """
 
     max_macs: Amount | None = None
     max_params: Amount | None = None
     max_activations: Amount | None = None
+    max_latency_ms: Amount | None = None
+    latency_file: str | None = None
 
 
 class SearchSection(Section):
@@ -69,16 +76,21 @@ class SearchSection(Section):
 
     Attributes:
         trials: candidates to train.
-        initial: how many of them before the predictor chooses; trained in full.
+        initial: how many of them before the predictor chooses; trained in full under the paper's rule.
         batch: candidates proposed together.
         epochs: length of the schedule of a candidate.
         sampler: file in ``search/samplers``, or one of Optuna's.
         predictor: file in ``predictors``, fitted to all trials for each round of proposals.
         watched: predictor whose rank agreement on held-out trials is measured each round with and without pretraining.
         pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
-        rank_correlation: a candidate stops at the first epoch whose correlation with the final ranks reaches this.
+        stopping: ``paper`` stops all candidates at one epoch, at which ranks are decided; ``regret`` stops each as soon
+            as what the stopped ones could still have brought is worth less than the tolerance.
+        regret: the tolerance of ``regret``: expected loss of the best, as a share of its distance from the median.
+        rank_correlation: the threshold of ``paper``: the first epoch whose correlation with the final ranks reaches
+            it is where candidates stop.
         coefficient: which rank correlation.
-        audit: share of later candidates that are still trained in full, to re-check the stopping epoch.
+        audit: share of candidates that are trained in full whatever the rule says, to re-check it; by default 0.125
+            under ``paper`` and none under ``regret``, which does without.
     """
 
     trials: int = Field(default=100, ge=4)
@@ -89,9 +101,16 @@ class SearchSection(Section):
     predictor: str = "blend"
     watched: str = "mlp"
     pretrain: int = Field(default=5000, ge=0)
+    stopping: Literal["paper", "regret"] = "paper"
+    regret: float = Field(default=0.01, gt=0, le=1)
     rank_correlation: Share = 0.92
     coefficient: Literal["kendall", "spearman"] = "spearman"
-    audit: float = Field(default=0.125, ge=0, le=1)
+    audit: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def audited(self) -> float:
+        """Share of candidates that are trained in full whatever the rule says."""
+        return self.audit if self.audit is not None else 0.125 if self.stopping == "paper" else 0.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -117,6 +136,10 @@ class FamilySection(Section):
         stored_targets: whether the teachers' answers are kept on disk and reused; all members then have the
             augmentation, mixing and batch size of the largest, so that they see the same views.
         top_k: class probabilities that are kept for a view.
+        objective: file in ``trainables/objectives`` that compares a network with its teachers.
+        stored_targets: whether the teachers' answers are kept on disk and reused; all members then have the
+            augmentation, mixing and batch size of the largest, so that they see the same views.
+        top_k: class probabilities that are kept for a view.
         distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
@@ -129,6 +152,9 @@ class FamilySection(Section):
     epochs: int = Field(default=30, ge=1)
     seeds: int = Field(default=1, ge=1)
     teachers: Annotated[int, Field(ge=0)] | Annotated[list[str], Field(min_length=1)] = 1
+    objective: str = "distillation"
+    stored_targets: bool = False
+    top_k: int = Field(default=10, ge=1)
     objective: str = "distillation"
     stored_targets: bool = False
     top_k: int = Field(default=10, ge=1)

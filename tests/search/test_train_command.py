@@ -171,5 +171,5 @@ def test_members_that_share_targets_see_the_leaders_views_and_keep_the_rest(tmp_
 
 def test_an_objective_without_a_teacher_is_refused(tmp_path: Path) -> None:
     text = configuration(tmp_path).read_text().replace("family: {", "family: {objective: supervised, ")
-    with pytest.raises(ConfigError, match="family.objective is 'supervised'; it needs one with a teacher: dist, "):
+    with pytest.raises(ConfigError, match=r"family\.objective is .supervised.; it needs one with a teacher: dist, "):
         prepare(parse(text))
