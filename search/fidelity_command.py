@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from search.errors import UsageError
-from search.replay_fidelity import RULES, compare, replay, summary
+from search.replay_fidelity import compare, replay, summary
+from search.replay_rules import RULES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
