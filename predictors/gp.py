@@ -167,6 +167,8 @@ class Model:
         rows: the posterior is exact up to this number of rows; of more it takes the best half, and the rest evenly down
             the ranks, so that time and memory stay bounded (O(rows^2)).
         learning_rows: as ``rows``, for learning hyperparameters, with no preference for the best.
+        unit: of predictions: that of the scores, or the learning scale of ``predictors.targets``, on which a difference
+            means the same wherever it lies. Scores are given as they are in both cases.
 
     Raises:
         ValueError: an option outside its range.
@@ -180,12 +182,14 @@ class Model:
         refit: Literal["always", "grown"] = "always",
         rows: int = 1000,
         learning_rows: int = 250,
+        unit: Literal["score", "target"] = "score",
     ) -> None:
-        if refit not in ("always", "grown") or rows < 2 or learning_rows < 2:
+        if refit not in ("always", "grown") or rows < 2 or learning_rows < 2 or unit not in ("score", "target"):
             raise ValueError(
-                f"gp: refit is always or grown, rows and learning_rows are >= 2; given {refit}, {rows}, {learning_rows}"
+                "gp: refit is always or grown, rows and learning_rows are >= 2, unit is score or target; "
+                f"given {refit}, {rows}, {learning_rows}, {unit}"
             )
-        self.layout, self.refit, self.rows, self.learning_rows = layout, refit, rows, learning_rows
+        self.unit, self.layout, self.refit, self.rows, self.learning_rows = unit, layout, refit, rows, learning_rows
         self._pool: Scaler | None = None
         self._learnt: tuple[bytes, Hyperparameters] | None = None
         self._posterior: Posterior | None = None
@@ -216,7 +220,10 @@ class Model:
         mean_N, std_N = posterior(inputs(self.layout, x_NF, self._scaler(self._raw(x_NF, s_NK))))
         noise = np.exp(posterior.at.noise)
         wide_N = self._inflation * np.sqrt(std_N**2 + STRUCTURE * noise)
-        return self.targets.prediction(mean_N, wide_N, float(self._inflation * np.sqrt((1.0 - STRUCTURE) * noise)))
+        seeds = float(self._inflation * np.sqrt((1.0 - STRUCTURE) * noise))
+        if self.unit == "target":
+            return Prediction(mean_N=mean_N, std_N=wide_N, noise_std=seeds)
+        return self.targets.prediction(mean_N, wide_N, seeds)
 
     @property
     def posterior(self) -> Posterior:

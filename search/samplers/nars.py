@@ -78,7 +78,7 @@ class Sampler(BaseSampler):
         self._supply = Supply(problem)
         self._predictor, self._learn = predictor, learn
         self._model = components.load(components.PREDICTORS, predictor).Model
-        self._options: dict[str, Any] = {"refit": "grown", "rows": MOST} if predictor == "gp" else {}
+        self._options: dict[str, Any] = {"refit": "grown", "rows": MOST, "unit": "target"} if predictor == "gp" else {}
         self._fitted: Predictor | None = None
         self._bridge = Bridge.of_space(problem.space)
 
@@ -201,9 +201,9 @@ class Sampler(BaseSampler):
             free_ND = self._supply.draw(SCREENED, np.random.default_rng(self.seed))
             self._fitted = self._model(layout=layout(space), rng=rng, **self._options)
             self._fitted.pretrain(encode(space, free_ND), self.problem.statistics(free_ND))
-        self._fitted.fit(
-            encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), targets(observed.score_N).t_N
-        )
+        # the default scales scores itself, from as many as it learns from: so hyperparameters last until data grow
+        score_N = observed.score_N if self._predictor == "gp" else targets(observed.score_N).t_N
+        self._fitted.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), score_N)
         return self._fitted
 
     def _field(self, model: Predictor, known: Belief, seen_ND: Codes, rng: np.random.Generator) -> Belief:
