@@ -178,9 +178,13 @@ def play_one(play: Play) -> Path:
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # one line for every study in memory otherwise
     table = recorded.load(play.table)
     problem = recorded.problem(table, play.budgets) if play.mode == "family" else recorded.unlimited(table)
-    score_N = seen_scores(table, play.seed)
     sources = () if play.source is None else (_source(play.source, table, play.seed),)
-    sampler = _build.build(play.sampler, problem, seed=play.seed, sources=sources)
+    return record(play, table, problem, _build.build(play.sampler, problem, seed=play.seed, sources=sources))
+
+
+def record(play: Play, table: Table, problem: Problem, sampler: _build.Proposer) -> Path:
+    """Play a sampler, whoever made it, and write the trace whole or not at all."""
+    score_N = seen_scores(table, play.seed)
     rows, seconds, advice = _trials(sampler, table, problem, score_N, play)
     trace = pd.DataFrame(
         {

@@ -1,0 +1,57 @@
+"""Ax's Client, two objectives (score, cost) under its default ``fast`` strategy; the limit as outcome constraint.
+
+Environment: python 3.11, ``pip install ax-platform==1.3.1``.
+Limits: the loosest budget is an outcome constraint on the cost, which is the second objective; refused proposals are
+abandoned, which tells Ax not to propose them again.
+"""
+
+import warnings
+from typing import Any
+
+from ax.api.client import Client
+from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+from protocol import serve
+
+warnings.simplefilter("ignore")
+
+
+class Ax:
+    def __init__(self, dimensions: list[dict[str, Any]], seed: int, trials: int, budgets: list[float]) -> None:
+        parameters: list[Any] = []
+        for number, dimension in enumerate(dimensions):
+            last = dimension["size"] - 1
+            if last > 0 and dimension["ordinal"]:
+                parameters.append(RangeParameterConfig(name=f"d{number}", parameter_type="int", bounds=(0, last)))
+            elif last > 0:
+                levels = list(range(last + 1))
+                parameters.append(
+                    ChoiceParameterConfig(name=f"d{number}", parameter_type="int", values=levels, is_ordered=False)
+                )
+        self.count, self.two = len(dimensions), bool(budgets)
+        self.client = Client(random_seed=seed)
+        self.client.configure_experiment(parameters=parameters)
+        if self.two:
+            self.client.configure_optimization("score, -cost", outcome_constraints=[f"cost <= {max(budgets)}"])
+        else:
+            self.client.configure_optimization("score")
+        self.last = 0
+        self.point: dict[str, Any] = {}
+
+    def ask(self) -> list[int]:
+        ((self.last, point),) = self.client.get_next_trials(1).items()
+        self.point = dict(point)
+        return [int(self.point.get(f"d{number}", 0)) for number in range(self.count)]
+
+    def tell(self, codes: list[int], score: float, cost: float, asked: bool) -> None:
+        number = self.last
+        if not asked:
+            number = self.client.attach_trial({name: codes[int(name[1:])] for name in self.point})
+        data = {"score": score, "cost": cost} if self.two else {"score": score}
+        self.client.complete_trial(number, raw_data=data)
+
+    def refuse(self, codes: list[int], cost: float) -> None:
+        self.client.mark_trial_abandoned(self.last)
+
+
+if __name__ == "__main__":
+    serve(Ax)
