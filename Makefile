@@ -2,7 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: search test check bench dashboard clean
+# `make submit` sends the search to a cluster: make submit ADDRESS=http://127.0.0.1:8265 CONFIG=... RUNS=/runs
+ADDRESS ?= http://127.0.0.1:8265
+CONFIG ?= configs/digits.yaml
+RUNS ?= /runs
+
+.PHONY: search test check bench dashboard submit clean
 
 search: .venv  ## the main job on embedded data: a family of models in runs/digits/family
 	$(BIN)/python -m search run configs/digits.yaml
@@ -20,6 +25,10 @@ bench: .venv  ## the measurements behind docs/, as ratios
 
 dashboard: .venv  ## MLflow's pages for runs/digits, on this machine only
 	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///runs/digits/mlflow.db
+
+submit: .venv  ## the search as a job on the cluster at ADDRESS, with the token in ~/.ray/auth_token
+	RAY_AUTH_MODE=token $(BIN)/ray job submit --address $(ADDRESS) --working-dir . -- \
+		python -m search run $(CONFIG) --runs $(RUNS) --ray-address auto
 
 .venv: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11')"
