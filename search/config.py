@@ -136,10 +136,6 @@ class FamilySection(Section):
         stored_targets: whether the teachers' answers are kept on disk and reused; all members then have the
             augmentation, mixing and batch size of the largest, so that they see the same views.
         top_k: class probabilities that are kept for a view.
-        objective: file in ``trainables/objectives`` that compares a network with its teachers.
-        stored_targets: whether the teachers' answers are kept on disk and reused; all members then have the
-            augmentation, mixing and batch size of the largest, so that they see the same views.
-        top_k: class probabilities that are kept for a view.
         distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
@@ -152,9 +148,6 @@ class FamilySection(Section):
     epochs: int = Field(default=30, ge=1)
     seeds: int = Field(default=1, ge=1)
     teachers: Annotated[int, Field(ge=0)] | Annotated[list[str], Field(min_length=1)] = 1
-    objective: str = "distillation"
-    stored_targets: bool = False
-    top_k: int = Field(default=10, ge=1)
     objective: str = "distillation"
     stored_targets: bool = False
     top_k: int = Field(default=10, ge=1)
