@@ -8,6 +8,7 @@ under this one.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -70,9 +71,12 @@ class PeerSampler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self.close()
+
+    def close(self) -> None:
+        """End the peer's process."""
+        with contextlib.suppress(BrokenPipeError):  # what was not read by a peer that is gone
+            self._process.communicate(timeout=60)
 
     def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
         """``n`` = 1 candidate, unseen and feasible; every observation since the last call is told first."""
@@ -117,6 +121,7 @@ class PeerSampler:
         except BrokenPipeError:
             answer = ""
         if not answer:
+            self.close()
             raise RuntimeError(f"the peer {self._process.args!r} ended at '{word}'; run its script to see why")
         parsed: dict[str, Any] = json.loads(answer)
         return parsed
