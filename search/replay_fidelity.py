@@ -165,7 +165,7 @@ def summary(played: pd.DataFrame) -> pd.DataFrame:
     measures = ["cost", "whole", "regret", "points", "band_regret", "tau", "seconds"]
     by_task = played.groupby(["rule", "task"], sort=False)[measures].mean()
     grouped = by_task.groupby("rule", sort=False)
-    table = grouped.mean().join(grouped.sem(), rsuffix="_stderr")
+    table = grouped.mean().join(grouped.sem().add_suffix("_stderr"))
     return table[[column for measure in measures for column in (measure, f"{measure}_stderr")]]
 
 
