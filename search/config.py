@@ -132,6 +132,7 @@ class FamilySection(Section):
         teachers: how many of the largest members are trained on labels and teach the others together; 0 trains all on
             labels. Or names of networks that teach all members: ``local-dir:FOLDER`` of an exported network, or
             ``MODEL@CHECKPOINT`` of timm.
+        soup: mix the weights of a member's final trainings, and export the mix if it is better on search-validation.
         objective: file in ``trainables/objectives`` that compares a network with its teachers.
         stored_targets: whether the teachers' answers are kept on disk and reused; all members then have the
             augmentation, mixing and batch size of the largest, so that they see the same views.
@@ -148,6 +149,7 @@ class FamilySection(Section):
     epochs: int = Field(default=30, ge=1)
     seeds: int = Field(default=1, ge=1)
     teachers: Annotated[int, Field(ge=0)] | Annotated[list[str], Field(min_length=1)] = 1
+    soup: Literal["none", "uniform", "greedy"] = "none"
     objective: str = "distillation"
     stored_targets: bool = False
     top_k: int = Field(default=10, ge=1)

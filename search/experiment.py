@@ -244,6 +244,7 @@ class Experiment:
             training={
                 "epochs": finished.job.epochs,
                 "seed": finished.job.seed,
+                "weights": "a soup of its trainings" if finished.job not in finished.jobs else "of one training",
                 "teachers": ", ".join(taught_by) or "none",
                 "distillation weight": finished.job.distillation_weight if teachers else 0,
                 "label weight": finished.job.label_weight if teachers else 1,

@@ -1,5 +1,6 @@
 """From predictions to the family: contenders trained again, one pair a budget, final training with a teacher."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +22,9 @@ from spaces import components
 from spaces.candidate import Candidate
 from spaces.encoding import encode
 from spaces.space import Codes
-from trainables.family import FinalJob, network_of
+from trainables.family import FinalJob, keep_network, network_of
 from trainables.plan import Stage
+from trainables.soup import best_soup
 from trainables.trial import Report, scores
 
 
@@ -189,6 +191,7 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
     finished = []
     for group in by_candidate.values():
         best = max(group, key=lambda job: last[job.name].accuracy)
+        best, accuracy = _with_soup(setting, best, group, last[best.name].accuracy)
         statistics = setting.statistics(setting.space.encode([best.candidate]))[0]
         member = Member(
             name=best.candidate.key,
@@ -197,7 +200,7 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
             params=statistics.params,
             activations=statistics.activations,
             resolution=statistics.resolution,
-            search_accuracy=last[best.name].accuracy,
+            search_accuracy=accuracy,
             seeds=len(group),
             checkpoint=f"final/{best.name}.pt",
         )
@@ -211,15 +214,36 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
     return sorted(named, key=lambda one: one.member.macs)
 
 
+def _with_soup(setting: Setting, best: FinalJob, group: Sequence[FinalJob], accuracy: float) -> tuple[FinalJob, float]:
+    """The soup of a member's trainings, kept as a further final training, if it is better; else the best of them."""
+    kind, splits, folder = setting.config.family.soup, setting.splits, setting.config.folder
+    if kind == "none" or len(group) < 2:
+        return best, accuracy
+    label_N = torch.from_numpy(splits.validation.label_N)
+
+    def judge(network: torch.nn.Module) -> float:
+        return float((scores(network, splits.validation).argmax(1) == label_N).double().mean())
+
+    networks = [network_of(job, splits, folder) for job in group]
+    mix, chosen = best_soup(networks, kind, splits.train, judge)
+    if len(chosen) == 1:
+        return best, accuracy
+    soup = replace(best, name=f"{best.candidate.key}-soup")
+    report = Report(epoch=best.epochs, accuracy=judge(mix), loss=math.nan, seconds=0.0)
+    keep_network(soup, mix, report, folder)
+    return soup, report.accuracy
+
+
 def with_test_accuracy(setting: Setting, finished: Finished, folder: Path) -> Finished:
     """Read the test split: the exported network's accuracy, and its standard deviation over the seeds."""
     splits = setting.splits
     label_N = torch.from_numpy(splits.test.label_N)
     accuracies = {
         job.name: float((scores(network_of(job, splits, folder), splits.test).argmax(1) == label_N).double().mean())
-        for job in finished.jobs
+        for job in dict.fromkeys([*finished.jobs, finished.job])
     }
-    spread = float(np.std(list(accuracies.values()), ddof=1)) if len(accuracies) > 1 else None
+    single = [accuracies[job.name] for job in finished.jobs]
+    spread = float(np.std(single, ddof=1)) if len(single) > 1 else None
     member = replace(finished.member, test_accuracy=accuracies[finished.job.name], test_accuracy_std=spread)
     return replace(finished, member=member)
 

@@ -1,7 +1,7 @@
 """Final training of a family, one member after the other; the first may teach those that follow."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,13 @@ def checkpoint_of(job: FinalJob, folder: Path) -> Checkpoint:
 def network_of(job: FinalJob, splits: Splits, folder: Path) -> Deployable:
     """The trained network of a finished final training, in evaluation mode."""
     return trained(job.task, splits, checkpoint_of(job, folder))
+
+
+def keep_network(job: FinalJob, network: torch.nn.Module, report: Report, folder: Path) -> None:
+    """Write a network that was made of others as the result of a job, for ``network_of`` to read."""
+    checkpoint_of(job, folder).save(
+        {"phase": 1, "states": {}, "evaluated": network.state_dict(), "reports": [asdict(report)]}
+    )
 
 
 def teacher_of(job: FinalJob, splits: Splits, folder: Path) -> torch.nn.Module:
