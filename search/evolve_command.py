@@ -15,6 +15,7 @@ from rich.table import Table
 from predictors.protocol import Predictor
 from search.breeding import describe_limits
 from search.config import parse_amount
+from search.device import FILE, Device, device_of, load_device
 from search.errors import UsageError
 from search.evolve import Pick, evolve
 from search.feasible import smallest
@@ -27,7 +28,7 @@ from search.quality import Learner
 from search.run_command import saved
 from search.setting import Setting, prepare
 from search.stage1 import Trials
-from search.study import Record, Study, open_storage
+from search.study import Record, Study, read_storage
 from spaces.sampling import uniform
 from spaces.space import Codes, Space
 from trainables.trial import Report
@@ -40,7 +41,7 @@ HELP = {
     "macs": "multiply-accumulates, such as 20M,40M,80M: one pair for each",
     "params": "parameters; one value for all, or as many as there are budgets",
     "activations": "output elements; likewise",
-    "latency_ms": "milliseconds; likewise",
+    "latency_ms": "milliseconds, predicted; likewise. Several values without --max-macs: a pair for each",
 }
 
 
@@ -68,6 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="folder of a run, such as runs/digits")
     for cost in COSTS:
         parser.add_argument(f"--max-{cost.replace('_', '-')}", metavar="LIMITS", help=HELP[cost])
+    parser.add_argument(
+        "--latency-file",
+        type=Path,
+        help="latencies of another device (the latency.json of a run there); without it this machine is measured once",
+    )
     parser.add_argument(
         "--fix", action="append", default=[], metavar="ADDRESS=VALUE", help="e.g. recipe.optimizer.name=sgd; repeatable"
     )
@@ -97,16 +103,31 @@ class Known:
     observed: Observations
 
 
-def read_run(folder: Path) -> Known:
-    """Read a run's study.
+def read_run(folder: Path, latency: bool = False, latency_file: Path | None = None) -> Known:
+    """Read a run's study, also while it goes on.
+
+    Args:
+        folder: of the run.
+        latency: whether predicted latency is among the costs even where the run had no limit on it.
+        latency_file: a device other than the run's.
 
     Raises:
-        UsageError: the folder holds no run, or the run has too few ended trials.
+        UsageError: the folder holds no run, the run has too few ended trials, or it limits the latency of one device
+            and another is given.
     """
     config = saved(folder)
     setting = prepare(config)
+    if latency_file is not None:
+        if config.limits.max_latency_ms is not None:
+            raise UsageError(
+                f"'{folder}' limits the latency of the device in its own {FILE}; --latency-file needs a run without "
+                "limits.max_latency_ms"
+            )
+        setting = setting.with_device(load_device(latency_file, setting.space, setting.splits))
+    elif latency and setting.device is None:
+        setting = setting.with_device(device_of(config.folder, setting.space, setting.splits, None))
     try:
-        storage = open_storage(config.folder, config.run.storage)
+        storage = read_storage(config.folder, config.run.storage)
         study = Study(name=config.name, storage=storage, space=setting.space, create=False)
     except FileNotFoundError as error:
         raise UsageError(f"'{folder}' has no study yet: {error}") from None
@@ -123,7 +144,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the run has too few trials, or an argument makes no sense for it.
     """
-    known = read_run(arguments.run)
+    known = read_run(arguments.run, arguments.max_latency_ms is not None, arguments.latency_file)
     config = known.setting.config
     search = config.search
     began = time.monotonic()
@@ -139,8 +160,10 @@ def run(arguments: argparse.Namespace) -> None:
     evolved = time.monotonic()
     nearest = [_nearest(codes_D, known) for codes_D in wide_ND]
     out = arguments.out or config.folder / "candidates.json"
-    _write(out, entries(picks, known.setting.space, wide_ND, nearest))
+    _write(out, entries(picks, known.setting.space, wide_ND, nearest, known.setting.device))
     console = Console()
+    if known.setting.device is not None:
+        console.print(known.setting.device.describe(), highlight=False, soft_wrap=True)
     console.print(table_of(picks, nearest, config.name))
     console.print(
         f"{len(known.ended)} trials; predictor '{search.predictor}' fitted in {fitted - began:.1f} s, "
@@ -243,8 +266,11 @@ def _nearest(codes_D: Codes, known: Known) -> Nearest:
     return Nearest(record=known.ended[row], score=float(known.observed.score_N[row]), changes=int(changes_N[row]))
 
 
-def entries(picks: Sequence[Pick], space: Space, codes_ND: Codes, nearest: Sequence[Nearest]) -> list[dict[str, Any]]:
+def entries(
+    picks: Sequence[Pick], space: Space, codes_ND: Codes, nearest: Sequence[Nearest], device: Device | None = None
+) -> list[dict[str, Any]]:
     """The picks as JSON values; ``candidate`` is what ``candidate.json`` of a member holds."""
+    latency = {"device": device.name, "relative_error": device.model.relative_error} if device is not None else None
     return [
         {
             "candidate": candidate.to_dict(),
@@ -252,6 +278,7 @@ def entries(picks: Sequence[Pick], space: Space, codes_ND: Codes, nearest: Seque
             "budget": {field.name: getattr(pick.budget, field.name) for field in fields(pick.budget)},
             "predicted": {"mean": pick.mean, "std": pick.std, "upper": pick.upper, "upper_is_certain": pick.certain},
             "statistics": dict(pick.costs),
+            "latency_is_predicted_for": latency,
             "nearest_trial": {"number": near.record.number, "score": near.score, "changes": near.changes},
             "why": pick.why,
         }
@@ -270,7 +297,8 @@ def table_of(picks: Sequence[Pick], nearest: Sequence[Nearest], name: str) -> Ta
     """The picks for people."""
     table = Table(title=f"pairs for {name}", show_lines=True)
     costs = list(picks[0].costs)
-    for heading in ("within", "predicted", "at most", *costs, "nearest trial", "why"):
+    headings = [f"{cost} (predicted)" if cost == "latency_ms" else cost for cost in costs]
+    for heading in ("within", "predicted", "at most", *headings, "nearest trial", "why"):
         table.add_column(heading, overflow="fold")
     for pick, near in zip(picks, nearest, strict=True):
         changes = "the same" if near.changes == 0 else f"{near.changes} changes"

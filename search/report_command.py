@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
+from rich.console import Console
+
 from search.errors import UsageError
 from search.family import load_family
 from search.report import write_report
 from search.run_command import saved, show
 from search.setting import prepare
-from search.study import Study, open_storage
+from search.study import Study, read_storage
 from search.summary import report_data
 
 
@@ -29,8 +31,10 @@ def run(arguments: argparse.Namespace) -> None:
             f"'{arguments.run}' has no family yet; finish it with: python -m search resume {arguments.run}"
         )
     setting = prepare(config)
-    storage = open_storage(config.folder, config.run.storage)
+    storage = read_storage(config.folder, config.run.storage)
     study = Study(name=config.name, storage=storage, space=setting.space, create=False)
     family = load_family(config.folder / "family")
     write_report(report_data(setting, study, family), config.folder / "report.html")
     show(family, config)
+    if setting.device is not None:
+        Console().print(setting.device.describe(), highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """From a configuration to what the search works with: data, space, exact costs, limits and budgets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import Parameter, signature
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.config import Config, ConfigError
+from search.device import Device, device_of
 from search.executors.work import Workplace
 from search.feasible import smallest
 from search.limits import Costs, Limits
@@ -31,7 +32,13 @@ class Setting:
     space: Space
     splits: Splits
     problem: Problem
+    device: Device | None = None
     verbose: bool = False
+
+    def with_device(self, device: Device) -> "Setting":
+        """The same with the latency of a device among the costs."""
+        costs = _costs(self.space, self.splits, device)
+        return replace(self, problem=replace(self.problem, costs=costs), device=device)
 
     @cached_property
     def place(self) -> Workplace:
@@ -78,17 +85,29 @@ def prepare(config: Config) -> Setting:
     splits = load_source(config.data.source, config.data.keywords)
     shape = {"classes": len(splits.classes), "channels": splits.channels}
 
-    def costs(codes_ND: Codes) -> Costs:
-        return count(space, codes_ND, **shape).costs()
-
     def statistics(codes_ND: Codes) -> NDArray[np.float64]:
         return free_statistics(space, codes_ND, count(space, codes_ND, **shape))[0]
 
-    limits = Limits(**config.limits.model_dump())
+    asked = config.limits
+    limited = asked.max_latency_ms is not None or asked.latency_file is not None
+    device = device_of(config.folder, space, splits, asked.latency_file) if limited else None
+    costs = _costs(space, splits, device)
+    limits = Limits(**asked.model_dump(exclude={"latency_file"}))
     _check_limits(space, costs, limits)
     budgets = _budgets(config, space, costs, limits)
     problem = Problem(space=space, costs=costs, statistics=statistics, limits=limits, budgets=budgets)
-    return Setting(config=config, space=space, splits=splits, problem=problem)
+    return Setting(config=config, space=space, splits=splits, problem=problem, device=device)
+
+
+def _costs(space: Space, splits: Splits, device: Device | None) -> Callable[[Codes], Costs]:
+    """Exact counts and, where a device is given, its predicted latency."""
+
+    def costs(codes_ND: Codes) -> Costs:
+        counts = count(space, codes_ND, classes=len(splits.classes), channels=splits.channels)
+        latency = {} if device is None else {"latency_ms": device.model.predict(codes_ND, counts)}
+        return {**counts.costs(), **latency}
+
+    return costs
 
 
 FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
@@ -145,8 +164,8 @@ def _check_limits(space: Space, costs: Any, limits: Limits) -> None:
         least = smallest(space, costs, name)
         if bound < least:
             raise ConfigError(
-                f"limits.max_{name} is {bound:,.0f}, but the smallest {name} in space '{space.name}' "
-                f"with this data is {least:,.0f}; raise the limit or restrict the space differently"
+                f"limits.max_{name} is {bound:,.12g}, but the smallest {name} in space '{space.name}' "
+                f"with this data is {least:,.12g}; raise the limit or restrict the space differently"
             )
 
 

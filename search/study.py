@@ -259,6 +259,27 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
     return JournalStorage(JournalFileBackend(str(journal)))
 
 
+class _ReadOnly(JournalFileBackend):
+    """A journal of which nothing is changed; a last line that is being written is left out."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        raise PermissionError("this study was opened for reading; nothing may be written")
+
+
+def read_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The storage of a run that may be going on: a journal is opened without repairing it or writing to it.
+
+    Raises:
+        FileNotFoundError: the folder has no journal.
+        StorageError: as ``open_storage``.
+    """
+    if url is not None:
+        return open_storage(folder, url)
+    if not (folder / JOURNAL).exists():
+        raise FileNotFoundError(f"there is no '{folder / JOURNAL}'")
+    return JournalStorage(_ReadOnly(str(folder / JOURNAL)))
+
+
 def _record(trial: FrozenTrial) -> Record:
     attrs = trial.user_attrs
     predicted = attrs.get("predicted")

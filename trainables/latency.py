@@ -149,18 +149,29 @@ class LatencyModel:
     Attributes:
         space: the space of the codes.
         mean_ms: mean of the latencies it was fitted to.
+        theta: logarithms of the kernel's hyperparameters.
+        relative_error: median over the measured candidates of |predicted - measured| / measured, each predicted from
+            all the others at these hyperparameters.
     """
 
     space: Space
     mean_ms: float
-    _theta: Floats
+    theta: Floats
+    relative_error: float
     _x_MF: Floats
     _l_MK: Floats
     _weights_M: Floats
     _scale_2K: Floats
 
     @classmethod
-    def fit(cls, space: Space, codes_ND: Codes, counts: Counts, latency_ms_N: NDArray[Any]) -> Self:
+    def fit(
+        cls,
+        space: Space,
+        codes_ND: Codes,
+        counts: Counts,
+        latency_ms_N: NDArray[Any],
+        theta: Floats | None = None,
+    ) -> Self:
         """Fit to measured latencies; 50 to 200 are enough.
 
         Args:
@@ -168,9 +179,11 @@ class LatencyModel:
             codes_ND: the measured candidates.
             counts: their statistics.
             latency_ms_N: their latencies, milliseconds.
+            theta: hyperparameters of an earlier fit to the same rows; learnt if not given.
 
         Raises:
-            ValueError: fewer than eight rows, lengths that disagree, or a latency that is not positive and finite.
+            ValueError: fewer than eight rows, lengths that disagree, a latency that is not positive and finite, or as
+                many hyperparameters as the space does not have.
         """
         y_N = np.asarray(latency_ms_N, dtype=np.float64)
         if not len(codes_ND) == len(counts) == len(y_N) or len(y_N) < 8:
@@ -185,15 +198,21 @@ class LatencyModel:
         raw_NK = _linear_terms(counts)
         scale_2K = np.stack([raw_NK.mean(axis=0), np.maximum(raw_NK.std(axis=0), 1e-12)])
         l_NK = (raw_NK - scale_2K[0]) / scale_2K[1]
-        theta = _maximise_likelihood(x_NF, l_NK, y_N / mean, groups)
+        if theta is None:
+            theta = _maximise_likelihood(x_NF, l_NK, y_N / mean, groups)
+        elif len(theta) != groups.hyperparameters:
+            raise ValueError(f"theta has {len(theta)} values; a model of '{space.name}' has {groups.hyperparameters}")
         factor = linalg.cho_factor(_covariance(x_NF, l_NK, y_N / mean, groups, theta), lower=True)
+        weights_N = linalg.cho_solve(factor, y_N / mean - 1.0)
+        left_out_N = weights_N / np.diag(linalg.cho_solve(factor, np.eye(len(y_N))))
         return cls(
             space=space,
             mean_ms=mean,
-            _theta=theta,
+            theta=theta,
+            relative_error=float(np.median(np.abs(left_out_N) * mean / y_N)),
             _x_MF=x_NF,
             _l_MK=l_NK,
-            _weights_M=linalg.cho_solve(factor, y_N / mean - 1.0),
+            _weights_M=weights_N,
             _scale_2K=scale_2K,
         )
 
@@ -204,7 +223,7 @@ class LatencyModel:
         for start in range(0, len(codes_ND), CHUNK):
             rows = slice(start, start + CHUNK)
             x_NF, groups = _columns(self.space, codes_ND[rows])
-            k_NM = _kernel(x_NF, self._x_MF, l_NK[rows], self._l_MK, groups, self._theta)
+            k_NM = _kernel(x_NF, self._x_MF, l_NK[rows], self._l_MK, groups, self.theta)
             relative_N[rows] += k_NM @ self._weights_M
         return self.mean_ms * np.maximum(relative_N, 0.01)
 

@@ -7,14 +7,18 @@ import sys
 import numpy as np
 import pytest
 
+from search import device
 from search.__main__ import main
 from search.config import parse
+from search.device import FILE
 from search.experiment import save_config
 from search.feasible import sample_within
+from search.run_command import saved
 from search.setting import prepare
 from search.stage1 import Trials
-from search.study import Study, open_storage
+from search.study import JOURNAL, Study, open_storage, read_storage
 from spaces.candidate import Candidate
+from trainables.latency import Latency
 from trainables.trial import Report
 
 CONFIG = """
@@ -107,10 +111,9 @@ def test_a_front_climbs_in_cost_and_score(run_folder, tmp_path):
         (["--max-macs", "2M"], "above the run's own limit of 1e+06"),
         (["--max-macs", "many"], "takes positive numbers such as 20M,40M, given 'many'"),
         (["--max-macs", "50k,80k,90k", "--max-params", "50k,60k"], "has 2 values; it needs 1 or 3"),
-        (["--max-latency-ms", "5"], "max_latency_ms limits a cost that is not known here; known: macs"),
+        (["--max-latency-ms", "5", "--latency-file", "none.json"], "'none.json' does not give a device's latencies"),
         (["--fix", "recipe.optimizer.name=lion"], "allows rmsprop, sgd, adamw"),
         (["--objective", "pareto", "--points", "1"], "--points must be at least 2"),
-        (["--objective", "pareto", "--max-latency-ms", "5"], "max_latency_ms limits a cost that is not known"),
         (["--per-budget", "0"], "per_budget must be at least 1"),
         (["--confidence", "-1"], "confidence must be finite and at least 0"),
         (["--out", "/nowhere/at/all.json"], "cannot write '/nowhere/at/all.json'"),
@@ -137,3 +140,60 @@ def test_the_same_command_writes_the_same_file_in_another_process(run_folder, tm
     command = [sys.executable, "-m", "search", "evolve", str(run_folder), "--max-macs", "90k"]
     subprocess.run([*command, "--out", str(tmp_path / "again.json")], check=True, capture_output=True)
     assert json.loads((tmp_path / "again.json").read_text()) == entries
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine whose networks take a time for each parameter."""
+
+    def measured(network, **how):
+        params = sum(weight.numel() for weight in network.parameters())
+        return Latency(median_ms=1 + params / 1e4, spread_ms=0.0, runtime="torch", threads=1, batch=1, repeats=1)
+
+    monkeypatch.setattr(device, "measure", measured)
+    monkeypatch.setattr(device, "MEASURED", 24)
+
+
+def test_a_family_within_latency_budgets(tmp_path, machine, capsys):
+    folder = record(tmp_path, trials=12, ended=12)
+    entries = evolved(folder, tmp_path, "--max-latency-ms", "2.5,4,7", "--max-macs", "800k")
+    assert [entry["budget"]["max_latency_ms"] for entry in entries] == [2.5, 4, 7]
+    for entry in entries:
+        assert entry["statistics"]["latency_ms"] <= entry["budget"]["max_latency_ms"]
+        assert entry["statistics"]["macs"] <= 800e3
+        assert entry["statistics"]["latency_ms"] == pytest.approx(1 + entry["statistics"]["params"] / 1e4, rel=0.2)
+        assert 0 <= entry["latency_is_predicted_for"]["relative_error"] < 0.1
+    shown = capsys.readouterr().out
+    assert "latency_ms is predicted, for" in shown
+    assert "median error" in shown
+    # The same from the file alone, as for another device.
+    other = record(tmp_path / "other", trials=12, ended=12)
+    again = evolved(
+        other, tmp_path, "--max-latency-ms", "2.5,4,7", "--max-macs", "800k", "--latency-file", str(folder / FILE)
+    )
+    assert [entry["key"] for entry in again] == [entry["key"] for entry in entries]
+    assert not (other / FILE).exists()
+
+
+def test_a_front_along_latency(tmp_path, machine):
+    folder = record(tmp_path, trials=12, ended=12)
+    entries = evolved(folder, tmp_path, "--objective", "pareto", "--max-latency-ms", "6", "--points", "4")
+    latencies = [entry["statistics"]["latency_ms"] for entry in entries]
+    assert len(entries) >= 2
+    assert latencies == sorted(latencies)
+    assert latencies[-1] <= 6
+
+
+def test_a_run_that_goes_on_is_read_without_being_touched(tmp_path):
+    folder = record(tmp_path, trials=8, ended=8)
+    journal = folder / JOURNAL
+    with journal.open("ab") as file:
+        file.write(b'{"op_code": 5, "wor')  # the run is writing this line
+    before = journal.read_bytes()
+    assert len(evolved(folder, tmp_path, "--max-macs", "100k")) == 1
+    assert journal.read_bytes() == before
+    study = Study(name="small", storage=read_storage(folder, None), space=prepare(saved(folder)).space, create=False)
+    assert len(study.records()) == 8
+    with pytest.raises(PermissionError, match="opened for reading"):
+        study.note("key", 1)
+    assert journal.read_bytes() == before
