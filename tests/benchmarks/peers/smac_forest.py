@@ -1,6 +1,6 @@
 """SMAC's hyperparameter facade (random forest, expected improvement), with ParEGO over (score, cost).
 
-Environment: python 3.11, ``pip install smac==2.4.0``.
+Environment: python 3.11, ``pip install smac==2.4.0 scikit-learn==1.6.1``.
 Limits: the cost is the second objective; refused proposals are told as a crash with the worst values so far.
 """
 

@@ -1,0 +1,161 @@
+"""Parts of the predictors against plain second implementations."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from predictors import gp, transfer
+from predictors.blend import likely_weights, rank_likelihood
+from predictors.derived import derived
+from predictors.kernel import Hyperparameters, Inputs, cross_covariance, prior
+from predictors.protocol import Prediction
+from predictors.targets import targets
+from tests.predictors.worlds import LAYOUT, world
+
+
+def test_derived_statistics_are_means_and_trends_of_repeated_dimensions() -> None:
+    x_NF, _, _ = world(20)
+    found_NC = derived(LAYOUT, x_NF)
+    for row, x_F in enumerate(x_NF.astype(float)):
+        kernels = [float(x_F[column]) for column, name in enumerate(LAYOUT.columns) if ".kernel." in name]
+        mean = sum(kernels) / 4
+        trend = sum(k * (-1 + 2 * place / 3) for place, k in enumerate(kernels)) / 4
+        assert found_NC[row].tolist() == pytest.approx([mean, trend])
+
+
+def _plain_kernel(a: Inputs, i: int, b: Inputs, j: int, at: Hyperparameters) -> float:
+    def matern(r: float) -> float:
+        return (1 + 5**0.5 * r + 5 * r * r / 3) * float(np.exp(-(5**0.5) * r))
+
+    def factor(d: int, log_length: float) -> float:
+        gap = abs(a.level_ND[i, d] - b.level_ND[j, d])
+        if a.ordinal_D[d]:
+            return matern(gap / np.exp(log_length))
+        return float(np.exp(-float(gap > 0) / np.exp(log_length)))
+
+    count, v = a.level_ND.shape[1], np.exp(at.variances_5)
+    product = np.prod([factor(d, at.product_D[d]) for d in range(count)])
+    each = [factor(d, at.additive_D[d]) for d in range(count)]
+    pairs = [each[d] * each[e] for d in range(count) for e in range(d)]
+    r = np.sqrt(sum((a.z_NK[i, k] - b.z_NK[j, k]) ** 2 / np.exp(2 * at.statistics_K[k]) for k in range(2)))
+    return float(
+        v[0] * product
+        + v[1] * np.mean(each)
+        + v[2] * np.mean(pairs)
+        + v[3] * matern(r)
+        + v[4] * a.z_NK[i] @ b.z_NK[j] / 2
+    )
+
+
+def test_the_covariance_is_the_sum_of_its_parts() -> None:
+    rng = np.random.default_rng(0)
+    ordinal_D = np.array([True, False, True])
+
+    def rows(n: int) -> Inputs:
+        level_ND = np.where(ordinal_D, rng.random((n, 3)), rng.integers(0, 3, (n, 3)))
+        return Inputs(level_ND=level_ND, ordinal_D=ordinal_D, z_NK=rng.normal(size=(n, 2)))
+
+    new, old, (mean, _) = rows(4), rows(5), prior(ordinal_D, 2)
+    at = mean.like(mean.vector() + 0.3 * rng.normal(size=len(mean.vector())))
+    covariance_MN, self_M = cross_covariance(new, old, at)
+    wanted_MN = [[_plain_kernel(new, i, old, j, at) for j in range(5)] for i in range(4)]
+    np.testing.assert_allclose(covariance_MN, wanted_MN, rtol=1e-6)
+    np.testing.assert_allclose(self_M, [_plain_kernel(new, i, new, i, at) for i in range(4)], rtol=1e-6)
+
+
+def test_on_the_learning_scale_a_gaussian_process_says_the_same() -> None:
+    x_NF, s_NK, y_N = world(40)
+    new = world(30, seed=1)[:2]
+    beliefs = []
+    for unit in ("score", "target"):
+        model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), unit=unit)  # type: ignore[arg-type]
+        model.fit(x_NF, s_NK, y_N)
+        beliefs.append(model.predict(*new))
+    scale = targets(y_N)
+    np.testing.assert_allclose(scale.of(beliefs[0].mean_N), beliefs[1].mean_N, atol=1e-9)
+    np.testing.assert_allclose(scale.belief(beliefs[0])[1], beliefs[1].std_N, rtol=0.2)
+    with pytest.raises(ValueError, match="unit is score or target"):
+        gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), unit="accuracy")  # type: ignore[arg-type]
+
+
+def test_hyperparameters_last_until_the_data_have_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    x_NF, s_NK, y_N = world(60)
+    sizes: list[int] = []
+    learn = gp.learn
+
+    def counted(rows: Inputs, t_N: np.ndarray) -> Hyperparameters:
+        sizes.append(len(rows))
+        return learn(rows, t_N)
+
+    monkeypatch.setattr(gp, "learn", counted)
+    model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), refit="grown")
+    model.pretrain(x_NF, s_NK)
+    for size in range(40, 60):
+        model.fit(x_NF[:size], s_NK[:size], y_N[:size])
+    steps = [1]
+    while steps[-1] < 60:
+        steps.append(int(np.ceil(steps[-1] * 7 / 6 - 1e-9)))
+    assert sizes == [max(s for s in steps if s <= 40), *(s for s in steps if 40 < s < 60)]
+
+
+def test_rank_likelihood_is_the_mean_over_ordered_pairs() -> None:
+    rng = np.random.default_rng(0)
+    mean_N, t_N = rng.normal(size=12), rng.normal(size=12)
+    sigma = np.sqrt(np.mean((t_N - mean_N) ** 2))
+    pairs = [
+        np.log(norm.cdf((mean_N[i] - mean_N[j]) / (2**0.5 * sigma)))
+        for i in range(12)
+        for j in range(12)
+        if t_N[i] > t_N[j]
+    ]
+    assert rank_likelihood(mean_N, t_N) == pytest.approx(12 * np.mean(pairs))
+    assert rank_likelihood(mean_N, np.zeros(12)) == 0.0
+
+
+def test_weights_go_to_the_member_that_ranks_better() -> None:
+    rng = np.random.default_rng(0)
+    t_N = rng.normal(size=80)
+    mean_MN = np.stack([rng.normal(size=80), t_N + 0.1 * rng.normal(size=80)])
+    prior_M = np.array([0.8, 0.2])
+    weights_M = likely_weights(mean_MN, t_N, prior_M)
+    assert weights_M.sum() == pytest.approx(1.0)
+    assert weights_M[1] > 0.6
+    np.testing.assert_allclose(likely_weights(mean_MN, np.zeros(80), prior_M), prior_M, atol=0.05)
+
+
+class _Source:
+    """A fitted predictor of an earlier search that ranks candidates by a column of their statistics."""
+
+    def __init__(self, sign: float) -> None:
+        self.sign = sign
+
+    def pretrain(self, x_NF: np.ndarray, s_NK: np.ndarray) -> None: ...
+
+    def fit(self, x_NF: np.ndarray, s_NK: np.ndarray, y_N: np.ndarray) -> None: ...
+
+    def predict(self, x_NF: np.ndarray, s_NK: np.ndarray) -> Prediction:
+        return Prediction(mean_N=self.sign * s_NK[:, 0], std_N=np.ones(len(s_NK)))
+
+
+def test_transfer_weights_are_those_of_ridge_around_the_mean() -> None:
+    x_NF, s_NK, y_N = world(30)
+    model = transfer.Model(layout=LAYOUT, rng=np.random.default_rng(0), sources=[_Source(1.0), _Source(-1.0)])
+    model.fit(x_NF, s_NK, y_N)
+    opinion_NS, t_N = model._opinion(x_NF, s_NK), targets(y_N).t_N
+    start_S = np.full(2, transfer.PRIOR_SHARE / 2)
+    # minimise |t - O w|^2 + RIDGE |w - start|^2 as one least-squares problem
+    stacked = np.concatenate([opinion_NS, transfer.RIDGE**0.5 * np.eye(2)])
+    wanted_S = np.linalg.lstsq(stacked, np.concatenate([t_N, transfer.RIDGE**0.5 * start_S]), rcond=None)[0]
+    np.testing.assert_allclose(model.weights_S, wanted_S, rtol=1e-8)
+    assert model.weights_S[0] > model.weights_S[1]
+
+
+def test_a_misleading_source_is_left_behind() -> None:
+    x_NF, s_NK, y_N = world(200)
+    new = world(100, seed=1)
+    model = transfer.Model(layout=LAYOUT, rng=np.random.default_rng(0), sources=[_Source(-1.0)])
+    taus = []
+    for rows in (3, 200):
+        model.fit(x_NF[:rows], s_NK[:rows], y_N[:rows])
+        taus.append(np.corrcoef(model.predict(*new[:2]).mean_N, new[2])[0, 1])
+    assert taus[1] > 0.8 > taus[0]
