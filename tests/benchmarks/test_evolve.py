@@ -13,7 +13,8 @@ import torch
 from predictors.gp import Model
 from predictors.protocol import Prediction
 from search.breeding import breed
-from search.evolve import Judge, evolve
+from search.evolution import Judge
+from search.evolve import evolve
 from search.feasible import sample_within
 from search.limits import Limits
 from search.problem import Problem

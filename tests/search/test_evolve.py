@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.archive import Archive, everybody
+from search.evolution import Evolution, Judge
 from search.evolve import evolve
 from search.limits import Limits, UnreachableLimit
 from spaces.encoding import layout
@@ -90,6 +92,77 @@ def test_no_limit_is_ever_broken(seed, shares, both):
         assert world.space.contains(pick.codes[None]).all()
         assert pick.costs == {name: float(cost[0]) for name, cost in world.costs(pick.codes[None]).items()}
         assert all(pick.costs[name] <= bound for name, bound in pick.budget.bounds().items())
+
+
+FOUR = ("macs", "params", "activations", "latency_ms")
+
+
+def with_four_costs(world):
+    """The same with two more costs, neither of them a function of the others; the last is not a whole number."""
+    sizes = world.space.sizes_D
+
+    def costs(codes_ND):
+        share_ND = (codes_ND + 1) / sizes
+        activations = 5 + (share_ND * np.arange(len(sizes), 0, -1)).sum(axis=1).round(1)
+        latency = 0.3 + (share_ND**2).sum(axis=1) + 0.1 * share_ND[:, 0] * share_ND[:, 1]
+        return {**world.costs(codes_ND), "activations": activations, "latency_ms": latency}
+
+    return replace(world, costs=costs)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    weights=st.lists(st.floats(0.01, 1.0), min_size=4, max_size=4),
+    above=st.lists(st.sampled_from([0.0, 1e-12, 1e-6, 0.01, 0.5]), min_size=4, max_size=4),
+)
+def test_four_limits_at_once_just_above_what_the_space_reaches(seed, weights, above):
+    world, truth = chain(5)
+    world = with_four_costs(world)
+    rows = worlds.members(world.space)
+    costs = world.costs(rows)
+    relative = np.stack([costs[name] / costs[name].min() for name in FOUR])
+    corner = int(np.argmin(np.array(weights) @ relative))  # no candidate is cheaper than this one in every cost
+    tight = Limits(**{f"max_{n}": float(costs[n][corner]) * (1 + more) for n, more in zip(FOUR, above, strict=True)})
+    picks = evolve(
+        world,
+        truth,
+        budgets=[tight, Limits(max_macs=tight.max_macs), Limits(max_latency_ms=tight.max_latency_ms)],
+        start_ND=NOBODY,
+        rng=np.random.default_rng(seed),
+        generations=3,
+        children=200,
+        judged=40,
+        samples=50,
+        enumerate_up_to=0,
+    )
+    assert len(picks) == 3
+    for pick in picks:
+        counted = world.costs(pick.codes[None])
+        assert all(counted[name][0] <= bound for name, bound in pick.budget.bounds().items())
+
+
+def test_a_sweep_reaches_the_best_within_two_changes():
+    for seed in range(5):
+        world, truth = chain(seed)
+        rows = worlds.members(world.space)
+        value = worlds.true_values(world, truth, rows)
+        first = rows[seed * 7]
+        changes = (rows != first).sum(axis=1)
+        archive = Archive([Limits()], 7, 4)
+        evolution = Evolution(Judge(world, truth, 0.0, None), archive, np.random.default_rng(0), 10, 10, 20)
+        assert evolution.sweep(first[None]) == 1
+        assert archive.best_K[0] >= value[(changes > 0) & (changes <= 2)].max() - 1e-9
+        assert evolution.sweep(first[None]) == 0  # once is enough
+
+
+def test_no_sweep_where_two_changes_are_too_many():
+    space = worlds.space(widths=20, levels=6)
+    world, truth = worlds.problem(space), worlds.Truth.random(layout(space).width, 0)
+    archive = Archive([Limits()], 23, 4)
+    evolution = Evolution(Judge(world, truth, 0.0, None), archive, np.random.default_rng(0), 10, 10, 20)
+    assert evolution.sweep(uniform(space, 1, np.random.default_rng(0))) == 0
+    assert archive.filled_K[0] == 0
 
 
 def test_the_hard_limits_of_the_problem_hold_besides_every_budget():
