@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from search.family import COLUMNS, TrialRecord
+from search.heatmaps import Heatmap
 from search.importance import scored
 
 COSTS = ("macs", "params", "activations")
@@ -30,6 +31,7 @@ class ReportData:
         family: the columns of ``family.csv``.
         stages: ``name`` and ``seconds`` of each stage, in order.
         confusion: for each member, counts of shape (classes, classes): rows true, columns predicted; test split.
+        heatmaps: for each member, where it looked in some test images.
         classes: names of the classes.
         settings: facts of the run for the head of the page, by name: data, space, seed, versions, hardware, ...
     """
@@ -41,6 +43,7 @@ class ReportData:
     family: pd.DataFrame
     stages: pd.DataFrame
     confusion: Mapping[str, NDArray[np.integer]] = field(default_factory=dict)
+    heatmaps: Mapping[str, Sequence[Heatmap]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
 

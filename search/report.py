@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from search import plots
+from search import heatmaps, plots
 from search.evidence import COSTS, ReportData, curves_frame, regret, trials_frame
 from search.files import write_text
 from search.importance import FEWEST_TRIALS, Importance, importance, interaction, joint_effect, scored
@@ -78,6 +78,7 @@ def _sections(run: ReportData) -> Iterator[Section]:
     yield from _what_mattered(run)
     yield _curves(run)
     yield _confusions(run)
+    yield _heatmaps(run)
     yield _stages(run)
     yield _trials(run)
 
@@ -228,6 +229,19 @@ def _confusions(run: ReportData) -> Section:
     return Section(
         key="classes", title=title, text=text, picture=picture, table=_html(per_class), table_title="Accuracy by class"
     )
+
+
+def _heatmaps(run: ReportData) -> Section:
+    title = "Where the members look"
+    seen = {name: found for name, found in run.heatmaps.items() if found}
+    if not seen:
+        return Section(key="gradcam", title=title, text="No member has a convolution whose map could be shown.")
+    text = (
+        "Grad-CAM of the predicted class on some test images: bright is where the last convolution found what raised "
+        "the score of that class. It shows where a network looked, not why it was right."
+    )
+    picture = _picture(heatmaps.draw(seen, run.classes), "gradcam", "Grad-CAM of some test images for each member")
+    return Section(key="gradcam", title=title, text=text, picture=picture)
 
 
 def _stages(run: ReportData) -> Section:

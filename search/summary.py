@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from search.evidence import ReportData, curves_frame, trials_frame
 from search.family import Family, Member
+from search.heatmaps import heatmaps
 from search.setting import Setting
 from search.study import Study
+from trainables.deploy import Deployable
 from trainables.family import FinalJob, network_of
 from trainables.trial import scores
 
@@ -28,6 +30,7 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
         family=family.table(),
         stages=_stages(study),
         confusion={member.name: _confusion(setting, member) for member in family.members},
+        heatmaps={member.name: heatmaps(_network(setting, member), setting.splits.test) for member in family.members},
         classes=setting.splits.classes,
         settings={
             "data": config.data.source,
@@ -41,14 +44,17 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
 
 def _confusion(setting: Setting, member: Member) -> NDArray[np.int64]:
     """Counts of the test images by true class (rows) and predicted class (columns)."""
-    job = FinalJob(
-        name=Path(member.checkpoint).stem, candidate=member.candidate, epochs=setting.config.family.epochs, seed=0
-    )
-    network = network_of(job, setting.splits, setting.config.folder)
-    predicted_N = scores(network, setting.splits.test).argmax(1).numpy()
+    predicted_N = scores(_network(setting, member), setting.splits.test).argmax(1).numpy()
     classes = len(setting.splits.classes)
     cell_N = setting.splits.test.label_N * classes + predicted_N
     return np.bincount(cell_N, minlength=classes**2).reshape(classes, classes)
+
+
+def _network(setting: Setting, member: Member) -> Deployable:
+    job = FinalJob(
+        name=Path(member.checkpoint).stem, candidate=member.candidate, epochs=setting.config.family.epochs, seed=0
+    )
+    return network_of(job, setting.splits, setting.config.folder)
 
 
 def _rounds(study: Study) -> pd.DataFrame:

@@ -11,10 +11,16 @@ from PIL import Image
 
 from search.evidence import ReportData, regret
 from search.family import COLUMNS, Family
+from search.heatmaps import heatmaps
 from search.importance import addresses, decompose, encode, importance, interaction, joint_effect
 from search.report import curves_frame, trials_frame, write_report
-from tests.search.products import member, records
+from tests.search.products import member, network, records
+from trainables.splits import Images
 
+IMAGES = Images(
+    image_NCHW=np.random.default_rng(0).integers(0, 256, (9, 1, 12, 12), dtype=np.uint8),
+    label_N=np.arange(9) % 2,
+)
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "stop"}
 
 
@@ -62,6 +68,7 @@ def data(count: int = 60, **changes) -> ReportData:
         "family": family.table(),
         "stages": pd.DataFrame({"name": ["stage 1", "export"], "seconds": [70.0, 5.0]}),
         "confusion": {"member-1": np.array([[9, 1], [2, 8]])},
+        "heatmaps": {"member-1": heatmaps(network(classes=2), IMAGES), "member-2": []},
         "classes": ("cat", "dog"),
         "settings": {"data": "toy", "seed": 0},
     }
@@ -94,15 +101,23 @@ def test_every_part_has_a_heading_and_every_picture_a_description(page):
     for title in (
         "The family", "Accuracy against cost", "How well the search knew what it did", "Predicted against measured",
         "What mattered", "Architecture and recipe together", "Which values went together", "Learning curves",
-        "Classes", "Time", "Trials",
+        "Classes", "Where the members look", "Time", "Trials",
     ):  # fmt: skip
         assert title in titles
     assert len(parsed.of("h1")) == 1
-    assert len(parsed.of("h2")) == len(parsed.of("section")) == 11
+    assert len(parsed.of("h2")) == len(parsed.of("section")) == 12
     pictures = parsed.of("svg")
-    assert len(pictures) == 9
+    assert len(pictures) == 10
     assert all(picture["role"] == "img" and len(picture["aria-label"]) > 10 for picture in pictures)
     assert all(attributes.get("scope") == "col" for attributes in parsed.of("th"))
+
+
+def test_where_members_look_is_shown_beside_the_truth(page):
+    _, parsed = page
+    assert any("Grad-CAM of some test images" in one.get("aria-label", "") for one in parsed.of("svg"))
+    found = heatmaps(network(classes=2), IMAGES, count=4)
+    assert [one.true for one in found] == [IMAGES.label_N[row] for row in (0, 3, 5, 8)]
+    assert all(one.map_HW.shape == (12, 12) and one.map_HW.min() >= 0 and one.map_HW.max() <= 1 for one in found)
 
 
 def test_the_tables_show_the_given_numbers(page):
@@ -240,4 +255,4 @@ def test_a_real_browser_renders_it_without_an_error(tmp_path):
     wide = subprocess.run(
         [*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
     ).stdout
-    assert wide.count("<svg") == 9
+    assert wide.count("<svg") == 10
