@@ -1,6 +1,7 @@
 """Join spaces of different backbones: the family is then a choice, and each family's dimensions depend on it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from spaces.dimensions import Choice, Dimension
 from spaces.space import Condition, Space
@@ -19,7 +20,8 @@ def join(
     """One space of several families with a common recipe.
 
     The dimension ``backbone`` chooses the family; ``depth.0`` of the family ``resnet`` becomes ``resnet.depth.0`` and
-    is inactive in the other families. Its candidates are those of the families' own spaces, with the same keys.
+    is inactive in the other families; so do the dimensions of pretraining and adaptation, since some objectives suit
+    only some backbones. Its candidates are those of the families' own spaces, with the same keys.
 
     Args:
         name: file name of the joined space.
@@ -34,17 +36,21 @@ def join(
         raise ValueError(f"a join needs at least two families of different backbones, given {', '.join(backbones)}")
     architecture: dict[str, Dimension] = {"backbone": Choice(values=backbones)}
     gates: dict[str, Condition] = dict(conditions)
+    roles: dict[str, Any] = {"architecture": architecture, "pretraining": {}, "adaptation": {}}
     for family in families:
-        for address, dimension in family.architecture.items():
-            joined = f"{family.backbone}.{address}"
-            architecture[joined] = dimension
-            own = family.conditions.get(f"architecture.{address}")
-            gates[f"architecture.{joined}"] = (
-                Condition(parent=FAMILY, values=(family.backbone,))
-                if own is None
-                else Condition(
-                    parent=f"architecture.{family.backbone}.{own.parent.removeprefix('architecture.')}",
-                    values=own.values,
+        for role, joined in roles.items():
+            for address, dimension in getattr(family, role).items():
+                joined[f"{family.backbone}.{address}"] = dimension
+                own = family.conditions.get(f"{role}.{address}")
+                gates[f"{role}.{family.backbone}.{address}"] = (
+                    Condition(parent=FAMILY, values=(family.backbone,))
+                    if own is None
+                    else Condition(parent=_joined(own.parent, family.backbone), values=own.values)
                 )
-            )
-    return Space(name=name, backbone=backbones[0], architecture=architecture, recipe=recipe, conditions=gates)
+    return Space(name=name, backbone=backbones[0], recipe=recipe, conditions=gates, **roles)
+
+
+def _joined(address: str, backbone: str) -> str:
+    """A full address of a family's own space in the joined one, where the recipe is common to all."""
+    role, _, below = address.partition(".")
+    return address if role == "recipe" else f"{role}.{backbone}.{below}"

@@ -15,6 +15,9 @@ from spaces.dimensions import Choice, Dimension, Value, is_ordinal
 INACTIVE = -1
 """Code of a dimension that its condition switches off."""
 
+JOINED = ("architecture", "pretraining", "adaptation")
+"""Roles whose dimensions each family of a joined space has for itself."""
+
 Codes: TypeAlias = NDArray[np.int16]
 
 
@@ -222,22 +225,22 @@ class Space:
         backbone = self.backbone
         if self.joins_families:
             backbone = str(parts["architecture"].pop("backbone"))
-            own = {address.removeprefix(f"{backbone}."): value for address, value in parts["architecture"].items()}
-            parts["architecture"] = own
+            for role in JOINED:
+                parts[role] = {address.removeprefix(f"{backbone}."): value for address, value in parts[role].items()}
         return Candidate(backbone=backbone, objective=self.objective, **parts)
 
     def _addressed(self, candidate: Candidate) -> dict[str, Value]:
         """A candidate's values by full address of this space."""
-        architecture = dict(candidate.architecture)
+        parts = {role: dict(getattr(candidate, role)) for role in ROLES}
         if self.joins_families:
-            architecture = {f"{candidate.backbone}.{address}": value for address, value in architecture.items()}
-            architecture["backbone"] = candidate.backbone
+            for role in JOINED:
+                parts[role] = {f"{candidate.backbone}.{address}": value for address, value in parts[role].items()}
+            parts["architecture"]["backbone"] = candidate.backbone
         elif candidate.backbone != self.backbone:
             raise ValueError(
                 f"candidate {candidate.key} has the backbone '{candidate.backbone}', "
                 f"space '{self.name}' has '{self.backbone}'"
             )
-        parts = {role: getattr(candidate, role) for role in ROLES} | {"architecture": architecture}
         return {f"{role}.{address}": value for role, part in parts.items() for address, value in part.items()}
 
     def encode(self, candidates: Sequence[Candidate]) -> Codes:

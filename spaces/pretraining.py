@@ -1,0 +1,95 @@
+"""Backbone x objective x recipe x adaptation: small convolutional networks and small transformers, pretrained or not.
+
+Each backbone has the objectives that suit it: masked tokens need tokens, masked convolution needs convolutions. What
+follows pretraining is the recipe of the tiny space, which also trains from scratch where the objective is ``none``.
+"""
+
+from dataclasses import replace
+
+from spaces import tiny
+from spaces.dimensions import Choice, Dimension, Real
+from spaces.families import join
+from spaces.space import Condition, Space
+
+OBJECTIVE = "pretraining.objective"
+
+
+def space() -> Space:
+    """The space: 3e10 architectures x 4e9 recipes, and some 2e4 pretrainings of each."""
+    recipe, conditions = tiny.recipe_of_small_images()
+    families = (
+        with_pretraining(tiny.space(), ("none", "simclr", "swav", "spark")),
+        with_pretraining(_transformers(), ("none", "simclr", "swav", "simmim")),
+    )
+    return join("pretraining", families, recipe=recipe, conditions=conditions)
+
+
+def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
+    """A space of one backbone whose candidates may be pretrained with one of these objectives, or ``none``."""
+    pretraining: dict[str, Dimension] = {
+        "objective": Choice(values=objectives),
+        "share": Choice(values=(0.25, 0.5, 0.75), ordered=True),
+        "batch.size": Choice(values=(64,)),
+        "schedule.name": Choice(values=("cosine",)),
+        "schedule.warmup_epochs": Choice(values=(1,)),
+        "schedule.final": Choice(values=(0.01,)),
+        "optimizer.name": Choice(values=("adamw",)),
+        "optimizer.learning_rate.adamw": Real(low=5e-4, high=2e-2, levels=9, log=True),
+        "optimizer.weight_decay": Real(low=1e-6, high=1e-2, levels=5, log=True),
+    }
+    trained = tuple(name for name in objectives if name != "none")
+    conditions = {
+        f"pretraining.{address}": Condition(parent=OBJECTIVE, values=trained)
+        for address in pretraining
+        if address != "objective"
+    }
+    for address, dimension in _knobs().items():
+        owner = address.partition(".")[0]
+        if owner in objectives:
+            pretraining[address] = dimension
+            conditions[f"pretraining.{address}"] = Condition(parent=OBJECTIVE, values=(owner,))
+    return replace(
+        family,
+        pretraining=pretraining,
+        adaptation={"method": Choice(values=("full",))},
+        conditions={
+            **family.conditions,
+            **conditions,
+            "adaptation.method": Condition(parent=OBJECTIVE, values=trained),
+        },
+    )
+
+
+def _knobs() -> dict[str, Dimension]:
+    """Knobs of the objectives, by address below ``pretraining``."""
+    return {
+        "simclr.temperature": Choice(values=(0.1, 0.2, 0.5), ordered=True),
+        "simclr.layers": Choice(values=(2, 3), ordered=True),
+        "simclr.crop": Choice(values=(0.2, 0.4, 0.6, 0.8), ordered=True),
+        "simclr.jitter": Choice(values=(0.0, 0.2, 0.4), ordered=True),
+        "swav.prototypes": Choice(values=(10, 30, 100), ordered=True),
+        "swav.crop": Choice(values=(0.2, 0.4, 0.6, 0.8), ordered=True),
+        "swav.jitter": Choice(values=(0.0, 0.2, 0.4), ordered=True),
+        "spark.masked": Choice(values=(0.4, 0.6, 0.75), ordered=True),
+        "spark.decoder_width": Choice(values=(16, 32), ordered=True),
+        "simmim.masked": Choice(values=(0.4, 0.6, 0.75), ordered=True),
+        "simmim.unit": Choice(values=(1, 2), ordered=True),
+    }
+
+
+def _transformers() -> Space:
+    """TinyViTs of three stages for images of 16 to 32 pixels."""
+    architecture: dict[str, Dimension] = {
+        "resolution": Choice(values=(16, 32), ordered=True),
+        "mlp_ratio": Choice(values=(2.0, 3.0), ordered=True),
+        "conv_expansion": Choice(values=(2, 3), ordered=True),
+    }
+    for stage in range(3):
+        architecture[f"width.{stage}"] = Choice(values=(32, 64), ordered=True)
+        architecture[f"depth.{stage}"] = Choice(values=(1, 2), ordered=True)
+    for stage in range(2):
+        architecture[f"window.{stage}"] = Choice(values=(2, 4), ordered=True)
+    recipe, conditions = tiny.recipe_of_small_images()
+    return Space(
+        name="tiny_transformers", backbone="tiny_vit", architecture=architecture, recipe=recipe, conditions=conditions
+    )
