@@ -1,0 +1,31 @@
+"""Stopping rules on LCBench's recorded curves, beside Ray's and Optuna's own. The table is in ``docs/fidelity.md``."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from search.replay_fidelity import compare, replay, summary
+from search.replay_rules import RULES
+
+TABLES = Path(os.environ.get("NARS_TABLES", Path(__file__).parents[3] / "shared" / "tables"))
+CURVES = TABLES / "lcbench"
+
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.skipif(
+        not CURVES.is_dir(), reason="needs LCBench's surrogate in a folder lcbench; NARS_TABLES names its parent"
+    ),
+]
+
+
+def test_the_regret_rule_costs_less_and_keeps_better_than_the_papers() -> None:
+    played = replay(CURVES, list(RULES), trials=200, seeds=3, bands=1, workers=1)
+    means = summary(played)
+    print(means.to_string())
+    print(compare(played, "regret"))
+    assert means.loc["regret", "cost"] <= 0.2
+    assert means.loc["regret", "cost"] < means.loc["paper", "cost"]
+    assert means.loc["regret", "regret"] < means.loc["paper", "regret"]
+    for peer in ("ray_asha", "optuna_halving"):
+        assert means.loc["regret", "regret"] < means.loc[peer, "regret"]
