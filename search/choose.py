@@ -9,50 +9,16 @@ The runs that put a contender on the list are in the prediction already, and are
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictors.protocol import Prediction
-from search.archive import first_of_each
-from search.evolve import Pick
-from search.limits import Costs, Limits
-from spaces.space import Codes
 
 Values = NDArray[np.float64]
 PRIOR_RUNS = 4
 """Weight of the predictor's idea of the seed noise, in runs, against the spread of the repeats themselves."""
 LEAST = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """The contender chosen for a budget.
-
-    Attributes:
-        row: which contender.
-        mean: posterior mean of its score.
-        std: posterior standard deviation.
-        luckiest: the contender with the best single fresh run within the budget, for comparison; None without runs.
-    """
-
-    row: int
-    mean: float
-    std: float
-    luckiest: int | None
-
-
-def contenders(picks: Sequence[Pick]) -> Codes:
-    """The different candidates among the picks of all budgets, in their order; shape (N, D).
-
-    Raises:
-        ValueError: no picks.
-    """
-    if not picks:
-        raise ValueError("there are no contenders without picks")
-    codes_ND = np.stack([pick.codes for pick in picks])
-    return codes_ND[first_of_each(codes_ND)]
 
 
 def posterior(prediction: Prediction, repeats: Sequence[Sequence[float]]) -> tuple[Values, Values]:
@@ -101,40 +67,23 @@ def _shared_shift(mean_N: Values, prior_N: Values, count_N: Values, total_N: Val
     return float((weight * surprise).sum() / (weight.sum() + 1 / prior_N.mean()))
 
 
-def choose(
-    budgets: Sequence[Limits],
-    costs: Costs,
-    prediction: Prediction,
-    repeats: Sequence[Sequence[float]],
-    confidence: float = 0.0,
-) -> tuple[Choice, ...]:
-    """The contender with the highest posterior mean - confidence * std within each budget.
+def one_per_budget(value_M: Values, band_M: NDArray[np.int64], budgets: int) -> list[int]:
+    """The contender of the highest value for each budget, among those that need the budget.
+
+    Where none needs it, the best that fits and is not chosen yet; a budget for which nothing is left gets none.
 
     Args:
-        budgets: limits of each member.
-        costs: exact costs of the contenders.
-        prediction: of the contenders, from all trials but the fresh runs.
-        repeats: scores of the fresh runs of each contender.
-        confidence: multiple of the posterior's standard deviation to subtract.
+        value_M: what is compared, such as posterior mean - confidence * std.
+        band_M: position of the tightest budget that each contender fits, tightest first; ``budgets`` for none.
+        budgets: how many there are.
 
-    Raises:
-        ValueError: a budget that no contender fits.
+    Returns:
+        Different rows, budget after budget.
     """
-    mean_N, std_N = posterior(prediction, repeats)
-    lucky_N = np.array([max(runs, default=-np.inf) for runs in repeats])
-    choices = []
-    for budget in budgets:
-        rows = np.flatnonzero(budget.allow(costs))
-        if not rows.size:
-            raise ValueError(f"no contender fits the budget {budget.bounds()}")
-        best = rows[np.argmax(mean_N[rows] - confidence * std_N[rows])]
-        luckiest = rows[np.argmax(lucky_N[rows])]
-        choices.append(
-            Choice(
-                row=int(best),
-                mean=float(mean_N[best]),
-                std=float(std_N[best]),
-                luckiest=int(luckiest) if np.isfinite(lucky_N[luckiest]) else None,
-            )
-        )
-    return tuple(choices)
+    chosen: list[int] = []
+    for band in range(budgets):
+        free = [row for row in np.flatnonzero(band_M <= band).tolist() if row not in chosen]
+        needing = [row for row in free if band_M[row] == band]
+        if free:
+            chosen.append(max(needing or free, key=lambda row: float(value_M[row])))
+    return chosen

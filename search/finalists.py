@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from search.archive import first_of_each
-from search.choose import posterior
+from search.choose import one_per_budget, posterior
 from search.evolve import evolve
 from search.family import Family, Member, non_dominated
 from search.problem import Observations
@@ -99,12 +99,7 @@ def choose(trials: Trials, learner: Learner, observed: Observations, codes_MD: C
     mean_M, std_M = posterior(belief, [fresh.get(candidate.key, []) for candidate in candidates])
     value_M = mean_M - setting.config.family.confidence * std_M
     band_M, macs_M = bands(setting, codes_MD), setting.problem.costs(codes_MD)["macs"]
-    chosen: list[int] = []
-    for band in range(len(setting.problem.budgets)):
-        free = [row for row in np.flatnonzero(band_M <= band).tolist() if row not in chosen]
-        needing = [row for row in free if band_M[row] == band]
-        if free:
-            chosen.append(max(needing or free, key=lambda row: float(value_M[row])))
+    chosen = one_per_budget(value_M, band_M, len(setting.problem.budgets))
     return [candidates[row] for row in sorted(chosen, key=lambda row: int(macs_M[row]))]
 
 

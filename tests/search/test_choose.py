@@ -4,28 +4,11 @@ import numpy as np
 import pytest
 
 from predictors.protocol import Prediction
-from search.choose import choose, contenders, noise_variance, posterior
-from search.evolve import Pick
-from search.limits import Limits
-
-FREE = {"macs": np.array([1, 1, 1])}
+from search.choose import noise_variance, one_per_budget, posterior
 
 
 def belief(means, stds, noise=0.1):
     return Prediction(mean_N=np.array(means, dtype=float), std_N=np.array(stds, dtype=float), noise_std=noise)
-
-
-def pick(*codes):
-    return Pick(
-        codes=np.array(codes, dtype=np.int16),
-        mean=0.0,
-        std=0.0,
-        costs={},
-        budget=Limits(),
-        upper=0.0,
-        certain=True,
-        why="",
-    )
 
 
 def test_posterior_equals_numerical_integration():
@@ -51,9 +34,8 @@ def test_without_fresh_runs_the_prediction_stands():
 
 def test_one_lucky_run_does_not_beat_many_good_ones():
     repeats = [[0.80], [0.74, 0.75, 0.76, 0.75], [0.3]]
-    (choice,) = choose([Limits()], FREE, belief([0.5, 0.7, 0.4], [0.05, 0.05, 0.05]), repeats)
-    assert choice.row == 1
-    assert choice.luckiest == 0
+    mean_N, _ = posterior(belief([0.5, 0.7, 0.4], [0.05, 0.05, 0.05]), repeats)
+    assert one_per_budget(mean_N, np.zeros(3, dtype=np.int64), 1) == [1]
 
 
 def test_over_optimism_is_taken_off_contenders_that_were_not_repeated():
@@ -64,25 +46,19 @@ def test_over_optimism_is_taken_off_contenders_that_were_not_repeated():
     assert 0.71 < mean_N[1] < 0.80  # the other two fell by 0.2, which it follows by two thirds
 
 
-def test_confidence_prefers_the_certain():
-    prior = belief([0.70, 0.69, 0.1], [0.2, 0.01, 0.1])
-    assert choose([Limits()], FREE, prior, [[], [], []])[0].row == 0
-    assert choose([Limits()], FREE, prior, [[], [], []], confidence=1.0)[0].row == 1
-    assert choose([Limits()], FREE, prior, [[], [], []])[0].luckiest is None
-
-
-def test_every_choice_fits_its_budget():
-    costs = {"macs": np.array([30, 20, 10])}
-    choices = choose([Limits(max_macs=m) for m in (10, 25, 99)], costs, belief([3, 2, 1], [1, 1, 1]), [[], [], []])
-    assert [choice.row for choice in choices] == [2, 1, 0]
-    with pytest.raises(ValueError, match="no contender fits"):
-        choose([Limits(max_macs=9)], costs, belief([3, 2, 1], [1, 1, 1]), [[], [], []])
-
-
-def test_contenders_are_the_different_picks_in_order():
-    assert contenders([pick(1, 2), pick(0, 0), pick(1, 2)]).tolist() == [[1, 2], [0, 0]]
-    with pytest.raises(ValueError, match="no contenders"):
-        contenders([])
+@pytest.mark.parametrize(
+    ("value", "band", "chosen"),
+    [
+        ([3, 2, 1], [2, 1, 0], [2, 1, 0]),  # each budget gets the best that needs it
+        ([1, 9, 2], [0, 0, 1], [1, 2, 0]),  # though the cheap one is better
+        ([5, 7, 6], [0, 0, 0], [1, 2, 0]),  # none needs the others: the best that is left
+        ([5, 7, 6], [2, 1, 1], [1, 0]),  # nothing fits the first
+        ([5], [0], [0]),  # nothing is left
+        ([5], [3], []),  # fits none
+    ],
+)
+def test_one_for_each_budget(value, band, chosen):
+    assert one_per_budget(np.array(value, dtype=float), np.array(band), 3) == chosen
 
 
 def test_noise_is_pooled_from_repeats_and_the_guess():
@@ -103,7 +79,7 @@ def test_the_posterior_choice_loses_less_than_the_luckiest_run():
         truth = rng.normal(size=5)
         prior = belief(truth + rng.normal(scale=1.5, size=5), np.full(5, 1.5), noise=1.0)
         repeats = (truth[:, None] + rng.normal(size=(5, 2))).tolist()
-        (choice,) = choose([Limits()], {"macs": np.ones(5)}, prior, repeats)
-        lost["posterior"] += truth.max() - truth[choice.row]
-        lost["luckiest"] += truth.max() - truth[choice.luckiest]
+        (row,) = one_per_budget(posterior(prior, repeats)[0], np.zeros(5, dtype=np.int64), 1)
+        lost["posterior"] += truth.max() - truth[row]
+        lost["luckiest"] += truth.max() - truth[np.argmax(np.max(repeats, axis=1))]
     assert lost["posterior"] < 0.9 * lost["luckiest"]
