@@ -83,6 +83,18 @@ def test_the_card_says_data_recipe_cost_accuracy_and_gaps(exported):
         assert said in body
 
 
+def test_the_card_is_one_that_the_hub_reads(exported):
+    """In a process of its own: the library's imports warn about things that are not ours."""
+    code = (
+        "import sys; from pathlib import Path; from huggingface_hub import ModelCard\n"
+        "data = ModelCard(Path(sys.argv[1]).read_text()).data; result = data.eval_results[0]\n"
+        "print(data.library_name, data.pipeline_tag, result.dataset_name, result.metric_type, result.metric_value)"
+    )
+    command = [sys.executable, "-c", code, str(exported[0] / "README.md")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["pytorch", "image-classification", "digits", "accuracy", "0.9"]
+
+
 def test_a_card_with_a_test_accuracy_reports_that_one():
     text = export.card(
         member(test_accuracy=0.875, test_accuracy_std=0.0125, seeds=5, latency_ms=1.25),
