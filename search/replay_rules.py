@@ -1,4 +1,4 @@
-"""Stopping rules for ``search.replay_fidelity``, behind one protocol: ours, the paper's, Ray Tune's and Optuna's own."""
+"""Stopping rules for ``search.replay_fidelity`` behind one protocol: ours, the paper's, Ray Tune's and Optuna's own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
