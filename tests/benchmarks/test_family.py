@@ -1,0 +1,113 @@
+"""The figures of docs/family.md: distilled or not, stored targets or live teacher, soup or best single training.
+
+Pairs share network, recipe, seed and data; intervals are Student's over the seeds.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import t as student_t
+
+from spaces import components
+from spaces.candidate import Candidate
+from spaces.sampling import sobol
+from trainables.data.fashion_mnist import DEBIAN
+from trainables.data.sources import load_source
+from trainables.family import FinalJob, network_of, train_family
+from trainables.soup import best_soup
+from trainables.splits import Images, Splits
+from trainables.statistics import count
+from trainables.trial import scores
+
+pytestmark = pytest.mark.benchmark
+SEEDS = 5
+DATA = {
+    "digits": ({"validation": 0.3}, 8, 10),
+    "fashion_mnist": ({"train_images": 3750, "test_images": 2000}, 14, 5),
+}
+
+
+def networks(resolution: int) -> tuple[Candidate, Candidate]:
+    """The largest and the smallest of 64 candidates below a limit of depth, with one recipe: the largest one's."""
+    space = components.load(components.SPACES, "tiny").space()
+    sides = [side for side in space.architecture["resolution"].values if isinstance(side, int)]
+    nearest = min(sides, key=lambda side: abs(side - resolution))
+    space = space.restrict(
+        {"architecture.resolution": [nearest], "architecture.depth.0": [1], "architecture.depth.1": [1]}
+    )
+    codes = sobol(space, 64, 0)
+    macs = count(space, codes, classes=10, channels=1).costs()["macs"]
+    order = np.argsort(macs)
+    large, small = space.decode(codes[order[[-8, 8]]])
+    return large, replace(small, recipe=large.recipe)
+
+
+def right(network: object, images: Images) -> float:
+    return float((scores(network, images).argmax(1).numpy() == images.label_N).mean())  # type: ignore[arg-type]
+
+
+def interval(pairs: Sequence[float]) -> str:
+    mean, half = float(np.mean(pairs)), float(np.std(pairs, ddof=1)) * student_t.ppf(0.975, len(pairs) - 1)
+    return f"{100 * mean:+.2f} [{100 * (mean - half / math.sqrt(len(pairs))):+.2f}, " + (
+        f"{100 * (mean + half / math.sqrt(len(pairs))):+.2f}]"
+    )
+
+
+def train(job: FinalJob, splits: Splits, folder: Path) -> tuple[float, float]:
+    """Test accuracy and seconds."""
+    began = time.monotonic()
+    list(train_family([job], splits, folder))
+    return right(network_of(job, splits, folder), splits.test), time.monotonic() - began
+
+
+@pytest.mark.parametrize("source", sorted(DATA))
+def test_what_teaching_and_mixing_bring(source: str, tmp_path: Path) -> None:
+    keywords, resolution, epochs = DATA[source]
+    if source == "fashion_mnist" and not Path(DEBIAN).is_dir():
+        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+    splits = load_source(source, keywords)
+    large, small = networks(resolution)
+    rows = []
+    for seed in range(SEEDS):
+        teacher = FinalJob(name=f"teacher-{seed}", candidate=large, epochs=epochs, seed=seed)
+        taught = {"candidate": small, "epochs": epochs, "seed": seed, "teachers": (teacher,)}
+        alone = FinalJob(name=f"alone-{seed}", candidate=small, epochs=epochs, seed=seed)
+        live = FinalJob(name=f"live-{seed}", **taught)
+        first = FinalJob(name=f"first-{seed}", **taught, top_k=10)
+        again = FinalJob(name=f"again-{seed}", **taught, top_k=10)
+        few = FinalJob(name=f"few-{seed}", **taught, top_k=3)
+        jobs = (teacher, alone, live, first, again, few)
+        row = {job.name.partition("-")[0]: train(job, splits, tmp_path) for job in jobs}
+        assert row["first"][0] == row["again"][0]
+        rows.append(row)
+        print({name: (round(value[0], 4), round(value[1], 1)) for name, value in row.items()}, flush=True)
+    size = sum(file.stat().st_size for file in (tmp_path / "targets").glob("*-10/*.npy"))
+    print(f"\n{source}: {len(splits.train)} training images, {epochs} epochs, {SEEDS} seeds, percentage points")
+    for name, one, other in (
+        ("distilled - labels alone", "live", "alone"), ("stored, all classes - live", "first", "live"),
+        ("stored, 3 of 10 classes - live", "few", "live"),
+    ):  # fmt: skip
+        print(f"{name}: {interval([row[one][0] - row[other][0] for row in rows])}")
+    for name in rows[0]:
+        accuracy, seconds = (float(np.median([row[name][part] for row in rows])) for part in (0, 1))
+        print(f"{name}: median accuracy {accuracy:.4f}, {seconds:.1f} s")
+    views = SEEDS * epochs * len(splits.train)
+    print(f"targets of all classes: {size / SEEDS / 1e6:.2f} MB a training, {size / views:.0f} bytes a view")
+    members = [
+        network_of(FinalJob(name=f"alone-{seed}", candidate=small, epochs=epochs, seed=seed), splits, tmp_path)
+        for seed in range(SEEDS)
+    ]
+    for kind in ("uniform", "greedy"):
+        gains = []
+        for left in range(SEEDS):  # leave one training out, for a spread
+            pool = [member for position, member in enumerate(members) if position != left]
+            best = max(pool, key=lambda member: right(member, splits.validation))
+            soup, chosen = best_soup(pool, kind, splits.train, lambda network: right(network, splits.validation))
+            gains.append(right(soup, splits.test) - right(best, splits.test))
+            print(f"{kind} soup without training {left}: {len(chosen)} of {len(pool)} kept")
+        print(f"{kind} soup - best single: {interval(gains)}")
