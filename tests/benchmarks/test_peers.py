@@ -37,7 +37,8 @@ def problem() -> Problem:
 
 
 def score(codes_ND: Codes) -> np.ndarray:
-    return macs(codes_ND)["macs"] + (codes_ND[:, 4] == 1)
+    result: np.ndarray = macs(codes_ND)["macs"] + (codes_ND[:, 4] == 1)
+    return result
 
 
 def played(name: str, seed: int, trials: int = 25) -> np.ndarray:

@@ -68,7 +68,7 @@ def test_on_the_learning_scale_a_gaussian_process_says_the_same() -> None:
     new = world(30, seed=1)[:2]
     beliefs = []
     for unit in ("score", "target"):
-        model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), unit=unit)  # type: ignore[arg-type]
+        model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), unit=unit)
         model.fit(x_NF, s_NK, y_N)
         beliefs.append(model.predict(*new))
     scale = targets(y_N)
