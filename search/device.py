@@ -54,7 +54,8 @@ class Device:
         """One sentence that says that latencies are predicted, and how well."""
         return (
             f"latency_ms is predicted, for {self.name}, by a model of {self.measured} measured candidates; "
-            f"its median error on one left out is {self.model.relative_error:.1%}"
+            f"its median error on one left out is {self.model.relative_error:.1%}, which is optimistic: "
+            "its hyperparameters were learnt from all of them"
         )
 
 
