@@ -1,0 +1,209 @@
+"""What every objective on disk must do: a new file is tested here without an edit."""
+
+import multiprocessing
+import socket
+from dataclasses import replace
+from inspect import signature
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from spaces import components
+from spaces.candidate import Candidate
+from spaces.dimensions import Value
+from trainables.backbones import mobile, tiny_vit
+from trainables.checkpoint import Checkpoint
+from trainables.data import digits
+from trainables.deploy import Deployable
+from trainables.plan import Batch
+from trainables.splits import Splits
+from trainables.trial import Report, Task, trial
+from trainables.world import World
+
+NAMES = components.names(components.OBJECTIVES)
+TAUGHT = [
+    name for name in NAMES if "teacher" in signature(components.load(components.OBJECTIVES, name).objective).parameters
+]
+FREE = [name for name in NAMES if name not in TAUGHT]  # whose knobs all have defaults
+MOBILE: dict[str, Value] = {
+    "resolution": 8, "stem_width": 8, "stem_stride": 1, "activation": "relu", "head_expansion": 1, "head_width": 16,
+    "width.0": 8, "depth.0": 1, "kernel.0": 3, "expansion.0": 2, "stride.0": 2, "squeeze_excite.0": True,
+}  # fmt: skip
+TINY_VIT: dict[str, Value] = {
+    "resolution": 16, "mlp_ratio": 2.0, "conv_expansion": 2, "width.0": 32, "width.1": 32, "depth.0": 1, "depth.1": 1,
+    "window.0": 2,
+}  # fmt: skip
+OPTIMIZER: dict[str, Value] = {"optimizer.name": "adamw", "optimizer.learning_rate.adamw": 3e-3, "batch.size": 32}
+
+
+def module_of(name: str) -> ModuleType:
+    return components.load(components.OBJECTIVES, name)
+
+
+def knobs(name: str) -> dict[str, Any]:
+    return {"teacher": network(name, seed=1).eval()} if name in TAUGHT else {}
+
+
+def network(name: str, seed: int = 0) -> Deployable:
+    torch.manual_seed(seed)
+    if "map" in module_of(name).SUPPORTS:
+        body = mobile.build(
+            classes=10, channels=1, resolution=8, stem_width=8, width=[8], depth=[1], kernel=[3], expansion=[2],
+            stride=[2], squeeze_excite=[True], activation="relu", head_expansion=1, head_width=16, stem_stride=1,
+        )  # fmt: skip
+        return Deployable(body, mean=[0.3], std=[0.4], resolution=8)
+    body = tiny_vit.build(
+        classes=10, channels=1, resolution=16, width=[32, 32], depth=[1, 1], window=[2], mlp_ratio=2.0, conv_expansion=2
+    )
+    return Deployable(body, mean=[0.3], std=[0.4], resolution=16)
+
+
+def candidate(name: str, **pretraining: Any) -> Candidate:
+    is_map = "map" in module_of(name).SUPPORTS
+    return Candidate(
+        backbone="mobile" if is_map else "tiny_vit",
+        objective="supervised",
+        architecture=MOBILE if is_map else TINY_VIT,
+        recipe=OPTIMIZER,
+        pretraining={"objective": name, "share": 0.5, **OPTIMIZER, **pretraining},
+        adaptation={"method": "full"},
+    )
+
+
+def batch(count: int = 8) -> Batch:
+    generator = torch.Generator().manual_seed(5)
+    labels = torch.randint(10, (count,), generator=generator)
+    return Batch(image_BCHW=torch.rand(count, 1, 8, 8, generator=generator), target_BK=torch.eye(10)[labels])
+
+
+def loss_of(objective: nn.Module, given: Batch, seed: int = 0) -> torch.Tensor:
+    value: torch.Tensor = objective(given, torch.Generator().manual_seed(seed))
+    return value
+
+
+@pytest.fixture(scope="module")
+def splits() -> Splits:
+    """A tenth of the training images with labels, a quarter of them without."""
+    whole = digits.load()
+    return replace(
+        whole,
+        train=whole.train.take(np.arange(0, len(whole.train), 10)),
+        pool=whole.train.take(np.arange(0, len(whole.train), 4)),
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_objective_says_what_it_is(name: str) -> None:
+    module = module_of(name)
+    assert isinstance(module.LABELS, bool)
+    assert set(module.SUPPORTS) <= {"map", "tokens"}
+    assert module.SUPPORTS
+    assert module.PAPER
+    assert module.passes() >= 1.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_that_is_not_frozen_is_trained(name: str) -> None:
+    trained = network(name)
+    objective = module_of(name).objective(trained, **knobs(name))
+    assert objective.network is trained
+    value = loss_of(objective, batch())
+    assert value.shape == ()
+    value.backward()  # type: ignore[no-untyped-call]
+    missing = [
+        key
+        for key, parameter in objective.named_parameters()
+        if parameter.requires_grad != (parameter.grad is not None)
+    ]
+    assert missing == []
+    first = next(trained.network.parameters())
+    assert first.grad is not None
+    assert first.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_generator_decides_the_loss(name: str) -> None:
+    objective = module_of(name).objective(network(name), **knobs(name)).eval()
+    assert torch.equal(loss_of(objective, batch(), 3), loss_of(objective, batch(), 3))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not module_of(name).LABELS])
+def test_labels_are_not_read_by_those_that_say_so(name: str) -> None:
+    objective = module_of(name).objective(network(name)).eval()
+    blank = replace(batch(), target_BK=torch.zeros(8, 10))
+    assert torch.equal(loss_of(objective, batch()), loss_of(objective, blank))
+
+
+def without_time(reports: list[Report]) -> list[tuple[int, float, float]]:
+    return [(report.epoch, report.accuracy, report.loss) for report in reports]
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize("name", FREE)
+def test_both_stages_resume_exactly(name: str, stop: int, splits: Splits, tmp_path: Path) -> None:
+    task = Task(candidate=candidate(name), epochs=4, seed=3)
+    checkpoint = Checkpoint(path=tmp_path / "x.pt")
+    first = list(islice(trial(task, splits, checkpoint=checkpoint), stop))
+    torch.rand(7)
+    resumed = list(trial(task, splits, checkpoint=checkpoint))
+    whole = list(trial(task, splits))
+    assert without_time(resumed) == without_time(whole)
+    assert without_time(first) == without_time(whole)[:stop]
+
+
+def still(name: str) -> dict[str, Any]:
+    """Knobs that make all views of an image equal."""
+    if name in TAUGHT:
+        return knobs(name)
+    views = {"crop": 1.0, "jitter": 0.0}
+    return {knob: value for knob, value in views.items() if knob in signature(module_of(name).objective).parameters}
+
+
+def measured(name: str, given: Batch, world: World) -> tuple[float, Any]:
+    """Loss and gradient with fixed batch statistics, so that what is left between workers is the loss itself."""
+    objective = module_of(name).objective(network(name), **still(name)).eval()
+    wrapped = world.wrap(objective, torch.device("cpu"))  # which must live until the gradients are averaged
+    value = loss_of(wrapped, given)
+    value.backward()  # type: ignore[no-untyped-call]
+    gradient = next(objective.network.parameters()).grad
+    return float(value.detach()), gradient.numpy().copy()
+
+
+def _work(names: list[str], rank: int, port: int, out: Any) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    whole = batch()
+    part = Batch(image_BCHW=whole.image_BCHW[rank::2], target_BK=whole.target_BK[rank::2])
+    out.put((rank, {name: measured(name, part, World(rank=rank, size=2)) for name in names}))
+    dist.destroy_process_group()
+
+
+# Masks are drawn by each worker for its own images, so masked objectives have no equal single run.
+SHARED = [name for name in NAMES if not ({"masked"} & set(signature(module_of(name).objective).parameters))]
+
+
+def test_two_workers_have_the_loss_and_gradient_of_one() -> None:
+    context = multiprocessing.get_context("spawn")
+    out = context.Queue()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    workers = [context.Process(target=_work, args=(list(NAMES), rank, port, out)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    found = dict(out.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join()
+    for name in NAMES:
+        np.testing.assert_allclose(found[0][name][1], found[1][name][1], err_msg=name)
+    for name in SHARED:
+        loss, gradient = measured(name, batch(), World())
+        assert (found[0][name][0] + found[1][name][0]) / 2 == pytest.approx(loss, rel=1e-5), name
+        np.testing.assert_allclose(found[0][name][1], gradient, rtol=1e-3, atol=1e-6, err_msg=name)
