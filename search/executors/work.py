@@ -111,7 +111,8 @@ def work(job: Job, place: Workplace, world: World | None = None) -> Iterator[Rep
     if world.rank == 0:
         checkpoint = checkpoint.claimed()
     try:
-        for report in trial(task, splits, checkpoint=checkpoint, world=world, device=place.device):
+        cache = place.folder / "pretraining"  # weights that trials of this run share
+        for report in trial(task, splits, checkpoint=checkpoint, cache=cache, world=world, device=place.device):
             yield report
             if report.epoch >= job.stop:
                 return
