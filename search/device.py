@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -22,8 +23,9 @@ from search.config import ConfigError
 from search.files import read_json, write_text
 from spaces.candidate import Candidate
 from spaces.sampling import sobol
-from spaces.space import Space
-from trainables.latency import LatencyModel, measure
+from spaces.space import Codes, Space
+from trainables.counts import Counts
+from trainables.latency import LatencyModel, held_out_error, measure
 from trainables.splits import Splits
 from trainables.statistics import count
 from trainables.trial import build
@@ -44,18 +46,19 @@ class Device:
         name: what was measured, for people.
         model: predicts candidates of the space.
         measured: how many candidates it was fitted to.
+        relative_error: median of |predicted - measured| / measured on held-out candidates, by cross-validation.
     """
 
     name: str
     model: LatencyModel
     measured: int
+    relative_error: float
 
     def describe(self) -> str:
         """One sentence that says that latencies are predicted, and how well."""
         return (
             f"latency_ms is predicted, for {self.name}, by a model of {self.measured} measured candidates; "
-            f"its median error on one left out is {self.model.relative_error:.1%}, which is optimistic: "
-            "its hyperparameters were learnt from all of them"
+            f"its median error on held-out ones is {self.relative_error:.1%}"
         )
 
 
@@ -69,7 +72,7 @@ def device_of(folder: Path, space: Space, splits: Splits, given: str | None) -> 
     """
     kept = folder / FILE
     if not kept.exists():
-        text = _measured(space, splits) if given is None else _fitted(Path(given), space, splits)
+        text = _measured(space, splits) if given is None else _given(Path(given), space, splits)
         folder.mkdir(parents=True, exist_ok=True)
         _write_if_absent(kept, text)
     return load_device(kept, space, splits)
@@ -83,15 +86,16 @@ def load_device(path: Path, space: Space, splits: Splits) -> Device:
     """
     with _named(path):
         content = read_json(path)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f"it must be an object with format {FORMAT}, device and measured")
-        rows = content["measured"]
-        codes_ND = space.encode([Candidate.from_dict(row["candidate"]) for row in rows])
-        counts = count(space, codes_ND, classes=len(splits.classes), channels=splits.channels)
-        latency_N = np.array([float(row["latency_ms"]) for row in rows])
-        theta = None if content.get("theta") is None else np.array(content["theta"], dtype=np.float64)
-        model = LatencyModel.fit(space, codes_ND, counts, latency_N, theta)
-        return Device(name=str(content["device"]), model=model, measured=len(rows))
+        rows = _rows(content, space, splits)
+        if content.get("theta") is None:
+            content = _learnt(content, space, splits)
+        model = LatencyModel.fit(space, *rows, np.array(content["theta"], dtype=np.float64))
+        return Device(
+            name=str(content["device"]),
+            model=model,
+            measured=len(rows[0]),
+            relative_error=float(content["relative_error"]),
+        )
 
 
 @contextmanager
@@ -103,10 +107,26 @@ def _named(path: Path) -> Iterator[None]:
         raise ConfigError(f"'{path}' does not give a device's latencies in this space: {reason}") from error
 
 
-def _fitted(path: Path, space: Space, splits: Splits) -> str:
-    """A file's content with the hyperparameters learnt from it, so that they are never learnt again."""
-    device = load_device(path, space, splits)
-    return _text({**read_json(path), "theta": device.model.theta.tolist()})
+def _given(path: Path, space: Space, splits: Splits) -> str:
+    with _named(path):
+        return _text(_learnt(read_json(path), space, splits))
+
+
+def _learnt(content: dict[str, Any], space: Space, splits: Splits) -> dict[str, Any]:
+    """A file's content with what is learnt from it, so that it is never learnt again: hyperparameters and error."""
+    rows = _rows(content, space, splits)
+    model = LatencyModel.fit(space, *rows)
+    error = held_out_error(space, *rows)
+    return {**content, "theta": model.theta.tolist(), "relative_error": round(error, 5)}
+
+
+def _rows(content: Any, space: Space, splits: Splits) -> tuple[Codes, Counts, NDArray[np.float64]]:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"it must be an object with format {FORMAT}, device and measured")
+    rows = content["measured"]
+    codes_ND = space.encode([Candidate.from_dict(row["candidate"]) for row in rows])
+    counts = count(space, codes_ND, classes=len(splits.classes), channels=splits.channels)
+    return codes_ND, counts, np.array([float(row["latency_ms"]) for row in rows])
 
 
 def _measured(space: Space, splits: Splits) -> str:
@@ -127,10 +147,8 @@ def _measured(space: Space, splits: Splits) -> str:
             batch=BATCH,
         )
         rows.append({"candidate": candidate.to_dict(), "latency_ms": latency.median_ms})
-    counts = count(space, codes_ND, classes=len(splits.classes), channels=splits.channels)
-    model = LatencyModel.fit(space, codes_ND, counts, np.array([row["latency_ms"] for row in rows]))
     name = f"{platform.node()} ({platform.machine()}, {RUNTIME}, {THREADS} thread, batch {BATCH})"
-    return _text({"format": FORMAT, "device": name, "theta": model.theta.tolist(), "measured": rows})
+    return _text(_learnt({"format": FORMAT, "device": name, "measured": rows}, space, splits))
 
 
 def _text(content: dict[str, Any]) -> str:

@@ -270,7 +270,7 @@ def entries(
     picks: Sequence[Pick], space: Space, codes_ND: Codes, nearest: Sequence[Nearest], device: Device | None = None
 ) -> list[dict[str, Any]]:
     """The picks as JSON values; ``candidate`` is what ``candidate.json`` of a member holds."""
-    latency = {"device": device.name, "relative_error": device.model.relative_error} if device is not None else None
+    latency = {"device": device.name, "relative_error": device.relative_error} if device is not None else None
     return [
         {
             "candidate": candidate.to_dict(),

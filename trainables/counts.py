@@ -52,6 +52,16 @@ class Counts:
     def __len__(self) -> int:
         return len(self.macs_N)
 
+    def take(self, rows: NDArray[Any]) -> "Counts":
+        """The counts of some rows, given by number or by a boolean for each."""
+        return Counts(
+            macs_N=self.macs_N[rows],
+            params_N=self.params_N[rows],
+            activations_N=self.activations_N[rows],
+            resolution_N=self.resolution_N[rows],
+            features={name: value_N[rows] for name, value_N in self.features.items()},
+        )
+
     def __getitem__(self, row: int) -> Statistics:
         return Statistics(
             macs=int(self.macs_N[row]),

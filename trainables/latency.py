@@ -150,14 +150,11 @@ class LatencyModel:
         space: the space of the codes.
         mean_ms: mean of the latencies it was fitted to.
         theta: logarithms of the kernel's hyperparameters.
-        relative_error: median over the measured candidates of |predicted - measured| / measured, each predicted from
-            all the others at these hyperparameters.
     """
 
     space: Space
     mean_ms: float
     theta: Floats
-    relative_error: float
     _x_MF: Floats
     _l_MK: Floats
     _weights_M: Floats
@@ -204,12 +201,10 @@ class LatencyModel:
             raise ValueError(f"theta has {len(theta)} values; a model of '{space.name}' has {groups.hyperparameters}")
         factor = linalg.cho_factor(_covariance(x_NF, l_NK, y_N / mean, groups, theta), lower=True)
         weights_N = linalg.cho_solve(factor, y_N / mean - 1.0)
-        left_out_N = weights_N / np.diag(linalg.cho_solve(factor, np.eye(len(y_N))))
         return cls(
             space=space,
             mean_ms=mean,
             theta=theta,
-            relative_error=float(np.median(np.abs(left_out_N) * mean / y_N)),
             _x_MF=x_NF,
             _l_MK=l_NK,
             _weights_M=weights_N,
@@ -226,6 +221,28 @@ class LatencyModel:
             k_NM = _kernel(x_NF, self._x_MF, l_NK[rows], self._l_MK, groups, self.theta)
             relative_N[rows] += k_NM @ self._weights_M
         return self.mean_ms * np.maximum(relative_N, 0.01)
+
+
+def held_out_error(space: Space, codes_ND: Codes, counts: Counts, latency_ms_N: NDArray[Any], folds: int = 4) -> float:
+    """Median of |predicted - measured| / measured by cross-validation; hyperparameters are learnt without the held-out.
+
+    Args:
+        space: the space of the codes.
+        codes_ND: the measured candidates.
+        counts: their statistics.
+        latency_ms_N: their latencies, milliseconds.
+        folds: parts that are held out in turn; row i belongs to part i modulo ``folds``.
+
+    Raises:
+        ValueError: a part leaves fewer than eight rows to fit.
+    """
+    y_N = np.asarray(latency_ms_N, dtype=np.float64)
+    error_N = np.empty(len(y_N))
+    for fold in range(folds):
+        out_N = np.arange(len(y_N)) % folds == fold
+        model = LatencyModel.fit(space, codes_ND[~out_N], counts.take(~out_N), y_N[~out_N])
+        error_N[out_N] = np.abs(model.predict(codes_ND[out_N], counts.take(out_N)) / y_N[out_N] - 1.0)
+    return float(np.median(error_N))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
