@@ -19,7 +19,10 @@ COMMANDS = {
     "report": ("search.report_command", "write the report of a run again and print its family"),
     "replay": ("search.replay_command", "play samplers over recorded trials, or export a run as such a table"),
     "fidelity": ("search.fidelity_command", "compare stopping rules on recorded learning curves"),
-    "components": ("search.components_command", "list what candidates can be made of: knobs, what it supports, paper, check"),
+    "components": (
+        "search.components_command",
+        "list what candidates can be made of: knobs, what it supports, paper, check",
+    ),
     "spaces": ("search.spaces_command", "list the spaces, or show one and some of its candidates"),
 }
 """Module (with ``add_arguments`` and ``run``) and summary of each command; only the one asked for is imported."""
