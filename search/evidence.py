@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from search.family import COLUMNS, TrialRecord
 from search.heatmaps import Heatmap
 from search.importance import scored
+from spaces.candidate import ROLES
 
 COSTS = ("macs", "params", "activations")
 
@@ -67,9 +68,7 @@ def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     for record in records:
         mean, std = record.predicted or (math.nan, math.nan)
         candidate = {
-            f"{role}.{address}": value
-            for role in ("architecture", "recipe")
-            for address, value in getattr(record.candidate, role).items()
+            f"{role}.{address}": value for role in ROLES for address, value in getattr(record.candidate, role).items()
         }
         rows.append(
             {

@@ -15,6 +15,7 @@ from search import heatmaps, plots
 from search.evidence import COSTS, ReportData, curves_frame, regret, trials_frame
 from search.files import write_text
 from search.importance import FEWEST_TRIALS, Importance, importance, interaction, joint_effect, scored
+from spaces.candidate import ROLES
 
 __all__ = ["ReportData", "curves_frame", "trials_frame", "write_report"]
 
@@ -259,7 +260,7 @@ def _stages(run: ReportData) -> Section:
 def _trials(run: ReportData) -> Section:
     best = scored(run.trials).sort_values("score", ascending=False).head(TRIALS_SHOWN)
     columns = ["number", "score", *COSTS, "epochs_run", "seconds"]
-    varied = [name for name in best.columns if name.startswith(("architecture.", "recipe."))]
+    varied = [name for name in best.columns if name.startswith(tuple(f"{role}." for role in ROLES))]
     varied = [name for name in varied if run.trials[name].nunique(dropna=False) > 1]
     failed = run.trials[run.trials["state"] == "fail"]
     text = f"The {len(best)} best of {len(run.trials)}; the study has them all."

@@ -20,6 +20,7 @@ from spaces.families import FAMILY as FAMILY_ADDRESS
 from spaces.sampling import sobol
 from spaces.space import Codes, Space
 from trainables.data.sources import load_source
+from trainables.pretraining import NONE
 from trainables.splits import Splits
 from trainables.statistics import Statistics, count, free_statistics
 
@@ -114,7 +115,7 @@ FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
 
 
 def check_readers(space: Space) -> None:
-    """Every address of the space is read: by a keyword of its backbone's ``build``, or of an ingredient's ``apply``.
+    """Every address of the space is read by a keyword: of its backbone, an ingredient, an objective or an adaptation.
 
     Raises:
         ConfigError: nothing reads an address.
@@ -131,12 +132,40 @@ def check_readers(space: Space) -> None:
         for address in below:
             if not _reads(keywords, address.removeprefix(prefix).partition(".")[0]):
                 unread.append(f"'architecture.{address}' needs that keyword in {read_by}")
+        unread += _unread_stages(space, prefix)
     for address in space.recipe:
-        ingredient, _, keyword = address.partition(".")
-        if not _reads(_keywords(components.INGREDIENTS, ingredient, "apply"), keyword.partition(".")[0]):
-            unread.append(f"'recipe.{address}' needs that keyword in trainables/recipe/{ingredient}.py")
+        unread += _unread(components.INGREDIENTS, "recipe", address, address)
     if unread:
         raise ConfigError(f"nothing can train space '{space.name}': {'; '.join(unread)}")
+
+
+def _unread_stages(space: Space, prefix: str) -> list[str]:
+    """What nothing reads of one family's pretraining and adaptation."""
+    unread: list[str] = []
+    for role, kind, chosen, own in (
+        ("pretraining", components.OBJECTIVES, "objective", ("objective", "share")),
+        ("adaptation", components.ADAPTATIONS, "method", ("method",)),
+    ):
+        given = getattr(space, role)
+        names = given[f"{prefix}{chosen}"].values if f"{prefix}{chosen}" in given else ()
+        folder = kind.package.replace(".", "/")
+        absent = [name for name in map(str, names) if name != NONE and name not in components.names(kind)]
+        unread += [f"'{role}.{prefix}{chosen}' has the value '{name}', which is not in {folder}/" for name in absent]
+        for address in (address for address in given if address.startswith(prefix)):
+            local = address.removeprefix(prefix)
+            if local in own:
+                continue
+            ingredient = role == "pretraining" and local.partition(".")[0] not in names
+            unread += _unread(components.INGREDIENTS if ingredient else kind, role, address, local)
+    return unread
+
+
+def _unread(kind: components.Kind, role: str, address: str, local: str) -> list[str]:
+    """Nothing, or what the keyword of a component's file lacks."""
+    name, _, keyword = local.partition(".")
+    if _reads(_keywords(kind, name, kind.defines), keyword.partition(".")[0]):
+        return []
+    return [f"'{role}.{address}' needs that keyword in {kind.package.replace('.', '/')}/{name}.py"]
 
 
 def _check_family_objective(name: str) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.errors import UsageError
-from spaces.candidate import Candidate
+from spaces.candidate import ROLES, Candidate
 from spaces.components import SPACES, load, names
 from spaces.sampling import uniform
 from spaces.space import Space, describe
@@ -125,7 +125,7 @@ def _candidate(candidate: Candidate, statistics: Statistics) -> Table:
         f"activations {_short(statistics.activations)}"
     )
     table = Table(title=title, title_justify="left", show_header=False)
-    for role in ("architecture", "recipe"):
+    for role in ROLES:
         rows: dict[str, list[Any]] = {}
         for address, value in getattr(candidate, role).items():
             keyword, _, item = address.partition(".")

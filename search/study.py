@@ -135,6 +135,7 @@ class Study:
         Raises:
             FileNotFoundError: it does not exist and ``create`` is false.
         """
+        self._space = space
         self._distributions = {
             address: distribution(dimension)
             for address, dimension in zip(space.addresses, space.dimensions, strict=True)
@@ -150,11 +151,7 @@ class Study:
 
     def add(self, new: NewTrial) -> Record:
         """Record a trial that is to run, in one write."""
-        params = {
-            f"{role}.{address}": value
-            for role in ("architecture", "recipe")
-            for address, value in getattr(new.candidate, role).items()
-        }
+        params = self._space.addressed(new.candidate)
         trial = create_trial(
             state=TrialState.WAITING,
             params=params,

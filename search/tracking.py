@@ -20,6 +20,7 @@ from search.export import load_spec
 from search.family import Member, TrialRecord, load_family
 from search.outbox import Entry, Outbox, Refused
 from search.system_load import Sampling
+from spaces.candidate import ROLES
 
 PARAMS_A_CALL, METRICS_A_CALL = 100, 1000
 """MLflow's limits of one ``log_batch``."""
@@ -226,9 +227,7 @@ class _Sender:
         started, seconds = float(entry["started"]), float(entry["seconds"])
         run_id = self._begun.get(number) or self._begin(number, started, entry)
         candidate = entry["candidate"]
-        params = {
-            f"{role}.{key}": value for role in ("architecture", "recipe") for key, value in candidate[role].items()
-        }
+        params = {f"{role}.{key}": value for role in ROLES for key, value in candidate.get(role, {}).items()}
         # Times follow from the entry alone, so that writing it twice writes the same rows.
         ended = started + seconds
         metrics = [(name, value, ended, 0) for name, value in entry["statistics"].items()]

@@ -229,7 +229,7 @@ class Space:
                 parts[role] = {address.removeprefix(f"{backbone}."): value for address, value in parts[role].items()}
         return Candidate(backbone=backbone, objective=self.objective, **parts)
 
-    def _addressed(self, candidate: Candidate) -> dict[str, Value]:
+    def addressed(self, candidate: Candidate) -> dict[str, Value]:
         """A candidate's values by full address of this space."""
         parts = {role: dict(getattr(candidate, role)) for role in ROLES}
         if self.joins_families:
@@ -251,7 +251,7 @@ class Space:
         """
         codes_ND = np.full((len(candidates), len(self.dimensions)), INACTIVE, dtype=np.int16)
         for row, candidate in enumerate(candidates):
-            given = self._addressed(candidate)
+            given = self.addressed(candidate)
             unknown = sorted(set(given) - set(self.addresses))
             if unknown:
                 raise ValueError(

@@ -1,7 +1,7 @@
 """Images in memory (or mapped from disk), and their split into training, search-validation and test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -98,6 +98,25 @@ def from_parts(train: Images, validation: Images, test: Images, classes: Sequenc
         mean=tuple(round(float(value), 6) for value in mean_C),
         std=tuple(round(float(value), 6) for value in std_C),
     )
+
+
+def with_labels(splits: Splits, share: float, seed: int) -> Splits:
+    """Keep the labels of a share of the training images, every class in proportion; all stay to be pretrained on.
+
+    Args:
+        splits: with all their labels.
+        share: of the training images that ``train`` keeps, in (0, 1].
+        seed: of the choice.
+
+    Raises:
+        DataError: the share is not in (0, 1], or leaves a class without a labelled image.
+    """
+    if not 0.0 < share <= 1.0:
+        raise DataError(f"data.labels is the share of training images with labels, in (0, 1], given {share}")
+    if share == 1.0:
+        return splits
+    labelled = stratified(splits.train, share, seed, splits.classes)[1]
+    return replace(splits, train=labelled, pool=splits.train)
 
 
 def stratified(images: Images, share: float, seed: int, names: Sequence[str]) -> tuple[Images, Images]:

@@ -6,6 +6,7 @@ from search.config import ConfigError, parse
 from search.setting import check_readers, prepare
 from spaces import components, tiny
 from spaces.dimensions import Choice
+from spaces.pretraining import with_pretraining
 
 
 @pytest.mark.parametrize("name", components.names(components.SPACES))
@@ -26,6 +27,27 @@ def test_an_address_that_nothing_reads_is_named(role: str, address: str, message
     wider = replace(space, **{role: {**getattr(space, role), address: Choice(values=(1, 2))}})
     with pytest.raises(ConfigError, match=message):
         check_readers(wider)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("simclr.heat", r"'pretraining.simclr.heat' needs that keyword in trainables/objectives/simclr.py"),
+        ("optimizer.speed", r"'pretraining.optimizer.speed' needs that keyword in trainables/recipe/optimizer.py"),
+        ("objective", r"'pretraining.objective' has the value '1', which is not in trainables/objectives/"),
+    ],
+)
+def test_an_address_of_pretraining_that_nothing_reads_is_named(address: str, message: str) -> None:
+    space = with_pretraining(tiny.space(), ("none", "simclr"))
+    wider = replace(space, pretraining={**space.pretraining, address: Choice(values=(1, 2))}, conditions={})
+    with pytest.raises(ConfigError, match=message):
+        check_readers(wider)
+
+
+def test_a_method_of_adaptation_that_does_not_exist_is_named() -> None:
+    space = replace(with_pretraining(tiny.space(), ("none",)), adaptation={"method": Choice(values=("magic",))})
+    with pytest.raises(ConfigError, match=r"'magic', which is not in trainables/adapt/"):
+        check_readers(replace(space, conditions={}))
 
 
 def test_an_unknown_backbone_is_named() -> None:

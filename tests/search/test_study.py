@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.study import JOURNAL, NewTrial, Study, open_storage
-from spaces import tiny
+from spaces import pretraining, tiny
 from spaces.sampling import uniform
 from trainables.statistics import Statistics
 from trainables.trial import Report
@@ -81,3 +82,17 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
 def test_a_missing_study_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no study 's'"):
         opened(tmp_path, create=False)
+
+
+def test_a_study_of_a_joined_space_holds_every_role(tmp_path: Path) -> None:
+    joined = pretraining.space()
+    study = Study(name="s", storage=open_storage(tmp_path, None), space=joined, create=True)
+    candidates = joined.decode(uniform(joined, 20, np.random.default_rng(0)))
+    for candidate in candidates:
+        record = study.add(replace(new(0), candidate=candidate))
+        assert record.candidate == candidate
+    assert any(candidate.pretraining["objective"] != "none" for candidate in candidates)
+    for trial, candidate in zip(study.optuna.trials, candidates, strict=True):
+        assert trial.params["architecture.backbone"] == candidate.backbone
+        objective = trial.params[f"pretraining.{candidate.backbone}.objective"]
+        assert objective == candidate.pretraining["objective"]

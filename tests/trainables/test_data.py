@@ -78,3 +78,23 @@ def test_a_class_with_too_few_images(tmp_path: Path) -> None:
 def test_keywords_are_checked(source: str, keywords: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         load_source(source, keywords)
+
+
+def test_a_share_of_the_labels_leaves_all_images_to_pretrain_on() -> None:
+    whole = load_source("digits", {})
+    few = load_source("digits", {"labels": 0.1})
+    assert len(few.train) == round(0.1 * len(whole.train))
+    np.testing.assert_array_equal(few.unlabelled.image_NCHW, whole.train.image_NCHW)
+    kept = {image.tobytes() for image in few.train.image_NCHW}
+    assert kept <= {image.tobytes() for image in whole.train.image_NCHW}
+    assert set(few.train.label_N) == set(range(10))
+    np.testing.assert_array_equal(few.validation.image_NCHW, whole.validation.image_NCHW)
+    assert few.mean == whole.mean
+    again = load_source("digits", {"labels": 0.1, "validation": 0.3})  # another call, so drawn anew
+    np.testing.assert_array_equal(again.train.image_NCHW, few.train.image_NCHW)
+
+
+@pytest.mark.parametrize("labels", [0, 1.5, "half"])
+def test_a_share_of_labels_that_is_none_is_refused(labels: object) -> None:
+    with pytest.raises(DataError, match=r"data.labels is .*share"):
+        load_source("digits", {"labels": labels})

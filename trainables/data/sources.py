@@ -7,11 +7,19 @@ from inspect import signature
 from typing import Any
 
 from spaces import components
-from trainables.splits import DataError, Splits
+from trainables.splits import DataError, Splits, with_labels
+
+LABELS = "labels"
+"""Keyword of every source."""
 
 
 def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
     """The splits of a source; the same call gives the same object, so that the trials of a process share it.
+
+    Args:
+        source: file in ``trainables/data``.
+        keywords: of its ``load``; besides, every source knows ``labels``, the share of the training images whose
+            labels are used (``trainables.splits.with_labels``, drawn by the source's ``split_seed``).
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -23,10 +31,15 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
 def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)
     given = json.loads(keywords)
+    labels = given.pop(LABELS, 1.0)
+    if not isinstance(labels, int | float):
+        raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     parameters = signature(module.load).parameters
     unknown = sorted(set(given) - set(parameters))
     if unknown:
-        raise DataError(f"data.{unknown[0]} is not a keyword of source '{source}', which has: {', '.join(parameters)}")
+        raise DataError(
+            f"data.{unknown[0]} is not a keyword of source '{source}', which has: {', '.join((*parameters, LABELS))}"
+        )
     missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
     absent = [name for name in missing if name not in given]
     if absent:
@@ -35,4 +48,4 @@ def _load(source: str, keywords: str) -> Splits:
         splits: Splits = module.load(**given)
     except TypeError as error:
         raise DataError(f"source '{source}' cannot use {given}: {error}") from error
-    return splits
+    return with_labels(splits, float(labels), int(given.get("split_seed", 0)))
