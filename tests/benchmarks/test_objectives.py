@@ -1,0 +1,77 @@
+"""What each pretraining objective brings at equal compute, with a tenth of the labels. Prints paired differences."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from spaces.candidate import Candidate
+from trainables.data.sources import load_source
+from trainables.trial import Task, trial
+
+pytestmark = pytest.mark.benchmark
+
+SEEDS = 5
+EPOCHS = 12
+ARCHITECTURE = {
+    "mobile": {
+        "resolution": 16,
+        "stem_width": 8,
+        "stem_stride": 1,
+        "activation": "relu",
+        "head_expansion": 2,
+        "head_width": 64,
+        **{f"width.{stage}": width for stage, width in enumerate((8, 16, 32))},
+        **{f"depth.{stage}": 1 for stage in range(3)},
+        **{f"kernel.{stage}": 3 for stage in range(3)},
+        **{f"expansion.{stage}": 3 for stage in range(3)},
+        **{f"squeeze_excite.{stage}": False for stage in range(3)},
+        **{f"stride.{stage}": stride for stage, stride in enumerate((1, 2, 2))},
+    },
+    "tiny_vit": {
+        "resolution": 16,
+        "mlp_ratio": 2.0,
+        "conv_expansion": 2,
+        **{f"width.{stage}": 32 for stage in range(3)},
+        **{f"depth.{stage}": 1 for stage in range(3)},
+        **{f"window.{stage}": 2 for stage in range(2)},
+    },
+}
+RECIPE = {
+    "batch.size": 32,
+    "schedule.name": "cosine",
+    "schedule.warmup_epochs": 1,
+    "schedule.final": 0.01,
+    "optimizer.name": "adamw",
+    "optimizer.learning_rate.adamw": 3e-3,
+    "optimizer.weight_decay": 1e-3,
+}
+OBJECTIVES = {"mobile": ("simclr", "swav", "spark"), "tiny_vit": ("simclr", "swav", "simmim")}
+
+
+def reached(backbone: str, objective: str | None, seed: int) -> float:
+    """Search-validation accuracy after the whole compute."""
+    splits = load_source("digits", {"labels": 0.1})
+    stages = {}
+    if objective is not None:
+        stages = {
+            "pretraining": {"objective": objective, "share": 0.5, **RECIPE, "batch.size": 64},
+            "adaptation": {"method": "full"},
+        }
+    candidate = Candidate(
+        backbone=backbone, objective="supervised", architecture=ARCHITECTURE[backbone], recipe=RECIPE, **stages
+    )
+    return list(trial(Task(candidate=candidate, epochs=EPOCHS, seed=seed), splits))[-1].accuracy
+
+
+@pytest.mark.parametrize("backbone", ARCHITECTURE)
+def test_objectives_against_training_from_scratch_at_equal_compute(backbone):
+    torch.set_num_threads(1)
+    scratch_S = np.array([reached(backbone, None, seed) for seed in range(SEEDS)])
+    print(f"\n{backbone}, from scratch: {scratch_S.mean():.3f} (deviation over seeds {scratch_S.std(ddof=1):.3f})")
+    for objective in OBJECTIVES[backbone]:
+        reached_S = np.array([reached(backbone, objective, seed) for seed in range(SEEDS)])
+        assert (reached_S > 0.2).all()  # ten classes: it learns
+        difference_S = 100 * (reached_S - scratch_S)
+        low, high = stats.t.interval(0.95, SEEDS - 1, difference_S.mean(), stats.sem(difference_S))
+        print(f"{objective}: {reached_S.mean():.3f}; {difference_S.mean():+.2f} points [{low:+.2f}, {high:+.2f}]")
