@@ -84,6 +84,7 @@ class _Groups:
         self._running: dict[int, Future[Any]] = {}
         self.progress: set[int] = set()
         """Slots that have reported since their group was last started by ``_start``."""
+        self._fruitless: Counter[int] = Counter()
 
     def want(self, trials: int) -> None:
         """Have as many groups as there are trials at a time."""
@@ -94,15 +95,17 @@ class _Groups:
         """Start again what has ended with an error: a group whose controller is lost, or that was lost too often.
 
         Raises:
-            PlacementError: a group ends before it reports anything.
+            PlacementError: a group ends before it reports anything, more than ``retries`` times in a row.
         """
         for slot, future in list(self._running.items()):
             if not future.done():
                 continue
             ray.get(self.broker.lost.remote(slot))
-            if slot not in self.progress:
+            self._fruitless[slot] = 0 if slot in self.progress else self._fruitless[slot] + 1
+            if self._fruitless[slot] > self._place.retries:
                 raise PlacementError(
-                    f"the worker group of slot {slot} ends before any trial reports: {future.exception()}"
+                    f"the worker group of slot {slot} was started {self._fruitless[slot]} times and ended each time "
+                    f"before any trial reported (run.retries is {self._place.retries}): {future.exception()}"
                 ) from future.exception()
             self._start(slot)
 
