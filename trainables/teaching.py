@@ -12,6 +12,12 @@ Divergence = Callable[[Tensor, Tensor], Tensor]
 """From the student's and the teacher's scores, both of shape (B, K), to a mean over the batch."""
 
 
+def one_pass(**knobs: object) -> float:
+    """One pass of the student an image; the teacher's forward pass is not counted."""
+    del knobs
+    return 1.0
+
+
 class Taught(nn.Module):
     """``distillation_weight`` divergence(student, teacher) + ``label_weight`` cross-entropy.
 

@@ -6,17 +6,12 @@ The correlation of class probabilities within each image (inter-class) and of ea
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.teaching import Taught
+from trainables.teaching import Taught, one_pass
 
 PAPER = "https://arxiv.org/abs/2205.10536"
 LABELS = True
 SUPPORTS = ("map", "tokens")
-
-
-def passes(**knobs: object) -> float:
-    """One pass of the student an image; the teacher's forward pass is not counted."""
-    del knobs
-    return 1.0
+passes = one_pass
 
 
 def objective(

@@ -3,21 +3,15 @@
 The teacher sees the same augmented and mixed images as the student (Beyer et al. 2022).
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.plan import Batch
+from trainables.teaching import Taught, one_pass
 
 PAPER = "https://arxiv.org/abs/1503.02531"
 LABELS = True
 SUPPORTS = ("map", "tokens")
-
-
-def passes(**knobs: object) -> float:
-    """One pass of the student an image; the teacher's forward pass is not counted."""
-    del knobs
-    return 1.0
+passes = one_pass
 
 
 def objective(
@@ -34,34 +28,13 @@ def objective(
         network: the student.
         teacher: a network in evaluation mode with the same classes; neither trained nor kept in checkpoints.
         distillation_weight: weight of the divergence from the teacher.
-        label_weight: weight of the cross-entropy with the targets.
+        label_weight: weight of the cross-entropy with the targets; at 0 they are not read.
         temperature: divides both networks' scores in the divergence.
     """
-    return _Distillation(network, teacher, distillation_weight, label_weight, temperature)
 
+    def divergence(score_BK: Tensor, teacher_BK: Tensor) -> Tensor:
+        student_BK = (score_BK / temperature).log_softmax(dim=1)
+        target_BK = (teacher_BK / temperature).log_softmax(dim=1)
+        return F.kl_div(student_BK, target_BK, log_target=True, reduction="batchmean") * temperature**2
 
-class _Distillation(nn.Module):
-    def __init__(
-        self,
-        network: nn.Module,
-        teacher: nn.Module,
-        distillation_weight: float,
-        label_weight: float,
-        temperature: float,
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self._teacher = (teacher,)  # in a tuple, so that it is no submodule: it keeps its mode and is not saved
-        self._weights = (distillation_weight, label_weight)
-        self._temperature = temperature
-
-    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """The loss; draws nothing."""
-        del generator
-        score_BK = self.network(batch.image_BCHW)
-        with torch.no_grad():
-            teacher_BK = F.log_softmax(self._teacher[0](batch.image_BCHW) / self._temperature, dim=1)
-        student_BK = F.log_softmax(score_BK / self._temperature, dim=1)
-        divergence = F.kl_div(student_BK, teacher_BK, log_target=True, reduction="batchmean") * self._temperature**2
-        distilled, labelled = self._weights
-        return distilled * divergence + labelled * F.cross_entropy(score_BK, batch.target_BK)
+    return Taught(network, teacher, divergence, distillation_weight=distillation_weight, label_weight=label_weight)
