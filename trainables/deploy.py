@@ -1,6 +1,7 @@
 """The network as others run it: stored images in, class scores out, with all preprocessing inside the graph."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +14,17 @@ def resize(image_NCHW: Tensor, resolution: int) -> Tensor:
     if image_NCHW.shape[-2:] == (resolution, resolution):
         return image_NCHW
     return functional.interpolate(image_NCHW, size=(resolution, resolution), mode="bilinear", align_corners=False)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Inside, a network is in evaluation mode; afterwards in the mode it had."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 class Deployable(nn.Module):
@@ -43,16 +55,23 @@ class Deployable(nn.Module):
 
     def forward(self, image_NCHW: Tensor) -> Tensor:
         """Class scores (logits), shape (N, classes), of images in [0, 1]."""
-        scores: Tensor = self.network(resize((image_NCHW - self.mean) / self.std, self.resolution))
+        scores: Tensor = self.network(self.prepared(image_NCHW))
         return scores
+
+    def prepared(self, image_NCHW: Tensor, *, side: int | None = None) -> Tensor:
+        """Images in [0, 1] as the network sees them: normalised, and resized to its resolution or to ``side``."""
+        return resize((image_NCHW - self.mean) / self.std, side or self.resolution)
+
+    def blank(self) -> Tensor:
+        """One empty image of the network's resolution, shape (1, C, resolution, resolution)."""
+        return self.mean.new_zeros(1, self.mean.shape[1], self.resolution, self.resolution)
 
     def features(self, image_NCHW: Tensor, *, side: int | None = None) -> Tensor:
         """What the backbone makes of images in [0, 1] before pooling: a map (N, F, H, W), or tokens (N, T, F).
 
         They are resized to the network's resolution, or to ``side``, which only some networks take.
         """
-        image_NCHW = resize((image_NCHW - self.mean) / self.std, side or self.resolution)
-        features: Tensor = self._body.forward_features(image_NCHW)
+        features: Tensor = self._body.forward_features(self.prepared(image_NCHW, side=side))
         return features
 
     def pooled(self, image_NCHW: Tensor, *, side: int | None = None) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.deploy import Deployable
+from trainables.deploy import Deployable, evaluating
 
 
 def freeze_unused(network: Deployable, used: Callable[[Tensor], Any]) -> None:
@@ -16,13 +16,10 @@ def freeze_unused(network: Deployable, used: Callable[[Tensor], Any]) -> None:
         network: whose parameters may be frozen; keeps its mode and its running statistics.
         used: from images in [0, 1] to a tensor, or to tensors of which the last is the deepest.
     """
-    training = network.training
-    device = network.mean.device
-    image = torch.rand(1, network.mean.shape[1], network.resolution, network.resolution, device=device)
+    image = torch.rand_like(network.blank())
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    network.eval()
-    output = used(image)
-    network.train(training)
+    with evaluating(network):
+        output = used(image)
     total = output.sum() if isinstance(output, Tensor) else torch.stack([part.sum() for part in output]).sum()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.deploy import Deployable, resize
+from trainables.deploy import Deployable, evaluating
 from trainables.freezing import freeze_unused
 from trainables.plan import Batch
 from trainables.views import random_mask
@@ -67,7 +67,7 @@ class _SimMIM(nn.Module):
         hidden_B1UU = random_mask(len(image_BCHW), self._side // self._unit, self._masked, generator)
         hidden_B1TT = hidden_B1UU.repeat_interleave(self._unit, 2).repeat_interleave(self._unit, 3)
         hidden_B1TT = hidden_B1TT.to(image_BCHW.device)
-        target_BCHW = resize((image_BCHW - self.network.mean) / self.network.std, self.network.resolution)
+        target_BCHW = self.network.prepared(image_BCHW)
 
         def hide(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             del module, inputs
@@ -95,16 +95,14 @@ class _SimMIM(nn.Module):
 def _shapes(network: Deployable) -> tuple[Tensor, Tensor, int]:
     """The embedded tokens and the features of one empty image, and the image's channels."""
     seen: list[Tensor] = []
-    training = network.training
     hook = network.network.patch_embed.register_forward_hook(  # type: ignore[union-attr]
         lambda module, inputs, output: seen.append(output)
     )
-    channels = network.mean.shape[1]
-    image = torch.zeros(1, channels, network.resolution, network.resolution, device=network.mean.device)
-    features = network.eval().features(image)
+    image = network.blank()
+    with evaluating(network):
+        features = network.features(image)
     hook.remove()
-    network.train(training)
-    return seen[0], features, channels
+    return seen[0], features, image.shape[1]
 
 
 def _prefix(network: Deployable) -> int:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.deploy import Deployable, resize
+from trainables.deploy import Deployable, evaluating
 from trainables.freezing import freeze_unused
 from trainables.masked_convolution import masked as masked_network
 from trainables.masked_convolution import visible_at
@@ -58,13 +58,9 @@ class _SparK(nn.Module):
             raise ValueError(f"objective 'spark' needs maps of several sizes, which {type(network.network)} has not")
         self.network = network
         freeze_unused(network, lambda image: self.maps(image, None))
-        with torch.no_grad():
-            training = network.training
-            channels = network.mean.shape[1]
-            image = torch.zeros(1, channels, network.resolution, network.resolution, device=network.mean.device)
-            network.eval()
+        image = network.blank()
+        with torch.no_grad(), evaluating(network):
             maps = self.maps(image, None)
-            network.train(training)
         self._share = share
         self._units = max(maps[-1].shape[-1], min(grid, network.resolution))
         self.tokens = nn.ParameterList([nn.Parameter(torch.zeros(each.shape[1])) for each in maps])
@@ -72,11 +68,11 @@ class _SparK(nn.Module):
         self.mix = nn.ModuleList(
             [nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()) for _ in maps]
         )
-        self.paint = nn.Conv2d(width, channels, 3, padding=1)
+        self.paint = nn.Conv2d(width, image.shape[1], 3, padding=1)
 
     def maps(self, image_BCHW: Tensor, visible_B1UU: Tensor | None) -> list[Tensor]:
         """The last map of each size, finest first, of images in [0, 1] of which only some units are seen."""
-        x_BCHW = self._seen(image_BCHW)
+        x_BCHW = self.network.prepared(image_BCHW)
         if visible_B1UU is None:
             last, all_maps = self.network.network.forward_intermediates(x_BCHW)  # type: ignore[operator]
         else:
@@ -98,12 +94,9 @@ class _SparK(nn.Module):
                 filled = filled + F.interpolate(painted, size=filled.shape[-2:], mode="nearest")
             painted = self.mix[level](filled)
         assert painted is not None
-        target_BCHW = self._seen(image_BCHW)
+        target_BCHW = self.network.prepared(image_BCHW)
         full = F.interpolate(painted, size=target_BCHW.shape[-2:], mode="nearest")
         return patch_error(self.paint(full), target_BCHW, hidden_B1UU)
-
-    def _seen(self, image_BCHW: Tensor) -> Tensor:
-        return resize((image_BCHW - self.network.mean) / self.network.std, self.network.resolution)
 
     def _filled(self, map_BCHW: Tensor, visible_B1UU: Tensor, token_C: Tensor) -> Tensor:
         """A learned token at hidden positions."""
