@@ -9,19 +9,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 
 from search.config import Config
 from search.errors import UsageError
 from search.files import write_text
 from search.problem import Observations
-from search.study import JOURNAL, Record, Study
-from spaces.candidate import Candidate
+from search.study import Record, Study, read_storage
+from spaces.candidate import ROLES, Candidate
 from spaces.dimensions import Dimension, Value, is_ordinal
 from spaces.space import INACTIVE, Codes, Space
 
@@ -139,7 +135,7 @@ def _scored(run: Path, config: Config) -> list[tuple[Candidate, float]]:
     Those that stopped before count with their last accuracy: they were stopped because they were behind.
     """
     try:
-        study = Study(name=config.name, storage=_opened(run, config), space=_NO_SPACE, create=False)
+        study = Study(name=config.name, storage=read_storage(run, config.run.storage), space=_NO_SPACE, create=False)
     except FileNotFoundError:
         raise UsageError(f"'{run}' has no study yet: nothing in it has been trained") from None
     records = [r for r in study.records() if r.purpose == "search" and _usable(r)]
@@ -156,16 +152,6 @@ def _usable(record: Record) -> bool:
     return record.is_finished and record.message is None and math.isfinite(last)
 
 
-def _opened(run: Path, config: Config) -> BaseStorage:
-    """The storage of another run, which may be at work: nothing in it is repaired or created."""
-    if config.run.storage is not None:
-        return optuna.storages.RDBStorage(config.run.storage)
-    journal = run / JOURNAL
-    if not journal.exists():
-        raise UsageError(f"'{run}' has no {JOURNAL} yet: nothing in it has been trained")
-    return JournalStorage(JournalFileBackend(str(journal)))
-
-
 # translating ---------------------------------------------------------------------------------------------------------
 
 
@@ -174,19 +160,12 @@ def addressed(space: Space, candidate: Candidate) -> dict[str, Value] | None:
 
     None where its scores say nothing about the space: another backbone or objective, or a stage the space lacks.
     """
-    parts: dict[str, dict[str, Any]] = {
-        role: dict(getattr(candidate, role, {})) for role in ("architecture", "recipe", "pretraining", "adaptation")
-    }
-    if candidate.objective != space.objective or any(
-        part and not getattr(space, role, {}) for role, part in parts.items()
-    ):
+    filled = [role for role in ROLES if getattr(candidate, role)]
+    if candidate.objective != space.objective or not all(getattr(space, role) for role in filled):
         return None
-    if space.joins_families:
-        own = {f"{candidate.backbone}.{address}": value for address, value in parts["architecture"].items()}
-        parts["architecture"] = own | {"backbone": candidate.backbone}
-    elif candidate.backbone != space.backbone:
+    if not space.joins_families and candidate.backbone != space.backbone:
         return None
-    return {f"{role}.{address}": value for role, part in parts.items() for address, value in part.items()}
+    return space.addressed(candidate)
 
 
 def translate(space: Space, values: Mapping[str, Value]) -> Codes | None:

@@ -10,7 +10,7 @@ from search.errors import UsageError
 from search.samplers.nars import Sampler
 from search.study import NewTrial, Study, open_storage
 from search.warm_start import addressed, check_unchanged, gather, keep, kept, translate
-from spaces import tiny
+from spaces import pretraining, tiny
 from spaces.dimensions import Choice, Integer, Real
 from spaces.sampling import uniform
 from spaces.space import Condition, Space
@@ -138,3 +138,10 @@ def test_every_batch_has_a_share_without_the_past(monkeypatch: pytest.MonkeyPatc
     picks_ND = sampler.propose(known, known.codes_ND[:0], 8)
     assert sizes == {"past": 6, "plain": 2}
     assert len(np.unique(picks_ND, axis=0)) == 8
+
+
+def test_members_of_a_joined_space_are_translated_to_themselves() -> None:
+    space = pretraining.space()
+    codes_ND = uniform(space, 40, np.random.default_rng(0))
+    back = [translate(space, addressed(space, candidate) or {}) for candidate in space.decode(codes_ND)]
+    np.testing.assert_array_equal(np.stack(back), codes_ND)  # type: ignore[arg-type]
