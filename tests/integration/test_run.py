@@ -1,6 +1,5 @@
 """Whole runs in processes of their own, killed and resumed, on own images, and with mistakes in them."""
 
-import contextlib
 import json
 import os
 import random
@@ -23,6 +22,7 @@ from search.family import load_family
 from search.run_command import saved
 from search.setting import prepare
 from search.study import Study, open_storage
+from tests.integration.processes import children
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -224,22 +224,6 @@ def test_ray_tune_trains_and_two_ray_train_workers_finish(tmp_path: Path) -> Non
     assert found["members"]
     assert (run / "mlflow.db").exists()
     assert len(done.stdout.splitlines()) < 60, "Ray's chatter reached the terminal"
-
-
-def children(of: int) -> list[tuple[int, str]]:
-    """Process number and command line of all descendants, from /proc."""
-    parents: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = status.read_text().rpartition(")")[2].split()
-            parents.setdefault(int(fields[1]), []).append(int(status.parent.name))
-    found, open_ = [], [of]
-    while open_:
-        for child in parents.get(open_.pop(), []):
-            open_.append(child)
-            with contextlib.suppress(OSError):
-                found.append((child, Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")))
-    return found
 
 
 @pytest.mark.slow
