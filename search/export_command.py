@@ -125,8 +125,8 @@ def _add_int8(member: Member, folder: Path, splits: Splits, calibration: int) ->
 
 
 def _batches(images: Images) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(images), BATCH):
-        yield images.batch(np.arange(start, min(start + BATCH, len(images))))[0].numpy()
+    for batch in images.batches(BATCH):
+        yield batch.numpy()
 
 
 def _classes(run_model: Runner, images: Images) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from spaces.space import Codes
 from trainables.family import FinalJob, keep_network, network_of
 from trainables.plan import Stage
 from trainables.soup import best_soup
-from trainables.trial import Report, scores
+from trainables.trial import Report, accuracy
 
 
 def bands(setting: Setting, codes_ND: Codes) -> NDArray[np.int64]:
@@ -186,7 +186,7 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
     finished = []
     for group in by_candidate.values():
         best = max(group, key=lambda job: last[job.name].accuracy)
-        best, accuracy = _with_soup(setting, best, group, last[best.name].accuracy)
+        best, reached = _with_soup(setting, best, group, last[best.name].accuracy)
         statistics = setting.statistics(setting.space.encode([best.candidate]))[0]
         member = Member(
             name=best.candidate.key,
@@ -195,7 +195,7 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
             params=statistics.params,
             activations=statistics.activations,
             resolution=statistics.resolution,
-            search_accuracy=accuracy,
+            search_accuracy=reached,
             seeds=len(group),
             checkpoint=f"final/{best.name}.pt",
         )
@@ -209,20 +209,19 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
     return sorted(named, key=lambda one: one.member.macs)
 
 
-def _with_soup(setting: Setting, best: FinalJob, group: Sequence[FinalJob], accuracy: float) -> tuple[FinalJob, float]:
+def _with_soup(setting: Setting, best: FinalJob, group: Sequence[FinalJob], alone: float) -> tuple[FinalJob, float]:
     """The soup of a member's trainings, kept as a further final training, if it is better; else the best of them."""
     kind, splits, folder = setting.config.family.soup, setting.splits, setting.config.folder
     if kind == "none" or len(group) < 2:
-        return best, accuracy
-    label_N = torch.from_numpy(splits.validation.label_N)
+        return best, alone
 
     def judge(network: torch.nn.Module) -> float:
-        return float((scores(network, splits.validation).argmax(1) == label_N).double().mean())
+        return accuracy(network, splits.validation)
 
     networks = [network_of(job, splits, folder) for job in group]
     mix, chosen = best_soup(networks, kind, splits.train, judge)
     if len(chosen) == 1:
-        return best, accuracy
+        return best, alone
     soup = replace(best, name=f"{best.candidate.key}-soup")
     report = Report(epoch=best.epochs, accuracy=judge(mix), loss=math.nan, seconds=0.0)
     keep_network(soup, mix, report, folder)
@@ -232,9 +231,8 @@ def _with_soup(setting: Setting, best: FinalJob, group: Sequence[FinalJob], accu
 def with_test_accuracy(setting: Setting, finished: Finished, folder: Path) -> Finished:
     """Read the test split: the exported network's accuracy, and its standard deviation over the seeds."""
     splits = setting.splits
-    label_N = torch.from_numpy(splits.test.label_N)
     accuracies = {
-        job.name: float((scores(network_of(job, splits, folder), splits.test).argmax(1) == label_N).double().mean())
+        job.name: accuracy(network_of(job, splits, folder), splits.test)
         for job in dict.fromkeys([*finished.jobs, finished.job])
     }
     single = [accuracies[job.name] for job in finished.jobs]

@@ -22,6 +22,11 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
     """The tables of the report of a run whose family has been exported."""
     config = setting.config
     records = [record.as_trial for record in study.records() if record.is_finished]
+    confusion, seen = {}, {}
+    for member in family.members:
+        network = _network(setting, member)
+        confusion[member.name] = _confusion(setting, network)
+        seen[member.name] = heatmaps(network, setting.splits.test)
     return ReportData(
         name=config.name,
         trials=trials_frame(records),
@@ -29,8 +34,8 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
         rounds=_rounds(study),
         family=family.table(),
         stages=_stages(study),
-        confusion={member.name: _confusion(setting, member) for member in family.members},
-        heatmaps={member.name: heatmaps(_network(setting, member), setting.splits.test) for member in family.members},
+        confusion=confusion,
+        heatmaps=seen,
         classes=setting.splits.classes,
         settings={
             "data": config.data.source,
@@ -42,9 +47,9 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
     )
 
 
-def _confusion(setting: Setting, member: Member) -> NDArray[np.int64]:
+def _confusion(setting: Setting, network: Deployable) -> NDArray[np.int64]:
     """Counts of the test images by true class (rows) and predicted class (columns)."""
-    predicted_N = scores(_network(setting, member), setting.splits.test).argmax(1).numpy()
+    predicted_N = scores(network, setting.splits.test).argmax(1).numpy()
     classes = len(setting.splits.classes)
     cell_N = setting.splits.test.label_N * classes + predicted_N
     return np.bincount(cell_N, minlength=classes**2).reshape(classes, classes)

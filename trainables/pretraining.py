@@ -135,7 +135,5 @@ def nearest_mean_accuracy(
     return float(world.total(right.to(device))) / len(validation)
 
 
-def _features(network: Deployable, images: Images, device: torch.device, size: int = 256) -> Tensor:
-    rows_N = np.arange(len(images))
-    batches = (images.batch(rows_N[start : start + size])[0] for start in range(0, len(images), size))
-    return torch.cat([network.pooled(batch.to(device)).cpu() for batch in batches])
+def _features(network: Deployable, images: Images, device: torch.device) -> Tensor:
+    return torch.cat([network.pooled(batch.to(device)).cpu() for batch in images.batches()])

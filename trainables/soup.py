@@ -5,12 +5,10 @@ different random weights seldom lie in one valley of the loss, so that a soup is
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from trainables.splits import Images
@@ -36,14 +34,8 @@ def mixed(networks: Sequence[nn.Module], images: Images) -> nn.Module:
     for network in networks:
         mean.update_parameters(network)
     soup: nn.Module = mean.module
-    update_bn(_batches(images), soup)
+    update_bn(images.batches(), soup)
     return soup.eval()
-
-
-def _batches(images: Images, size: int = 256) -> Iterator[Tensor]:
-    with torch.no_grad():
-        for start in range(0, len(images), size):
-            yield images.batch(np.arange(start, min(start + size, len(images))))[0]
 
 
 def best_soup(networks: Sequence[nn.Module], kind: Kind, images: Images, judge: Judge) -> tuple[nn.Module, list[int]]:
@@ -61,14 +53,14 @@ def best_soup(networks: Sequence[nn.Module], kind: Kind, images: Images, judge: 
     best = order[0]
     if kind == "uniform":
         chosen, soup = list(range(len(networks))), mixed(networks, images)
+        score = judge(soup)
     else:
-        chosen, soup = [best], networks[best]
-        score = alone[best]
+        chosen, soup, score = [best], networks[best], alone[best]
         for position in order[1:]:
             tried = mixed([networks[one] for one in (*chosen, position)], images)
             value = judge(tried)
             if value >= score:
                 chosen, soup, score = [*chosen, position], tried, value
-    if len(chosen) > 1 and judge(soup) > alone[best]:
+    if len(chosen) > 1 and score > alone[best]:
         return soup, chosen
     return networks[best], [best]

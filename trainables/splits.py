@@ -1,6 +1,6 @@
 """Images in memory (or mapped from disk), and their split into training, search-validation and test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +33,11 @@ class Images:
         """Images in [0, 1], float32 (B, C, H, W), and their class numbers (B,)."""
         image_BCHW = torch.from_numpy(np.ascontiguousarray(self.image_NCHW[rows_B]))
         return image_BCHW.float().div_(255.0), torch.from_numpy(self.label_N[rows_B])
+
+    def batches(self, size: int = 256) -> Iterator[Tensor]:
+        """All images in order, without their labels, as ``batch`` gives them."""
+        for start in range(0, len(self), size):
+            yield self.batch(np.arange(start, min(start + size, len(self))))[0]
 
     def take(self, rows_B: NDArray[np.int64]) -> "Images":
         return Images(image_NCHW=self.image_NCHW[rows_B], label_N=self.label_N[rows_B])

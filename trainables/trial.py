@@ -98,12 +98,11 @@ def trial(
             continue
         path = shared if phase.number == 0 else None
         with held(path, world):
+            kept, state = checkpoint, saved if saved is not None and saved["phase"] == phase.number else None
             if path is not None:
-                kept, state = Checkpoint(path=path), Checkpoint(path=path).load()
-                weights = yield from _run(phase, task, splits, reports, None, kept, state, world, device)
-            else:
-                state = saved if saved is not None and saved["phase"] == phase.number else None
-                weights = yield from _run(phase, task, splits, reports, weights, checkpoint, state, world, device)
+                kept = Checkpoint(path=path)
+                state = kept.load()
+            weights = yield from _run(phase, task, splits, reports, weights, kept, state, world, device)
 
 
 def _run(
@@ -239,13 +238,15 @@ def scores(network: nn.Module, images: Images, *, device: torch.device | None = 
     """Class scores of all images, shape (N, K), on the CPU. Leaves the network in evaluation mode."""
     device = device or torch.device("cpu")
     network.eval()
-    rows_N = np.arange(len(images))
-    batches = (images.batch(rows_N[start : start + size])[0] for start in range(0, len(images), size))
-    return torch.cat([network(batch.to(device)).cpu() for batch in batches])
+    return torch.cat([network(batch.to(device)).cpu() for batch in images.batches(size)])
 
 
-def accuracy(network: nn.Module, images: Images, *, world: World, device: torch.device) -> float:
+def accuracy(
+    network: nn.Module, images: Images, *, world: World | None = None, device: torch.device | None = None
+) -> float:
     """Share of the images classified correctly, each worker taking its part of them."""
-    part = images.take(np.arange(len(images))[world.rank :: world.size])
+    world, device = world or World(), device or torch.device("cpu")
+    # Taking rows copies them; a single worker needs no copy.
+    part = images if world.size == 1 else images.take(np.arange(len(images))[world.rank :: world.size])
     right = (scores(network, part, device=device).argmax(1) == torch.from_numpy(part.label_N)).sum()
     return float(world.total(right.to(device))) / len(images)
