@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.dimensions import Choice, Dimension
-from spaces.space import Condition, Space
+from spaces.space import JOINED, Condition, Space
 
 FAMILY = "architecture.backbone"
 """Address of the dimension that chooses among the backbones of a joined space."""
@@ -34,9 +34,9 @@ def join(
     backbones = tuple(family.backbone for family in families)
     if len(backbones) < 2 or len(set(backbones)) != len(backbones):
         raise ValueError(f"a join needs at least two families of different backbones, given {', '.join(backbones)}")
-    architecture: dict[str, Dimension] = {"backbone": Choice(values=backbones)}
     gates: dict[str, Condition] = dict(conditions)
-    roles: dict[str, Any] = {"architecture": architecture, "pretraining": {}, "adaptation": {}}
+    roles: dict[str, Any] = {role: {} for role in JOINED}
+    roles["architecture"]["backbone"] = Choice(values=backbones)
     for family in families:
         for role, joined in roles.items():
             for address, dimension in getattr(family, role).items():
@@ -53,4 +53,4 @@ def join(
 def _joined(address: str, backbone: str) -> str:
     """A full address of a family's own space in the joined one, where the recipe is common to all."""
     role, _, below = address.partition(".")
-    return address if role == "recipe" else f"{role}.{backbone}.{below}"
+    return address if role not in JOINED else f"{role}.{backbone}.{below}"

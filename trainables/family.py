@@ -1,7 +1,7 @@
 """Final training of a family, one member after the other; the first may teach those that follow."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def train_family(
                 "label_weight": job.label_weight,
                 "temperature": job.temperature,
             }
-            task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed, objective=job.objective, knobs=knobs)
+            task = replace(task, objective=job.objective, knobs=knobs)
         for report in trial(task, splits, checkpoint=checkpoint_of(job, folder), world=world, device=device):
             if isinstance(teacher, StoredTeacher):
                 teacher.flush()
