@@ -14,6 +14,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
+from spaces.candidate import ROLES
+
 FEWEST_TRIALS = 20
 """Below this many scored trials, a forest says nothing."""
 
@@ -57,9 +59,14 @@ def scored(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def addresses(trials: pd.DataFrame, role: str | None = None) -> list[str]:
-    """Columns of ``architecture`` and ``recipe`` dimensions that take more than one value."""
-    roles = ("architecture.", "recipe.") if role is None else (f"{role}.",)
-    return [name for name in trials.columns if name.startswith(roles) and trials[name].nunique(dropna=False) > 1]
+    """Columns of the dimensions of ``role``, or of every role, that take more than one value."""
+    prefixes = tuple(f"{name}." for name in (ROLES if role is None else (role,)))
+    return [name for name in trials.columns if name.startswith(prefixes) and trials[name].nunique(dropna=False) > 1]
+
+
+def training_addresses(trials: pd.DataFrame) -> list[str]:
+    """Like ``addresses``, of all that is not architecture: the recipe, and pretraining and adaptation if searched."""
+    return [name for name in addresses(trials) if not name.startswith("architecture.")]
 
 
 def encode(trials: pd.DataFrame, names: Sequence[str]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.intp]]]:
@@ -123,16 +130,16 @@ def _shuffled(
 def interaction(trials: pd.DataFrame, seed: int = 0, most: int = 48) -> Interaction | None:
     """Cross up to ``most`` architectures with as many recipes of the run; None with too few trials."""
     rows = scored(trials)
-    names = {role: addresses(rows, role) for role in ("architecture", "recipe")}
-    if len(rows) < FEWEST_TRIALS or not all(names.values()):
+    architecture, training = addresses(rows, "architecture"), training_addresses(rows)
+    if len(rows) < FEWEST_TRIALS or not architecture or not training:
         return None
-    x_NF, groups = encode(rows, [*names["architecture"], *names["recipe"]])
+    x_NF, groups = encode(rows, [*architecture, *training])
     forest = _forest(seed).fit(x_NF, rows["score"].to_numpy(dtype=float))
     rng = np.random.default_rng(seed)
     size = min(most, len(rows))
     chosen_A, chosen_R = (rng.choice(len(rows), size, replace=False) for _ in range(2))
     crossed_ARF = np.tile(x_NF[chosen_A][:, None], (1, size, 1))
-    recipe_columns = np.concatenate([groups[name] for name in names["recipe"]])
+    recipe_columns = np.concatenate([groups[name] for name in training])
     crossed_ARF[:, :, recipe_columns] = x_NF[chosen_R][None][:, :, recipe_columns]
     return decompose(forest.predict(crossed_ARF.reshape(size * size, -1)).reshape(size, size), rng)
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from search.family import pareto_front
 from search.importance import Importance, Interaction, addresses, scored
+from spaces.candidate import ROLES
 
 INK = "#010203"
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#3d85c6", "#e07b00", "#2a9d6f", "#a45fc4", "#8d949e"
@@ -173,11 +174,14 @@ def importances(found: Importance, most: int = 15) -> Figure:
     """Importance of each dimension with its standard error."""
     top = found.table.head(most).iloc[::-1]
     figure, (axis,) = _figure(1, height=0.9 + 0.28 * len(top))
-    colours = [BLUE if address.startswith("architecture.") else ORANGE for address in top["address"]]
-    axis.barh(top["address"], top["mean"], xerr=top["std"], color=colours, ecolor=GREY, height=0.65)
+    colours = dict(zip(ROLES, (BLUE, ORANGE, PURPLE, GREEN), strict=True))
+    roles = [address.partition(".")[0] for address in top["address"]]
+    axis.barh(
+        top["address"], top["mean"], xerr=top["std"], color=[colours[role] for role in roles], ecolor=GREY, height=0.65
+    )
     axis.axvline(0, color=GREY, lw=0.8)
     axis.set(xlabel="drop in R² on held-out trials when its values are shuffled (bar: one standard deviation)")
-    kinds = [Patch(color=BLUE, label="architecture"), Patch(color=ORANGE, label="recipe")]
+    kinds = [Patch(color=colour, label=role) for role, colour in colours.items() if role in roles]
     axis.legend(handles=kinds, loc="lower right")
     return figure
 

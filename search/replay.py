@@ -28,6 +28,7 @@ from search.replay_measures import CHECKPOINTS, compare, summarise
 from search.replay_plots import draw
 from search.samplers import _build
 from search.tables import Table
+from spaces.candidate import ROLES
 
 MODES = ("family", "single")
 """``family``: all budgets at once under the loosest. ``single``: the best score, no limit."""
@@ -302,8 +303,8 @@ def _study_rows(run_dir: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         ):
             candidate, statistics = trial.user_attrs["candidate"], trial.user_attrs["statistics"]
             row: dict[str, object] = {"accuracy": trial.value, **{k: statistics[k] for k in ("macs", "params")}}
-            for role in ("architecture", "recipe"):
-                for address, value in candidate[role].items():
+            for role in ROLES:
+                for address, value in candidate.get(role, {}).items():
                     row[f"{role}.{address}"] = value
                     roles[f"{role}.{address}"] = role
             rows.append(row)

@@ -191,7 +191,10 @@ def _joint(run: ReportData, ranked: Importance) -> Iterator[Section]:
     if found is None:
         return
     order = ranked.table["address"].tolist()
-    strongest = [next(name for name in order if name.startswith(f"{role}.")) for role in ("architecture", "recipe")]
+    strongest = [
+        next(name for name in order if name.startswith("architecture.") == architecture)
+        for architecture in (True, False)
+    ]
     effect = joint_effect(run.trials, *strongest)
     text = (
         f"The forest predicts every pair of an architecture and a recipe that occurred: {found.both:.0%} of the "

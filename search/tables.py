@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from search.limits import Limits
 from search.problem import Problem
+from spaces.candidate import ROLES
 from spaces.dimensions import Choice
 from spaces.space import Codes, Space
 
 MILLIONS = "_millions"
-ROLES = ("architecture", "recipe")
 
 
 class MalformedTable(ValueError):
@@ -156,7 +156,7 @@ def _dimension(path: Path, entry: Mapping[str, Any]) -> tuple[str, Choice]:
     if role not in ROLES or kind not in ("categorical", "ordinal"):
         raise MalformedTable(
             f"{path}: dimension '{entry['name']}' has role '{role}' and type '{kind}'; "
-            "roles are architecture and recipe, types are categorical and ordinal"
+            f"roles are {', '.join(ROLES)}; types are categorical and ordinal"
         )
     return f"{role}.{entry['name']}", Choice(values=tuple(entry["values"]), ordered=kind == "ordinal")
 

@@ -13,13 +13,12 @@ from optuna.trial import FrozenTrial, TrialState
 from search.distributions import distribution
 from search.limits import Costs, Limits
 from search.problem import Observations, Problem
+from spaces.candidate import ROLES
 from spaces.dimensions import Choice, Dimension, Integer, Real, Value
 from spaces.space import INACTIVE, Codes, Condition, Space
 
 LEVELS = 33
 """Levels of a real parameter, and of an integer one whose range is longer."""
-
-ROLES = ("architecture", "recipe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +102,15 @@ def space_of(
     """
     wrong = [name for name in distributions if roles.get(name) not in ROLES]
     if wrong:
-        raise ValueError(f"parameter '{wrong[0]}' needs a role, architecture or recipe; given {roles.get(wrong[0])!r}")
+        raise ValueError(
+            f"parameter '{wrong[0]}' needs a role, one of {', '.join(ROLES)}; given {roles.get(wrong[0])!r}"
+        )
     dimensions = {name: _dimension(name, given) for name, given in distributions.items()}
-    parts = {role: {name: d for name, d in dimensions.items() if roles[name] == role} for role in ROLES}
+    parts: dict[str, Any] = {role: {name: d for name, d in dimensions.items() if roles[name] == role} for role in ROLES}
     space = Space(
         name="optuna",
         backbone="optuna",
-        architecture=parts["architecture"],
-        recipe=parts["recipe"],
+        **parts,
         conditions={
             f"{roles[name]}.{name}": Condition(parent=f"{roles[c.parent]}.{c.parent}", values=c.values)
             for name, c in conditions.items()

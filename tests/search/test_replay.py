@@ -92,6 +92,7 @@ def test_a_study_becomes_a_table(tmp_path: Path) -> None:
             "objective": "o",
             "architecture": {"width": 8 * (number // 2 + 1)},
             "recipe": recipe,
+            "pretraining": {"objective": "simclr" if number % 3 else "none"},
         }
         statistics = {"macs": 1000 * (number + 1), "params": 10, "activations": 5, "resolution": 8}
         attributes = {"candidate": candidate, "statistics": statistics}
@@ -99,7 +100,12 @@ def test_a_study_becomes_a_table(tmp_path: Path) -> None:
     replay.export(run, tmp_path / "out" / "run.json")
     table = tables.load(tmp_path / "out" / "run.json")
     assert len(table.truth_N) == 6
-    assert set(table.space.addresses) == {"architecture.width", "recipe.optimizer", "recipe.momentum"}
+    assert set(table.space.addresses) == {
+        "architecture.width",
+        "recipe.optimizer",
+        "recipe.momentum",
+        "pretraining.objective",
+    }
     assert table.truth_N.max() == pytest.approx(0.5)
     assert "inactive" in table.space.dimension("recipe.momentum").values
     with pytest.raises(ValueError, match="does not exist"):

@@ -12,7 +12,7 @@ from PIL import Image
 from search.evidence import ReportData, regret
 from search.family import COLUMNS, Family
 from search.heatmaps import heatmaps
-from search.importance import addresses, decompose, encode, importance, interaction, joint_effect
+from search.importance import addresses, decompose, encode, importance, interaction, joint_effect, training_addresses
 from search.report import curves_frame, trials_frame, write_report
 from tests.search.products import member, network, records
 from trainables.splits import Images
@@ -188,6 +188,18 @@ def test_importance_finds_what_made_the_score():
     resolution = found.table.set_index("address")["mean"]["architecture.resolution"]
     assert abs(resolution) < 0.1 * found.table["mean"][0]
     assert found.r2 > 0.7
+
+
+def test_pretraining_has_importance_too():
+    trials = trials_frame(records(120))
+    objective = np.random.default_rng(0).choice(["none", "simclr"], size=len(trials))
+    trials["pretraining.objective"] = objective
+    trials["score"] += np.where(objective == "simclr", 0.5, 0.0)
+    found = importance(trials)
+    assert found is not None
+    assert found.table["address"][0] == "pretraining.objective"
+    assert "pretraining.objective" in training_addresses(trials)
+    assert not any(name.startswith("architecture.") for name in training_addresses(trials))
 
 
 def test_noise_has_no_importance():
