@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config import Config, ConfigError
+from search.config import Config, ConfigError, FamilySection
 from search.device import Device, device_of
 from search.executors.work import Workplace
 from search.feasible import smallest
@@ -82,7 +82,7 @@ def prepare(config: Config) -> Setting:
     except ValueError as error:
         raise ConfigError(f"space.restrict: {error}") from error
     check_readers(space)
-    _check_family_objective(config.family.objective)
+    _check_family_objective(config.family)
     splits = load_source(config.data.source, config.data.keywords)
     shape = {"classes": len(splits.classes), "channels": splits.channels}
 
@@ -168,12 +168,26 @@ def _unread(kind: components.Kind, role: str, address: str, local: str) -> list[
     return [f"'{role}.{address}' needs that keyword in {kind.package.replace('.', '/')}/{name}.py"]
 
 
-def _check_family_objective(name: str) -> None:
-    """The family's objective exists and compares a network with a teacher."""
+def _check_family_objective(family: FamilySection) -> None:
+    """The family's objective exists, compares a network with a teacher, and reads what it is given."""
+    name = family.objective
     every = components.names(components.OBJECTIVES)
     fit = [each for each in every if "teacher" in _keywords(components.OBJECTIVES, each, "objective")]
     if name not in fit:
         raise ConfigError(f"family.objective is '{name}'; it needs one with a teacher: {', '.join(fit)}")
+    teachers = family.teachers if isinstance(family.teachers, int) else len(family.teachers)
+    module = components.load(components.OBJECTIVES, name)
+    if teachers and not module.LABELS and family.label_weight:
+        raise ConfigError(f"family.objective '{name}' reads no labels: set family.label_weight to 0")
+    if teachers and getattr(module, "COMPARES", "scores") == "features":
+        for wrong, remedy in (
+            (family.stored_targets, "stored targets hold no features: set family.stored_targets to false"),
+            (teachers > 1, f"{teachers} teachers have no common features: set family.teachers to 1"),
+            (family.temperature != 1, "features have no temperature: set family.temperature to 1"),
+            (family.label_weight == 0, "only labels train the classifier: set family.label_weight above 0"),
+        ):
+            if wrong:
+                raise ConfigError(f"family.objective '{name}' compares features; {remedy}")
 
 
 def _keywords(kind: components.Kind, name: str, function: str) -> Mapping[str, Parameter]:

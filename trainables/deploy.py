@@ -79,6 +79,11 @@ class Deployable(nn.Module):
         pooled: Tensor = self._body.forward_head(self.features(image_NCHW, side=side), pre_logits=True)
         return pooled
 
+    def scores_and_pooled(self, image_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Class scores and the features that they are made of, from one pass of the backbone."""
+        features = self.features(image_NCHW)
+        return self._body.forward_head(features), self._body.forward_head(features, pre_logits=True)
+
     @property
     def width(self) -> int:
         """Number of pooled features."""

@@ -78,13 +78,15 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
             knobs=first.knobs,
             seed=pretraining_seed,
         )
+    objective = task.objective or task.candidate.objective
+    labels = components.load(components.OBJECTIVES, objective).LABELS
     yield Phase(
         number=1,
         last=task.epochs,
         plan=Plan(epochs=task.epochs - before, images=compute, classes=classes),
         recipe=task.candidate.recipe,
-        images=splits.train,
-        objective=task.objective or task.candidate.objective,
+        images=splits.train if labels else splits.unlabelled,
+        objective=objective,
         knobs=task.knobs,
         seed=task.seed,
     )

@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from trainables.plan import Batch
 
 Divergence = Callable[[Tensor, Tensor], Tensor]
-"""From the student's and the teacher's scores, both of shape (B, K), to a mean over the batch."""
+"""From what is compared of the student and of the teacher, e.g. scores of shape (B, K), to a mean over the batch."""
+
+Answers = Callable[[nn.Module, Tensor], tuple[Tensor, Tensor]]
+"""From a network and images to its class scores and to what is compared, which are the scores if nothing else is."""
+
+
+def class_scores(network: nn.Module, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Class scores, which are compared as well."""
+    score_BK = network(image_BCHW)
+    return score_BK, score_BK
 
 
 def one_pass(**knobs: object) -> float:
@@ -26,7 +35,8 @@ class Taught(nn.Module):
     Args:
         network: the student.
         teacher: in evaluation mode, with the same classes; neither trained nor kept in checkpoints.
-        divergence: compares scores.
+        divergence: compares scores, or what else ``answers`` gives; a module's parameters are trained.
+        answers: what is asked of both networks.
         distillation_weight, label_weight: of the two terms.
     """
 
@@ -38,6 +48,7 @@ class Taught(nn.Module):
         *,
         distillation_weight: float,
         label_weight: float,
+        answers: Answers = class_scores,
     ) -> None:
         super().__init__()
         if min(distillation_weight, label_weight) < 0 or not distillation_weight + label_weight > 0:
@@ -47,19 +58,19 @@ class Taught(nn.Module):
             )
         self.network = network
         self._teacher = (teacher,)  # in a tuple, so that it is no submodule: it keeps its mode and is not saved
-        self._divergence = divergence
+        self._divergence, self._answers = divergence, answers
         self._weights = (distillation_weight, label_weight)
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss; draws nothing."""
         del generator
-        score_BK = self.network(batch.image_BCHW)
+        score_BK, given = self._answers(self.network, batch.image_BCHW)
         loss: Tensor = score_BK.new_zeros(())
         distilled, labelled = self._weights
         if distilled:
             with torch.no_grad():
-                teacher_BK = self._teacher[0](batch.image_BCHW)
-            loss = loss + distilled * self._divergence(score_BK, teacher_BK)
+                _, wanted = self._answers(self._teacher[0], batch.image_BCHW)
+            loss = loss + distilled * self._divergence(given, wanted)
         if labelled:
             loss = loss + labelled * F.cross_entropy(score_BK, batch.target_BK)
         return loss

@@ -136,7 +136,7 @@ def test_the_generator_decides_the_loss(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not module_of(name).LABELS])
 def test_labels_are_not_read_by_those_that_say_so(name: str) -> None:
-    objective = module_of(name).objective(network(name)).eval()
+    objective = module_of(name).objective(network(name), **knobs(name)).eval()
     blank = replace(batch(), target_BK=torch.zeros(8, 10))
     assert torch.equal(loss_of(objective, batch()), loss_of(objective, blank))
 

@@ -173,3 +173,18 @@ def test_an_objective_without_a_teacher_is_refused(tmp_path: Path) -> None:
     text = configuration(tmp_path).read_text().replace("family: {", "family: {objective: supervised, ")
     with pytest.raises(ConfigError, match=r"family\.objective is .supervised.; it needs one with a teacher: dist, "):
         prepare(parse(text))
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        ("objective: unlabelled_distillation", r"reads no labels: set family\.label_weight to 0"),
+        ("objective: feature_distillation, stored_targets: true", "stored targets hold no features"),
+        ("objective: feature_distillation, temperature: 2", "features have no temperature"),
+        ("objective: feature_distillation, label_weight: 0", "only labels train the classifier"),
+    ],
+)
+def test_what_an_objective_cannot_read_is_refused_before_the_search(tmp_path: Path, family: str, message: str) -> None:
+    text = configuration(tmp_path, teachers=1).read_text()
+    with pytest.raises(ConfigError, match=message):
+        prepare(parse(text.replace("family: {", "family: {" + family + ", ")))

@@ -1,10 +1,13 @@
 """Each divergence from a teacher against a second, plain computation."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
@@ -12,8 +15,16 @@ from scipy.stats import entropy, pearsonr, zscore
 from torch import Tensor
 
 from spaces import components
+from spaces.candidate import Candidate
+from tests.conformance.test_objectives import MOBILE, OPTIMIZER, network
+from tests.conformance.test_objectives import batch as images
+from trainables.data import digits
+from trainables.family import FinalJob, train_family
+from trainables.objectives import feature_distillation
 from trainables.objectives.jensen_shannon import jensen_shannon
 from trainables.plan import Batch
+from trainables.stored_targets import StoredTeacher
+from trainables.teachers import Ensemble
 
 TAUGHT = ("distillation", "dist", "jensen_shannon", "standardised")
 GENERATOR = torch.Generator()
@@ -100,7 +111,7 @@ def test_dist_forgets_the_scale_of_relations_only() -> None:
     student, teacher, batch = networks()
     before = value("dist", batch, student, teacher)
     with torch.no_grad():
-        teacher.bias += 3
+        teacher.bias.add_(3)
     assert value("dist", batch, student, teacher).item() == pytest.approx(before.item(), rel=1e-6)
 
 
@@ -108,3 +119,85 @@ def test_weights_that_leave_no_loss_are_refused() -> None:
     student, teacher, batch = networks()
     with pytest.raises(ValueError, match="not both 0"):
         value("dist", batch, student, teacher, distillation_weight=0.0, label_weight=0.0)
+
+
+def test_features_are_compared_by_their_angle() -> None:
+    student, teacher = network("supervised"), network("supervised", seed=1).eval()
+    loss = feature_distillation.objective(student, teacher=teacher, distillation_weight=0.7, label_weight=0.3).eval()
+    given = images()
+    found = loss(given, GENERATOR)
+    projection = loss.get_submodule("_divergence.projection")
+    with torch.no_grad():
+        one_BF, other_BF = projection(student.pooled(given.image_BCHW)), teacher.pooled(given.image_BCHW)
+        angle = torch.cosine_similarity(one_BF, other_BF, dim=1)
+        entropy_B = -(student(given.image_BCHW).log_softmax(1) * given.target_BK).sum(1)
+    assert found.item() == pytest.approx(0.7 * float((2 - 2 * angle).mean()) + 0.3 * float(entropy_B.mean()), rel=1e-5)
+    with torch.no_grad():
+        for parameter, value in zip(projection.parameters(), (torch.eye(teacher.width), 0.0), strict=True):
+            parameter.copy_(torch.as_tensor(value))
+    student.load_state_dict(teacher.state_dict())
+    with torch.no_grad():
+        agreed = loss(given, GENERATOR) - 0.3 * F.cross_entropy(teacher(given.image_BCHW), given.target_BK)
+    assert agreed.item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"), [({"temperature": 2.0}, "temperature 1"), ({"label_weight": 0.0}, "label_weight above 0")]
+)
+def test_features_have_no_temperature_and_need_labels(knobs: dict[str, float], message: str) -> None:
+    teacher = network("supervised", seed=1)
+    with pytest.raises(ValueError, match=message):
+        feature_distillation.objective(network("supervised"), teacher=teacher, **knobs)
+
+
+def test_teachers_without_features_are_refused(tmp_path: Path) -> None:
+    teacher = network("supervised", seed=1).eval()
+    for without in (StoredTeacher(teacher, tmp_path, top_k=3), Ensemble([teacher, teacher])):
+        with pytest.raises(ValueError, match=f"without stored targets, not {type(without).__name__}"):
+            feature_distillation.objective(network("supervised"), teacher=without)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_soft_labels_are_distillation_up_to_the_teachers_entropy(temperature: float) -> None:
+    student, teacher, given = networks()
+    gradients, losses = [], []
+    for name in ("unlabelled_distillation", "distillation"):
+        student.zero_grad()
+        loss = value(name, given, student, teacher, distillation_weight=1.0, label_weight=0.0, temperature=temperature)
+        factor = 1.0 if name == "unlabelled_distillation" else temperature**2
+        (loss / factor).backward()  # type: ignore[no-untyped-call]
+        assert student.weight.grad is not None
+        gradients.append(student.weight.grad.clone())
+        losses.append(float(loss.detach()) / factor)
+    p_BK = (teacher(given.image_BCHW).detach() / temperature).softmax(1)
+    assert losses[0] - losses[1] == pytest.approx(float(np.mean(entropy(p_BK.numpy(), axis=1))), rel=1e-6)
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_soft_labels_refuse_a_weight_for_labels() -> None:
+    student, teacher, given = networks()
+    with pytest.raises(ValueError, match="reads no labels"):
+        value("unlabelled_distillation", given, student, teacher, label_weight=0.2)
+
+
+@pytest.mark.parametrize("objective", ["unlabelled_distillation", "feature_distillation"])
+def test_final_training_with_few_labels(objective: str, tmp_path: Path) -> None:
+    """Soft labels are learnt on all images and read no label; features on those that have labels."""
+    whole = digits.load()
+    rows = np.arange(0, len(whole.train), 10)
+    pool = whole.train.take(np.arange(0, len(whole.train), 3))
+    few = replace(whole, train=whole.train.take(rows), pool=pool)
+    wrong = replace(few, pool=replace(pool, label_N=np.roll(pool.label_N, 1)))
+    other = replace(few, pool=replace(pool, image_NCHW=255 - pool.image_NCHW))
+    recipe = Candidate(backbone="mobile", objective="supervised", architecture=MOBILE, recipe=OPTIMIZER)
+    teacher = FinalJob(name="teacher", candidate=recipe, epochs=1, seed=0)
+    weight = 0.0 if objective == "unlabelled_distillation" else 0.2
+    pupil = FinalJob(
+        name="pupil", candidate=recipe, epochs=1, seed=1, teachers=(teacher,), objective=objective, label_weight=weight
+    )
+    loss = {
+        name: [report.loss for job, report in train_family([teacher, pupil], splits, tmp_path / name) if job == "pupil"]
+        for name, splits in (("few", few), ("wrong", wrong), ("other", other))
+    }
+    assert loss["few"] == loss["wrong"]
+    assert (loss["few"] == loss["other"]) == (objective == "feature_distillation")
