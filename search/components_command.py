@@ -14,6 +14,7 @@ KINDS = {
     "objective": components.OBJECTIVES,
     "ingredient": components.INGREDIENTS,
     "adaptation": components.ADAPTATIONS,
+    "evaluation": components.EVALUATIONS,
     "data": components.SOURCES,
 }
 """Kinds that are listed, by the word they are asked for with."""
@@ -23,11 +24,12 @@ CHECKS = {
     "objective": "tests/conformance/test_objectives.py",
     "ingredient": "tests/trainables/test_recipe.py",
     "adaptation": "tests/trainables/test_pretraining.py",
+    "evaluation": "tests/conformance/test_evaluate.py",
     "data": "tests/trainables/test_data.py",
 }
 """The tests that each component of a kind passes."""
 
-GIVEN = frozenset({"network", "plan", "classes", "channels"})
+GIVEN = frozenset({"network", "plan", "classes", "channels", "known_NF", "class_N", "asked_MF"})
 """Parameters that the training loop gives, which are no knobs."""
 
 

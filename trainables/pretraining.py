@@ -14,15 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from filelock import FileLock
-from torch import Tensor
 
 from spaces import components
 from spaces.candidate import Candidate, keywords
-from trainables.deploy import Deployable
-from trainables.splits import Images, Splits
+from trainables.splits import Splits
 from trainables.world import World
 
 NONE = "none"
@@ -115,25 +111,3 @@ def held(path: Path | None, world: World) -> Iterator[None]:
     finally:
         if world.rank == 0:
             lock.release()
-
-
-@torch.inference_mode()
-def nearest_mean_accuracy(
-    network: Deployable, labelled: Images, validation: Images, *, classes: int, world: World, device: torch.device
-) -> float:
-    """Share of the validation images whose features are nearest (by angle) to the mean of their own class.
-
-    Leaves the network in evaluation mode. Each worker takes its part of the validation images.
-    """
-    network.eval()
-    feature_NF = _features(network, labelled, device)
-    class_N = torch.from_numpy(labelled.label_N)
-    mean_KF = F.normalize(F.one_hot(class_N, classes).to(feature_NF.dtype).T @ F.normalize(feature_NF))
-    part = validation.take(np.arange(len(validation))[world.rank :: world.size])
-    nearest_N = (_features(network, part, device) @ mean_KF.T).argmax(1)
-    right = (nearest_N == torch.from_numpy(part.label_N)).sum()
-    return float(world.total(right.to(device))) / len(validation)
-
-
-def _features(network: Deployable, images: Images, device: torch.device) -> Tensor:
-    return torch.cat([network.pooled(batch.to(device)).cpu() for batch in images.batches()])

@@ -16,9 +16,10 @@ from spaces.candidate import Candidate, keywords
 from trainables.checkpoint import Checkpoint
 from trainables.deploy import Deployable
 from trainables.epoch import TrialFailed, seed_of, train_epoch
+from trainables.features import features_of, judged
 from trainables.phases import Phase, Task, phases_of
 from trainables.plan import Plan, Stateful, compose
-from trainables.pretraining import held, key_of, nearest_mean_accuracy, pretraining_of
+from trainables.pretraining import held, key_of, pretraining_of
 from trainables.splits import Images, Splits
 from trainables.world import World
 
@@ -166,8 +167,8 @@ def _run(
 def _judged(phase: Phase, network: Deployable, splits: Splits, world: World, device: torch.device) -> float:
     if phase.number == 1:
         return accuracy(network, splits.validation, world=world, device=device)
-    classes = len(splits.classes)
-    return nearest_mean_accuracy(network, splits.train, splits.validation, classes=classes, world=world, device=device)
+    features = features_of(network, splits.train, splits.validation, world=world, device=device)
+    return judged(features, "nearest_mean", classes=len(splits.classes), world=world, device=device)
 
 
 @dataclass(frozen=True, slots=True)

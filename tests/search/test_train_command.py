@@ -185,6 +185,6 @@ def test_an_objective_without_a_teacher_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_an_objective_cannot_read_is_refused_before_the_search(tmp_path: Path, family: str, message: str) -> None:
-    text = configuration(tmp_path, teachers=1).read_text()
+    text = configuration(tmp_path, teachers="1").read_text()
     with pytest.raises(ConfigError, match=message):
         prepare(parse(text.replace("family: {", "family: {" + family + ", ")))

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from filelock import FileLock, Timeout
 
 from spaces.candidate import Candidate
-from tests.conformance.test_objectives import candidate, network, without_time
+from tests.conformance.test_objectives import candidate, without_time
 from trainables.data import digits
 from trainables.phases import Task, phases_of
-from trainables.pretraining import nearest_mean_accuracy, pretraining_of
+from trainables.pretraining import pretraining_of
 from trainables.splits import Splits
 from trainables.trial import Report, trial
-from trainables.world import World
 
 
 @pytest.fixture(scope="module")
@@ -74,19 +72,3 @@ def test_a_trial_holds_its_weights_until_it_ends(splits: Splits, tmp_path: Path)
     first.close()  # type: ignore[attr-defined]
     with FileLock(lock, timeout=0):
         pass
-
-
-def test_the_probe_is_the_class_mean_with_the_largest_cosine(splits: Splits) -> None:
-    probed = network("simclr")
-    right = nearest_mean_accuracy(
-        probed, splits.train, splits.validation, classes=10, world=World(), device=torch.device("cpu")
-    )
-    with torch.no_grad():
-        train, validation = (
-            torch.nn.functional.normalize(probed.pooled(images.batch(np.arange(len(images)))[0])).numpy()
-            for images in (splits.train, splits.validation)
-        )
-    means = np.stack([train[splits.train.label_N == k].mean(axis=0) for k in range(10)])
-    means /= np.linalg.norm(means, axis=1, keepdims=True)
-    expected = ((validation @ means.T).argmax(1) == splits.validation.label_N).mean()
-    assert right == pytest.approx(expected)
