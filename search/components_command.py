@@ -23,7 +23,7 @@ CHECKS = {
     "backbone": "tests/trainables/test_backbones.py",
     "objective": "tests/conformance/test_objectives.py",
     "ingredient": "tests/trainables/test_recipe.py",
-    "adaptation": "tests/trainables/test_pretraining.py",
+    "adaptation": "tests/conformance/test_adapt.py",
     "evaluation": "tests/conformance/test_evaluate.py",
     "data": "tests/trainables/test_data.py",
 }

@@ -41,6 +41,7 @@ class Phase:
         plan: before any ingredient.
         recipe: the ingredients.
         images: what it trains on.
+        adaptation: method and its knobs, if it goes on from pretrained weights; else None.
         objective, knobs: file in ``trainables/objectives`` and its keywords.
         seed: of all that is random in it.
     """
@@ -50,6 +51,7 @@ class Phase:
     plan: Plan
     recipe: Mapping[str, Any]
     images: Images
+    adaptation: Mapping[str, Any] | None
     objective: str
     knobs: Mapping[str, Any]
     seed: int
@@ -74,6 +76,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
             plan=Plan(epochs=before, images=max(1, int(compute / first.passes)), classes=classes),
             recipe=first.recipe,
             images=splits.train if labels else splits.unlabelled,
+            adaptation=None,
             objective=first.objective,
             knobs=first.knobs,
             seed=pretraining_seed,
@@ -86,6 +89,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
         plan=Plan(epochs=task.epochs - before, images=compute, classes=classes),
         recipe=task.candidate.recipe,
         images=splits.train if labels else splits.unlabelled,
+        adaptation=None if first is None else task.candidate.adaptation,
         objective=objective,
         knobs=task.knobs,
         seed=task.seed,

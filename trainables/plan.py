@@ -60,6 +60,7 @@ class Plan:
         after_step: called after every optimizer step.
         evaluated: the network to evaluate where it is not the trained one (a moving average); None for the trained one.
         states: further states that a checkpoint must keep.
+        rates: factor of the learning rate by name of a parameter of the network, where it is not 1.
     """
 
     epochs: int
@@ -74,6 +75,7 @@ class Plan:
     after_step: tuple[Callable[[], None], ...] = ()
     evaluated: nn.Module | None = None
     states: Mapping[str, Stateful] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -93,6 +95,20 @@ class Plan:
     def trained(self) -> nn.Module:
         """What the optimizer trains: the objective with its heads, or the network alone where there is none."""
         return self.objective or self.built()
+
+    def rated(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """An optimizer that has no schedule yet, its groups split so that parameters have the rates of ``rates``."""
+        if not self.rates:
+            return optimizer
+        factor_of = {parameter: self.rates.get(name, 1.0) for name, parameter in self.built().named_parameters()}
+        groups = list(optimizer.param_groups)
+        optimizer.param_groups.clear()
+        for group in groups:
+            factors = [factor_of.get(parameter, 1.0) for parameter in group["params"]]
+            for factor in sorted(set(factors)):
+                members = [each for each, own in zip(group["params"], factors, strict=True) if own == factor]
+                optimizer.add_param_group({**group, "params": members, "lr": group["lr"] * factor})
+        return optimizer
 
     def optimized(self) -> torch.optim.Optimizer:
         """The optimizer.

@@ -210,7 +210,8 @@ def _plan(phase: Phase, task: Task, splits: Splits, weights: Weights | None, dev
     def with_objective(plan: Plan) -> Plan:
         if weights is not None:
             _load_features(plan.built(), weights)
-            knobs = dict(candidate.adaptation)
+        if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
+            knobs = dict(phase.adaptation)
             method = components.load(components.ADAPTATIONS, str(knobs.pop("method", "full")))
             own = f"{method.__name__.rpartition('.')[2]}."
             plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))

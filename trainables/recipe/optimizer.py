@@ -40,4 +40,5 @@ def apply(
     optimizer = create_optimizer_v2(
         plan.trained(), opt=name, lr=learning_rate[name], weight_decay=weight_decay, **extra
     )
+    plan.rated(optimizer)
     return replace(plan, optimizer=optimizer, states={**plan.states, "optimizer": optimizer})

@@ -1,0 +1,166 @@
+"""What every method of adaptation on disk must do, and each method's own definition."""
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from timm.optim import create_optimizer_v2
+
+from search.setting import check_readers
+from spaces import components, tiny
+from spaces.candidate import Candidate
+from spaces.dimensions import Choice
+from spaces.pretraining import with_pretraining
+from tests.conformance.test_objectives import batch, candidate, loss_of, network, without_time
+from trainables.checkpoint import Checkpoint
+from trainables.data import digits
+from trainables.deploy import Deployable
+from trainables.objectives import supervised
+from trainables.phases import Task
+from trainables.plan import Plan, compose
+from trainables.splits import Splits
+from trainables.trial import trial
+
+NAMES = components.names(components.ADAPTATIONS)
+BACKBONES = {"mobile": "simclr", "tiny_vit": "simmim"}
+"""An objective that the helpers of the objectives' suite pretrain each backbone with."""
+
+
+@pytest.fixture(scope="module")
+def splits() -> Splits:
+    whole = digits.load()
+    return replace(
+        whole,
+        train=whole.train.take(np.arange(0, len(whole.train), 10)),
+        pool=whole.train.take(np.arange(0, len(whole.train), 4)),
+    )
+
+
+def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
+    plan = Plan(epochs=1, images=8, classes=10, network=body)
+    found: Plan = components.load(components.ADAPTATIONS, name).adapt(plan, **knobs)
+    return found
+
+
+def two_stages(method: str, backbone: str, **knobs: Any) -> Candidate:
+    return replace(candidate(BACKBONES[backbone]), adaptation={"method": method, **knobs})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_says_what_it_is(name: str) -> None:
+    assert components.load(components.ADAPTATIONS, name).PAPER
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_classifier_is_trained_and_every_parameter_has_a_gradient_or_rests(name: str, backbone: str) -> None:
+    body = network(BACKBONES[backbone]).requires_grad_(False)
+    plan = adapted(name, body)
+    loss_of(supervised.objective(plan.built()), batch()).backward()  # type: ignore[no-untyped-call]
+    assert all(each.requires_grad == (each.grad is not None) for each in body.parameters())
+    for parameter in body.classifier.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", NAMES)
+def test_both_stages_resume_exactly(name: str, backbone: str, stop: int, splits: Splits, tmp_path: Path) -> None:
+    task = Task(candidate=two_stages(name, backbone), epochs=4, seed=3)
+    checkpoint = Checkpoint(path=tmp_path / "x.pt")
+    list(islice(trial(task, splits, checkpoint=checkpoint), stop))
+    resumed = list(trial(task, splits, checkpoint=checkpoint))
+    assert without_time(resumed) == without_time(list(trial(task, splits)))
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("average", [{}, {"ema.decay": 0.5}])
+def test_a_linear_probe_leaves_the_features_as_they_were(
+    backbone: str, average: dict[str, Any], splits: Splits, tmp_path: Path
+) -> None:
+    """All of them, running statistics too, to the last bit; and it fits the classifier."""
+    probe = two_stages("linear", backbone)
+    task = Task(candidate=replace(probe, recipe={**probe.recipe, **average}), epochs=4, seed=3)
+    states = []
+    for stop in (2, 4):
+        checkpoint = Checkpoint(path=tmp_path / f"{stop}.pt")
+        reports = list(islice(trial(task, splits, checkpoint=checkpoint), stop))
+        saved = checkpoint.load()
+        assert saved is not None
+        states.append(saved["evaluated"])
+    last = {name for name in states[0] if torch.equal(states[0][name], states[1][name])}
+    classifier = {f"network.{name}" for name, _ in network(BACKBONES[backbone]).network.named_parameters()} - last
+    assert set(states[0]) - last == classifier
+    assert len(classifier) == 2  # weight and bias
+    assert reports[3].loss < reports[2].loss
+
+
+def groups_of(optimizer: torch.optim.Optimizer, key: str) -> dict[torch.nn.Parameter, float]:
+    return {parameter: group[key] for group in optimizer.param_groups for parameter in group["params"]}
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.05])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_rates_are_those_that_timm_gives_the_layers(backbone: str, weight_decay: float) -> None:
+    """And which weights decay does not depend on them."""
+    body = network(BACKBONES[backbone])
+    reference = create_optimizer_v2(body.network, opt="adamw", lr=0.01, layer_decay=0.7)
+    expected = groups_of(reference, "lr_scale")
+    recipe = {"optimizer.name": "adamw", "optimizer.learning_rate.adamw": 0.01, "optimizer.weight_decay": weight_decay}
+
+    def optimizer(decay: float) -> torch.optim.Optimizer:
+        def with_objective(plan: Plan) -> Plan:
+            return replace(adapted("full", body, layer_decay=decay), objective=supervised.objective(body))
+
+        return compose(Plan(epochs=1, images=8, classes=10), recipe, lambda extra: body, with_objective).optimized()
+
+    found = groups_of(optimizer(0.7), "lr")
+    assert set(found) == set(expected) == set(body.parameters())
+    assert len(set(found.values())) > 2
+    for parameter, scale in expected.items():
+        assert found[parameter] == pytest.approx(0.01 * scale)
+    assert set(groups_of(optimizer(1.0), "lr").values()) == {0.01}
+    assert groups_of(optimizer(0.7), "weight_decay") == groups_of(optimizer(1.0), "weight_decay")
+
+
+def test_without_a_decay_nothing_changes_and_with_one_training_does(splits: Splits) -> None:
+    runs = [
+        without_time(list(trial(Task(candidate=two_stages("full", "mobile", **knobs), epochs=3, seed=3), splits)))
+        for knobs in ({}, {"full.layer_decay": 1.0}, {"full.layer_decay": 0.5})
+    ]
+    assert runs[0] == runs[1]
+    assert runs[1][0] == runs[2][0]  # the pretraining is the same
+    assert runs[1][1:] != runs[2][1:]
+
+
+def test_a_decayed_schedule_resumes_exactly(splits: Splits, tmp_path: Path) -> None:
+    decayed = two_stages("full", "tiny_vit", **{"full.layer_decay": 0.7})
+    schedule: dict[str, Any] = {"schedule.name": "cosine", "schedule.warmup_epochs": 1, "schedule.final": 0.01}
+    task = Task(candidate=replace(decayed, recipe={**decayed.recipe, **schedule}), epochs=4, seed=3)
+    checkpoint = Checkpoint(path=tmp_path / "x.pt")
+    list(islice(trial(task, splits, checkpoint=checkpoint), 3))
+    resumed = list(trial(task, splits, checkpoint=checkpoint))
+    assert without_time(resumed) == without_time(list(trial(task, splits)))
+
+
+@pytest.mark.parametrize("decay", [0.0, -0.5, 1.5])
+def test_a_decay_out_of_range_is_refused(decay: float) -> None:
+    with pytest.raises(ValueError, match=r"layer_decay is in \(0, 1\], given"):
+        adapted("full", network("simclr"), layer_decay=decay)
+
+
+def test_a_network_without_layers_is_refused() -> None:
+    bare = Deployable(torch.nn.Linear(4, 3), mean=[0.5], std=[0.5], resolution=8)
+    with pytest.raises(ValueError, match="Linear has no group_matcher"):
+        adapted("full", bare, layer_decay=0.5)
+
+
+def test_a_space_may_search_over_methods_and_their_knobs() -> None:
+    space = with_pretraining(tiny.space(), ("none", "simclr"))
+    adaptation = {"method": Choice(values=NAMES), "full.layer_decay": Choice(values=(0.5, 0.75, 1.0), ordered=True)}
+    check_readers(replace(space, adaptation={**space.adaptation, **adaptation}))
