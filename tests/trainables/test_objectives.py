@@ -1,5 +1,9 @@
 """Objectives against closed forms and the formulas of their papers."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +12,7 @@ from lightly.loss.swav_loss import sinkhorn
 
 from tests.conformance.test_objectives import batch, network
 from trainables.masked_convolution import masked, visible_at
-from trainables.objectives import simmim, spark
+from trainables.objectives import rotation, simmim, spark
 from trainables.views import random_mask
 
 
@@ -100,3 +104,35 @@ def test_sparks_target_is_normalised_within_each_patch() -> None:
     first, second = spark.patch_error(zero, image, hidden), spark.patch_error(zero, brighter, hidden)
     assert float(first) == pytest.approx(float(second), rel=1e-3)
     assert float(first) == pytest.approx(1.0, rel=1e-2)
+
+
+def test_rotation_is_the_mean_cross_entropy_of_four_quarter_turns() -> None:
+    objective = rotation.objective(network("rotation")).eval()
+    head, body, given = objective.get_submodule("head"), network("rotation").eval(), batch()
+    with torch.no_grad():
+        expected = []
+        for turn in range(4):
+            image = torch.from_numpy(np.rot90(given.image_BCHW.numpy(), turn, axes=(2, 3)).copy())
+            expected += (-head(body.pooled(image)).log_softmax(1)[:, turn]).tolist()
+        assert float(objective(given, generator())) == pytest.approx(float(np.mean(expected)), rel=1e-5)
+        for parameter in head.parameters():
+            parameter.zero_()
+        assert float(objective(given, generator())) == pytest.approx(math.log(4))
+
+
+def test_images_that_turns_leave_as_they_are_teach_nothing_about_turns() -> None:
+    body = network("rotation")
+    objective = rotation.objective(body).eval()
+    blank = replace(batch(), image_BCHW=torch.full((8, 1, 8, 8), 0.3))
+    objective(blank, generator()).backward()
+    bias = objective.get_parameter("head.bias").grad
+    assert bias is not None
+    with torch.no_grad():
+        share = objective.get_submodule("head")(body.pooled(blank.image_BCHW)).softmax(1)[0]
+    assert torch.allclose(bias, share - 0.25, atol=1e-6)
+
+
+def test_rotation_takes_images_that_are_not_square() -> None:
+    objective = rotation.objective(network("rotation")).eval()
+    wide = replace(batch(), image_BCHW=torch.rand(8, 1, 6, 12, generator=generator()))
+    assert float(objective(wide, generator()).detach()) > 0
