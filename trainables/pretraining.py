@@ -96,7 +96,8 @@ def key_of(candidate: Candidate, stage: Pretraining, splits: Splits) -> str:
 def held(path: Path | None, world: World) -> Iterator[None]:
     """Hold a shared pretraining: whoever comes second waits, then finds what the first has written.
 
-    The lock is the operating system's, which frees it when its holder is killed. The first worker holds it for all.
+    The lock is the operating system's, which frees it when its holder is killed. The first worker holds it for all, and
+    removes what a killed holder has left half written.
     """
     if path is None:
         yield
@@ -105,6 +106,8 @@ def held(path: Path | None, world: World) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{path}.lock")
         lock.acquire()
+        for partial in path.parent.glob(f"{path.stem}.*.tmp"):
+            partial.unlink()
     world.barrier()
     try:
         yield
