@@ -24,8 +24,8 @@ class ReportData:
         name: the run's name.
         trials: one row a trial: ``number``, ``state`` (complete, pruned, fail), ``round``, ``score`` (NaN if failed),
             ``macs``, ``params``, ``activations``, ``resolution``, ``epochs_run``, ``seconds``, ``predicted_mean`` and
-            ``predicted_std`` (NaN if not predicted), ``error``; one column for each ``architecture.*`` and ``recipe.*``
-            address, NaN where inactive. ``trials_frame`` makes it.
+            ``predicted_std`` (NaN if not predicted), ``error``; one column for each address of every role
+            (``architecture.*``, ``recipe.*``, ...), NaN where inactive. ``trials_frame`` makes it.
         curves: one row an epoch of a trial: ``number``, ``epoch``, ``accuracy``, ``loss``. ``curves_frame`` makes it.
         rounds: one row a round: ``round``, ``trained`` (trials the predictor knew), ``tau`` and
             ``tau_without_pretraining`` on the round's new trials; further numeric columns appear in the table.
@@ -35,6 +35,7 @@ class ReportData:
         heatmaps: for each member, where it looked in some test images.
         classes: names of the classes.
         settings: facts of the run for the head of the page, by name: data, space, seed, versions, hardware, ...
+        notices: sentences that nobody should overlook, such as that a limit is on a predicted figure.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ReportData:
     heatmaps: Mapping[str, Sequence[Heatmap]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         needed = {

@@ -18,7 +18,7 @@ from scipy.stats import kendalltau
 from search.config import Config, DataSection
 from search.executors.work import Executor, Workplace
 from search.export import InputSpec, Provenance, export_member
-from search.family import Family, study_digest
+from search.family import Family, Member, study_digest
 from search.files import write_text
 from search.finalists import (
     Finished,
@@ -37,6 +37,7 @@ from search.report import write_report
 from search.retrain import write_training
 from search.samplers._build import build
 from search.setting import Setting
+from search.spent import Spent, spent, together
 from search.stage1 import Stage1, Trials
 from search.study import Record, Study
 from search.summary import report_data
@@ -252,7 +253,9 @@ class Experiment:
         )
         network = network_of(finished.job, splits, self._folder)
         latency = measure(network, channels=splits.channels, resolution=splits.resolution)
-        member = replace(member, latency_ms=round(latency.median_ms, 5))
+        member = replace(
+            member, latency_ms=round(latency.median_ms, 5), spent={**self._searched(member), **member.spent}
+        )
         with_training = partial(write_training, self._setting, finished.job)
         export_member(network.network, member, spec, target / member.name, provenance, with_training)
         self._progress.say(
@@ -260,6 +263,22 @@ class Experiment:
             f"{member.test_accuracy:.4f} on test"
         )
         return replace(finished, member=member)
+
+    def _searched(self, member: Member) -> dict[str, Spent]:
+        """What the trials of a member's candidate took; nothing if it was no trial."""
+        epochs = self._config.search.epochs
+        own = [
+            spent(
+                record.candidate,
+                self._setting.splits,
+                epochs=epochs,
+                reached=len(record.reports),
+                seconds=record.as_trial.seconds,
+            )
+            for record in self._trials.records.values()
+            if record.is_finished and record.candidate.key == member.candidate.key
+        ]
+        return {"search": together(own)} if own else {}
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -23,8 +23,9 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from search.family import Member
+from search.family import Member, named
 from search.files import check_sums, read_json, whole_folder, write_text
+from spaces.candidate import OPTIONAL, ROLES
 from trainables.deploy import Deployable
 from trainables.timm_models import timm_config
 
@@ -283,6 +284,7 @@ def card(member: Member, spec: InputSpec, provenance: Provenance, differences: M
         images=provenance.images,
         training=provenance.training,
         gaps=gaps,
+        searched=named(role for role in ROLES if role not in OPTIONAL or getattr(member.candidate, role)),
         differences=differences,
         versions={name: version(name) for name in ("torch", "timm", "onnx")},
     )

@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from search.files import read_json, write_text
+from search.spent import Spent
 from spaces.candidate import Candidate
 
 FORMAT = 1
@@ -94,6 +95,8 @@ class Member:
         seeds: number of those trainings; the best on search-validation is exported.
         latency_ms: median time of one image in the exported graph, if measured.
         checkpoint: path of the trained weights, relative to the run's folder.
+        spent: what ``search`` (its trials with the same candidate, if it was one) and ``final`` (its final trainings)
+            took. Families that were written before this was counted have none.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Member:
     seeds: int = 1
     latency_ms: float | None = None
     checkpoint: str = ""
+    spent: Mapping[str, Spent] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("search_accuracy", "test_accuracy"):
@@ -119,7 +123,8 @@ class Member:
 
     def to_dict(self) -> dict[str, Any]:
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**plain, "candidate": self.candidate.to_dict()}
+        spent = {name: asdict(part) for name, part in self.spent.items()}
+        return {**plain, "candidate": self.candidate.to_dict(), "spent": spent}
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Self:
@@ -129,10 +134,12 @@ class Member:
             ValueError: a field is missing, unknown, or holds an impossible value.
         """
         expected = {item.name for item in fields(cls)}
+        given = {"spent": {}, **given}
         if set(given) != expected:
             wrong = sorted(expected.symmetric_difference(given))
             raise ValueError(f"a member has the fields {sorted(expected)}; missing or unknown: {wrong}")
-        return cls(**{**given, "candidate": Candidate.from_dict(given["candidate"])})
+        spent = {name: Spent(**part) for name, part in given["spent"].items()}
+        return cls(**{**given, "candidate": Candidate.from_dict(given["candidate"]), "spent": spent})
 
     def row(self) -> dict[str, Any]:
         """The member's line of ``family.csv``."""
@@ -224,6 +231,12 @@ def non_dominated(members: Sequence[Member]) -> tuple[Member, ...]:
     """The members on the front of search accuracy against macs, cheapest first; names stay as they are."""
     kept = pareto_front([member.macs for member in members], [member.search_accuracy for member in members])
     return tuple(members[row] for row in kept)
+
+
+def named(names: Iterable[str]) -> str:
+    """``['recipe', 'pretraining', 'adaptation']`` -> ``recipe, pretraining and adaptation``."""
+    every = list(names)
+    return " and ".join([*([", ".join(every[:-1])] if every[1:] else []), *every[-1:]])
 
 
 def study_digest(records: Iterable[TrialRecord]) -> str:

@@ -16,6 +16,7 @@ from search.family import Family, Member, non_dominated
 from search.problem import Observations
 from search.quality import Learner
 from search.setting import Setting
+from search.spent import Spent, spent, together
 from search.stage1 import Trials, training_seed
 from search.study import Job
 from spaces import components
@@ -198,6 +199,7 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
             search_accuracy=reached,
             seeds=len(group),
             checkpoint=f"final/{best.name}.pt",
+            spent={"final": together(_spent(setting, job, last[job.name]) for job in group)},
         )
         finished.append(Finished(member=member, job=best, jobs=tuple(group)))
     kept = {member.name: position for position, member in enumerate(non_dominated([f.member for f in finished]), 1)}
@@ -207,6 +209,10 @@ def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) 
         if one.member.name in kept
     ]
     return sorted(named, key=lambda one: one.member.macs)
+
+
+def _spent(setting: Setting, job: FinalJob, last: Report) -> Spent:
+    return spent(job.candidate, setting.splits, epochs=job.epochs, reached=last.epoch, seconds=last.seconds)
 
 
 def _with_soup(setting: Setting, best: FinalJob, group: Sequence[FinalJob], alone: float) -> tuple[FinalJob, float]:

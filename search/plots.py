@@ -186,11 +186,21 @@ def importances(found: Importance, most: int = 15) -> Figure:
     return figure
 
 
-def interactions(found: Interaction, effect: pd.DataFrame) -> Figure:
-    """What architecture, recipe and only their pair explain, and the mean score by the strongest dimension of each."""
+def interactions(found: Interaction, effect: pd.DataFrame, training: str = "recipe") -> Figure:
+    """What architecture, training and only their pair explain, and the mean score by the strongest dimension of each.
+
+    Args:
+        found: the shares.
+        effect: mean scores by both.
+        training: what besides the architecture was searched.
+    """
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
-    shares = {"architecture": found.architecture, "recipe": found.recipe, "only the pair": found.both}
+    shares = {
+        "architecture": found.architecture,
+        training.replace(", ", ",\n").replace(" and ", "\nand "): found.recipe,
+        "only the pair": found.both,
+    }
     bars = left.bar(list(shares), list(shares.values()), color=[BLUE, ORANGE, PURPLE], width=0.6)
     left.bar_label(bars, fmt="{:.0%}", color=INK)
     left.set(ylim=(0, 1.05), ylabel="share of the predicted variance", title="who explains the score")

@@ -13,8 +13,17 @@ from matplotlib.figure import Figure
 
 from search import heatmaps, plots
 from search.evidence import COSTS, ReportData, curves_frame, regret, trials_frame
+from search.family import named
 from search.files import write_text
-from search.importance import FEWEST_TRIALS, Importance, importance, interaction, joint_effect, scored
+from search.importance import (
+    FEWEST_TRIALS,
+    Importance,
+    importance,
+    interaction,
+    joint_effect,
+    scored,
+    training_addresses,
+)
 from spaces.candidate import ROLES
 
 __all__ = ["ReportData", "curves_frame", "trials_frame", "write_report"]
@@ -49,7 +58,13 @@ def write_report(run: ReportData, path: Path) -> None:
         sections = list(_sections(run))
     made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     page = environment.get_template("report.html.j2").render(
-        name=run.name, settings=run.settings, summary=_summary(run), sections=sections, made=made
+        name=run.name,
+        settings=run.settings,
+        summary=_summary(run),
+        sections=sections,
+        made=made,
+        notices=run.notices,
+        searched=named(_roles(run.trials)),
     )
     plots.save_front(run.trials, run.family, path.with_name("front.png"))
     write_text(path, page)
@@ -65,6 +80,17 @@ def _summary(run: ReportData) -> dict[str, str]:
         "members": str(len(run.family)),
         "time": _duration(float(run.stages["seconds"].sum())),
     }
+
+
+def _roles(trials: pd.DataFrame) -> list[str]:
+    """Roles that the trials have dimensions of; a run without trials may be of any."""
+    return [role for role in ROLES if trials.columns.str.startswith(f"{role}.").any()] or list(ROLES)
+
+
+def _training(trials: pd.DataFrame) -> str:
+    """What besides the architecture was searched: ``recipe``, or ``recipe, pretraining and adaptation``."""
+    prefixes = {name.partition(".")[0] for name in training_addresses(scored(trials))}
+    return named(role for role in ROLES if role in prefixes)
 
 
 def _duration(seconds: float) -> str:
@@ -196,18 +222,19 @@ def _joint(run: ReportData, ranked: Importance) -> Iterator[Section]:
         for architecture in (True, False)
     ]
     effect = joint_effect(run.trials, *strongest)
+    training = _training(run.trials)
     text = (
-        f"The forest predicts every pair of an architecture and a recipe that occurred: {found.both:.0%} of the "
-        "variance belongs to neither alone. When the recipe is changed for another, the better of two architectures "
-        f"becomes the worse in {found.flips:.0%} of the cases: there the architecture can't be chosen without the "
-        "recipe."
+        f"The forest predicts every pair of an architecture and a {training} that occurred: {found.both:.0%} of the "
+        f"variance belongs to neither alone. When the {training} is changed for another, the better of two "
+        f"architectures becomes the worse in {found.flips:.0%} of the cases: there the architecture can't be chosen "
+        f"without the {training}."
     )
     picture = _picture(
-        plots.interactions(found, effect), "interaction",
-        f"Shares of variance: architecture {found.architecture:.0%}, recipe {found.recipe:.0%}, pair {found.both:.0%}; "
-        f"mean score by {strongest[0]} and {strongest[1]}",
+        plots.interactions(found, effect, training), "interaction",
+        f"Shares of variance: architecture {found.architecture:.0%}, {training} {found.recipe:.0%}, "
+        f"pair {found.both:.0%}; mean score by {strongest[0]} and {strongest[1]}",
     )  # fmt: skip
-    yield Section(key="interaction", title="Architecture and recipe together", text=text, picture=picture)
+    yield Section(key="interaction", title=f"Architecture and {training} together", text=text, picture=picture)
 
 
 def _curves(run: ReportData) -> Section:

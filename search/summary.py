@@ -44,6 +44,7 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
             "sampler": config.search.sampler,
             "predictor": config.search.predictor,
         },
+        notices=() if setting.device is None else (setting.device.describe(),),
     )
 
 

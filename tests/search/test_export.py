@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.nn import functional
 from search import export
 from search.export import ExportMismatch, accuracy, compare, export_member, load_spec, load_weights, onnx_runner
 from search.files import DamagedFiles, check_sums, whole_folder
+from search.spent import Spent
 from spaces.candidate import Candidate
 from tests.search.products import PROVENANCE, SPEC, member, network
 
@@ -107,6 +109,33 @@ def test_a_card_with_a_test_accuracy_reports_that_one():
     assert "| test | 0.8750 | 5 | 0.0125 |" in text
     assert "1.250 ms" in text
     assert "has not been read" not in text
+
+
+def described(**changes):
+    return export.card(member(**changes), SPEC, PROVENANCE, {"onnx": 1e-6, "pt2": 0.0})
+
+
+def test_the_card_says_what_training_took():
+    final = Spent(trainings=2, seconds=12.34, images=1500, passes=3000)
+    search = Spent(trainings=1, seconds=4.0, images=500, passes=1000)
+    text = described(spent={"search": search, "final": final})
+    assert "| its final trainings | 2 | 12.3 | 1500 | 3000 |" in text
+    assert "| its trials in the search | 1 | 4.0 | 500 | 1000 |" in text
+    assert "it was predicted" not in text
+    assert "it was predicted" in described(spent={"final": final})
+    assert "Cost of training" not in described()  # a family written before it was counted
+
+
+def test_the_card_knows_every_role():
+    pretrained = replace(
+        member().candidate, pretraining={"objective": "simclr", "share": 0.5}, adaptation={"method": "full"}
+    )
+    text = described(candidate=pretrained)
+    for said in ("| objective | simclr |", "| method | full |", "architecture, recipe, pretraining and adaptation"):
+        assert said in text
+    plain = described()
+    assert "architecture and recipe" in plain
+    assert "pretraining" not in plain
 
 
 def test_the_sums_are_those_of_sha256sum(exported):

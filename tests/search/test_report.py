@@ -127,6 +127,33 @@ def test_the_tables_show_the_given_numbers(page):
     assert "60 (" in next(text for text in parsed.texts if text.startswith("60 ("))
 
 
+def texts_of(tmp_path, **changes):
+    write_report(data(**changes), tmp_path / "report.html")
+    return " ".join(Page((tmp_path / "report.html").read_text()).texts)
+
+
+def test_a_notice_stands_at_the_head(page, tmp_path):
+    write_report(data(notices=("latency_ms is predicted, for <a device>",)), tmp_path / "report.html")
+    parsed = Page((tmp_path / "report.html").read_text())
+    assert "latency_ms is predicted, for <a device>." in parsed.texts
+    notes = [attributes for attributes in parsed.of("p") if attributes.get("role") == "note"]
+    assert len(notes) == 1
+    assert [attributes for attributes in page[1].of("p") if attributes.get("role") == "note"] == []
+
+
+def test_the_words_name_what_was_searched(page, tmp_path):
+    plain = " ".join(page[1].texts)
+    assert "Joint search of architecture and recipe." in plain
+    assert "Architecture and recipe together" in plain
+    trials = trials_frame(records(60))
+    trials["pretraining.objective"] = ["none", "simclr"] * 30
+    trials["adaptation.method"] = "full"  # never varied: part of the search's space, but of no interaction
+    words = texts_of(tmp_path, trials=trials)
+    assert "Joint search of architecture, recipe, pretraining and adaptation." in words
+    assert "Architecture and recipe and pretraining together" in words
+    assert "When the recipe and pretraining is changed" in words
+
+
 def test_the_front_is_a_picture(page):
     assert (page[0] / "front.png").read_bytes().startswith(b"\x89PNG")
 
