@@ -18,6 +18,8 @@ from spaces import components, tiny
 from spaces.candidate import Candidate
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
+from spaces.sampling import uniform
+from spaces.space import Condition
 from tests.conformance.test_objectives import batch, candidate, loss_of, network, without_time
 from trainables.checkpoint import Checkpoint
 from trainables.data import digits
@@ -201,7 +203,16 @@ def test_a_network_without_layers_is_refused() -> None:
         adapted("full", bare, layer_decay=0.5)
 
 
-def test_a_space_may_search_over_methods_and_their_knobs() -> None:
+def test_a_space_may_search_over_methods_and_their_knobs(splits: Splits) -> None:
     space = with_pretraining(tiny.space(), ("none", "simclr"))
     adaptation = {"method": Choice(values=NAMES), "full.layer_decay": Choice(values=(0.5, 0.75, 1.0), ordered=True)}
-    check_readers(replace(space, adaptation={**space.adaptation, **adaptation}))
+    condition = {"adaptation.full.layer_decay": Condition(parent="adaptation.method", values=("full",))}
+    wider = replace(space, adaptation=adaptation, conditions={**space.conditions, **condition})
+    check_readers(wider)
+    found = wider.decode(uniform(wider, 200, np.random.default_rng(0)))
+    pretrained = [each for each in found if each.adaptation]
+    assert {each.adaptation["method"] for each in pretrained} == set(NAMES)
+    for each in pretrained:
+        assert ("full.layer_decay" in each.adaptation) == (each.adaptation["method"] == "full")
+    probe = next(each for each in pretrained if each.adaptation["method"] == "linear")
+    assert len(list(trial(Task(candidate=probe, epochs=2, seed=0), splits))) == 2
