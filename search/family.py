@@ -111,7 +111,7 @@ class Member:
     seeds: int = 1
     latency_ms: float | None = None
     checkpoint: str = ""
-    spent: Mapping[str, Spent] = field(default_factory=dict)
+    spent: Mapping[str, Spent] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name in ("search_accuracy", "test_accuracy"):

@@ -53,6 +53,7 @@ def test_the_family_keeps_it_and_reads_older_ones(tmp_path: Path) -> None:
     family = Family(members=(member(spent=took),))
     family.save(tmp_path)
     assert load_family(tmp_path) == family
+    assert len({*family.members, *load_family(tmp_path).members}) == 1  # hashable
     document = json.loads((tmp_path / "family.json").read_text())
     assert document["members"][0].pop("spent") == {
         "final": {"trainings": 1, "seconds": 1.5, "images": 10, "passes": 20}
