@@ -97,6 +97,14 @@ class Experiment:
         self._tracker.finish(self._folder / "family", self._folder / "report.html")
         return family
 
+    def catch_up(self) -> None:
+        """Give MLflow what it lacks of a run that is finished."""
+        self._progress.stage("sending to MLflow what an earlier process left")
+        for record in self._trials.records.values():
+            if record.is_finished:
+                self._tracker.trial(record.as_trial)
+        self._tracker.catch_up(self._folder / "family", self._folder / "report.html")
+
     def train(self, candidates: Sequence[Candidate], target: Path) -> Family:
         """Train candidates in full, with the run's teachers, and write their family and report to a folder."""
         costs = self._setting.statistics(self._setting.space.encode(candidates))

@@ -65,6 +65,11 @@ class Outbox:
             self._changed.notify_all()
         self.start()
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was put that has not been delivered, by what is on disk."""
+        return self._offset < self._size
+
     def start(self) -> None:
         """Start delivering what earlier processes left, if nothing is put."""
         if self._thread is None:

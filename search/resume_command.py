@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from search.family import load_family
-from search.run_command import carry_out, saved, show
+from search.run_command import carry_out, saved, show_finished
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Go on; a finished run is only shown."""
+    """Go on; a finished run is only shown, and MLflow is sent what it lacks."""
     config = saved(arguments.run)
     if (config.folder / "family" / "family.json").exists():
-        show(load_family(config.folder / "family"), config)
+        show_finished(config)
         return
     carry_out(config, verbose=arguments.verbose)

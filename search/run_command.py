@@ -21,8 +21,9 @@ from search.errors import UsageError
 from search.experiment import Experiment, save_config
 from search.family import Family, load_family
 from search.progress import Progress, amount
-from search.setting import prepare
+from search.setting import Setting, prepare
 from search.study import Study, open_storage
+from search.tracking import is_behind
 from search.warm_start import check_unchanged, gather, keep, kept
 from trainables.checkpoint import drop_all_but
 
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
             )
         check_unchanged(config.folder, arguments.warm_start)
         if (config.folder / "family" / "family.json").exists():
-            show(load_family(config.folder / "family"), config)
+            show_finished(config)
             return
     carry_out(config, warm_start=arguments.warm_start, verbose=arguments.verbose)
 
@@ -96,10 +97,7 @@ def carry_out(
     A new run may start from earlier ones (``warm_start``); what it takes from them stays with it. If ``verbose``, Ray
     writes to the terminal.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    if verbose:  # Ray reads it when it is imported; a pattern here hides what it says of lost processes
-        os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = ""
+    _quiet(verbose)
     setting = replace(prepare(config), verbose=verbose)
     console = Console()
     if not (config.folder / "config.yaml").exists():
@@ -110,17 +108,40 @@ def carry_out(
         taken = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
         console.print(f"warm start: {taken} fit this space", highlight=False, soft_wrap=True)
     began = time.monotonic()
-    progress = Progress(setting.problem.budgets, console, log=config.folder / "search.log")
-    with _alone(config.folder), _terminated_is_interrupted(), progress:
-        study = Study(
-            name=config.name, storage=open_storage(config.folder, config.run.storage), space=setting.space, create=True
-        )
-        running = {Path(setting.place.checkpoint(r.number).path).name for r in study.records() if not r.is_finished}
-        drop_all_but(setting.place.checkpoint_folder, running)
-        family = work(Experiment(setting, study, progress))
+    with _opened(setting, console, create=True) as experiment:
+        family = work(experiment)
     show(family, config, to)
     console.print(f"{time.monotonic() - began:.0f} seconds in this process", highlight=False)
     return family
+
+
+def show_finished(config: Config) -> None:
+    """Print the family of a finished run, and give MLflow what an earlier process could not send any more."""
+    show(load_family(config.folder / "family"), config)
+    if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):
+        _quiet(verbose=False)
+        with _opened(prepare(config), Console(), create=False) as experiment:
+            experiment.catch_up()
+
+
+def _quiet(verbose: bool) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if verbose:  # Ray reads it when it is imported; a pattern here hides what it says of lost processes
+        os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = ""
+
+
+@contextlib.contextmanager
+def _opened(setting: Setting, console: Console, *, create: bool) -> Iterator[Experiment]:
+    """The run's experiment, held by this process alone."""
+    config = setting.config
+    progress = Progress(setting.problem.budgets, console, log=config.folder / "search.log")
+    with _alone(config.folder), _terminated_is_interrupted(), progress:
+        storage = open_storage(config.folder, config.run.storage)
+        study = Study(name=config.name, storage=storage, space=setting.space, create=create)
+        running = {Path(setting.place.checkpoint(r.number).path).name for r in study.records() if not r.is_finished}
+        drop_all_but(setting.place.checkpoint_folder, running)
+        yield Experiment(setting, study, progress)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,9 @@ class Tracker(Protocol):
     def finish(self, family: Path, report: Path) -> None:
         """Show the exported family (a folder) and the report (a file)."""
 
+    def catch_up(self, family: Path, report: Path) -> None:
+        """Show what an earlier process could not show any more of a run that is finished."""
+
 
 class NullTracker:
     """Shows nothing."""
@@ -56,6 +59,9 @@ class NullTracker:
         pass
 
     def finish(self, family: Path, report: Path) -> None:
+        pass
+
+    def catch_up(self, family: Path, report: Path) -> None:
         pass
 
 
@@ -111,7 +117,19 @@ class MlflowTracker:
         if self._sampling is not None:
             self._sampling.stop()
         entry = {"kind": "finish", "family": str(family.resolve()), "report": str(report.resolve())}
+        self._put.add(_key(entry))
         self._outbox.put({**entry, "budgets": self._budgets, "time": time.time()})
+        self._send_rest()
+
+    def catch_up(self, family: Path, report: Path) -> None:
+        if LAST not in self._put:
+            self.finish(family, report)
+            return
+        if self._sampling is not None:
+            self._sampling.stop()
+        self._send_rest()
+
+    def _send_rest(self) -> None:
         if not self._outbox.flush(self._finish_timeout_s):
             logging.getLogger(__name__).warning("MLflow did not take everything in time; a resume sends the rest")
 
@@ -124,6 +142,28 @@ class MlflowTracker:
         if key not in self._put:
             self._put.add(key)
             self._outbox.put(entry)
+
+
+LAST = ("finish", None)
+"""Key of the entry that ends a run."""
+
+
+def is_behind(run: Path, uri: str | None) -> bool:
+    """Whether MLflow lacks something of a finished run, by what is on disk; a server is not asked.
+
+    Entries wait, the last one was never put because the process was killed before, or the run's own store is gone.
+
+    Args:
+        run: the run's folder.
+        uri: of its tracking server or store, if it is not the run's own.
+    """
+    outbox = Outbox(run / "tracking", _never)
+    gone = uri is None and not (run / "mlflow.db").exists()
+    return gone or outbox.waits or LAST not in {_key(entry) for entry in outbox.entries()}
+
+
+def _never() -> tuple[Callable[[Entry], None], bool]:
+    raise RuntimeError("this outbox is only read")
 
 
 def plain(record: TrialRecord) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
+from search.__main__ import main
 from search.export import export_member, onnx_runner
 from search.family import Family
 from search.outbox import Outbox, Refused
-from search.tracking import MlflowTracker, NullTracker, short
+from search.tracking import MlflowTracker, NullTracker, is_behind, short
 from tests.search.products import PROVENANCE, SPEC, member, network, records
 
 
@@ -155,6 +157,72 @@ def test_a_store_that_was_deleted_is_filled_again(tmp_path):
     second = tracker(run)
     assert second.flush(60)
     assert set(runs_of(run)[2]) == {0, 1, 2, 3}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A small search with a member, all of which is in MLflow; tests copy it."""
+    folder = tmp_path_factory.mktemp("runs")
+    text = CONFIG.replace("RUNS", str(folder))
+    (folder / "config.yaml").write_text(text)
+    assert main(["run", str(folder / "config.yaml")]) == 0
+    return folder / "small"
+
+
+CONFIG = """
+name: small
+runs: RUNS
+data: {source: digits, validation: 0.3}
+space:
+  name: tiny
+  restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
+search: {trials: 4, initial: 3, batch: 1, epochs: 1, pretrain: 0, predictor: gp, watched: rank_by_macs}
+family: {max_macs: [60k], contenders: 1, repeats: 0, epochs: 1, teachers: 0}
+run: {executor: serial}
+"""
+
+
+def lose_all(run: Path) -> None:
+    shutil.rmtree(run / "tracking")
+    for path in run.glob("mlflow.db*"):
+        path.unlink()
+
+
+def lose_the_store(run: Path) -> None:
+    for path in run.glob("mlflow.db*"):
+        path.unlink()
+
+
+def lose_the_end(run: Path) -> None:
+    """As if the process had been killed after the family and before MLflow was told, with two entries on their way."""
+    client, parent, nested = runs_of(run, "small")
+    client.delete_run(nested[3].info.run_id)
+    client.delete_registered_model("small")
+    client.update_run(parent.info.run_id, status="RUNNING")
+    queue = run / "tracking" / "queue.jsonl"
+    lines = [line for line in queue.read_text().splitlines() if json.loads(line)["kind"] != "finish"]
+    queue.write_text("".join(f"{line}\n" for line in lines))
+    (run / "tracking" / "sent").write_text("0")
+
+
+@pytest.mark.parametrize("lose", [lose_all, lose_the_store, lose_the_end])
+def test_a_finished_run_that_is_resumed_sends_what_mlflow_lacks(whole, tmp_path, lose, capsys):
+    run = tmp_path / "small"
+    shutil.copytree(whole, run)
+    assert not is_behind(run, None)
+    lose(run)
+    assert is_behind(run, None)
+    assert main(["resume", str(run)]) == 0
+    assert "sending to MLflow" in capsys.readouterr().out
+    assert not is_behind(run, None)
+    client, parent, nested = runs_of(run, "small")
+    assert set(nested) == {0, 1, 2, 3}
+    assert parent.info.status == "FINISHED"
+    assert client.get_model_version_by_alias("small", "best-60k").tags["member"] == "member-1"
+    before = (run / "tracking" / "queue.jsonl").read_text()
+    assert main(["resume", str(run)]) == 0
+    assert "sending to MLflow" not in capsys.readouterr().out
+    assert (run / "tracking" / "queue.jsonl").read_text() == before
 
 
 def test_a_trial_half_logged_by_a_killed_process_is_completed(tmp_path):
