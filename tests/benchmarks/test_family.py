@@ -8,9 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import t as student_t
 
 from spaces import components
@@ -26,7 +28,7 @@ from trainables.trial import scores
 
 pytestmark = pytest.mark.benchmark
 SEEDS = 5
-DATA = {
+DATA: dict[str, tuple[dict[str, Any], int, int]] = {
     "digits": ({"validation": 0.3}, 8, 10),
     "fashion_mnist": ({"train_images": 3750, "test_images": 2000}, 14, 5),
 }
@@ -65,6 +67,50 @@ def train(job: FinalJob, splits: Splits, folder: Path) -> tuple[float, float]:
     return right(network_of(job, splits, folder), splits.test), time.monotonic() - began
 
 
+@pytest.mark.parametrize("whole_space", [False, True], ids=["the teacher above", "a large teacher"])
+def test_time_that_stored_targets_save(tmp_path: Path, whole_space: bool) -> None:
+    """Processor seconds of one thread, so that other work on the machine counts little; each seed in another order."""
+    torch.set_num_threads(1)
+    keywords, resolution, epochs = DATA["digits"]
+    splits = load_source("digits", keywords)
+    large, small = networks(resolution)
+    space = components.load(components.SPACES, "tiny").space()
+    if whole_space:
+        codes = sobol(space, 64, 0)
+        largest = int(np.argmax(count(space, codes, classes=10, channels=1).costs()["macs"]))
+        large = replace(space.decode(codes[[largest]])[0], recipe=large.recipe)
+    rows = []
+    for seed in range(SEEDS):
+        # One epoch: how well it teaches changes no time.
+        teacher = FinalJob(name=f"teacher-{seed}", candidate=large, epochs=1, seed=seed)
+        list(train_family([teacher], splits, tmp_path))
+        taught: dict[str, Any] = {"candidate": small, "epochs": epochs, "seed": seed, "teachers": (teacher,)}
+        jobs = {
+            "alone": FinalJob(name=f"alone-{seed}", candidate=small, epochs=epochs, seed=seed),
+            "live": FinalJob(name=f"live-{seed}", **taught),
+            "writing": FinalJob(name=f"writing-{seed}", **taught, top_k=10),
+            "reading": FinalJob(name=f"reading-{seed}", **taught, top_k=10),
+        }
+        order = [*np.random.default_rng(seed).permutation(["alone", "live", "writing"]).tolist(), "reading"]
+        row = {}
+        for name in order:
+            began = time.process_time()
+            list(train_family([jobs[name]], splits, tmp_path))
+            row[name] = time.process_time() - began
+        rows.append(row)
+        print({name: round(seconds, 2) for name, seconds in row.items()}, flush=True)
+    macs = count(space, space.encode([large, small]), classes=10, channels=1).costs()["macs"]
+    print(f"\nteacher {macs[0]:,.0f} macs, pupil {macs[1]:,.0f}; {epochs} epochs of {len(splits.train)} images")
+    for one, other in (("writing", "live"), ("reading", "live"), ("reading", "alone"), ("live", "alone")):
+        logs = np.log([row[one] / row[other] for row in rows])
+        half = student_t.ppf(0.975, SEEDS - 1) * logs.std(ddof=1) / math.sqrt(SEEDS)
+        low, mean, high = np.exp([logs.mean() - half, logs.mean(), logs.mean() + half])
+        print(f"{one} / {other}: {mean:.3f} [{low:.3f}, {high:.3f}]")
+    size = sum(file.stat().st_size for file in (tmp_path / "targets").rglob("*") if file.is_file())
+    views = SEEDS * epochs * len(splits.train)
+    print(f"{size / views:.1f} bytes a view, {size / SEEDS / len(splits.train):.0f} an image over {epochs} epochs")
+
+
 @pytest.mark.parametrize("source", sorted(DATA))
 def test_what_teaching_and_mixing_bring(source: str, tmp_path: Path) -> None:
     keywords, resolution, epochs = DATA[source]
@@ -75,7 +121,7 @@ def test_what_teaching_and_mixing_bring(source: str, tmp_path: Path) -> None:
     rows = []
     for seed in range(SEEDS):
         teacher = FinalJob(name=f"teacher-{seed}", candidate=large, epochs=epochs, seed=seed)
-        taught = {"candidate": small, "epochs": epochs, "seed": seed, "teachers": (teacher,)}
+        taught: dict[str, Any] = {"candidate": small, "epochs": epochs, "seed": seed, "teachers": (teacher,)}
         alone = FinalJob(name=f"alone-{seed}", candidate=small, epochs=epochs, seed=seed)
         live = FinalJob(name=f"live-{seed}", **taught)
         first = FinalJob(name=f"first-{seed}", **taught, top_k=10)
