@@ -2,6 +2,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,11 +10,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from search.config import parse
+from search.device import Device
 from search.evidence import ReportData, regret
 from search.family import COLUMNS, Family
 from search.heatmaps import heatmaps
 from search.importance import addresses, decompose, encode, importance, interaction, joint_effect, training_addresses
 from search.report import curves_frame, trials_frame, write_report
+from search.setting import prepare
+from search.study import Study, open_storage
+from search.summary import report_data
 from tests.search.products import member, network, records
 from trainables.splits import Images
 
@@ -139,6 +145,17 @@ def test_a_notice_stands_at_the_head(page, tmp_path):
     notes = [attributes for attributes in parsed.of("p") if attributes.get("role") == "note"]
     assert len(notes) == 1
     assert [attributes for attributes in page[1].of("p") if attributes.get("role") == "note"] == []
+
+
+def test_a_run_limited_by_latency_says_that_it_is_predicted(tmp_path):
+    setting = prepare(parse(f"name: toy\nruns: {tmp_path}"))
+    study = Study(name="toy", storage=open_storage(tmp_path, None), space=setting.space, create=True)
+    assert report_data(setting, study, Family(members=())).notices == ()
+    phone = Device(name="a phone", model=None, measured=64, relative_error=0.0512)
+    (notice,) = report_data(replace(setting, device=phone), study, Family(members=())).notices
+    assert notice == phone.describe()
+    for said in ("predicted", "a phone", "64", "5.1%"):
+        assert said in notice
 
 
 def test_the_words_name_what_was_searched(page, tmp_path):
