@@ -25,7 +25,8 @@ class ReportData:
         trials: one row a trial: ``number``, ``state`` (complete, pruned, fail), ``round``, ``score`` (NaN if failed),
             ``macs``, ``params``, ``activations``, ``resolution``, ``epochs_run``, ``seconds``, ``predicted_mean`` and
             ``predicted_std`` (NaN if not predicted), ``error``; one column for each address of every role
-            (``architecture.*``, ``recipe.*``, ...), NaN where inactive. ``trials_frame`` makes it.
+            (``architecture.*``, ``recipe.*``, ...), NaN where inactive. ``trials_frame`` makes it. Optional: ``images``
+            drawn and forward-backward ``passes`` made.
         curves: one row an epoch of a trial: ``number``, ``epoch``, ``accuracy``, ``loss``. ``curves_frame`` makes it.
         rounds: one row a round: ``round``, ``trained`` (trials the predictor knew), ``tau`` and
             ``tau_without_pretraining`` on the round's new trials; further numeric columns appear in the table.

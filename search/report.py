@@ -29,6 +29,8 @@ from spaces.candidate import ROLES
 __all__ = ["ReportData", "curves_frame", "trials_frame", "write_report"]
 
 TRIALS_SHOWN = 20
+PASSES = "passes"
+"""Column of the trials that is there, with ``images``, where what they took is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +283,9 @@ def _stages(run: ReportData) -> Section:
     trained = _duration(float(run.trials["seconds"].sum()))
     epochs = int(run.trials["epochs_run"].sum())
     text = f"All trials together trained for {trained} (summed over those that ran at the same time), {epochs} epochs."
+    if PASSES in run.trials:
+        images, passes = (int(run.trials[name].sum()) for name in ("images", PASSES))
+        text += f" They drew {images:,} images and made {passes:,} forward-backward passes through one image."
     picture = _picture(plots.stages(run.stages), "time", "Seconds of each stage")
     return Section(
         key="time", title="Time", text=text, picture=picture, table=_html(run.stages), table_title="Seconds by stage"
@@ -289,7 +294,7 @@ def _stages(run: ReportData) -> Section:
 
 def _trials(run: ReportData) -> Section:
     best = scored(run.trials).sort_values("score", ascending=False).head(TRIALS_SHOWN)
-    columns = ["number", "score", *COSTS, "epochs_run", "seconds"]
+    columns = ["number", "score", *COSTS, "epochs_run", "seconds", *(["images", PASSES] if PASSES in best else [])]
     varied = [name for name in best.columns if name.startswith(tuple(f"{role}." for role in ROLES))]
     varied = [name for name in varied if run.trials[name].nunique(dropna=False) > 1]
     failed = run.trials[run.trials["state"] == "fail"]

@@ -1,5 +1,6 @@
 """What a finished run shows: the tables of its report, put together from the study and the family."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from search.evidence import ReportData, curves_frame, trials_frame
-from search.family import Family, Member
+from search.family import Family, Member, TrialRecord
 from search.heatmaps import heatmaps
 from search.setting import Setting
+from search.spent import spent
 from search.study import Study
 from trainables.deploy import Deployable
 from trainables.family import FinalJob, network_of
@@ -29,7 +31,7 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
         seen[member.name] = heatmaps(network, setting.splits.test)
     return ReportData(
         name=config.name,
-        trials=trials_frame(records),
+        trials=_with_cost(trials_frame(records), setting, records),
         curves=curves_frame(records),
         rounds=_rounds(study),
         family=family.table(),
@@ -46,6 +48,16 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
         },
         notices=() if setting.device is None else (setting.device.describe(),),
     )
+
+
+def _with_cost(trials: pd.DataFrame, setting: Setting, records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """The trials with what each took: ``images`` drawn and ``passes`` made."""
+    epochs = setting.config.search.epochs
+    took = [
+        spent(record.candidate, setting.splits, epochs=epochs, reached=len(record.curve), seconds=record.seconds)
+        for record in records
+    ]
+    return trials.assign(images=[one.images for one in took], passes=[one.passes for one in took])
 
 
 def _confusion(setting: Setting, network: Deployable) -> NDArray[np.int64]:

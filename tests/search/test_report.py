@@ -18,10 +18,12 @@ from search.heatmaps import heatmaps
 from search.importance import addresses, decompose, encode, importance, interaction, joint_effect, training_addresses
 from search.report import curves_frame, trials_frame, write_report
 from search.setting import prepare
-from search.study import Study, open_storage
+from search.study import NewTrial, Study, open_storage
 from search.summary import report_data
+from spaces.sampling import uniform
 from tests.search.products import member, network, records
 from trainables.splits import Images
+from trainables.trial import Report
 
 IMAGES = Images(
     image_NCHW=np.random.default_rng(0).integers(0, 256, (9, 1, 12, 12), dtype=np.uint8),
@@ -145,6 +147,28 @@ def test_a_notice_stands_at_the_head(page, tmp_path):
     notes = [attributes for attributes in parsed.of("p") if attributes.get("role") == "note"]
     assert len(notes) == 1
     assert [attributes for attributes in page[1].of("p") if attributes.get("role") == "note"] == []
+
+
+def test_what_the_trials_took_is_shown(page, tmp_path):
+    assert "forward-backward passes" not in " ".join(page[1].texts)
+    trials = trials_frame(records(60)).assign(images=1000, passes=2000)
+    words = texts_of(tmp_path, trials=trials)
+    assert "They drew 60,000 images and made 120,000 forward-backward passes" in words
+
+
+def test_the_cost_of_trials_follows_from_their_epochs(tmp_path):
+    setting = prepare(parse(f"name: toy\nruns: {tmp_path}\nsearch: {{epochs: 9}}"))
+    study = Study(name="toy", storage=open_storage(tmp_path, None), space=setting.space, create=True)
+    codes = uniform(setting.space, 1, np.random.default_rng(0))
+    trial = NewTrial(
+        purpose="search", round=0, candidate=setting.space.decode(codes)[0], statistics=setting.statistics(codes)[0],
+        epochs=9, stop=9, seed=0, predicted=None,
+    )  # fmt: skip
+    study.start(study.add(trial).number)
+    reports = tuple(Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=float(epoch)) for epoch in (1, 2, 3))
+    study.finish(0, reports, None)
+    trials = report_data(setting, study, Family(members=())).trials
+    assert trials["images"].tolist() == trials["passes"].tolist() == [3 * len(setting.splits.train)]
 
 
 def test_a_run_limited_by_latency_says_that_it_is_predicted(tmp_path):
