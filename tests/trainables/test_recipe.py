@@ -1,3 +1,6 @@
+import copy
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -5,6 +8,7 @@ from torch import nn
 from spaces import components
 from trainables.plan import Batch, Plan, compose
 from trainables.recipe import augment, ema, label_smoothing, mixup, optimizer, schedule
+from trainables.recipe._sgd_sai import SGDSaI, gain
 
 
 def plan(**fields: object) -> Plan:
@@ -128,3 +132,65 @@ def test_ingredients_are_applied_in_the_order_of_their_stages() -> None:
 def test_an_unknown_ingredient_lists_what_exists() -> None:
     with pytest.raises(components.UnknownComponent, match=r"'magic' is not in trainables/recipe/.*mixup"):
         compose(Plan(epochs=1, images=32, classes=3), {"magic.power": 1}, lambda _: nn.Linear(2, 3))
+
+
+def stepped(
+    optimizer_: torch.optim.Optimizer, parameters: list[nn.Parameter], gradients: list[list[torch.Tensor]]
+) -> None:
+    for step in gradients:
+        for parameter, gradient in zip(parameters, step, strict=True):
+            parameter.grad = gradient.clone()
+        optimizer_.step()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_sai_is_its_formula_and_resumes_exactly(momentum: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    shapes = [(4, 3), (5,), (1,)]
+    values = [torch.randn(shape, generator=generator) for shape in shapes]
+    gradients = [[torch.randn(shape, generator=generator) for shape in shapes] for _ in range(4)]
+    rate, decay = 0.1, 0.05
+
+    ours = [nn.Parameter(value.clone()) for value in values]
+    stepped(SGDSaI(ours, lr=rate, momentum=momentum, weight_decay=decay), ours, gradients)
+    for index, value in enumerate(values):
+        series = [step[index].double().numpy() for step in gradients]
+        spread = series[0].std(ddof=1) if series[0].size > 1 else 0.0
+        gain_ = np.linalg.norm(series[0]) / (spread + 1e-8) if spread else 1.0
+        expected, average = value.double().numpy().copy(), series[0]
+        for number, gradient in enumerate(series):
+            average = gradient if number == 0 else momentum * average + (1 - momentum) * gradient
+            expected = expected * (1 - rate * decay) - rate * gain_ * average
+        np.testing.assert_allclose(ours[index].detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+
+    again = [nn.Parameter(value.clone()) for value in values]
+    first = SGDSaI(again, lr=rate, momentum=momentum, weight_decay=decay)
+    stepped(first, again, gradients[:2])
+    second = SGDSaI(again, lr=9.0, momentum=momentum)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    stepped(second, again, gradients[2:])
+    assert all(torch.equal(one, other) for one, other in zip(ours, again, strict=True))
+    assert ("momentum" in second.state[again[0]]) == (momentum > 0)
+
+
+def test_a_first_gradient_without_spread_has_the_gain_of_its_size() -> None:
+    assert gain(torch.tensor([-7.0])) == 1.0
+    assert gain(torch.zeros(3, 3)) == 3.0
+    assert gain(torch.full((25,), 0.1)) == 5.0
+    assert gain(torch.tensor([1.0, -1.0])) == pytest.approx(1.0)  # the usual case: near sqrt(n) for a mean of zero
+
+
+def test_sgd_sai_does_not_decay_biases_and_takes_the_rates_of_the_plan() -> None:
+    given = plan(rates={"weight": 0.5})
+    made = optimizer.apply(given, name="sgd_sai", learning_rate={"sgd_sai": 0.1}, weight_decay=0.2).optimized()
+    assert isinstance(made, SGDSaI)
+    network = given.built()
+    of = {parameter: group for group in made.param_groups for parameter in group["params"]}
+    weight, bias = of[network.weight], of[network.bias]
+    assert (weight["lr"], weight["weight_decay"], weight["momentum"]) == (0.05, 0.2, 0.9)
+    assert (bias["lr"], bias["weight_decay"]) == (0.1, 0.0)
+
+
+def test_sgd_sai_refuses_a_momentum_of_one() -> None:
+    with pytest.raises(ValueError, match=r"momentum.sgd_sai is at least 0 and below 1, given 1.0"):
+        optimizer.apply(plan(), name="sgd_sai", learning_rate={"sgd_sai": 0.1}, momentum={"sgd_sai": 1.0})

@@ -1,12 +1,15 @@
-"""Optimizers of timm, by name, each with its own learning rate."""
+"""Optimizers of timm, by name, and SGD-SaI (Xu et al. 2024), each with its own learning rate."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from timm.optim import create_optimizer_v2
+import torch
+from timm.optim import create_optimizer_v2, param_groups_weight_decay
+from torch import nn
 
 from trainables.plan import Plan, Stage
+from trainables.recipe._sgd_sai import SGDSaI
 
 STAGE = Stage.OPTIMIZER
 
@@ -23,7 +26,7 @@ def apply(
 
     Args:
         plan: with a network.
-        name: an optimizer name of timm, e.g. ``sgd``, ``rmsprop``, ``adamw``.
+        name: ``sgd_sai``, or an optimizer name of timm, e.g. ``sgd``, ``rmsprop``, ``adamw``.
         learning_rate: peak rate a step, by optimizer name.
         momentum: by optimizer name, for those that have one.
         weight_decay: not applied to biases and normalisation layers.
@@ -37,8 +40,13 @@ def apply(
     extra: dict[str, Any] = {"momentum": momentum[name]} if momentum and name in momentum else {}
     if name == "sgd" and extra.get("momentum") == 0.0:
         extra["nesterov"] = False  # timm's sgd is Nesterov's, which needs a momentum
-    optimizer = create_optimizer_v2(
-        plan.trained(), opt=name, lr=learning_rate[name], weight_decay=weight_decay, **extra
-    )
+    optimizer = _made(name, plan.trained(), learning_rate[name], weight_decay, extra)
     plan.rated(optimizer)
     return replace(plan, optimizer=optimizer, states={**plan.states, "optimizer": optimizer})
+
+
+def _made(name: str, network: nn.Module, rate: float, decay: float, extra: dict[str, Any]) -> torch.optim.Optimizer:
+    if name == "sgd_sai":
+        return SGDSaI(param_groups_weight_decay(network, decay), lr=rate, weight_decay=decay, **extra)
+    optimizer: torch.optim.Optimizer = create_optimizer_v2(network, opt=name, lr=rate, weight_decay=decay, **extra)
+    return optimizer
