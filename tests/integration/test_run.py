@@ -71,6 +71,9 @@ def facts(run: Path) -> dict[str, Any]:
         for r in study.records()
     ]
     members = [{**m.to_dict(), "latency_ms": None} for m in load_family(run / "family").members]
+    for member in members:
+        assert member["spent"]["final"]["images"] == 2 * len(setting.splits.train)
+        member["spent"] = {name: {**part, "seconds": None} for name, part in member["spent"].items()}
     return {"trials": trials, "members": members}
 
 
