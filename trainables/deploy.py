@@ -49,6 +49,7 @@ class Deployable(nn.Module):
             raise ValueError(f"need one mean and one positive std a channel, given mean {mean} and std {std}")
         self.network = network
         self.resolution = resolution
+        self.training_side: int | None = None  # what a curriculum trains at where it is not the resolution
         # Not in the weights: model.safetensors fits the bare network, as timm and a retraining expect it.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -59,8 +60,12 @@ class Deployable(nn.Module):
         return scores
 
     def prepared(self, image_NCHW: Tensor, *, side: int | None = None) -> Tensor:
-        """Images in [0, 1] as the network sees them: normalised, and resized to its resolution or to ``side``."""
-        return resize((image_NCHW - self.mean) / self.std, side or self.resolution)
+        """Images in [0, 1] as the network sees them: normalised, and resized to its resolution or to ``side``.
+
+        In training mode the side that a curriculum has set comes before the resolution.
+        """
+        own = (self.training_side if self.training else None) or self.resolution
+        return resize((image_NCHW - self.mean) / self.std, side or own)
 
     def blank(self) -> Tensor:
         """One empty image of the network's resolution, shape (1, C, resolution, resolution)."""

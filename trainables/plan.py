@@ -57,6 +57,7 @@ class Plan:
         objective: what is trained: the objective, which holds the network and its own heads; None before it is built.
         optimizer: None until an ingredient sets it.
         transforms: applied in turn to every training batch.
+        before_epoch: called before every epoch with its number in the schedule, from 1.
         after_step: called after every optimizer step.
         evaluated: the network to evaluate where it is not the trained one (a moving average); None for the trained one.
         states: further states that a checkpoint must keep.
@@ -72,6 +73,7 @@ class Plan:
     objective: nn.Module | None = None
     optimizer: torch.optim.Optimizer | None = None
     transforms: tuple[Transform, ...] = ()
+    before_epoch: tuple[Callable[[int], None], ...] = ()
     after_step: tuple[Callable[[], None], ...] = ()
     evaluated: nn.Module | None = None
     states: Mapping[str, Stateful] = field(default_factory=dict)

@@ -134,6 +134,8 @@ def _run(
     evaluated = plan.evaluated or plan.built()
     assert isinstance(evaluated, Deployable)
     for epoch in range(len(reports) + 1, phase.last + 1):
+        for act in plan.before_epoch:
+            act(epoch - phase.last + plan.epochs)
         loss = train_epoch(
             plan,
             objective,

@@ -1,4 +1,6 @@
 import copy
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,8 +8,9 @@ import torch
 from torch import nn
 
 from spaces import components
+from trainables.deploy import Deployable
 from trainables.plan import Batch, Plan, compose
-from trainables.recipe import augment, ema, label_smoothing, mixup, optimizer, schedule
+from trainables.recipe import augment, curriculum, ema, label_smoothing, mixup, optimizer, schedule
 from trainables.recipe._sgd_sai import SGDSaI, gain
 
 
@@ -194,3 +197,115 @@ def test_sgd_sai_does_not_decay_biases_and_takes_the_rates_of_the_plan() -> None
 def test_sgd_sai_refuses_a_momentum_of_one() -> None:
     with pytest.raises(ValueError, match=r"momentum.sgd_sai is at least 0 and below 1, given 1.0"):
         optimizer.apply(plan(), name="sgd_sai", learning_rate={"sgd_sai": 0.1}, momentum={"sgd_sai": 1.0})
+
+
+def test_an_eight_bit_optimizer_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(ValueError, match=r"'adamw8bit' needs bitsandbytes: pip install bitsandbytes"):
+        optimizer.apply(plan(), name="adamw8bit", learning_rate={"adamw8bit": 0.1})
+    with pytest.raises(ValueError, match=r"momentum.sgd8bit is above 0, given 0"):
+        optimizer.apply(plan(), name="sgd8bit", learning_rate={"sgd8bit": 0.1}, momentum={"sgd8bit": 0.0})
+
+
+@pytest.mark.parametrize(("name", "state_bytes"), [("adamw8bit", 2), ("sgd8bit", 1)])
+def test_eight_bit_states_are_a_quarter_of_the_size_and_resume_exactly(name: str, state_bytes: int) -> None:
+    pytest.importorskip("bitsandbytes", reason="the extra 'eightbit' is not installed")
+
+    def make() -> tuple[nn.Module, torch.optim.Optimizer]:
+        given = replace(plan(), network=nn.Linear(100, 100))
+        return given.built(), optimizer.apply(given, name=name, learning_rate={name: 0.01}).optimized()
+
+    def step(network: nn.Module, made: torch.optim.Optimizer, seed: int) -> None:
+        image = torch.randn(32, 100, generator=torch.Generator().manual_seed(seed))
+        made.zero_grad()
+        (network(image) - image).square().mean().backward()
+        made.step()
+
+    (network, made), (other, resumed) = make(), make()
+    for seed in range(3):
+        step(network, made, seed)
+    weight = next(network.parameters())
+    kept = sum(value.nbytes for key, value in made.state[weight].items() if key.startswith(("state", "absmax")))
+    assert state_bytes <= kept / 10_000 < 1.05 * state_bytes
+    other.load_state_dict(network.state_dict())
+    resumed.load_state_dict(copy.deepcopy(made.state_dict()))
+    step(network, made, 9)
+    step(other, resumed, 9)
+    assert all(torch.equal(one, two) for one, two in zip(network.parameters(), other.parameters(), strict=True))
+
+
+def test_a_crop_is_a_window_of_the_image_and_leaves_other_draws_alone() -> None:
+    ramp = (torch.arange(8.0) + 1).expand(64, 1, 8, 8)
+    both = replace(batch(), image_BCHW=torch.stack([ramp, ramp.mT], dim=1)[:, :, 0])
+    given = augment.apply(plan(), crop=0.5)
+    cut = given.transforms[0](both, torch.Generator().manual_seed(0)).image_BCHW
+    across, down = cut[:, 0].diff(dim=2), cut[:, 1].diff(dim=1)
+    # One slope an image and direction: bilinear, nothing of the border; sides are shares of the image's.
+    assert torch.allclose(across, across[:, :1, :1].expand_as(across), atol=1e-4)
+    assert torch.allclose(down, down[:, :1, :1].expand_as(down), atol=1e-4)
+    area = across[:, 0, 0] * down[:, 0, 0]
+    assert area.min() >= 0.5 * 3 / 4 - 1e-4
+    assert area.max() <= 1 + 1e-4
+    assert 0.65 < area.mean() < 0.85
+    assert cut.min() >= 1 - 1e-4
+    assert cut.max() <= 8 + 1e-4
+    mirrored = augment.apply(plan(), flip=0.5, crop=0.5).transforms[0](both, torch.Generator().manual_seed(0))
+    draws = torch.Generator().manual_seed(0)
+    fourth = [torch.rand(64, generator=draws) for _ in range(4)][3]
+    assert torch.equal(mirrored.image_BCHW[:, 0, 0].diff(dim=1)[:, 3] < 0, fourth < 0.5)
+
+
+def test_augmentation_grows_by_fifths() -> None:
+    given = replace(plan(), epochs=5)
+    grown, full = augment.apply(given, erase=1.0, first=0.0), augment.apply(given, erase=1.0)
+    assert full.before_epoch == ()
+    shares = []
+    for epoch in range(1, 6):
+        grown.before_epoch[0](epoch)
+        many = replace(batch(), image_BCHW=torch.rand(400, 1, 8, 8, generator=torch.Generator().manual_seed(1)))
+        image = grown.transforms[0](many, torch.Generator().manual_seed(0)).image_BCHW
+        shares.append((image != many.image_BCHW).flatten(1).any(1).float().mean().item())
+    assert shares == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0], abs=0.06)
+    with pytest.raises(ValueError, match=r"given 1.0 and 1.0"):
+        augment.apply(given, crop=1.0)
+
+
+def test_low_frequencies_are_kept_and_high_ones_removed() -> None:
+    image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(curriculum.low_frequencies(image, 32), image, atol=1e-5)
+    for side in (16, 17):
+        assert torch.allclose(curriculum.low_frequencies(image, side).mean((2, 3)), image.mean((2, 3)), atol=1e-5)
+
+    def wave(cycles: int, side: int) -> torch.Tensor:
+        return torch.cos(2 * torch.pi * cycles * torch.arange(side) / side).expand(1, 1, side, side)
+
+    assert torch.allclose(curriculum.low_frequencies(wave(3, 32), 16), wave(3, 16), atol=1e-5)
+    assert torch.allclose(curriculum.low_frequencies(wave(12, 32), 16), torch.zeros(1, 1, 16, 16), atol=1e-5)
+
+
+def test_a_curriculum_trains_on_growing_sides_and_evaluates_at_the_full_one() -> None:
+    sides: list[int] = []
+
+    class Seen(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            sides.append(image.shape[-1])
+            return image.mean((2, 3))
+
+    network = Deployable(Seen(), mean=[0.0], std=[1.0], resolution=14)
+    given = curriculum.apply(replace(plan(), epochs=10, network=network), start=0.714)
+    sides.clear()
+    for epoch in range(1, 11):
+        given.before_epoch[0](epoch)
+        network.train()(given.transforms[0](batch(), torch.Generator()).image_BCHW)
+    assert sides == [10] * 6 + [12] * 2 + [14] * 2
+    given.before_epoch[0](1)
+    network.eval()(batch().image_BCHW)
+    assert sides[-1] == 14
+    off = replace(plan(), network=network)
+    assert curriculum.apply(off, start=1.0) is off
+    with pytest.raises(ValueError, match=r"start is a share of the resolution in \(0, 1\], given 0"):
+        curriculum.apply(off, start=0)
+    fixed = nn.Module()
+    fixed.fixed_side = True  # type: ignore[assignment]
+    with pytest.raises(ValueError, match=r"this objective needs the full resolution"):
+        curriculum.apply(replace(off, objective=fixed), start=0.5)

@@ -42,6 +42,8 @@ def masked_error(predicted_BCHW: Tensor, target_BCHW: Tensor, hidden_B1HW: Tenso
 
 
 class _SimMIM(nn.Module):
+    fixed_side = True  # masks fit the resolution: no curriculum of smaller images
+
     def __init__(self, network: Deployable, masked: float, unit: int) -> None:
         super().__init__()
         if not hasattr(network.network, "patch_embed"):

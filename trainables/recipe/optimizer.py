@@ -1,5 +1,9 @@
-"""Optimizers of timm, by name, and SGD-SaI (Xu et al. 2024), each with its own learning rate."""
+"""Optimizers of timm, by name, SGD-SaI (Xu et al. 2024) and 8-bit ones (Dettmers et al. 2022), each with its own rate.
 
+The 8-bit ones are bitsandbytes', which run on a CPU, too. They keep tensors of fewer than 4,096 elements in 32 bits.
+"""
+
+import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +16,9 @@ from trainables.plan import Plan, Stage
 from trainables.recipe._sgd_sai import SGDSaI
 
 STAGE = Stage.OPTIMIZER
+
+EIGHT_BIT = {"adamw8bit": "AdamW8bit", "sgd8bit": "SGD8bit"}
+"""Classes of bitsandbytes, by name here: timm refuses them without CUDA."""
 
 
 def apply(
@@ -26,13 +33,14 @@ def apply(
 
     Args:
         plan: with a network.
-        name: ``sgd_sai``, or an optimizer name of timm, e.g. ``sgd``, ``rmsprop``, ``adamw``.
+        name: ``sgd_sai``, ``adamw8bit``, ``sgd8bit``, or a name of timm, e.g. ``sgd``, ``rmsprop``, ``adamw``.
         learning_rate: peak rate a step, by optimizer name.
         momentum: by optimizer name, for those that have one.
         weight_decay: not applied to biases and normalisation layers.
 
     Raises:
-        ValueError: there is no learning rate for ``name``, or timm does not know it.
+        ValueError: there is no learning rate for ``name``, or timm does not know it; an 8-bit optimizer lacks its
+            package, a device that it supports, or a momentum that it can use.
     """
     if name not in learning_rate:
         given = ", ".join(sorted(learning_rate)) or "none"
@@ -48,5 +56,27 @@ def apply(
 def _made(name: str, network: nn.Module, rate: float, decay: float, extra: dict[str, Any]) -> torch.optim.Optimizer:
     if name == "sgd_sai":
         return SGDSaI(param_groups_weight_decay(network, decay), lr=rate, weight_decay=decay, **extra)
+    if name in EIGHT_BIT:
+        return _eight_bit(name, param_groups_weight_decay(network, decay), rate, extra)
     optimizer: torch.optim.Optimizer = create_optimizer_v2(network, opt=name, lr=rate, weight_decay=decay, **extra)
+    return optimizer
+
+
+def _eight_bit(name: str, groups: list[dict[str, Any]], rate: float, extra: dict[str, Any]) -> torch.optim.Optimizer:
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    if unsupported := sorted(devices - {"cpu", "cuda"}):
+        raise ValueError(
+            f"recipe.optimizer.name '{name}' runs on cpu and cuda, not on {unsupported[0]}; use another one"
+        )
+    if name == "sgd8bit" and not extra.setdefault("momentum", 0.9):
+        raise ValueError(
+            "recipe.optimizer.momentum.sgd8bit is above 0, given 0: sgd keeps no state that 8 bits would save"
+        )
+    try:
+        package = importlib.import_module("bitsandbytes")
+    except ImportError as error:
+        raise ValueError(
+            f"recipe.optimizer.name '{name}' needs bitsandbytes: pip install bitsandbytes, or use another one"
+        ) from error
+    optimizer: torch.optim.Optimizer = getattr(package.optim, EIGHT_BIT[name])(groups, lr=rate, **extra)
     return optimizer
