@@ -170,7 +170,8 @@ class RunSection(Section):
         gpus: GPUs of a trial or of a worker.
         retries: how often a trial is started again after its machine or process was lost.
         storage: URL of the Optuna storage; a journal file in the run's folder by default.
-        checkpoints: folder or fsspec URI (``s3://...``) of the trials' checkpoints; the run's folder by default.
+        checkpoints: folder or fsspec URI (``s3://...``) of the checkpoints of trials and final trainings; the run's
+            folder by default.
         checkpoint_quota: bytes that the trials' checkpoints may take together; no bound by default.
     """
 

@@ -215,7 +215,7 @@ class Experiment:
                 self._progress.step(f"{name}: {report.accuracy:.3f} on search-validation")
 
         with self._timed("final training"):
-            saved = {job.name: checkpoint_of(job, self._folder).load() for job in jobs}
+            saved = {job.name: checkpoint_of(job, self._setting.place.final).load() for job in jobs}
             for name, state in saved.items():
                 if state is not None:
                     last[name] = Report(**state["reports"][-1])
@@ -227,7 +227,7 @@ class Experiment:
         self._progress.stage("reading the test split, exporting the family, writing the report")
         with self._timed("export"):
             finished = [
-                self._export(with_test_accuracy(self._setting, one, self._folder), target)
+                self._export(with_test_accuracy(self._setting, one), target)
                 for one in finish(self._setting, jobs, last)
             ]
             records = [record.as_trial for record in self._trials.records.values()]
@@ -259,7 +259,7 @@ class Experiment:
                 "label weight": finished.job.label_weight if teachers else 1,
             },
         )
-        network = network_of(finished.job, splits, self._folder)
+        network = network_of(finished.job, splits, self._setting.place.final)
         latency = measure(network, channels=splits.channels, resolution=splits.resolution)
         member = replace(
             member, latency_ms=round(latency.median_ms, 5), spent={**self._searched(member), **member.spent}

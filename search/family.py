@@ -94,7 +94,8 @@ class Member:
         test_accuracy_std: sample standard deviation over trainings with different seeds; None below two.
         seeds: number of those trainings; the best on search-validation is exported.
         latency_ms: median time of one image in the exported graph, if measured.
-        checkpoint: path of the trained weights, relative to the run's folder.
+        checkpoint: of the final training, below ``run.checkpoints`` or the run's folder, where each attempt has its
+            own file: ``final/NAME.pt`` stands for ``final/NAME.<attempt>.pt``.
         spent: what ``search`` (its trials with the same candidate, if it was one) and ``final`` (its final trainings)
             took. Families that were written before this was counted have none.
     """

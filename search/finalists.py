@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -217,28 +216,28 @@ def _spent(setting: Setting, job: FinalJob, last: Report) -> Spent:
 
 def _with_soup(setting: Setting, best: FinalJob, group: Sequence[FinalJob], alone: float) -> tuple[FinalJob, float]:
     """The soup of a member's trainings, kept as a further final training, if it is better; else the best of them."""
-    kind, splits, folder = setting.config.family.soup, setting.splits, setting.config.folder
+    kind, splits, where = setting.config.family.soup, setting.splits, setting.place.final
     if kind == "none" or len(group) < 2:
         return best, alone
 
     def judge(network: torch.nn.Module) -> float:
         return accuracy(network, splits.validation)
 
-    networks = [network_of(job, splits, folder) for job in group]
+    networks = [network_of(job, splits, where) for job in group]
     mix, chosen = best_soup(networks, kind, splits.train, judge)
     if len(chosen) == 1:
         return best, alone
     soup = replace(best, name=f"{best.candidate.key}-soup")
     report = Report(epoch=best.epochs, accuracy=judge(mix), loss=math.nan, seconds=0.0)
-    keep_network(soup, mix, report, folder)
+    keep_network(soup, mix, report, where)
     return soup, report.accuracy
 
 
-def with_test_accuracy(setting: Setting, finished: Finished, folder: Path) -> Finished:
+def with_test_accuracy(setting: Setting, finished: Finished) -> Finished:
     """Read the test split: the exported network's accuracy, and its standard deviation over the seeds."""
     splits = setting.splits
     accuracies = {
-        job.name: accuracy(network_of(job, splits, folder), splits.test)
+        job.name: accuracy(network_of(job, splits, setting.place.final), splits.test)
         for job in dict.fromkeys([*finished.jobs, finished.job])
     }
     single = [accuracies[job.name] for job in finished.jobs]

@@ -42,7 +42,7 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
 
 def _save_member_teacher(setting: Setting, teacher: FinalJob, folder: Path) -> None:
     splits = setting.splits
-    network = network_of(teacher, splits, setting.config.folder)
+    network = network_of(teacher, splits, setting.place.final)
     config = timm_config(
         network.network, teacher.candidate, channels=splits.channels, resolution=network.resolution,
         mean=splits.mean, std=splits.std, classes=splits.classes,

@@ -72,7 +72,7 @@ def _network(setting: Setting, member: Member) -> Deployable:
     job = FinalJob(
         name=Path(member.checkpoint).stem, candidate=member.candidate, epochs=setting.config.family.epochs, seed=0
     )
-    return network_of(job, setting.splits, setting.config.folder)
+    return network_of(job, setting.splits, setting.place.final)
 
 
 def _rounds(study: Study) -> pd.DataFrame:

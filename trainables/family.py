@@ -52,37 +52,43 @@ class FinalJob:
         return Task(candidate=self.candidate, epochs=self.epochs, seed=self.seed)
 
 
-def checkpoint_of(job: FinalJob, folder: Path) -> Checkpoint:
-    """Where a final training keeps its state."""
-    return Checkpoint(path=folder / "final" / f"{job.name}.pt")
+def checkpoint_of(job: FinalJob, where: Path | str) -> Checkpoint:
+    """Where a final training keeps its state, below a folder or an fsspec URI."""
+    return Checkpoint(path=f"{where}/final/{job.name}.pt")
 
 
-def network_of(job: FinalJob, splits: Splits, folder: Path) -> Deployable:
+def network_of(job: FinalJob, splits: Splits, where: Path | str) -> Deployable:
     """The trained network of a finished final training, in evaluation mode."""
-    return trained(job.task, splits, checkpoint_of(job, folder))
+    return trained(job.task, splits, checkpoint_of(job, where))
 
 
-def keep_network(job: FinalJob, network: torch.nn.Module, report: Report, folder: Path) -> None:
+def keep_network(job: FinalJob, network: torch.nn.Module, report: Report, where: Path | str) -> None:
     """Write a network that was made of others as the result of a job, for ``network_of`` to read."""
-    checkpoint_of(job, folder).save(
+    checkpoint_of(job, where).save(
         {"phase": 1, "states": {}, "evaluated": network.state_dict(), "reports": [asdict(report)]}
     )
 
 
-def teacher_of(job: FinalJob, splits: Splits, folder: Path) -> torch.nn.Module:
+def teacher_of(job: FinalJob, splits: Splits, where: Path | str, targets: Path) -> torch.nn.Module:
     """The network that teaches a job; an ensemble where there are several teachers.
+
+    Args:
+        job: with teachers.
+        splits: the data.
+        where: folder or URI of the final trainings.
+        targets: folder of what teachers answered, where the job keeps that.
 
     Raises:
         FileNotFoundError: a teacher has not been trained.
         trainables.teachers.TeacherError: a teacher from elsewhere cannot be used.
     """
     networks = [
-        load_teacher(teacher, splits) if isinstance(teacher, str) else network_of(teacher, splits, folder)
+        load_teacher(teacher, splits) if isinstance(teacher, str) else network_of(teacher, splits, where)
         for teacher in job.teachers
     ]
     network: torch.nn.Module = networks[0] if len(networks) == 1 else Ensemble(networks)
     if job.top_k is not None:
-        network = StoredTeacher(network, folder / "targets", top_k=job.top_k)
+        network = StoredTeacher(network, targets, top_k=job.top_k)
     return network.eval().requires_grad_(False)
 
 
@@ -91,17 +97,28 @@ def train_family(
     splits: Splits,
     folder: Path,
     *,
+    checkpoints: str | None = None,
     world: World | None = None,
     device: torch.device | None = None,
 ) -> Iterator[tuple[str, Report]]:
     """Train each job from its checkpoint on; yields the job's name with each report, also those of earlier attempts.
 
-    A teacher must stand before its pupils.
+    Args:
+        jobs: a teacher before its pupils.
+        splits: the data.
+        folder: the run's, for what teachers answered.
+        checkpoints: folder or fsspec URI below which the trainings keep their state; the run's folder by default.
+        world, device: which worker this is, and where it trains.
+
+    Raises:
+        TrialFailed: a loss that is not finite, or not enough memory.
+        CheckpointError: a checkpoint cannot be written or read.
     """
+    world, where = world or World(), checkpoints or folder
     for job in jobs:
         task, teacher = job.task, None
         if job.teachers:
-            teacher = teacher_of(job, splits, folder).to(device or torch.device("cpu"))
+            teacher = teacher_of(job, splits, where, folder / "targets").to(device or torch.device("cpu"))
             knobs: dict[str, Any] = {
                 "teacher": teacher,
                 "distillation_weight": job.distillation_weight,
@@ -109,7 +126,15 @@ def train_family(
                 "temperature": job.temperature,
             }
             task = replace(task, objective=job.objective, knobs=knobs)
-        for report in trial(task, splits, checkpoint=checkpoint_of(job, folder), world=world, device=device):
+        checkpoint = checkpoint_of(job, where)
+        if world.rank == 0 and not _is_done(job, checkpoint):
+            checkpoint = checkpoint.claimed()
+        for report in trial(task, splits, checkpoint=checkpoint, world=world, device=device):
             if isinstance(teacher, StoredTeacher):
                 teacher.flush()
             yield job.name, report
+
+
+def _is_done(job: FinalJob, checkpoint: Checkpoint) -> bool:
+    state = checkpoint.load()
+    return state is not None and len(state["reports"]) == job.epochs

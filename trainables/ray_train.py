@@ -40,6 +40,7 @@ def fit(
     source: str,
     keywords: Mapping[str, Any],
     folder: Path,
+    checkpoints: str | None,
     group: Group,
     on_report: Callable[[str, Report], None],
 ) -> None:
@@ -50,7 +51,8 @@ def fit(
         jobs: teachers before their pupils.
         source: file in ``trainables/data``.
         keywords: of the source's ``load``.
-        folder: the run's folder, which every worker can write.
+        folder: the run's folder, for Ray's own records and for what teachers answered.
+        checkpoints: folder or fsspec URI of the jobs' checkpoints; None for the run's folder.
         group: the workers.
         on_report: called in this process with every report, also those of earlier attempts.
     """
@@ -66,6 +68,7 @@ def fit(
             "source": source,
             "keywords": dict(keywords),
             "folder": str(folder.resolve()),
+            "checkpoints": checkpoints,
             "threads": group.cpus,
             "reports": reports,
         },
@@ -112,7 +115,8 @@ def _work(config: dict[str, Any]) -> None:
     context = train.get_context()
     world = World(rank=context.get_world_rank(), size=context.get_world_size())
     splits = load_source(config["source"], config["keywords"])
-    steps = train_family(config["jobs"], splits, Path(config["folder"]), world=world, device=get_device())
+    folder, checkpoints = Path(config["folder"]), config["checkpoints"]
+    steps = train_family(config["jobs"], splits, folder, checkpoints=checkpoints, world=world, device=get_device())
     for name, report in steps:
         if world.rank == 0:
             config["reports"].put((name, report))

@@ -85,6 +85,7 @@ def train(place: Workplace, jobs: Sequence[FinalJob], on_report: Callable[[str, 
         source=place.source,
         keywords=place.keywords,
         folder=place.folder,
+        checkpoints=place.checkpoints,
         group=group,
         on_report=on_report,
     )

@@ -53,7 +53,9 @@ class Executor:
             on_outcome(Outcome(number=job.number, reports=tuple(reports), message=message))
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-        torch.set_num_threads(self._place.cpus)
-        splits = load_source(self._place.source, self._place.keywords)
-        for name, report in train_family(jobs, splits, self._place.folder, device=self._place.device):
+        place = self._place
+        torch.set_num_threads(place.cpus)
+        splits = load_source(place.source, place.keywords)
+        steps = train_family(jobs, splits, place.folder, checkpoints=place.checkpoints, device=place.device)
+        for name, report in steps:
             on_report(name, report)

@@ -34,7 +34,7 @@ class Workplace:
         gpus: GPUs of a trial or worker.
         retries: restarts after a lost process or machine.
         address: of a running Ray cluster; None for a private one.
-        checkpoints: folder or fsspec URI of the trials' checkpoints; None for the run's folder.
+        checkpoints: folder or fsspec URI of the checkpoints of trials and final trainings; None for the run's folder.
         checkpoint_quota: bytes that the trials' checkpoints may take together; None for no bound.
         verbose: whether Ray may write to the terminal.
     """
@@ -60,6 +60,11 @@ class Workplace:
     def checkpoint(self, number: int) -> Checkpoint:
         """Where a trial keeps its state while it runs."""
         return Checkpoint(path=f"{self.checkpoint_folder}/trial-{number}.pt", quota=self.checkpoint_quota)
+
+    @property
+    def final(self) -> str:
+        """Below which final trainings keep theirs."""
+        return self.checkpoints or str(self.folder)
 
     @property
     def checkpoint_folder(self) -> str:

@@ -93,8 +93,8 @@ class WithoutExport(Experiment):
             return self._stage2(executor)
 
     def _hand_over(self, jobs: Sequence[FinalJob], last: dict[str, Report], target: Path, report: Path) -> Family:
-        setting, folder = self._setting, self._config.folder
-        return family_of([with_test_accuracy(setting, one, folder) for one in finish(setting, jobs, last)], "")
+        setting = self._setting
+        return family_of([with_test_accuracy(setting, one) for one in finish(setting, jobs, last)], "")
 
 
 @contextmanager

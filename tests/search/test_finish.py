@@ -58,7 +58,7 @@ def test_a_better_soup_is_the_member(tmp_path: Path, soup: str) -> None:
     assert finished.member.search_accuracy > max(report.accuracy for report in last.values())
     network = network_of(finished.job, setting.splits, setting.config.folder)
     assert validated(setting, network) == finished.member.search_accuracy
-    tested = with_test_accuracy(setting, finished, setting.config.folder).member
+    tested = with_test_accuracy(setting, finished).member
     right = scores(network, setting.splits.test).argmax(1).numpy() == setting.splits.test.label_N
     assert tested.test_accuracy == pytest.approx(right.mean())
     single = [

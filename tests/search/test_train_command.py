@@ -93,7 +93,7 @@ def test_a_killed_training_goes_on_exactly(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        while not list((tmp_path / "killed").glob("final/*.pt")):
+        while not any(file.stat().st_size for file in (tmp_path / "killed").glob("final/*.pt")):
             assert process.poll() is None
             time.sleep(0.01)
     finally:

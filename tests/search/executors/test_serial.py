@@ -1,14 +1,19 @@
 """The contract of executors on the one that needs no Ray; tests/integration/test_cluster.py holds it for the others."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from search.executors import serial
 from search.executors.work import PlacementError
 from tests.search.executors.jobs import EPOCHS, carry_out, hopeless, jobs, place
 from trainables.checkpoint import CheckpointError
+from trainables.data import digits
+from trainables.family import FinalJob, checkpoint_of, network_of, train_family
+from trainables.trial import Report
 
 
 def test_reports_and_outcomes_agree(tmp_path: Path) -> None:
@@ -38,3 +43,23 @@ def test_checkpoints_at_a_uri(tmp_path: Path) -> None:
     again = carry_out(serial.Executor(there), jobs(1))
     assert again.reports[0] == first.reports[0], "the second run began anew"
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_final_trainings_at_a_uri_are_kept_by_attempt(tmp_path: Path) -> None:
+    there = place(tmp_path, checkpoints="memory://nars-final")
+    job = FinalJob(name="one", candidate=jobs(1)[0].candidate, epochs=EPOCHS, seed=0)
+    first = train_family([job], digits.load(), tmp_path, checkpoints=there.checkpoints)
+    next(first)
+    orphan = checkpoint_of(job, there.final).load()
+    heard: list[tuple[str, Report]] = []
+    serial.Executor(there).train([job], lambda name, report: heard.append((name, report)))
+    assert [report.epoch for _, report in heard] == [1, 2]
+    trained = network_of(job, digits.load(), there.final).state_dict()
+    assert orphan is not None
+    replace(checkpoint_of(job, there.final), attempt=1).save(orphan)  # by a worker of a lost machine that still runs
+    late = network_of(job, digits.load(), there.final).state_dict()
+    assert all((late[name] == value).all() for name, value in trained.items())
+    serial.Executor(there).train([job], lambda name, report: None)
+    files = {entry.rpartition("/")[2] for entry in fsspec.filesystem("memory").ls("/nars-final/final", detail=False)}
+    assert files == {"one.1.pt", "one.2.pt"}, "a finished training was claimed again"
+    assert not (tmp_path / "final").exists()
