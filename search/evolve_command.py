@@ -29,6 +29,7 @@ from search.run_command import saved
 from search.setting import Setting, prepare
 from search.stage1 import Trials
 from search.study import Record, Study, read_storage
+from search.warm_start import sources
 from spaces.sampling import uniform
 from spaces.space import Codes, Space
 from trainables.trial import Report
@@ -148,8 +149,14 @@ def run(arguments: argparse.Namespace) -> None:
     config = known.setting.config
     search = config.search
     began = time.monotonic()
-    learner = Learner(problem=known.setting.problem, name=search.predictor, pretrain=search.pretrain, seed=config.seed)
-    model = learner.fitted(known.observed)
+    learner = Learner(
+        problem=known.setting.problem,
+        name=search.predictor,
+        pretrain=search.pretrain,
+        seed=config.seed,
+        sources=sources(config.folder, known.setting.space),
+    )
+    model = learner.learn(known.observed)
     fitted = time.monotonic()
     try:
         picks, wide_ND = _search(known, model, arguments)
@@ -166,7 +173,7 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(known.setting.device.describe(), highlight=False, soft_wrap=True)
     console.print(table_of(picks, nearest, config.name))
     console.print(
-        f"{len(known.ended)} trials; predictor '{search.predictor}' fitted in {fitted - began:.1f} s, "
+        f"{len(known.ended)} trials; {learner.describe} fitted in {fitted - began:.1f} s, "
         f"evolved in {evolved - fitted:.1f} s; candidates: {out}",
         highlight=False,
         soft_wrap=True,

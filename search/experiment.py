@@ -42,7 +42,7 @@ from search.stage1 import Stage1, Trials
 from search.study import Record, Study
 from search.summary import report_data
 from search.tracking import MlflowTracker, NullTracker, Tracker
-from search.warm_start import kept
+from search.warm_start import sources
 from spaces import components
 from spaces.candidate import Candidate
 from trainables.family import FinalJob, checkpoint_of, network_of
@@ -62,11 +62,12 @@ class Experiment:
             study.note("identity", uuid.uuid4().hex)
         self._tracker = self._track()
         self._trials = Trials(setting, study, self)
-        search = self._config.search
-        self._learner, self._watched = (
-            Learner(problem=setting.problem, name=name, pretrain=search.pretrain, seed=self._config.seed)
-            for name in (search.predictor, search.watched)
+        search, problem, seed = self._config.search, setting.problem, self._config.seed
+        self._sources = sources(self._folder, setting.space)
+        self._learner = Learner(
+            problem=problem, name=search.predictor, pretrain=search.pretrain, seed=seed, sources=self._sources
         )
+        self._watched = Learner(problem=problem, name=search.watched, pretrain=search.pretrain, seed=seed)
 
     def _track(self) -> Tracker:
         tracking = self._config.tracking
@@ -146,8 +147,8 @@ class Experiment:
             self._setting.problem,
             seed=self._config.seed,
             start=config.initial,
-            learn=self._learner.learn,
-            sources=[earlier.observations(self._setting.space) for earlier in kept(self._folder)],
+            learn=self._learner.alone,
+            sources=self._sources,
         )
         stage = Stage1(self._trials, sampler, self._learner.believe, self._judge)
         with self._timed("stage 1"):

@@ -1,10 +1,9 @@
-"""How good the predictor is, measured on trials it has not seen, with and without pretraining."""
+"""The predictor of a run, and how good it is: measured on trials it has not seen, with and without pretraining."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau
@@ -12,6 +11,7 @@ from sklearn.model_selection import KFold
 
 from predictors.protocol import Predictor
 from search.problem import Observations, Problem
+from search.samplers._past import Past
 from spaces import components
 from spaces.encoding import encode, layout
 from spaces.sampling import uniform
@@ -29,12 +29,21 @@ class Learner:
         name: file in ``predictors``.
         pretrain: number of free candidates; 0 is no pretraining.
         seed: of the predictor.
+        sources: earlier searches that the run started from; ``learn`` then starts from them, as the sampler does.
     """
 
     problem: Problem
     name: str
     pretrain: int
     seed: int
+    sources: Sequence[Observations] = ()
+
+    @property
+    def describe(self) -> str:
+        """The predictor in a few words."""
+        if not self.sources:
+            return f"predictor '{self.name}'"
+        return f"predictor 'transfer' from {len(self.sources)} earlier run{'s' if len(self.sources) > 1 else ''}"
 
     @cached_property
     def _pretrained(self) -> Predictor:
@@ -50,16 +59,32 @@ class Learner:
         return model
 
     def learn(self, observed: Observations) -> Predictor:
-        """``fitted``, remembered for the last observations: sampler, beliefs and stage 2 ask for the same."""
+        """What beliefs and stage 2 rest on: ``alone``, or where the run has a past the predictor that starts from it.
+
+        With a past the predictor returned is fitted anew by the next call.
+        """
+        if not self.sources:
+            return self.alone(observed)
+        return self._remembered("past", observed, lambda: self._past.fit(observed, unit="score"))
+
+    def alone(self, observed: Observations) -> Predictor:
+        """``fitted``, without a past; the sampler takes every fourth proposal from it where there is one."""
+        return self._remembered("alone", observed, lambda: self.fitted(observed))
+
+    def _remembered(self, kind: str, observed: Observations, make: Callable[[], Predictor]) -> Predictor:
+        """What ``make`` gives, remembered for the last observations: sampler, beliefs and stage 2 ask for the same."""
         key = (observed.codes_ND.tobytes(), observed.score_N.tobytes())
-        if self._last.get("key") != key:
-            self._last.update(key=key, model=self.fitted(observed))
-        model: Predictor = self._last["model"]
-        return model
+        if kind not in self._last or self._last[kind][0] != key:
+            self._last[kind] = key, make()
+        return self._last[kind][1]
 
     @cached_property
-    def _last(self) -> dict[str, Any]:
+    def _last(self) -> dict[str, tuple[tuple[bytes, bytes], Predictor]]:
         return {}
+
+    @cached_property
+    def _past(self) -> Past:
+        return Past(self.problem, self.sources, self.seed)
 
     def fitted(self, observed: Observations, *, pretrained: bool = True) -> Predictor:
         """A predictor that knows these observations and no others."""

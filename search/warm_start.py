@@ -86,6 +86,11 @@ def kept(folder: Path) -> list[Earlier]:
     ]
 
 
+def sources(folder: Path, space: Space) -> list[Observations]:
+    """What each earlier run contributes to a run, as codes of its space; nothing if it was started without."""
+    return [earlier.observations(space) for earlier in kept(folder)]
+
+
 def check_unchanged(folder: Path, runs: Sequence[Path]) -> None:
     """A run that goes on keeps the past that it was started from.
 

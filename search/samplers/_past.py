@@ -1,6 +1,7 @@
 """Earlier searches on the same space, as the prior mean of a new one."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,15 +54,21 @@ class Past:
         model.fit(x_NF, self.problem.statistics(source.codes_ND), targets(source.score_N).t_N)
         return model
 
-    def fit(self, observed: Observations) -> Predictor:
-        """The predictor that starts from the past, fitted to the observations on the learning scale."""
+    def fit(self, observed: Observations, unit: Literal["score", "target"] = "target") -> Predictor:
+        """The predictor that starts from the past, fitted to the observations.
+
+        Args:
+            observed: at least one.
+            unit: of its predictions: that of the scores, or the learning scale of ``predictors.targets``.
+        """
         if self._model is None:
             rng = np.random.default_rng(self._seed)
             free_ND = Supply(self.problem).draw(SCREENED, rng)
             self._model = transfer.Model(layout=self._columns, rng=rng, sources=self._sources)
             self._model.pretrain(encode(self.problem.space, free_ND), self.problem.statistics(free_ND))
         x_NF = encode(self.problem.space, observed.codes_ND)
-        self._model.fit(x_NF, self.problem.statistics(observed.codes_ND), targets(observed.score_N).t_N)
+        score_N = observed.score_N if unit == "score" else targets(observed.score_N).t_N
+        self._model.fit(x_NF, self.problem.statistics(observed.codes_ND), score_N)
         return self._model
 
     def best(self, supply: Supply, n: int, rng: np.random.Generator) -> Codes:

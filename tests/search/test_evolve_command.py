@@ -6,18 +6,23 @@ import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from search import device
 from search.__main__ import main
 from search.config import parse
 from search.device import FILE
-from search.experiment import save_config
+from search.experiment import Experiment, save_config
 from search.feasible import sample_within
+from search.progress import Progress
 from search.run_command import saved
+from search.samplers._past import Past
 from search.setting import prepare
 from search.stage1 import Trials
 from search.study import JOURNAL, Study, open_storage, read_storage
+from search.warm_start import Earlier, keep
 from spaces.candidate import Candidate
+from spaces.encoding import encode
 from trainables.latency import Latency
 from trainables.trial import Report
 
@@ -197,3 +202,29 @@ def test_a_run_that_goes_on_is_read_without_being_touched(tmp_path):
     with pytest.raises(PermissionError, match="opened for reading"):
         study.note("key", 1)
     assert journal.read_bytes() == before
+
+
+def test_a_run_with_a_warm_start_is_asked_with_the_predictor_that_starts_from_it(tmp_path, capsys):
+    folder = record(tmp_path, trials=6, ended=6)
+    setting = prepare(saved(folder))
+    space = setting.space
+    codes_ND = sample_within(setting.problem, 60, np.random.default_rng(5))
+    adamw_N = codes_ND[:, space.index["recipe.optimizer.name"]] == 2
+    params = tuple(space.addressed(candidate) for candidate in space.decode(codes_ND))
+    earlier = Earlier(run="runs/old", trials=60, params=params, scores=tuple((0.3 + 0.5 * adamw_N).tolist()))
+    keep(folder, [earlier])
+    entries = evolved(folder, tmp_path, "--max-macs", "100k,300k")
+    assert "6 trials; predictor 'transfer' from 1 earlier run fitted" in capsys.readouterr().out
+
+    # the same predictor as the sampler's, in the unit of the scores; and the run's own stage 2 has it too
+    study = Study(name="small", storage=read_storage(folder, None), space=space, create=False)
+    observed = Trials(setting, study, Silent()).observations([r for r in study.records() if r.is_finished])
+    past = Past(setting.problem, [earlier.observations(space)], setting.config.seed).fit(observed, unit="score")
+    picked_ND = space.encode([Candidate.from_dict(entry["candidate"]) for entry in entries])
+    columns = encode(space, picked_ND), setting.problem.statistics(picked_ND)
+    means = [entry["predicted"]["mean"] for entry in entries]
+    assert past.predict(*columns).mean_N == pytest.approx(means)
+    study = Study(name="small", storage=open_storage(folder, None), space=space, create=False)
+    experiment = Experiment(setting, study, Progress(setting.problem.budgets, Console()))
+    assert experiment._learner.learn(observed).predict(*columns).mean_N == pytest.approx(means)
+    assert experiment._learner.alone(observed).predict(*columns).mean_N != pytest.approx(means)
