@@ -16,6 +16,7 @@ KINDS = {
     "adaptation": components.ADAPTATIONS,
     "evaluation": components.EVALUATIONS,
     "data": components.SOURCES,
+    "pictures": components.PICTURES,
 }
 """Kinds that are listed, by the word they are asked for with."""
 
@@ -26,10 +27,11 @@ CHECKS = {
     "adaptation": "tests/conformance/test_adapt.py",
     "evaluation": "tests/conformance/test_evaluate.py",
     "data": "tests/trainables/test_data.py",
+    "pictures": "tests/trainables/test_pictures.py",
 }
 """The tests that each component of a kind passes."""
 
-GIVEN = frozenset({"network", "plan", "classes", "channels", "known_NF", "class_N", "asked_MF"})
+GIVEN = frozenset({"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "asked_MF"})
 """Parameters that the training loop gives, which are no knobs."""
 
 

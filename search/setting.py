@@ -20,7 +20,7 @@ from spaces.families import FAMILY as FAMILY_ADDRESS
 from spaces.sampling import sobol
 from spaces.space import Codes, Space
 from trainables.data.sources import load_source
-from trainables.pretraining import NONE
+from trainables.pretraining import NONE, OWN
 from trainables.splits import Splits
 from trainables.statistics import Statistics, count, free_statistics
 
@@ -142,21 +142,29 @@ def check_readers(space: Space) -> None:
 def _unread_stages(space: Space, prefix: str) -> list[str]:
     """What nothing reads of one family's pretraining and adaptation."""
     unread: list[str] = []
-    for role, kind, chosen, own in (
-        ("pretraining", components.OBJECTIVES, "objective", ("objective", "share")),
-        ("adaptation", components.ADAPTATIONS, "method", ("method",)),
-    ):
+    choices = {
+        "pretraining": {"objective": components.OBJECTIVES, "source": components.PICTURES},
+        "adaptation": {"method": components.ADAPTATIONS},
+    }
+    for role, kinds in choices.items():
         given = getattr(space, role)
-        names = given[f"{prefix}{chosen}"].values if f"{prefix}{chosen}" in given else ()
-        folder = kind.package.replace(".", "/")
-        absent = [name for name in map(str, names) if name != NONE and name not in components.names(kind)]
-        unread += [f"'{role}.{prefix}{chosen}' has the value '{name}', which is not in {folder}/" for name in absent]
+        kind_of: dict[str, components.Kind] = {}
+        for chosen, kind in kinds.items():
+            values = given[f"{prefix}{chosen}"].values if f"{prefix}{chosen}" in given else ()
+            folder = kind.package.replace(".", "/")
+            for name in (name for name in map(str, values) if name not in (NONE, OWN)):
+                kind_of[name] = kind
+                if name not in components.names(kind):
+                    unread.append(f"'{role}.{prefix}{chosen}' has the value '{name}', which is not in {folder}/")
+                elif kind is components.OBJECTIVES:
+                    default = getattr(components.load(kind, name), "SOURCE", OWN)
+                    kind_of |= {} if default == OWN else {default: components.PICTURES}
         for address in (address for address in given if address.startswith(prefix)):
             local = address.removeprefix(prefix)
-            if local in own:
+            if local in kinds or local == "share":
                 continue
-            ingredient = role == "pretraining" and local.partition(".")[0] not in names
-            unread += _unread(components.INGREDIENTS if ingredient else kind, role, address, local)
+            other = components.ADAPTATIONS if role == "adaptation" else components.INGREDIENTS
+            unread += _unread(kind_of.get(local.partition(".")[0], other), role, address, local)
     return unread
 
 

@@ -95,6 +95,11 @@ class Deployable(nn.Module):
         return int(getattr(self._body, "head_hidden_size", None) or self._body.num_features)
 
     @property
+    def scored(self) -> int:
+        """Number of class scores."""
+        return int(self._body.num_classes)
+
+    @property
     def classifier(self) -> nn.Module:
         """The last layer, from pooled features to class scores."""
         classifier: nn.Module = self._body.get_classifier()

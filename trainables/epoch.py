@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainables.plan import Batch, Plan
-from trainables.splits import Images
+from trainables.splits import Pictures
 from trainables.world import World
 
 ORDER = 2**32 - 1
@@ -32,7 +32,7 @@ def order_of(available: int, wanted: int, rng: np.random.Generator) -> NDArray[n
 def train_epoch(
     plan: Plan,
     objective: nn.Module,
-    images: Images,
+    images: Pictures,
     *,
     labels: bool,
     seed: int,
@@ -77,14 +77,16 @@ def train_epoch(
 
 def _batch(
     plan: Plan,
-    images: Images,
+    images: Pictures,
     rows_B: NDArray[np.int64],
     labels: bool,
     generator: torch.Generator,
     device: torch.device,
 ) -> Batch:
-    image_BCHW, label_B = images.batch(rows_B)
-    target_BK = F.one_hot(label_B, plan.classes).float() if labels else torch.zeros(len(label_B), plan.classes)
+    image_BCHW, target = images.batch(rows_B)
+    if not labels:
+        target = torch.zeros(len(target), plan.classes)
+    target_BK = target if target.ndim == 2 else F.one_hot(target, plan.classes).float()
     batch = Batch(
         image_BCHW=image_BCHW.to(device, non_blocking=True), target_BK=target_BK.to(device, non_blocking=True)
     )

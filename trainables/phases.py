@@ -7,8 +7,8 @@ from typing import Any
 from spaces import components
 from spaces.candidate import Candidate
 from trainables.plan import Plan
-from trainables.pretraining import Pretraining
-from trainables.splits import Images, Splits
+from trainables.pretraining import OWN, Pretraining
+from trainables.splits import Pictures, Splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Phase:
     last: int
     plan: Plan
     recipe: Mapping[str, Any]
-    images: Images
+    images: Pictures
     adaptation: Mapping[str, Any] | None
     objective: str
     knobs: Mapping[str, Any]
@@ -70,15 +70,21 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
     if first is not None:
         before = first.reports
         labels = components.load(components.OBJECTIVES, first.objective).LABELS
+        images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
+        if first.source != OWN:
+            made = components.load(components.PICTURES, first.source).pictures(splits, **first.source_knobs)
+            images = made
+            if labels:
+                targets = knobs["classes"] = made.classes
         yield Phase(
             number=0,
             last=before,
-            plan=Plan(epochs=before, images=max(1, int(compute / first.passes)), classes=classes),
+            plan=Plan(epochs=before, images=max(1, int(compute / first.passes)), classes=targets),
             recipe=first.recipe,
-            images=splits.train if labels else splits.unlabelled,
+            images=images,
             adaptation=None,
             objective=first.objective,
-            knobs=first.knobs,
+            knobs=knobs,
             seed=pretraining_seed,
         )
     objective = task.objective or task.candidate.objective

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from trainables.world import World
 NONE = "none"
 """Value of ``pretraining.objective`` for training from scratch."""
 
+OWN = "own"
+"""Value of ``pretraining.source`` for the images of the data; others are files in ``trainables/data``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pretraining:
@@ -32,6 +36,8 @@ class Pretraining:
     Attributes:
         objective: file name in ``trainables/objectives``.
         knobs: keywords of its ``objective``.
+        source: where the pictures come from, ``own`` or a file in ``trainables/data``.
+        source_knobs: keywords of its ``pictures``.
         recipe: ingredients of this stage, by address as in a candidate's recipe.
         reports: how many of the candidate's reports it takes.
         passes: forward-backward passes of the objective for an image.
@@ -39,6 +45,8 @@ class Pretraining:
 
     objective: str
     knobs: Mapping[str, Any]
+    source: str
+    source_knobs: Mapping[str, Any]
     recipe: Mapping[str, Any]
     reports: int
     passes: float
@@ -66,28 +74,45 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
         raise ValueError(
             f"pretraining.share is {share} of {epochs} epochs; two stages need a share between 0 and 1 and two epochs"
         )
-    own = f"{name}."
-    knobs = keywords({a.removeprefix(own): value for a, value in given.items() if a.startswith(own)})
-    passes = float(components.load(components.OBJECTIVES, name).passes(**knobs))
+    module = components.load(components.OBJECTIVES, name)
+    source = str(given.pop("source", getattr(module, "SOURCE", OWN)))
+    if source != OWN and module.LABELS:
+        targets = components.load(components.PICTURES, source).TARGETS
+        if not targets or "classes" not in signature(module.objective).parameters:
+            raise ValueError(
+                f"objective '{name}' reads class labels, which pictures of source '{source}' do not have; "
+                f"use pretraining.source '{OWN}' or another objective"
+            )
+    knobs, source_knobs = _taken(given, name), _taken(given, source)
+    passes = float(module.passes(**knobs))
     return Pretraining(
         objective=name,
         knobs=knobs,
-        recipe={a: value for a, value in given.items() if not a.startswith(own)},
+        source=source,
+        source_knobs=source_knobs,
+        recipe=given,
         reports=min(max(1, round(share * epochs)), epochs - 1),
         passes=passes,
     )
 
 
+def _taken(given: dict[str, Any], name: str) -> dict[str, Any]:
+    """The keywords of a component, which are taken out of ``given``."""
+    own = [address for address in given if address.startswith(f"{name}.")]
+    return keywords({address.removeprefix(f"{name}."): given.pop(address) for address in own})
+
+
 def key_of(candidate: Candidate, stage: Pretraining, splits: Splits) -> str:
     """Sixteen hexadecimal digits of all that decides the pretrained weights: network, stage and images."""
     images = splits.unlabelled
-    sample_NCHW = images.image_NCHW[np.linspace(0, len(images) - 1, num=min(len(images), 1000), dtype=np.int64)]
+    sample_NCHW = images.batch(np.linspace(0, len(images) - 1, num=min(len(images), 1000), dtype=np.int64))[0].numpy()
     described = {
         "backbone": candidate.backbone,
         "architecture": dict(candidate.architecture),
         "stage": [stage.objective, dict(stage.knobs), dict(stage.recipe), stage.reports],
+        "source": [stage.source, dict(stage.source_knobs)],
         "data": [len(images), len(splits.train), len(splits.classes), *splits.mean, *splits.std],
-        "images": hashlib.sha256(np.ascontiguousarray(sample_NCHW).tobytes()).hexdigest(),
+        "images": hashlib.sha256(sample_NCHW.tobytes()).hexdigest(),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 

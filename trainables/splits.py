@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +13,15 @@ from torch import Tensor
 
 class DataError(ValueError):
     """The data cannot be used; the message says what is wrong with it and what to do."""
+
+
+class Pictures(Protocol):
+    """What an epoch of training reads: images in memory, on disk, or made on the fly."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Images in [0, 1], float32 (B, C, H, W), and their class numbers (B,) or target probabilities (B, K)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +64,8 @@ class Splits:
         classes: class names, in the order of the class numbers.
         mean: mean of each channel over the training images, in [0, 1].
         std: standard deviation of each channel over the training images.
-        pool: all images to pretrain on, whose labels nobody reads, where only part of them is labelled in ``train``;
-            None where pretraining has the training images themselves.
+        pool: all images to pretrain on, whose labels nobody reads, where there are more than those of ``train``; None
+            where pretraining has the training images themselves.
     """
 
     train: Images
@@ -64,10 +74,10 @@ class Splits:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    pool: Images | None = None
+    pool: Pictures | None = None
 
     @property
-    def unlabelled(self) -> Images:
+    def unlabelled(self) -> Pictures:
         """The images to pretrain on. Their number is the compute of an epoch, with or without pretraining."""
         return self.train if self.pool is None else self.pool
 
@@ -78,6 +88,25 @@ class Splits:
     @property
     def resolution(self) -> int:
         return int(self.train.image_NCHW.shape[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Pictures of several parts, one after the other, without a copy; none has a class number that means anything."""
+
+    parts: tuple[Pictures, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Images in [0, 1], float32 (B, C, H, W), and zeros (B,)."""
+        start_P = np.cumsum([0, *map(len, self.parts)])
+        part_B = np.searchsorted(start_P, rows_B, side="right") - 1
+        present = np.unique(part_B)
+        found = [self.parts[part].batch(rows_B[part_B == part] - start_P[part])[0] for part in present]
+        order_B = torch.from_numpy(np.argsort(np.argsort(part_B, kind="stable"), kind="stable"))
+        return torch.cat(found)[order_B], torch.zeros(len(rows_B), dtype=torch.int64)
 
 
 def from_parts(train: Images, validation: Images, test: Images, classes: Sequence[str]) -> Splits:

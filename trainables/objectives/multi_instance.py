@@ -1,0 +1,46 @@
+"""Multi-instance prediction: which of the known things a picture shows, each asked for by itself.
+
+Anderson and Farrell (2022) pretrain so on pictures of several fractals. On labelled images it asks for their classes.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.deploy import Deployable
+from trainables.freezing import freeze_unused
+from trainables.plan import Batch
+
+PAPER = "https://arxiv.org/abs/2110.03091"
+LABELS = True
+SUPPORTS = ("map", "tokens")
+SOURCE = "fractals"
+"""The pretraining source unless the candidate has one."""
+
+
+def passes() -> float:
+    """One pass an image."""
+    return 1.0
+
+
+def objective(network: Deployable, *, classes: int | None = None) -> nn.Module:
+    """Mean binary cross-entropy over pictures and things; a linear map of the pooled features scores the things.
+
+    Args:
+        network: whose pooled features are trained; its classifier is frozen.
+        classes: how many things there are; as many as the network has class scores by default.
+    """
+    return _MultiInstance(network, network.scored if classes is None else classes)
+
+
+class _MultiInstance(nn.Module):
+    def __init__(self, network: Deployable, classes: int) -> None:
+        super().__init__()
+        self.network = network
+        freeze_unused(network, network.pooled)
+        self.head = nn.Linear(network.width, classes)
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The loss; draws nothing."""
+        del generator
+        return F.binary_cross_entropy_with_logits(self.head(self.network.pooled(batch.image_BCHW)), batch.target_BK)
