@@ -1,7 +1,5 @@
 """What every method of adaptation on disk must do, and each method's own definition."""
 
-import multiprocessing
-import socket
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -10,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from timm.optim import create_optimizer_v2
 
 from search.setting import check_readers
@@ -21,6 +18,7 @@ from spaces.pretraining import with_pretraining
 from spaces.sampling import uniform
 from spaces.space import Condition
 from tests.conformance.test_objectives import batch, candidate, loss_of, network, without_time
+from tests.conformance.workers import together
 from trainables.checkpoint import Checkpoint
 from trainables.data import digits
 from trainables.deploy import Deployable
@@ -89,32 +87,15 @@ def test_both_stages_resume_exactly(name: str, backbone: str, stop: int, splits:
     assert without_time(resumed) == without_time(list(trial(task, splits)))
 
 
-def _work(rank: int, port: int, cache: Path, out: Any) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    out.put((rank, {name: reported(name, cache, World(rank=rank, size=2)) for name in NAMES}))
-    dist.destroy_process_group()
-
-
-def reported(name: str, cache: Path, world: World) -> list[tuple[int, float, float]]:
-    task = Task(candidate=two_stages(name, "mobile"), epochs=4, seed=3)
-    return without_time(list(trial(task, few(), cache=cache, world=world)))
+def reported(world: World, cache: Path) -> dict[str, list[tuple[int, float, float]]]:
+    tasks = {name: Task(candidate=two_stages(name, "mobile"), epochs=4, seed=3) for name in NAMES}
+    return {name: without_time(list(trial(task, few(), cache=cache, world=world))) for name, task in tasks.items()}
 
 
 def test_two_workers_agree_and_probe_as_one(tmp_path: Path) -> None:
     """From the same pretrained weights. Batch statistics, which are each worker's own, are not part of a probe."""
-    alone = {name: reported(name, tmp_path, World()) for name in NAMES}
-    context = multiprocessing.get_context("spawn")
-    out = context.Queue()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    workers = [context.Process(target=_work, args=(rank, port, tmp_path, out)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    found = dict(out.get(timeout=120) for _ in workers)
-    for worker in workers:
-        worker.join()
+    alone = reported(World(), tmp_path)
+    found = together(reported, tmp_path)
     assert found[0] == found[1]
     for (_, accuracy, loss), (_, expected, one) in zip(found[0]["linear"], alone["linear"], strict=True):
         assert accuracy == pytest.approx(expected, abs=0.004)  # rounding may tip two of the 539 images

@@ -4,13 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.miniatures.fashion_mnist import idx
 from trainables.data import fashion_mnist
 from trainables.splits import DataError
-
-
-def idx(array: np.ndarray) -> bytes:
-    magic = {3: 0x803, 1: 0x801}[array.ndim]
-    return np.array([magic, *array.shape], dtype=">u4").tobytes() + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ its gradients over workers, so every parameter must take part in the loss or be 
 
 A file states beside it ``LABELS`` (whether it reads the targets), ``SUPPORTS`` (kinds of backbones, see a backbone's
 ``FEATURES``), ``PAPER``, and ``passes(**knobs)``: forward-backward passes of the backbone for each image, by which
-objectives are compared at equal compute. It may state ``SOURCE``, the pretraining source unless the candidate has one.
-An objective that can read the targets of such a source has the keyword ``classes``, their number.
+objectives are compared at equal compute. It may state ``SOURCE``, the pretraining source unless the candidate has one,
+and, where two workers do not have the loss of one, why: ``PER_WORKER``. An objective that can read the targets of such
+a source has the keyword ``classes``, their number.
 """

@@ -11,6 +11,7 @@ from trainables.teaching import Taught, one_pass
 PAPER = "https://arxiv.org/abs/2205.10536"
 LABELS = True
 SUPPORTS = ("map", "tokens")
+PER_WORKER = "each worker correlates classes over its own images"
 passes = one_pass
 
 

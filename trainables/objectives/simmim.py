@@ -12,6 +12,7 @@ from trainables.views import random_mask
 PAPER = "https://arxiv.org/abs/2111.09886"
 LABELS = False
 SUPPORTS = ("tokens",)
+PER_WORKER = "each worker draws the masks of its own images"
 
 
 def passes(**knobs: object) -> float:

@@ -14,6 +14,7 @@ from trainables.views import random_mask
 PAPER = "https://arxiv.org/abs/2301.03580"
 LABELS = False
 SUPPORTS = ("map",)
+PER_WORKER = "each worker draws the masks of its own images"
 
 
 def passes(**knobs: object) -> float:

@@ -12,7 +12,19 @@ from torch import Tensor
 
 from trainables.plan import Batch, Plan, Stage
 
+PAPER = "https://arxiv.org/abs/1708.04896"
 STAGE = Stage.BATCH
+OFF: dict[str, float] = {}
+TRIED = (
+    {"shift": 0.1},
+    {"rotate_degrees": 10.0},
+    {"flip": 0.5},
+    {"erase": 0.25},
+    {"crop": 0.5},
+    {"shift": 0.1, "rotate_degrees": 10.0, "erase": 0.25},
+    {"shift": 0.1, "rotate_degrees": 10.0, "erase": 0.25, "first": 1 / 9},
+)
+PER_WORKER = "each worker draws for its own images"
 
 
 def apply(

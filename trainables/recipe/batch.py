@@ -4,7 +4,10 @@ from dataclasses import replace
 
 from trainables.plan import Plan, Stage
 
+PAPER = "https://arxiv.org/abs/1804.07612"
 STAGE = Stage.NETWORK
+OFF = None
+TRIED = ({"size": 32}, {"size": 128})
 
 
 def apply(plan: Plan, *, size: int) -> Plan:

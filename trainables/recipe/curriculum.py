@@ -14,6 +14,8 @@ from trainables.plan import Batch, Plan, Stage
 
 PAPER = "https://arxiv.org/abs/2211.09703"
 STAGE = Stage.BATCH
+OFF = {"start": 1.0}
+TRIED = ({"start": 0.714},)
 
 
 def apply(plan: Plan, *, start: float = 1.0) -> Plan:

@@ -8,7 +8,10 @@ from torch import nn
 
 from trainables.plan import Plan, Stage
 
+PAPER = "https://doi.org/10.1137/0330046"
 STAGE = Stage.SCHEDULE
+OFF = {"decay": 0.0}
+TRIED = ({"decay": 0.97},)
 
 
 def apply(plan: Plan, *, decay: float) -> Plan:

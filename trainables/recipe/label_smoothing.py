@@ -6,7 +6,10 @@ import torch
 
 from trainables.plan import Batch, Plan, Stage
 
+PAPER = "https://arxiv.org/abs/1512.00567"
 STAGE = Stage.BATCH
+OFF = {"rate": 0.0}
+TRIED = ({"rate": 0.1},)
 
 
 def apply(plan: Plan, *, rate: float) -> Plan:

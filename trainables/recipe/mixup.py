@@ -7,7 +7,11 @@ import torch
 
 from trainables.plan import Batch, Plan, Stage
 
+PAPER = "https://arxiv.org/abs/1710.09412"
 STAGE = Stage.BATCH
+OFF = {"alpha": 0.0}
+TRIED = ({"alpha": 0.2},)
+PER_WORKER = "each worker mixes its own images"
 
 
 def apply(plan: Plan, *, alpha: float) -> Plan:

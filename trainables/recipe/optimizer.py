@@ -15,7 +15,17 @@ from torch import nn
 from trainables.plan import Plan, Stage
 from trainables.recipe._sgd_sai import SGDSaI
 
+PAPER = "https://arxiv.org/abs/2412.11768, https://arxiv.org/abs/2110.02861"
 STAGE = Stage.OPTIMIZER
+OFF = None
+TRIED = (
+    {"name": "adamw", "learning_rate.adamw": 1e-2},
+    {"name": "sgd", "learning_rate.sgd": 0.3, "momentum.sgd": 0.9},
+    {"name": "rmsprop", "learning_rate.rmsprop": 3e-3, "momentum.rmsprop": 0.9},
+    {"name": "sgd_sai", "learning_rate.sgd_sai": 3e-2},
+    {"name": "adamw8bit", "learning_rate.adamw8bit": 1e-2},
+    {"name": "sgd8bit", "learning_rate.sgd8bit": 0.3},
+)
 
 EIGHT_BIT = {"adamw8bit": "AdamW8bit", "sgd8bit": "SGD8bit"}
 """Classes of bitsandbytes, by name here: timm refuses them without CUDA."""

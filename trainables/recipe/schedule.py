@@ -7,7 +7,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from trainables.plan import Plan, Stage
 
+PAPER = "https://arxiv.org/abs/1608.03983"
 STAGE = Stage.SCHEDULE
+OFF = {"final": 1.0}
+TRIED = (
+    {"name": "cosine", "warmup_epochs": 1, "final": 0.01},
+    {"name": "exponential", "warmup_epochs": 1, "final": 0.01},
+)
 
 
 def apply(plan: Plan, *, name: str = "exponential", warmup_epochs: float = 0.0, final: float = 0.0035) -> Plan:
@@ -17,13 +23,16 @@ def apply(plan: Plan, *, name: str = "exponential", warmup_epochs: float = 0.0, 
         plan: with an optimizer.
         name: ``exponential`` or ``cosine``.
         warmup_epochs: length of the linear warm-up from zero.
-        final: rate at the end as a fraction of the peak. The paper's 0.963 an epoch over 150 epochs is 0.0035.
+        final: rate at the end as a fraction of the peak. The paper's 0.963 an epoch over 150 epochs is 0.0035; 1 is
+            off: without a warm-up the rate is constant.
 
     Raises:
         ValueError: an unknown name.
     """
     if name not in {"exponential", "cosine"}:
         raise ValueError(f"recipe.schedule.name is '{name}'; it can be exponential or cosine")
+    if final == 1.0 and not warmup_epochs:
+        return plan
     steps = plan.epochs * plan.steps_per_epoch
     warmup = warmup_epochs * plan.steps_per_epoch
 

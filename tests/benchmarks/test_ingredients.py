@@ -1,0 +1,175 @@
+"""What each ingredient of a recipe brings, switched on alone. Prints paired differences and ratios of time."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from spaces import components
+from spaces.candidate import Candidate
+from tests.benchmarks.test_objectives import ARCHITECTURE
+from tests.benchmarks.test_objectives import RECIPE as SMALL_BATCHES
+from trainables.data.sources import load_source
+from trainables.trial import Task, build, trial
+
+pytestmark = pytest.mark.benchmark
+
+SEEDS = 5
+EPOCHS = 10
+FACTORS = (0.3, 1.0, 3.0)
+"""Of an optimizer's learning rate as its file states it: each has the best of these on seeds that are not compared."""
+TUNING = (100, 101)
+RECIPE = {**SMALL_BATCHES, "batch.size": 64}
+# The first and the last block have residuals, which stochastic depth needs.
+BASE = {**ARCHITECTURE["mobile"], "resolution": 8, "width.2": 16, "stride.2": 1}
+WIDE = {**BASE, **{f"width.{stage}": 48 for stage in range(3)}}
+LARGE = {**ARCHITECTURE["mobile"], "resolution": 28}
+CLOTHES = {"train_images": 1000, "validation": 0.4, "test_images": 100}
+EIGHT_BIT = {"adamw8bit": "adamw", "sgd8bit": "sgd"}
+GROWING = {"shift": 0.1, "rotate_degrees": 10.0, "erase": 0.25}
+Recipe = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    accuracy: float
+    seconds: float
+    """Of processor time."""
+
+
+def run(recipe: Recipe, seed: int, architecture: Mapping[str, Any] = BASE, epochs: int = EPOCHS) -> Run:
+    splits = load_source("digits", {}) if architecture is not LARGE else load_source("fashion_mnist", CLOTHES)
+    started = time.process_time()
+    task = Task(candidate=candidate(recipe, architecture), epochs=epochs, seed=seed)
+    accuracy = list(trial(task, splits))[-1].accuracy
+    return Run(accuracy, time.process_time() - started)
+
+
+def candidate(recipe: Recipe, architecture: Mapping[str, Any]) -> Candidate:
+    return Candidate(backbone="mobile", objective="supervised", architecture=architecture, recipe=recipe)
+
+
+def with_optimizer(knobs: Mapping[str, Any], factor: float = 1.0) -> Recipe:
+    rate = f"learning_rate.{knobs['name']}"
+    rest = {address: value for address, value in RECIPE.items() if not address.startswith("optimizer.")}
+    own = {f"optimizer.{knob}": value for knob, value in {**knobs, rate: factor * knobs[rate]}.items()}
+    return {**rest, **own, "optimizer.weight_decay": RECIPE["optimizer.weight_decay"]}
+
+
+def tuned(knobs: Mapping[str, Any]) -> Recipe:
+    """With the learning rate that is best on the tuning seeds."""
+    recipes = [with_optimizer(knobs, factor) for factor in FACTORS]
+    means = [np.mean([run(recipe, seed).accuracy for seed in TUNING]) for recipe in recipes]
+    best = int(np.argmax(means))
+    rate = recipes[best][f"optimizer.learning_rate.{knobs['name']}"]
+    print(f"  {knobs['name']}: rate {rate:.2g}, which is {FACTORS[best]} of the file's; mean {means[best]:.3f}")
+    return recipes[best]
+
+
+def module_of(name: str) -> Any:
+    return components.load(components.INGREDIENTS, name)
+
+
+def optimizers() -> list[Mapping[str, Any]]:
+    return [knobs for knobs in module_of("optimizer").TRIED if knobs["name"] not in EIGHT_BIT]
+
+
+def switched(base: Recipe) -> dict[str, Recipe]:
+    """The baseline with one ingredient changed: each setting that its file says was tried; off where it is on."""
+    found: dict[str, Recipe] = {}
+    for name in components.names(components.INGREDIENTS):
+        if name == "optimizer":
+            continue
+        own = {address: value for address, value in base.items() if address.startswith(f"{name}.")}
+        settings = list(module_of(name).TRIED)
+        if own and module_of(name).OFF is not None:
+            settings.append(module_of(name).OFF)
+        for knobs in settings:
+            addressed = {f"{name}.{knob}": value for knob, value in knobs.items()}
+            if addressed != own:
+                rest = {address: value for address, value in base.items() if address not in own}
+                found[titled(addressed)] = {**rest, **addressed}
+    return found
+
+
+def titled(knobs: Recipe) -> str:
+    return " ".join(
+        f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}" for key, value in knobs.items()
+    )
+
+
+def compare(base: list[Run], other: list[Run], comparisons: int) -> str:
+    """Difference in percentage points with Student's 95 % interval, and whether it holds for that many comparisons."""
+    apart_S = 100 * np.array([two.accuracy - one.accuracy for one, two in zip(base, other, strict=True)])
+    error = max(stats.sem(apart_S), 1e-12)
+    (low, high), (least, most) = (
+        stats.t.interval(level, len(apart_S) - 1, apart_S.mean(), error) for level in (0.95, 1 - 0.05 / comparisons)
+    )
+    ratio_S = np.array([two.seconds / one.seconds for one, two in zip(base, other, strict=True)])
+    mean = np.mean([each.accuracy for each in other])
+    return (
+        f"{mean:.3f}  {apart_S.mean():+.2f} [{low:+.2f}, {high:+.2f}]{' *' if least > 0 or most < 0 else '  '}"
+        f"  time {np.median(ratio_S):.2f} ({ratio_S.min():.2f} to {ratio_S.max():.2f})"
+    )
+
+
+def runs_of(recipes: Mapping[str, Recipe], architecture: Mapping[str, Any] = BASE) -> dict[str, list[Run]]:
+    """All recipes with each seed, seed by seed, so that a busier machine is busier for all of them."""
+    found: dict[str, list[Run]] = {name: [] for name in recipes}
+    for seed in range(SEEDS):
+        for name, recipe in recipes.items():
+            found[name].append(run(recipe, seed, architecture))
+    return found
+
+
+def show(title: str, found: Mapping[str, list[Run]]) -> None:
+    (first, base), *others = found.items()
+    spread = np.std([each.accuracy for each in base], ddof=1)
+    print(f"\n{title}; {len(base)} seeds, {len(others)} comparisons (* : holds for all of them together)")
+    print(f"  {first:60} {np.mean([each.accuracy for each in base]):.3f} (deviation over seeds {spread:.3f})")
+    for name, runs in others:
+        print(f"  {name:60} {compare(base, runs, len(others))}")
+    assert all(each.accuracy > 0.2 for runs in found.values() for each in runs)  # ten classes: it learns
+
+
+def test_ingredients_alone() -> None:
+    torch.set_num_threads(1)
+    base, *others = (tuned(knobs) for knobs in optimizers())
+    recipes = {"baseline": base, **{f"optimizer.name={recipe['optimizer.name']}": recipe for recipe in others}}
+    recipes |= switched(base)
+    show(f"digits, {EPOCHS} passes", runs_of(recipes))
+
+
+def test_efficient_training_where_pixels_cost() -> None:
+    """EfficientTrain's two halves at a side where the pixels, not the number of layers, take the time."""
+    torch.set_num_threads(1)
+    augmented = {f"augment.{knob}": value for knob, value in GROWING.items()}
+    curriculum = {"curriculum.start": 0.714}
+    recipes: dict[str, Recipe] = {
+        "baseline": RECIPE,
+        "curriculum": {**RECIPE, **curriculum},
+        "curriculum, growing augmentation": {**RECIPE, **augmented, "augment.first": 1 / 9, **curriculum},
+    }
+    run(RECIPE, 0, LARGE, 1)
+    show(f"Fashion-MNIST, 28 pixels, {EPOCHS} passes", runs_of(recipes, LARGE))
+
+
+@pytest.mark.parametrize("name", EIGHT_BIT)
+def test_eight_bits_against_thirty_two(name: str) -> None:
+    """On a wider network, where part of the elements have states in 8 bits; both at the rate of the file."""
+    torch.set_num_threads(1)
+    knobs = next(each for each in module_of("optimizer").TRIED if each["name"] == EIGHT_BIT[name])
+    full = with_optimizer(knobs)
+    small = {
+        address.replace(f".{EIGHT_BIT[name]}", f".{name}"): name if address == "optimizer.name" else value
+        for address, value in full.items()
+    }
+    counted = [each.numel() for each in build(candidate(full, WIDE), load_source("digits", {})).parameters()]
+    share = sum(count for count in counted if count >= 4096) / sum(counted)
+    print(f"\n  {share:.0%} of {sum(counted):,} elements have states in 8 bits")
+    show("8 bits against 32", runs_of({EIGHT_BIT[name]: full, name: small}, WIDE))

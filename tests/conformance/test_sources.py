@@ -1,0 +1,134 @@
+"""What every data source on disk must do, on its miniature in ``tests/miniatures``; new files need no edit here."""
+
+import importlib
+import importlib.util
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spaces import components
+from spaces.candidate import Candidate
+from tests.conformance.test_objectives import MOBILE, OPTIMIZER
+from trainables.data.sources import load_source
+from trainables.phases import Task
+from trainables.splits import DataError, Images, Splits
+from trainables.trial import trial
+
+NAMES = components.names(components.SOURCES)
+
+
+def module_of(name: str) -> ModuleType:
+    return components.load(components.SOURCES, name)
+
+
+WITH_PATH = [name for name in NAMES if "path" in signature(module_of(name).load).parameters]
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def keywords(name: str, tmp_path: Path) -> dict[str, Any]:
+    """Of a small copy of what the source reads."""
+    if importlib.util.find_spec(f"tests.miniatures.{name}") is None:
+        return {}
+    written: dict[str, Any] = importlib.import_module(f"tests.miniatures.{name}").write(tmp_path)
+    return written
+
+
+@pytest.fixture
+def splits(name: str, keywords: dict[str, Any]) -> Splits:
+    return load_source(name, keywords)
+
+
+def parts(splits: Splits) -> dict[str, Images]:
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
+
+
+def rows(images: Images) -> list[tuple[bytes, int]]:
+    return [(image.tobytes(), int(label)) for image, label in zip(images.image_NCHW, images.label_N, strict=True)]
+
+
+def test_shapes_and_ranges(splits: Splits) -> None:
+    shape = (splits.channels, splits.resolution, splits.resolution)
+    assert splits.channels in {1, 3}
+    assert len(splits.mean) == len(splits.std) == splits.channels
+    for images in parts(splits).values():
+        assert images.image_NCHW.dtype == np.uint8
+        assert images.image_NCHW.shape == (len(images), *shape)
+        assert images.label_N.dtype == np.int64
+        assert set(images.label_N.tolist()) == set(range(len(splits.classes)))
+    image_BCHW, label_B = splits.train.batch(np.arange(3))
+    assert 0 <= float(image_BCHW.min()) < float(image_BCHW.max()) <= 1
+    assert label_B.shape == (3,)
+
+
+def test_the_scale_is_that_of_the_training_images_alone(splits: Splits) -> None:
+    pixels = splits.train.image_NCHW / 255.0
+    assert splits.mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-5)
+    assert splits.std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-5)
+
+
+def test_no_image_is_in_two_parts(splits: Splits) -> None:
+    seen = [{image for image, _ in rows(images)} for images in parts(splits).values()]
+    assert len(set.union(*seen)) == sum(map(len, seen))
+
+
+def test_a_second_load_gives_the_same_and_the_seed_another_split(name: str, keywords: dict[str, Any]) -> None:
+    first, second = (module_of(name).load(**keywords) for _ in range(2))
+    assert [rows(each) for each in parts(first).values()] == [rows(each) for each in parts(second).values()]
+    if "split_seed" in signature(module_of(name).load).parameters:
+        other = module_of(name).load(**keywords, split_seed=1)
+        assert rows(other.train) != rows(first.train)
+        assert {len(each) for each in parts(other).values()} == {len(each) for each in parts(first).values()}
+
+
+def test_a_share_of_the_labels_leaves_all_images_to_pretrain_on(name: str, keywords: dict[str, Any]) -> None:
+    whole, few = load_source(name, keywords), load_source(name, {**keywords, "labels": 0.25})
+    assert len(few.train) == pytest.approx(0.25 * len(whole.train), abs=1)
+    assert set(rows(few.train)) <= set(rows(whole.train))
+    assert set(few.train.label_N.tolist()) == set(range(len(whole.classes)))
+    assert rows(few.unlabelled) == rows(whole.train)
+    assert (rows(few.validation), few.mean, few.std) == (rows(whole.validation), whole.mean, whole.std)
+
+
+class Sealed(Images):
+    """Images that nobody may read."""
+
+    def __getattribute__(self, attribute: str) -> Any:
+        raise AssertionError(f"{attribute} of the test split was read")
+
+    def __len__(self) -> int:
+        raise AssertionError("the test split was counted")
+
+
+def test_a_candidate_is_pretrained_trained_and_judged_without_the_test_split(splits: Splits) -> None:
+    sealed = object.__new__(Sealed)
+    with pytest.raises(AssertionError, match="was read"):
+        print(sealed.label_N)
+    candidate = Candidate(
+        backbone="mobile",
+        objective="supervised",
+        architecture=MOBILE,
+        recipe=OPTIMIZER,
+        pretraining={"objective": "simclr", "share": 0.5, **OPTIMIZER, "batch.size": 8},
+        adaptation={"method": "full"},
+    )
+    few = replace(splits, train=splits.train.take(np.arange(16)), validation=splits.validation.take(np.arange(8)))
+    reports = list(trial(Task(candidate=candidate, epochs=2, seed=0), replace(few, test=sealed)))
+    assert [report.epoch for report in reports] == [1, 2]
+
+
+@pytest.mark.parametrize("name", WITH_PATH)
+def test_a_missing_folder_is_one_sentence_that_names_it(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load_source(name, {"path": str(tmp_path / "nowhere")})
+    assert "nowhere" in str(caught.value)
+    assert "\n" not in str(caught.value)
