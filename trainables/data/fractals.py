@@ -259,4 +259,5 @@ class _Drawing:
 def _between_three(side: int) -> Floats:
     """Weights of three evenly spaced values at ``side`` places between them, (3, side)."""
     place_H = np.linspace(0.0, 2.0, side)
-    return np.maximum(0.0, 1 - np.abs(place_H - np.arange(3)[:, None])).astype(np.float32)
+    weight_3H: Floats = np.maximum(0.0, 1 - np.abs(place_H - np.arange(3)[:, None])).astype(np.float32)
+    return weight_3H
