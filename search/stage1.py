@@ -45,6 +45,7 @@ class Trials:
         self.setting, self.study, self._listener = setting, study, listener
         self.records = {record.number: record for record in study.records()}
         self._waiting = deque(record.number for record in self.records.values() if not record.is_finished)
+        self._codes_D: dict[int, Codes] = {}
         by_regret = setting.config.search.stopping == "regret"
         self._stopping = Stopping(setting, list(self.records.values())) if by_regret else None
 
@@ -105,6 +106,15 @@ class Trials:
         self.setting.place.checkpoint(outcome.number).delete()
         self._listener.ended(record)
 
+    def codes(self, records: Sequence[Record]) -> Codes:
+        """Codes of the records' candidates, shape (N, D); each trial is encoded once, as rounds ask for all again."""
+        new = [record for record in records if record.number not in self._codes_D]
+        encoded_ND = self.setting.space.encode([record.candidate for record in new])
+        self._codes_D.update(zip((record.number for record in new), encoded_ND, strict=True))
+        if not records:
+            return encoded_ND
+        return np.stack([self._codes_D[record.number] for record in records])
+
     def curves(self, records: Sequence[Record]) -> list[list[float]]:
         """Accuracies of the trials that were trained in full, shape (trials, epochs)."""
         full = self.setting.config.search.epochs
@@ -119,7 +129,7 @@ class Trials:
         scores = self.scores(ended, records)
         worst = min((score for score in scores if score is not None), default=0.0)
         return Observations(
-            codes_ND=self.setting.space.encode([record.candidate for record in ended]),
+            codes_ND=self.codes(ended),
             score_N=np.array([worst if score is None else score for score in scores], dtype=float),
         )
 
@@ -186,8 +196,7 @@ class Stage1:
         before, begun = recorded[:start], recorded[start:]
         observed = self._trials.observations(before)
         self._on_round(round_, observed)
-        space = self._trials.setting.space
-        pending_ND = space.encode([record.candidate for record in before if not record.is_finished])
+        pending_ND = self._trials.codes([record for record in before if not record.is_finished])
         codes_ND = self._sampler.propose(observed, pending_ND, size)[len(begun) :]
         beliefs = self._believe(observed, codes_ND) if round_ else [None] * len(codes_ND)
         decisive = self._trials.decisive_epoch(before)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any, Literal
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import ArgumentError
 
 from search.distributions import distribution
 from search.family import Epoch, TrialRecord
+from search.journal import Journal, ReadOnlyJournal
 from search.patience import StorageError, patiently
 from spaces.candidate import Candidate
 from spaces.space import Space
@@ -148,6 +149,7 @@ class Study:
             raise FileNotFoundError(f"there is no study '{name}' in its storage") from None
         self._storage = self.optuna._storage
         self._study_id = self.optuna._study_id
+        self._count = patiently(lambda: self._storage.get_n_trials(self._study_id))
 
     def add(self, new: NewTrial) -> Record:
         """Record a trial that is to run, in one write."""
@@ -167,15 +169,19 @@ class Study:
                 "predicted": new.predicted,
             },
         )
-        before = patiently(lambda: self._storage.get_n_trials(self._study_id))
+        tried = False
 
         def create() -> int:
             # A storage that went away after it had written did so without telling: there is one writer, so look.
-            if self._storage.get_n_trials(self._study_id) > before:
-                return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, before)
+            # Not before the first try: counting takes a storage time in proportion to its trials.
+            nonlocal tried
+            if tried and self._storage.get_n_trials(self._study_id) > self._count:
+                return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, self._count)
+            tried = True
             return self._storage.create_new_trial(self._study_id, template_trial=trial)
 
         trial_id = patiently(create)
+        self._count += 1
         return _record(patiently(lambda: self._storage.get_trial(trial_id)))
 
     def start(self, number: int) -> None:
@@ -188,7 +194,7 @@ class Study:
             self._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
 
     def finish(self, number: int, reports: tuple[Report, ...], message: str | None = None) -> Record:
-        """Record the end of a trial: its curve, then its state, so that a finished trial always has its curve.
+        """Record the end of a trial in one write: its curve, then its state; a finished trial always has its curve.
 
         Args:
             number: of the trial.
@@ -200,16 +206,21 @@ class Study:
     def _finish(self, number: int, reports: tuple[Report, ...], message: str | None) -> Record:
         trial = self._trial(number)
         if not trial.state.is_finished():
-            curve = [[report.epoch, report.accuracy, report.loss, report.seconds] for report in reports]
-            self._storage.set_trial_user_attr(trial._trial_id, "curve", curve)
-            if message is not None:
-                self._storage.set_trial_user_attr(trial._trial_id, "message", message)
-                self._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
-            else:
-                full = len(reports) >= trial.user_attrs["epochs"]
-                state = TrialState.COMPLETE if full else TrialState.PRUNED
-                self._storage.set_trial_state_values(trial._trial_id, state=state, values=[reports[-1].accuracy])
+            backend = getattr(self._storage, "_backend", None)
+            with backend.together() if isinstance(backend, Journal) else nullcontext():
+                self._end(trial, reports, message)
         return _record(self._trial(number))
+
+    def _end(self, trial: FrozenTrial, reports: tuple[Report, ...], message: str | None) -> None:
+        curve = [[report.epoch, report.accuracy, report.loss, report.seconds] for report in reports]
+        self._storage.set_trial_user_attr(trial._trial_id, "curve", curve)
+        if message is not None:
+            self._storage.set_trial_user_attr(trial._trial_id, "message", message)
+            self._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
+        else:
+            full = len(reports) >= trial.user_attrs["epochs"]
+            state = TrialState.COMPLETE if full else TrialState.PRUNED
+            self._storage.set_trial_state_values(trial._trial_id, state=state, values=[reports[-1].accuracy])
 
     def records(self) -> list[Record]:
         """Every trial, by number."""
@@ -253,14 +264,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         if whole < len(content):
             with journal.open("r+b") as file:
                 file.truncate(whole)
-    return JournalStorage(JournalFileBackend(str(journal)))
-
-
-class _ReadOnly(JournalFileBackend):
-    """A journal of which nothing is changed; a last line that is being written is left out."""
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        raise PermissionError("this study was opened for reading; nothing may be written")
+    return JournalStorage(Journal(str(journal)))
 
 
 def read_storage(folder: Path, url: str | None) -> BaseStorage:
@@ -274,7 +278,7 @@ def read_storage(folder: Path, url: str | None) -> BaseStorage:
         return open_storage(folder, url)
     if not (folder / JOURNAL).exists():
         raise FileNotFoundError(f"there is no '{folder / JOURNAL}'")
-    return JournalStorage(_ReadOnly(str(folder / JOURNAL)))
+    return JournalStorage(ReadOnlyJournal(str(folder / JOURNAL)))
 
 
 def _record(trial: FrozenTrial) -> Record:

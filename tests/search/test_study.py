@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,14 +61,20 @@ def test_a_trial_ends_once(tmp_path: Path) -> None:
     assert study.finish(0, (report(1), report(2))).reports == (report(1),)
 
 
-def test_starting_and_ending_take_few_writes(tmp_path: Path) -> None:
-    study = opened(tmp_path)
-    before = len((tmp_path / JOURNAL).read_text().splitlines())
+def test_starting_and_ending_take_one_write_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, synced = opened(tmp_path), []
+    monkeypatch.setattr(os, "fsync", synced.append)
     study.add(new(0))
-    assert len((tmp_path / JOURNAL).read_text().splitlines()) == before + 1
+    assert len(synced) == 1
     study.start(0)
+    assert len(synced) == 2
     study.finish(0, (report(1),))
-    assert len((tmp_path / JOURNAL).read_text().splitlines()) == before + 4
+    assert len(synced) == 3
+    study.add(new(1))
+    study.finish(1, (report(1),), "no memory")
+    assert len(synced) == 5
+    first, second = opened(tmp_path, create=False).records()
+    assert (first.reports, second.message) == ((report(1),), "no memory")
 
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
