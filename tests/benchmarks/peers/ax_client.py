@@ -1,8 +1,8 @@
 """Ax's Client, two objectives (score, cost) under its default ``fast`` strategy; the limit as outcome constraint.
 
-Environment: python 3.11, ``pip install ax-platform==1.3.1``.
-Limits: the loosest budget is an outcome constraint on the cost, which is the second objective; refused proposals are
-abandoned, which tells Ax not to propose them again.
+Environment: the extra ``peers``.
+Limits: the loosest budget is an outcome constraint on the cost, which is the second objective; a proposal that is not
+trained is abandoned, which tells Ax not to propose it again.
 """
 
 import warnings
@@ -34,23 +34,28 @@ class Ax:
             self.client.configure_optimization("score, -cost", outcome_constraints=[f"cost <= {max(budgets)}"])
         else:
             self.client.configure_optimization("score")
-        self.last = 0
-        self.point: dict[str, Any] = {}
+        self.open: int | None = None
+        self.names = {parameter.name for parameter in parameters}
 
     def ask(self) -> list[int]:
-        ((self.last, point),) = self.client.get_next_trials(1).items()
-        self.point = dict(point)
-        return [int(self.point.get(f"d{number}", 0)) for number in range(self.count)]
+        ((self.open, point),) = self.client.get_next_trials(1).items()
+        return [int(point.get(f"d{number}", 0)) for number in range(self.count)]
 
     def tell(self, codes: list[int], score: float, cost: float, asked: bool) -> None:
-        number = self.last
+        number = self.open
         if not asked:
-            number = self.client.attach_trial({name: codes[int(name[1:])] for name in self.point})
-        data = {"score": score, "cost": cost} if self.two else {"score": score}
-        self.client.complete_trial(number, raw_data=data)
+            self._abandon()
+            number = self.client.attach_trial({name: codes[int(name[1:])] for name in self.names})
+        self.client.complete_trial(number, raw_data={"score": score, "cost": cost} if self.two else {"score": score})
+        self.open = None
 
-    def refuse(self, codes: list[int], cost: float) -> None:
-        self.client.mark_trial_abandoned(self.last)
+    def refuse(self, codes: list[int], cost: float, known: bool) -> None:
+        self._abandon()
+
+    def _abandon(self) -> None:
+        if self.open is not None:
+            self.client.mark_trial_abandoned(self.open)
+        self.open = None
 
 
 if __name__ == "__main__":

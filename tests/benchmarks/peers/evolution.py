@@ -33,7 +33,7 @@ class Evolution:
     def tell(self, codes: list[int], score: float, cost: float, asked: bool) -> None:
         self.members.append((codes, score, cost))
 
-    def refuse(self, codes: list[int], cost: float) -> None:
+    def refuse(self, codes: list[int], cost: float, known: bool) -> None:
         pass
 
 

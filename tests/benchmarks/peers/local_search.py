@@ -43,7 +43,7 @@ class LocalSearch:
     def tell(self, codes: list[int], score: float, cost: float, asked: bool) -> None:
         self.known[tuple(codes)] = (score, cost)
 
-    def refuse(self, codes: list[int], cost: float) -> None:
+    def refuse(self, codes: list[int], cost: float, known: bool) -> None:
         self.refused.add(tuple(codes))
 
 

@@ -2,30 +2,34 @@
 
 An adapter is one script, run by the Python of the peer's own environment. It defines a class and calls ``serve``:
 
-    {"start": {"dimensions": [{"size": 6, "ordinal": true}, ...], "seed": 0, "trials": 100, "budgets": [0.2, ...]}}
+    {"start": {"dimensions": [{"size": 6, "ordinal": true}, ...], "seed": 0, "trials": 100, "budgets": [0.2, ...],
+               "seconds": 600}}
     {"ask": true}                                   -> {"codes": [3, 0, ...]}
     {"tell": {"codes": [...], "score": 0.9, "cost": 0.4, "asked": true}}
-    {"refuse": {"codes": [...], "cost": 1.3}}       outside the limit or already known: not trained, not charged
+    {"refuse": {"codes": [...], "cost": 1.3, "known": false}}
+                                                    outside the limit or already known: not trained, not charged
 
-Scores are to be maximised; costs and budgets are logarithms; ``budgets`` is empty where nothing is limited.
+Scores are to be maximised; costs and budgets are logarithms; ``budgets`` is empty where nothing is limited. The process
+ends after ``seconds`` of processor time.
 """
 
 import json
+import resource
 import sys
 from typing import Any, Protocol, TextIO
 
 
 class Peer(Protocol):
-    """What an adapter implements; constructed with the fields of ``start`` as keywords."""
+    """What an adapter implements; constructed with the fields of ``start``, but for ``seconds``, as keywords."""
 
     def ask(self) -> list[int]:
         """The next candidate, as the level of each dimension."""
 
     def tell(self, codes: list[int], score: float, cost: float, asked: bool) -> None:
-        """A trained candidate; ``asked`` is false where it was put in place of a refused proposal."""
+        """A trained candidate; ``asked`` is false where it was put in place of the last proposal."""
 
-    def refuse(self, codes: list[int], cost: float) -> None:
-        """The last proposal is not trained."""
+    def refuse(self, codes: list[int], cost: float, known: bool) -> None:
+        """The last proposal is not trained: its score is ``known``, else it is outside the limits."""
 
 
 def serve(make: Any) -> None:
@@ -37,6 +41,8 @@ def serve(make: Any) -> None:
         ((word, fields),) = json.loads(line).items()
         answer: dict[str, Any] = {}
         if word == "start":
+            seconds = fields.pop("seconds")
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
             peer = make(**fields)
         elif word == "ask":
             answer = {"codes": [int(code) for code in peer.ask()]}
