@@ -1,6 +1,9 @@
 """The project's side: a peer in a process of its own, as a sampler of the replay.
 
-    python -m tests.benchmarks.peers.driver TABLE.json ... --peer evolution --peer smac_forest=ENV/bin/python --out DIR
+    pip install -e .[peers]
+    python -m venv OPENBOX && OPENBOX/bin/pip install -r tests/benchmarks/peers/environments/openbox.txt
+    python -m tests.benchmarks.peers.driver TABLE.json ... --out DIR --peer smac_forest --peer \
+        openbox_advisor=OPENBOX/bin/python
 
 plays adapters (file names of this folder) on the noise and the seeds of ``python -m search replay`` and writes traces
 into a folder of the same form, with the processor time of each peer beside it. Without a Python of its own an adapter
