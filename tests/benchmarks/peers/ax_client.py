@@ -3,6 +3,9 @@
 Environment: the extra ``peers``.
 Limits: the loosest budget is an outcome constraint on the cost, which is the second objective; a proposal that is not
 trained is abandoned, which tells Ax not to propose it again.
+
+BoTorch 0.18 compiles a C++ kernel at the first acquisition, for minutes on a busy machine; a process that is ended
+meanwhile leaves a lock for which every later one waits without end. Its own fallback in Python is used instead.
 """
 
 import warnings
@@ -10,8 +13,10 @@ from typing import Any
 
 from ax.api.client import Client
 from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+from botorch.acquisition.multi_objective import logei
 from protocol import serve
 
+logei._load_attempted = True
 warnings.simplefilter("ignore")
 
 
