@@ -6,6 +6,7 @@ cache that returns what would be computed again). In float64 on one thread.
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from predictors.bounds import Ceiling, Mean, ceilings
 from predictors.calibration import STRUCTURE, inflation
 from predictors.derived import derived
 from predictors.inputs import check_columns, check_scores
@@ -224,6 +226,24 @@ class Model:
         if self.unit == "target":
             return Prediction(mean_N=mean_N, std_N=wide_N, noise_std=seeds)
         return self.targets.prediction(mean_N, wide_N, seeds)
+
+    def ceilings(self, options: Sequence[Floats], high_BK: Floats) -> Sequence[Ceiling]:
+        """Upper bounds of the predicted mean over a whole space; see ``predictors.bounds.Bounded``.
+
+        Raises:
+            RuntimeError: called before ``fit``.
+        """
+        posterior, scale = self.posterior, self._scaler
+        mean = Mean(
+            layout=self.layout,
+            rows=posterior.rows,
+            alpha_N=posterior.alpha_N,
+            at=posterior.at,
+            kept_K=scale.kept_K,
+            mean_K=scale.mean_K,
+            std_K=scale.std_K,
+        )
+        return ceilings(mean, options, high_BK, self.targets.scores if self.unit == "score" else np.positive)
 
     @property
     def posterior(self) -> Posterior:

@@ -226,6 +226,11 @@ def cross_covariance(new: Inputs, old: Inputs, at: Hyperparameters) -> tuple[Val
     return covariance_MN, variances @ self_covariance(dimensions, (new.z_NK**2).sum(1) / statistics)
 
 
+def correlation(level_L: Values, other_M: Values, log_length: float, ordinal: bool) -> Values:
+    """Correlations between levels of one dimension, shape (L, M)."""
+    return _factor(np.abs(level_L[:, None] - other_M), log_length, ordinal)
+
+
 def _factor(gap_LN: Values, log_length: float, ordinal: bool) -> Values:
     if ordinal:
         return matern52(gap_LN * np.exp(-log_length))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from predictors.protocol import Predictor
 from search.archive import Archive, everybody
 from search.breeding import describe_limits, tighten, unreachable
+from search.certain import proven
 from search.evolution import ORIGINS, WHOLE, Evolution, Judge
 from search.limits import Limits, UnreachableLimit
 from search.narrow import Lift
@@ -35,7 +36,9 @@ class Pick:
         costs: its exact costs by name.
         budget: the limits it was chosen for.
         upper: no candidate within the budget has an objective (mean - confidence * std) above this.
-        certain: whether ``upper`` is proven, because everybody was judged; otherwise it is ``search.exact``'s estimate.
+        certain: whether ``upper`` is proven: everybody was judged, or the predictor proves it (``search.certain``).
+            Otherwise it is the estimate.
+        estimate: where not everybody was judged, the usually much tighter estimate of ``search.exact``.
         why: one sentence for people.
     """
 
@@ -46,6 +49,7 @@ class Pick:
     budget: Limits
     upper: float
     certain: bool
+    estimate: float
     why: str
 
 
@@ -108,16 +112,17 @@ def evolve(
     whole = problem.pool
     if whole is None and problem.space.count() <= enumerate_up_to:
         whole = everybody(problem.space)
+    proven_K: Values | None
     if whole is not None:
         _offer_all(archive, judge, whole)
-        upper_K = archive.best_K
+        estimate_K = proven_K = archive.best_K
     else:
         until = None if seconds is None else time.monotonic() + seconds
         evolution = Evolution(judge, archive, rng, children, judged, samples)
         evolution.start(start_ND)
         evolution.run(generations, tolerance, patience, until)
-        upper_K = evolution.upper()
-    return _picks(archive, judge, budgets, per_budget, upper_K, certain=whole is not None)
+        estimate_K, proven_K = evolution.upper(), proven(problem, predictor, inside, lift)
+    return _picks(archive, judge, budgets, per_budget, estimate_K, proven_K)
 
 
 def _offer_all(archive: Archive, judge: Judge, whole_ND: Codes) -> None:
@@ -129,7 +134,12 @@ def _offer_all(archive: Archive, judge: Judge, whole_ND: Codes) -> None:
 
 
 def _picks(
-    archive: Archive, judge: Judge, budgets: Sequence[Limits], per_budget: int, upper_K: Values, *, certain: bool
+    archive: Archive,
+    judge: Judge,
+    budgets: Sequence[Limits],
+    per_budget: int,
+    estimate_K: Values,
+    proven_K: Values | None,
 ) -> tuple[Pick, ...]:
     picks: list[Pick] = []
     for k, budget in enumerate(budgets):
@@ -144,8 +154,9 @@ def _picks(
                     std=float(prediction.std_N[row]),
                     costs={name: float(cost_N[row]) for name, cost_N in costs.items()},
                     budget=budget,
-                    upper=float(upper_K[k]),
-                    certain=certain,
+                    upper=float(estimate_K[k] if proven_K is None else proven_K[k]),
+                    certain=proven_K is not None,
+                    estimate=float(estimate_K[k]),
                     why=_why(row, judge, budget, ORIGINS[archive.origin_KE[k, row]]),
                 )
             )

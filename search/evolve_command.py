@@ -283,7 +283,13 @@ def entries(
             "candidate": candidate.to_dict(),
             "key": candidate.key,
             "budget": {field.name: getattr(pick.budget, field.name) for field in fields(pick.budget)},
-            "predicted": {"mean": pick.mean, "std": pick.std, "upper": pick.upper, "upper_is_certain": pick.certain},
+            "predicted": {
+                "mean": pick.mean,
+                "std": pick.std,
+                "upper": pick.upper,
+                "upper_is_certain": pick.certain,
+                "upper_estimate": pick.estimate,
+            },
             "statistics": dict(pick.costs),
             "latency_is_predicted_for": latency,
             "nearest_trial": {"number": near.record.number, "score": near.score, "changes": near.changes},
@@ -300,6 +306,13 @@ def _write(path: Path, content: list[dict[str, Any]]) -> None:
         raise UsageError(f"cannot write '{path}': {error.strerror or error}") from None
 
 
+def _upper(pick: Pick) -> str:
+    estimate = f"{pick.estimate:.4f} (estimate)"
+    if not pick.certain:
+        return estimate
+    return f"{pick.upper:.4f} (proven)" + ("" if pick.estimate == pick.upper else f"\n{estimate}")
+
+
 def table_of(picks: Sequence[Pick], nearest: Sequence[Nearest], name: str) -> Table:
     """The picks for people."""
     table = Table(title=f"pairs for {name}", show_lines=True)
@@ -313,7 +326,7 @@ def table_of(picks: Sequence[Pick], nearest: Sequence[Nearest], name: str) -> Ta
             "\n".join(f"{cost} {amount(bound)}" for cost, bound in pick.budget.bounds().items())
             or describe_limits(pick.budget),
             f"{pick.mean:.4f} ± {pick.std:.4f}",
-            f"{pick.upper:.4f}" + ("" if pick.certain else " (estimate)"),
+            _upper(pick),
             *(amount(pick.costs[cost]) for cost in costs),
             f"#{near.record.number}: {near.score:.4f}, {changes}",
             pick.why,

@@ -72,7 +72,7 @@ def sample_within(problem: Problem, n: int, rng: np.random.Generator, *, limits:
         limits: other limits than the problem's own.
 
     Raises:
-        UnreachableLimit: nothing lies within the limits; names the smallest reachable value of the binding limit.
+        UnreachableLimit: nothing lies within the limits; names the smallest value found of the binding limit.
     """
     limits = problem.limits if limits is None else limits
     if problem.pool is not None:
@@ -95,7 +95,8 @@ def _from_pool(problem: Problem, pool_PD: Codes, n: int, rng: np.random.Generato
     costs = problem.costs(pool_PD)
     rows = np.flatnonzero(limits.allow(costs))
     if not rows.size:
-        raise _unreachable(problem.space, limits, {name: float(costs[name].min()) for name in limits.bounds()})
+        least = {name: float(costs[name].min()) for name in limits.bounds()}
+        raise _unreachable(problem.space, limits, least, "the smallest recorded")
     chosen_ND: Codes = pool_PD[rng.choice(rows, size=n, replace=n > rows.size)]
     return chosen_ND
 
@@ -119,16 +120,14 @@ def _anchor(problem: Problem, limits: Limits) -> Codes:
         rows = np.concatenate([rows, cheapest, *(_descend(space, worst, "worst", row_D) for row_D in cheapest)])
     if limits.allow(problem.costs(rows)).any():
         return rows[limits.allow(problem.costs(rows))][:1]
-    raise _unreachable(space, limits, least)
+    raise _unreachable(space, limits, least, "the smallest found (by descents, not proven)")
 
 
-def _unreachable(space: Space, limits: Limits, least: dict[str, float]) -> UnreachableLimit:
+def _unreachable(space: Space, limits: Limits, least: dict[str, float], which: str) -> UnreachableLimit:
     bounds = limits.bounds()
     broken = [name for name in bounds if least[name] > bounds[name]]
     if broken:
-        sentences = [
-            f"max_{name} is {bounds[name]:,.12g}, the smallest reachable is {least[name]:,.12g}" for name in broken
-        ]
+        sentences = [f"max_{name} is {bounds[name]:,.12g}, {which} is {least[name]:,.12g}" for name in broken]
     else:
         named = ", ".join(
             f"max_{name} {bound:,.12g} (alone reachable from {least[name]:,.12g})" for name, bound in bounds.items()

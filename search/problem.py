@@ -1,7 +1,7 @@
 """What samplers and stage 2 search over: a space, its exact costs, the limits, and the budgets of the family."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ class Problem:
         limits: hard limits that every trained candidate meets.
         budgets: the limits of each family member, tightest first; each at least as tight as ``limits``.
         pool: codes of the only candidates that exist, where the space is a recorded table with gaps; else None.
+        logarithms: names of costs whose natural logarithms are statistics, and their columns: a limit on such a cost
+            is one on the column.
     """
 
     space: Space
@@ -29,6 +31,7 @@ class Problem:
     limits: Limits
     budgets: tuple[Limits, ...]
     pool: Codes | None = None
+    logarithms: Mapping[str, int] = field(default_factory=dict)
 
     def feasible(self, codes_ND: Codes) -> NDArray[np.bool_]:
         """Whether each candidate meets the hard limits, shape (N,)."""

@@ -96,7 +96,12 @@ def prepare(config: Config) -> Setting:
     limits = Limits(**asked.model_dump(exclude={"latency_file"}))
     _check_limits(space, costs, limits)
     budgets = _budgets(config, space, costs, limits)
-    problem = Problem(space=space, costs=costs, statistics=statistics, limits=limits, budgets=budgets)
+    some_ND = sobol(space, 1, 0)
+    names = free_statistics(space, some_ND, count(space, some_ND, **shape))[1]
+    logarithms = {name: names.index(f"log_{name}") for name in ("macs", "params", "activations")}
+    problem = Problem(
+        space=space, costs=costs, statistics=statistics, limits=limits, budgets=budgets, logarithms=logarithms
+    )
     return Setting(config=config, space=space, splits=splits, problem=problem, device=device)
 
 
@@ -215,8 +220,9 @@ def _check_limits(space: Space, costs: Any, limits: Limits) -> None:
         least = smallest(space, costs, name)
         if bound < least:
             raise ConfigError(
-                f"limits.max_{name} is {bound:,.12g}, but the smallest {name} in space '{space.name}' "
-                f"with this data is {least:,.12g}; raise the limit or restrict the space differently"
+                f"limits.max_{name} is {bound:,.12g}, but the smallest {name} found in space '{space.name}' "
+                f"with this data is {least:,.12g} (by descents, not proven); raise the limit or restrict the space "
+                "differently"
             )
 
 
@@ -235,8 +241,8 @@ def _budgets(config: Config, space: Space, costs: Any, limits: Limits) -> tuple[
     too_small = [bound for bound in bounds if bound < least]
     if too_small:
         raise ConfigError(
-            f"family.max_macs has {too_small[0]:,.0f}, but the smallest macs in space '{space.name}' "
-            f"with this data is {least:,.0f}"
+            f"family.max_macs has {too_small[0]:,.0f}, but the smallest macs found in space '{space.name}' "
+            f"with this data is {least:,.0f} (by descents, not proven)"
         )
     most_allowed = limits.max_macs or np.inf
     if bounds[-1] > most_allowed:

@@ -191,7 +191,7 @@ def test_own_images_in_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{max_macs: 100k}", "{max_macs: 10}", "limits.max_macs is 10, but the smallest macs in space 'tiny'"),
+        ("{max_macs: 100k}", "{max_macs: 10}", "limits.max_macs is 10, but the smallest macs found in space 'tiny'"),
         ("max_macs: [6k,", "max_macs: [9,", "family.max_macs has 9, but the smallest macs"),
         ("max_macs: [6k, 20k, 60k]", "max_macs: [6k, 200k]", "above limits.max_macs"),
         ("trials: 9", "trails: 9", "unknown key 'search.trails'"),

@@ -112,7 +112,7 @@ def test_a_front_climbs_in_cost_and_score(run_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--max-macs", "1"], "max_macs is 1, the smallest reachable is"),
+        (["--max-macs", "1"], "max_macs is 1, the smallest found (by descents, not proven) is"),
         (["--max-macs", "2M"], "above the run's own limit of 1e+06"),
         (["--max-macs", "many"], "takes positive numbers such as 20M,40M, given 'many'"),
         (["--max-macs", "50k,80k,90k", "--max-params", "50k,60k"], "has 2 values; it needs 1 or 3"),

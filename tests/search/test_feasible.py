@@ -90,7 +90,7 @@ def test_no_limit_is_ever_broken(macs: float, params: float, activations: float,
 def test_an_unreachable_limit_names_the_smallest_value() -> None:
     space = fbnetv3.space()
     least = smallest(space, _costs(space), "macs")
-    with pytest.raises(UnreachableLimit, match=rf"max_macs is 1,000, the smallest reachable is {least:,.12g}"):
+    with pytest.raises(UnreachableLimit, match=rf"max_macs is 1,000, the smallest found .* is {least:,.12g}"):
         sample_within(_problem(space, Limits(max_macs=1000, max_params=1e9)), 5, np.random.default_rng(0))
 
 
@@ -102,7 +102,7 @@ def test_a_pool_is_sampled_within_itself() -> None:
     drawn_ND = sample_within(problem, 20, np.random.default_rng(1))
     assert problem.feasible(drawn_ND).all()
     assert {row.tobytes() for row in drawn_ND} <= {row.tobytes() for row in pool}
-    with pytest.raises(UnreachableLimit, match="smallest reachable"):
+    with pytest.raises(UnreachableLimit, match="smallest recorded"):
         sample_within(_problem(space, Limits(max_macs=1.0), pool=pool), 2, np.random.default_rng(1))
 
 

@@ -71,6 +71,7 @@ def problem(chain: Space, limits: Limits | None = None) -> Problem:
         statistics=lambda codes_ND: np.log(chain_costs(chain, codes_ND)["macs"].astype(np.float64))[:, None],
         limits=limits or Limits(),
         budgets=(),
+        logarithms={"macs": 0},
     )
 
 
