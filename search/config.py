@@ -140,6 +140,8 @@ class FamilySection(Section):
         distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
+        precision: of the forward passes of final trainings; ``auto`` is bfloat16 on a GPU that computes in it, float32
+            on all else. Trials, evaluation and what is exported are float32.
     """
 
     max_macs: list[Amount] | Annotated[int, Field(ge=1, le=50)] = 5
@@ -156,6 +158,7 @@ class FamilySection(Section):
     distillation_weight: float = Field(default=0.8, ge=0)
     label_weight: float = Field(default=0.2, ge=0)
     temperature: float = Field(default=1.0, gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class RunSection(Section):

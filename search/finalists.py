@@ -135,6 +135,7 @@ def final_jobs(setting: Setting, candidates: Sequence[Candidate]) -> list[FinalJ
             distillation_weight=family.distillation_weight,
             label_weight=family.label_weight,
             temperature=family.temperature,
+            precision=family.precision,
         )
 
     if family.stored_targets:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainables.plan import Batch, Plan
+from trainables.precision import Precision, mixed
 from trainables.splits import Pictures
 from trainables.world import World
 
@@ -39,6 +40,7 @@ def train_epoch(
     epoch: int,
     world: World,
     device: torch.device,
+    precision: Precision = "float32",
 ) -> float:
     """Train on ``plan.images`` images; the mean loss over steps and workers.
 
@@ -49,6 +51,7 @@ def train_epoch(
         labels: whether the objective reads targets, which else are zero.
         seed, epoch: of the order of the images, of the augmentation and of the network's own randomness.
         world, device: which worker this is, and where it trains.
+        precision: of the forward passes.
 
     Raises:
         TrialFailed: not enough memory.
@@ -63,7 +66,9 @@ def train_epoch(
             torch.manual_seed(seed_of(seed, epoch, world.rank))
             for step in range(plan.steps_per_epoch):
                 rows_B = order_N[step * plan.batch_size : (step + 1) * plan.batch_size][world.rank :: world.size]
-                loss = objective(_batch(plan, images, rows_B, labels, generator, device), generator)
+                batch = _batch(plan, images, rows_B, labels, generator, device)
+                with mixed(precision, device):
+                    loss = objective(batch, generator)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()

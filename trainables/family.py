@@ -10,6 +10,7 @@ import torch
 from spaces.candidate import Candidate
 from trainables.checkpoint import Checkpoint
 from trainables.deploy import Deployable
+from trainables.precision import Precision
 from trainables.splits import Splits
 from trainables.stored_targets import StoredTeacher
 from trainables.teachers import Ensemble, load_teacher
@@ -33,6 +34,7 @@ class FinalJob:
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
         top_k: class probabilities of the teachers that are kept on disk for each view; None asks them anew each time.
+        precision: of the forward passes in training.
     """
 
     name: str
@@ -45,11 +47,12 @@ class FinalJob:
     label_weight: float = 0.2
     temperature: float = 1.0
     top_k: int | None = None
+    precision: Precision = "float32"
 
     @property
     def task(self) -> Task:
         """The training without its teachers."""
-        return Task(candidate=self.candidate, epochs=self.epochs, seed=self.seed)
+        return Task(candidate=self.candidate, epochs=self.epochs, seed=self.seed, precision=self.precision)
 
 
 def checkpoint_of(job: FinalJob, where: Path | str) -> Checkpoint:

@@ -7,6 +7,7 @@ from typing import Any
 from spaces import components
 from spaces.candidate import Candidate
 from trainables.plan import Plan
+from trainables.precision import Precision
 from trainables.pretraining import OWN, Pretraining
 from trainables.splits import Pictures, Splits
 
@@ -22,6 +23,7 @@ class Task:
         seed: of initialisation, order of images, augmentation, dropout.
         objective: file name in ``trainables/objectives``; the candidate's own by default.
         knobs: keywords of the ``objective``, e.g. a teacher.
+        precision: of the forward passes in training.
     """
 
     candidate: Candidate
@@ -29,6 +31,7 @@ class Task:
     seed: int
     objective: str | None = None
     knobs: Mapping[str, Any] = field(default_factory=dict)
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

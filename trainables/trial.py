@@ -145,6 +145,7 @@ def _run(
             epoch=epoch,
             world=world,
             device=device,
+            precision=task.precision,
         )
         if not math.isfinite(loss):
             raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from trainables.data import digits
 from trainables.family import FinalJob, network_of, train_family
 from trainables.objectives import distillation, supervised
 from trainables.plan import Batch
+from trainables.precision import resolved
 from trainables.splits import Splits
 from trainables.trial import Report, Task, TrialFailed, accuracy, trained, trial
 from trainables.world import World
@@ -71,6 +73,26 @@ def test_a_resumed_trial_equals_an_undisturbed_one(splits: Splits, tmp_path: Pat
     assert without_time(resumed[:2]) == without_time(first)
     last = trained(task, splits, checkpoint)
     assert accuracy(last, splits.validation, world=World(), device=torch.device("cpu")) == whole[-1].accuracy
+
+
+def test_mixed_precision_trains_the_same_weights_and_resumes_exactly(splits: Splits, tmp_path: Path) -> None:
+    few = replace(splits, train=splits.train.take(np.arange(256)))
+    tasks = {p: Task(candidate=candidate(1), epochs=2, seed=0, precision=p) for p in ("float32", "auto", "bfloat16")}
+    curves = {name: without_time(list(trial(task, few))) for name, task in tasks.items()}
+    assert curves["auto"] == curves["float32"] != curves["bfloat16"]
+    assert curves["bfloat16"][-1][2] == pytest.approx(curves["float32"][-1][2], rel=0.05)
+    checkpoint = Checkpoint(path=tmp_path / "cut.pt")
+    next(trial(tasks["bfloat16"], few, checkpoint=checkpoint))
+    assert without_time(list(trial(tasks["bfloat16"], few, checkpoint=checkpoint))) == curves["bfloat16"]
+    last = trained(tasks["bfloat16"], few, checkpoint)
+    assert {value.dtype for value in last.state_dict().values()} == {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_mixed_precision_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatch, native: bool, expected: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native and not including_emulation)
+    assert resolved("auto", torch.device("cuda")) == expected
+    assert resolved("auto", torch.device("cpu")) == "float32"
 
 
 def test_the_same_seed_gives_the_same_curve_in_another_process(splits: Splits) -> None:
