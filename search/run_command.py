@@ -103,7 +103,7 @@ def carry_out(
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
         keep(config.folder, gather(earlier, setting.space, config.search.sampler))
-    save_config(config)
+        save_config(config)
     for source in kept(config.folder):
         taken = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
         console.print(f"warm start: {taken} fit this space", highlight=False, soft_wrap=True)

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidates", type=Path, help="with a run: candidates.json of evolve, in place of its family")
     parser.add_argument("--config", type=Path, help="with a candidate.json: the configuration with data and schedule")
     parser.add_argument("--to", type=Path, required=True, help="folder for the family and its report")
+    parser.add_argument("--seeds", type=int, help="trainings of each network, in place of the configuration's number")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -33,16 +34,18 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: ``what`` is none of the three, a file holds no candidates of the space, or the target is in use.
     """
-    what, to = arguments.what, arguments.to
+    what, to, seeds = arguments.what, arguments.to, arguments.seeds
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"--seeds counts trainings and is at least 1, given {seeds}")
     if (what / "config.yaml").is_file():
         _refuse(arguments.config, "--config", "a candidate.json; a run has its own")
-        _train_of_run(what, arguments.candidates, to)
+        _train_of_run(what, arguments.candidates, to, seeds)
         return
     _refuse(arguments.candidates, "--candidates", "a run's folder")
     if what.is_dir():
         _refuse(arguments.config, "--config", "a candidate.json; a member has its own")
         config, candidate = read_training(what, to)
-        _train_alone(config, [candidate], to, what)
+        _train_alone(_with_seeds(config, seeds), [candidate], to, what)
         return
     if arguments.config is None:
         raise UsageError(
@@ -50,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     config = read(arguments.config)
     changes = {"runs": str(to.parent), "name": to.name, "tracking": TrackingSection(enabled=False)}
-    _train_alone(config.model_copy(update=changes), read_candidates(what), to, what)
+    _train_alone(_with_seeds(config.model_copy(update=changes), seeds), read_candidates(what), to, what)
 
 
 def _refuse(given: Path | None, option: str, goes_with: str) -> None:
@@ -58,8 +61,14 @@ def _refuse(given: Path | None, option: str, goes_with: str) -> None:
         raise UsageError(f"{option} goes with {goes_with}")
 
 
-def _train_of_run(folder: Path, path: Path | None, to: Path) -> None:
-    config = saved(folder)
+def _with_seeds(config: Config, seeds: int | None) -> Config:
+    if seeds is None:
+        return config
+    return config.model_copy(update={"family": config.family.model_copy(update={"seeds": seeds})})
+
+
+def _train_of_run(folder: Path, path: Path | None, to: Path, seeds: int | None) -> None:
+    config = _with_seeds(saved(folder), seeds)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"'{to}' exists; give a new folder")
     if path is not None:

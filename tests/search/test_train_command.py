@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from search.__main__ import main
 from search.config import ConfigError, parse
+from search.family import load_family
 from search.finalists import final_jobs, with_views_of
 from search.setting import prepare
 from spaces.sampling import uniform
@@ -80,6 +81,18 @@ def test_a_member_is_trained_again_from_its_folder_alone(taught: Path, tmp_path:
     assert json.loads((again / "candidate.json").read_text()) == other
 
 
+def test_several_seeds_if_asked(taught: Path, tmp_path: Path) -> None:
+    member = train(taught, tmp_path / "twice", "--seeds", "2")
+    (found,) = load_family(member.parent).members
+    assert found.seeds == found.spent["final"].trainings == 2
+    assert found.test_accuracy_std is not None
+    assert "| 2 |" in (member / "README.md").read_text()
+    settings = (tmp_path / "twice" / "config.yaml").read_text()
+    trained = train(tmp_path / "twice", tmp_path / "thrice", "--seeds", "3").parents[1]
+    assert [member.seeds for member in load_family(trained).members] == [3]
+    assert (tmp_path / "twice" / "config.yaml").read_text() == settings
+
+
 def test_the_teacher_in_the_folder_is_used(taught: Path, tmp_path: Path) -> None:
     config = configuration(tmp_path)
     assert not same(taught, train(taught / "candidate.json", tmp_path / "untaught", "--config", config))
@@ -134,6 +147,7 @@ def test_who_teaches_whom(tmp_path: Path) -> None:
         (["candidate-0.json"], "needs its data and schedule"),
         (["candidate-0.json", "--candidates", "candidate-0.json"], "goes with a run's folder"),
         (["empty"], "cannot be trained again"),
+        (["candidate-0.json", "--config", "config.yaml", "--seeds", "0"], "--seeds counts trainings"),
         (["config.yaml", "--config", "config.yaml"], "holds no candidates"),
     ],
 )
