@@ -51,7 +51,7 @@ def test_ray_and_mlflow_stay_in_their_files(file: Path) -> None:
     if "ray" in roots(file):
         assert name == "trainables/ray_train.py" or name.startswith("search/executors/ray_")
     if "mlflow" in roots(file):
-        assert name == "search/tracking.py"
+        assert name == "search/mlflow_store.py"
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if relative(file).startswith("spaces/")], ids=relative)

@@ -16,8 +16,9 @@ from mlflow.tracking import MlflowClient
 from search.__main__ import main
 from search.export import export_member, onnx_runner
 from search.family import Family
+from search.mlflow_store import short
 from search.outbox import Outbox, Refused
-from search.tracking import MlflowTracker, NullTracker, is_behind, short
+from search.tracking import MlflowTracker, NullTracker, is_behind
 from tests.search.products import PROVENANCE, SPEC, member, network, records
 
 
