@@ -1,17 +1,9 @@
-"""Pictures of a run, one function each: tables in, a matplotlib figure out. No global state, no window.
+"""Pictures of a run, one function each: tables in, a matplotlib figure out."""
 
-Text and axes are drawn in ``INK``, which ``svg`` turns into the page's own text colour, so that one picture serves
-light and dark pages.
-"""
-
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import colors, ticker
@@ -21,40 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from search.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, new_figure, style
 from search.family import pareto_front
 from search.importance import Importance, Interaction, addresses, scored
 from spaces.candidate import ROLES
-
-INK = "#010203"
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#3d85c6", "#e07b00", "#2a9d6f", "#a45fc4", "#8d949e"
 
 LATER = colors.LinearSegmentedColormap.from_list("later", ["#7d5bd6", GREEN, "#eda100"])
 """From low or early to high or late, for lines: no end vanishes on a white or a black page."""
 
 WRONG = colors.LinearSegmentedColormap.from_list("wrong", [colors.to_rgba(ORANGE, 0.06), colors.to_rgba(ORANGE, 1.0)])
 """From the page's own colour to orange."""
-
-STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "fixed",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "axes.titlecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
 
 LABELS = {
     "macs": "macs of one image",
@@ -70,46 +38,10 @@ MOST_LINES = 300
 """Trials drawn as single lines; of more, every k-th is drawn, and the caption says so."""
 
 
-def _figure(columns: int, width: float = 10, height: float = 3.6, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, list(np.ravel(figure.subplots(rows, columns)))
-
-
-def svg(figure: Figure, prefix: str, description: str) -> str:
-    """The figure as an SVG element for an HTML page: described for screen readers, scaled to the page's width.
-
-    Args:
-        figure: drawn inside ``style()``.
-        prefix: unique on the page; starts every id of the element.
-        description: what the picture shows, in words.
-    """
-    stream = io.StringIO()
-    with style():
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
-    text = re.sub(r'href="#', f'href="#{prefix}-', text)
-    text = re.sub(INK, "currentColor", text)
-    escaped = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    head = f'<svg role="img" aria-label="{escaped}"'
-    # Width and height in points would keep it from following the page; the viewBox has its proportions.
-    opening = re.sub(r'\s(width|height)="[^"]*"', "", text[: text.index(">")])
-    return opening.replace("<svg", head, 1) + text[text.index(">") :]
-
-
-def style() -> AbstractContextManager[None]:
-    """The context in which figures are drawn and saved."""
-    context: AbstractContextManager[None] = mpl.rc_context(STYLE)
-    return context
-
-
 def fronts(trials: pd.DataFrame, family: pd.DataFrame, costs: Sequence[str]) -> Figure:
     """Accuracy against each cost: every scored trial, the front of the trials, and the family."""
     rows = scored(trials)
-    figure, axes = _figure(len(costs), height=3.8)
+    figure, axes = new_figure(len(costs), height=3.8)
     for axis, cost in zip(axes, costs, strict=True):
         known = rows[rows[cost].notna()]
         axis.scatter(known[cost], known["score"], s=14, color=GREY, alpha=0.6, linewidths=0, label="trial")
@@ -154,7 +86,7 @@ def save_front(trials: pd.DataFrame, family: pd.DataFrame, path: Path) -> None:
 
 def rounds(table: pd.DataFrame, regret: pd.DataFrame) -> Figure:
     """Kendall tau on held-out trials by the number of trials trained on, and regret by trial."""
-    figure, (left, right) = _figure(2)
+    figure, (left, right) = new_figure(2)
     lines = {"tau": ("with pretraining", BLUE, "o-"), "tau_without_pretraining": ("without pretraining", ORANGE, "s--")}
     for column, (label, colour, marks) in lines.items():
         if column in table:
@@ -173,7 +105,7 @@ def rounds(table: pd.DataFrame, regret: pd.DataFrame) -> Figure:
 def importances(found: Importance, most: int = 15) -> Figure:
     """Importance of each dimension with its standard error."""
     top = found.table.head(most).iloc[::-1]
-    figure, (axis,) = _figure(1, height=0.9 + 0.28 * len(top))
+    figure, (axis,) = new_figure(1, height=0.9 + 0.28 * len(top))
     colours = dict(zip(ROLES, (BLUE, ORANGE, PURPLE, GREEN), strict=True))
     roles = [address.partition(".")[0] for address in top["address"]]
     axis.barh(
@@ -226,7 +158,7 @@ def parallel(trials: pd.DataFrame, names: Sequence[str]) -> Figure:
     rows = _thinned(scored(trials)).sort_values("score")
     columns = [*names, "score"]
     position_ND = np.stack([_positions(rows[name]) for name in columns], axis=1)
-    figure, (axis,) = _figure(1, height=4.6)
+    figure, (axis,) = new_figure(1, height=4.6)
     points = np.stack([np.broadcast_to(np.arange(len(columns)), position_ND.shape), position_ND], axis=2)
     lines = LineCollection(list(points), cmap=LATER, lw=0.9, alpha=0.65)
     lines.set_array(rows["score"].to_numpy(dtype=float))
@@ -268,7 +200,7 @@ def _end(column: pd.Series, which: int) -> str:
 
 def curves(epochs: pd.DataFrame, trials: pd.DataFrame) -> Figure:
     """Accuracy by epoch of every trial, coloured by round, with a dot where it stopped."""
-    figure, (axis,) = _figure(1, height=3.8)
+    figure, (axis,) = new_figure(1, height=3.8)
     rows = _thinned(trials[trials["number"].isin(epochs["number"])])
     chosen = epochs[epochs["number"].isin(rows["number"])].sort_values("epoch")
     paths = [group[["epoch", "accuracy"]].to_numpy() for _, group in chosen.groupby("number")]
@@ -295,7 +227,7 @@ def curves(epochs: pd.DataFrame, trials: pd.DataFrame) -> Figure:
 def predictions(trials: pd.DataFrame) -> Figure:
     """Predicted before the trial, with an interval of 90 %, against measured."""
     rows = _thinned(trials[trials["score"].notna() & trials["predicted_mean"].notna()])
-    figure, (axis,) = _figure(1, width=5.6, height=4.6)
+    figure, (axis,) = new_figure(1, width=5.6, height=4.6)
     axis.errorbar(
         rows["score"], rows["predicted_mean"], yerr=Z90 * rows["predicted_std"], fmt="o", ms=3.5, color=BLUE,
         ecolor=GREY, elinewidth=0.7, alpha=0.8, label="trial, predicted before it was trained",
@@ -315,7 +247,7 @@ def confusions(tables: Mapping[str, NDArray[np.integer]], classes: Sequence[str]
     """Confusion of each member by shares of the true class; the diagonal is left out, so that mistakes are visible."""
     columns = min(3, len(tables))
     rows = math.ceil(len(tables) / columns)
-    figure, axes = _figure(columns, height=3.5 * rows, rows=rows)
+    figure, axes = new_figure(columns, height=3.5 * rows, rows=rows)
     shares = {name: table / np.maximum(table.sum(axis=1, keepdims=True), 1) for name, table in tables.items()}
     wrong = {name: np.where(np.eye(len(share), dtype=bool), np.nan, share) for name, share in shares.items()}
     highest = max(0.01, max((float(np.nanmax(share)) for share in wrong.values() if share.size > 1), default=0.01))
@@ -335,7 +267,7 @@ def confusions(tables: Mapping[str, NDArray[np.integer]], classes: Sequence[str]
 
 def stages(table: pd.DataFrame) -> Figure:
     """Seconds of each stage, in order."""
-    figure, (axis,) = _figure(1, height=0.8 + 0.32 * len(table))
+    figure, (axis,) = new_figure(1, height=0.8 + 0.32 * len(table))
     bars = axis.barh(table["name"], table["seconds"], color=BLUE, height=0.6)
     axis.bar_label(bars, fmt="{:.1f} s", padding=3, color=INK)
     axis.invert_yaxis()

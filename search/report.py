@@ -9,9 +9,9 @@ from pathlib import Path
 import jinja2
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from search import heatmaps, plots
+from search.drawing import style, svg
 from search.evidence import COSTS, ReportData, curves_frame, regret, trials_frame
 from search.family import named
 from search.files import write_text
@@ -56,7 +56,7 @@ def write_report(run: ReportData, path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    with plots.style():
+    with style():
         sections = list(_sections(run))
     made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     page = environment.get_template("report.html.j2").render(
@@ -112,10 +112,6 @@ def _sections(run: ReportData) -> Iterator[Section]:
     yield _trials(run)
 
 
-def _picture(figure: Figure, key: str, description: str) -> str:
-    return plots.svg(figure, key, description)
-
-
 def _html(table: pd.DataFrame, digits: int = 4) -> str:
     def number(value: object) -> str:
         if isinstance(value, float):
@@ -152,7 +148,7 @@ def _fronts(run: ReportData) -> Section:
     )
     caption += "Trials far below all others may lie outside the picture."
     figure = plots.fronts(run.trials, run.family, costs)
-    return Section(key="front", title=title, picture=_picture(figure, "front", description), caption=caption)
+    return Section(key="front", title=title, picture=svg(figure, "front", description), caption=caption)
 
 
 def _rounds(run: ReportData) -> Section:
@@ -165,7 +161,7 @@ def _rounds(run: ReportData) -> Section:
     title = "How well the search knew what it did"
     if run.rounds.empty and gaps.empty:
         return Section(key="rounds", title=title, text="No round has been scored yet.")
-    picture = _picture(plots.rounds(run.rounds, gaps), "rounds", "Kendall tau by round, and regret by trial")
+    picture = svg(plots.rounds(run.rounds, gaps), "rounds", "Kendall tau by round, and regret by trial")
     return Section(
         key="rounds", title=title, text=text, picture=picture, table=_html(run.rounds), table_title="Figures by round"
     )
@@ -184,7 +180,7 @@ def _predictions(run: ReportData) -> Section:
     )
     if len(rows) > plots.MOST_LINES:
         text += " Evenly chosen ones are drawn."
-    picture = _picture(plots.predictions(run.trials), "predicted", "Predicted against measured accuracy of each trial")
+    picture = svg(plots.predictions(run.trials), "predicted", "Predicted against measured accuracy of each trial")
     return Section(key="predicted", title=title, text=text, picture=picture)
 
 
@@ -199,7 +195,7 @@ def _what_mattered(run: ReportData) -> Iterator[Section]:
             f"A random forest on the trials explains {max(0.0, found.r2):.0%} of the variance of held-out trials, "
             f"{reading}. The bars say how much of that is lost when one dimension's values are shuffled."
         )
-        picture = _picture(plots.importances(found), "importance", "Importance of each dimension")
+        picture = svg(plots.importances(found), "importance", "Importance of each dimension")
         yield Section(
             key="importance", title="What mattered", text=text, picture=picture,
             table=_html(found.table, 3), table_title="Importance of all dimensions",
@@ -207,9 +203,7 @@ def _what_mattered(run: ReportData) -> Iterator[Section]:
         yield from _joint(run, found)
     names = plots.dimensions_to_show(run.trials, found)
     if names and len(scored(run.trials)) > 1:
-        picture = _picture(
-            plots.parallel(run.trials, names), "parallel", "Parallel coordinates of dimensions and score"
-        )
+        picture = svg(plots.parallel(run.trials, names), "parallel", "Parallel coordinates of dimensions and score")
         text = "Each line is a trial, the best on top; it runs through 'off' where a dimension was switched off."
         yield Section(key="parallel", title="Which values went together", text=text, picture=picture)
 
@@ -231,7 +225,7 @@ def _joint(run: ReportData, ranked: Importance) -> Iterator[Section]:
         f"architectures becomes the worse in {found.flips:.0%} of the cases: there the architecture can't be chosen "
         f"without the {training}."
     )
-    picture = _picture(
+    picture = svg(
         plots.interactions(found, effect, training), "interaction",
         f"Shares of variance: architecture {found.architecture:.0%}, {training} {found.recipe:.0%}, "
         f"pair {found.both:.0%}; mean score by {strongest[0]} and {strongest[1]}",
@@ -246,7 +240,7 @@ def _curves(run: ReportData) -> Section:
     text = f"Trials ran {int(lengths.min())} to {int(lengths.max())} epochs, {lengths.mean():.1f} on average."
     if len(lengths) > plots.MOST_LINES:
         text += f" Of {len(lengths)} trials, evenly chosen ones are drawn."
-    picture = _picture(plots.curves(run.curves, run.trials), "curves", "Accuracy by epoch, with the end of each trial")
+    picture = svg(plots.curves(run.curves, run.trials), "curves", "Accuracy by epoch, with the end of each trial")
     return Section(key="curves", title="Learning curves", text=text, picture=picture)
 
 
@@ -254,7 +248,7 @@ def _confusions(run: ReportData) -> Section:
     title = "Classes"
     if not run.confusion:
         return Section(key="classes", title=title, text="No member has been tested class by class.")
-    picture = _picture(plots.confusions(run.confusion, run.classes), "classes", "Confusion of each member")
+    picture = svg(plots.confusions(run.confusion, run.classes), "classes", "Confusion of each member")
     per_class = pd.DataFrame({"class": list(run.classes)})
     for name, table in run.confusion.items():
         per_class[name] = (np.diag(table) / np.maximum(table.sum(axis=1), 1)).tolist()
@@ -273,7 +267,7 @@ def _heatmaps(run: ReportData) -> Section:
         "Grad-CAM of the predicted class on some test images: bright is where the last convolution found what raised "
         "the score of that class. It shows where a network looked, not why it was right."
     )
-    picture = _picture(heatmaps.draw(seen, run.classes), "gradcam", "Grad-CAM of some test images for each member")
+    picture = svg(heatmaps.draw(seen, run.classes), "gradcam", "Grad-CAM of some test images for each member")
     return Section(key="gradcam", title=title, text=text, picture=picture)
 
 
@@ -286,7 +280,7 @@ def _stages(run: ReportData) -> Section:
     if PASSES in run.trials:
         images, passes = (int(run.trials[name].sum()) for name in ("images", PASSES))
         text += f" They drew {images:,} images and made {passes:,} forward-backward passes through one image."
-    picture = _picture(plots.stages(run.stages), "time", "Seconds of each stage")
+    picture = svg(plots.stages(run.stages), "time", "Seconds of each stage")
     return Section(
         key="time", title="Time", text=text, picture=picture, table=_html(run.stages), table_title="Seconds by stage"
     )

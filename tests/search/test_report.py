@@ -1,3 +1,5 @@
+import html
+import json
 import re
 import shutil
 import subprocess
@@ -21,6 +23,7 @@ from search.setting import prepare
 from search.study import NewTrial, Study, open_storage
 from search.summary import report_data
 from spaces.sampling import uniform
+from tests.browser import FLAGS
 from tests.search.products import member, network, records
 from trainables.splits import Images
 from trainables.trial import Report
@@ -317,22 +320,62 @@ def test_the_joint_effect_is_the_mean_by_both():
     assert table.loc[2, "sgd"] == pytest.approx(chosen["score"].mean())
 
 
+MEASURE = """<script>
+const box = (e) => { const r = e.getBoundingClientRect(); return [r.width, r.height]; };
+const paths = (e) => e.querySelectorAll("path").length;
+const pictures = [...document.querySelectorAll("figure > svg")].map((e) => [...box(e), paths(e)]);
+const images = [...document.querySelectorAll("svg image")].map(box);
+const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+document.title = JSON.stringify({ pictures, images, wide });
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """Runs Chromium on a page; what it printed, after a check that the page raised no message of a script."""
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium is not on PATH")
+    profile = tmp_path_factory.mktemp("profile")
+
+    def run(page, *options):
+        command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "--enable-logging=stderr", *options, page.as_uri()]
+        seen = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+        assert "CONSOLE" not in seen.stderr
+        return seen.stdout
+
+    return run
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not on PATH")
-def test_a_real_browser_renders_it_without_an_error(tmp_path):
+def test_a_real_browser_shows_it(chromium, tmp_path):
     write_report(data(200), tmp_path / "report.html")
-    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
-    command = ["chromium", *flags.split(), "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"]
-    address = (tmp_path / "report.html").as_uri()
     shot = tmp_path / "shot.png"
-    options = ["--enable-logging=stderr", "--window-size=1100,3000", f"--screenshot={shot}", address]
-    seen = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120, check=True)
-    assert "CONSOLE" not in seen.stderr
+    chromium(tmp_path / "report.html", "--window-size=1100,3000", f"--screenshot={shot}")
     pixels = np.asarray(Image.open(shot).convert("RGB"))
     assert pixels.shape[:2] == (3000, 1100)
     colours = {tuple(colour) for colour in pixels.reshape(-1, 3)[::7].tolist()}
     assert (0xE0, 0x7B, 0x00) in colours, "no family star was drawn"
-    wide = subprocess.run(
-        [*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
-    ).stdout
-    assert wide.count("<svg") == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1100, 500])
+def test_every_picture_has_its_place_on_the_page(chromium, tmp_path, width):
+    """Measured by a script that only the test's copy of the page has."""
+    write_report(data(200), tmp_path / "report.html")
+    page = tmp_path / "measured.html"
+    page.write_text((tmp_path / "report.html").read_text().replace("</body>", f"{MEASURE}</body>"))
+    dom = chromium(page, f"--window-size={width},3000", "--dump-dom")
+    found = json.loads(html.unescape(re.search("<title>(.*?)</title>", dom, re.DOTALL)[1]))
+    assert len(found["pictures"]) == 10
+    assert all(across > 300 and high > 50 and paths for across, high, paths in found["pictures"])
+    assert found["images"], "Grad-CAM has images"
+    assert all(across > 5 and high > 5 for across, high in found["images"])
+    assert found["wide"] <= 0, "the page is wider than the window"
+
+
+@pytest.mark.slow
+def test_a_script_error_would_be_seen(chromium, tmp_path):
+    page = tmp_path / "broken.html"
+    page.write_text("<script>missing();</script>")
+    with pytest.raises(AssertionError):
+        chromium(page, "--dump-dom")

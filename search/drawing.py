@@ -1,0 +1,76 @@
+"""How pictures are drawn for the page: one style, and figures as SVG elements. No global state, no window.
+
+Text and axes are drawn in ``INK``, which ``svg`` turns into the page's own text colour, so that one picture serves
+light and dark pages.
+"""
+
+import io
+import re
+from contextlib import AbstractContextManager
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#010203"
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#3d85c6", "#e07b00", "#2a9d6f", "#a45fc4", "#8d949e"
+
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fixed",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+def new_figure(columns: int, width: float = 10, height: float = 3.6, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of that many inches, and its axes row by row."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(np.ravel(figure.subplots(rows, columns)))
+
+
+def svg(figure: Figure, prefix: str, description: str) -> str:
+    """The figure as an SVG element for an HTML page: described for screen readers, scaled to the page's width.
+
+    Args:
+        figure: drawn inside ``style()``.
+        prefix: unique on the page; starts every id of the element.
+        description: what the picture shows, in words.
+    """
+    stream = io.StringIO()
+    with style():
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+    text = re.sub(r'href="#', f'href="#{prefix}-', text)
+    text = re.sub(INK, "currentColor", text)
+    escaped = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    head = f'<svg role="img" aria-label="{escaped}"'
+    # Width and height in points would keep it from following the page; the viewBox has its proportions.
+    opening = re.sub(r'\s(width|height)="[^"]*"', "", text[: text.index(">")])
+    return opening.replace("<svg", head, 1) + text[text.index(">") :]
+
+
+def style() -> AbstractContextManager[None]:
+    """The context in which figures are drawn and saved."""
+    context: AbstractContextManager[None] = mpl.rc_context(STYLE)
+    return context
