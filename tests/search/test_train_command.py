@@ -156,7 +156,7 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     candidate_file(tmp_path, 0)
     (tmp_path / "empty").mkdir()
-    paths = [option if option.startswith("--") else str(tmp_path / option) for option in options]
+    paths = [option if option.startswith("--") or option.isdigit() else str(tmp_path / option) for option in options]
     assert main(["train", *paths, "--to", str(tmp_path / "to")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "to").exists()
