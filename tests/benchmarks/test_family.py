@@ -1,4 +1,4 @@
-"""The figures of docs/family.md: distilled or not and how, stored targets or live teacher, soup or best single training.
+"""The figures of docs/family.md: distilled or not and how, stored targets or live teacher, soup or best single one.
 
 Pairs share network, recipe, seed and data; intervals are Student's over the seeds.
 """
