@@ -18,7 +18,7 @@ from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.executors.ray_broker import Broker, Event, Lease
-from search.executors.work import Outcome, PlacementError, Workplace, work
+from search.executors.work import Outcome, PlacementError, Workplace
 from search.study import Job
 from trainables.checkpoint import CheckpointError
 from trainables.family import FinalJob
@@ -242,7 +242,7 @@ def _pull(config: dict[str, Any]) -> None:
 def _follow(lease: Lease, place: Workplace, world: World, broker: Any) -> None:
     """Train one trial as far as the driver wants it."""
     try:
-        for item in work(lease.job, place, world):
+        for item in place.work(lease.job, world):
             if isinstance(item, str):
                 if not ray.get(broker.failed.remote(lease, world.rank, item)):
                     raise RuntimeError(f"only some of the workers failed ({item}); the group is started again")

@@ -16,7 +16,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from search.executors.work import Outcome, PlacementError, Workplace, work
+from search.executors.work import Outcome, PlacementError, Workplace
 from search.study import Job
 from trainables.checkpoint import CheckpointError
 from trainables.family import FinalJob
@@ -190,7 +190,7 @@ class _Stopping(FIFOScheduler):  # type: ignore[misc]
 
 def _train(config: dict[str, Any], place: Workplace) -> None:
     try:
-        for item in work(config["job"], place):
+        for item in place.work(config["job"]):
             if isinstance(item, str):
                 tune.report({"message": item, "accuracy": 0.0})
             else:

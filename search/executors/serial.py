@@ -5,7 +5,7 @@ from typing import Self
 
 import torch
 
-from search.executors.work import Outcome, PlacementError, Workplace, work
+from search.executors.work import Outcome, PlacementError, Workplace
 from search.study import Job
 from trainables.data.sources import load_source
 from trainables.family import FinalJob, train_family
@@ -43,7 +43,7 @@ class Executor:
         while (job := next_job()) is not None:
             reports: list[Report] = []
             message = None
-            for item in work(job, self._place):
+            for item in self._place.work(job):
                 if isinstance(item, str):
                     message = item
                 else:

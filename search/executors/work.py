@@ -71,6 +71,30 @@ class Workplace:
         """Where the trials' checkpoints are."""
         return (self.checkpoints or str(self.folder / "checkpoints")).rstrip("/")
 
+    def work(self, job: Job, world: World | None = None) -> Iterator[Report | str]:
+        """Train a job; yields its reports and, if the trial failed, the message as the last item.
+
+        What a worker does with a job is here and nowhere else: the benchmarks put sleep in its place.
+
+        Raises:
+            CheckpointError: a checkpoint cannot be written or read, for which the candidate is not to blame.
+        """
+        world = world or World()
+        torch.set_num_threads(self.cpus)
+        splits = load_source(self.source, self.keywords)
+        task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
+        checkpoint = self.checkpoint(job.number)
+        if world.rank == 0:
+            checkpoint = checkpoint.claimed()
+        try:
+            cache = self.folder / "pretraining"  # weights that trials of this run share
+            for report in trial(task, splits, checkpoint=checkpoint, cache=cache, world=world, device=self.device):
+                yield report
+                if report.epoch >= job.stop:
+                    return
+        except TrialFailed as error:
+            yield str(error)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -100,26 +124,3 @@ class Executor(Protocol):
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
         """Run the final trainings, teachers first."""
-
-
-def work(job: Job, place: Workplace, world: World | None = None) -> Iterator[Report | str]:
-    """Train a job; yields its reports and, if the trial failed, the message as the last item.
-
-    Raises:
-        CheckpointError: a checkpoint cannot be written or read, for which the candidate is not to blame.
-    """
-    world = world or World()
-    torch.set_num_threads(place.cpus)
-    splits = load_source(place.source, place.keywords)
-    task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
-    checkpoint = place.checkpoint(job.number)
-    if world.rank == 0:
-        checkpoint = checkpoint.claimed()
-    try:
-        cache = place.folder / "pretraining"  # weights that trials of this run share
-        for report in trial(task, splits, checkpoint=checkpoint, cache=cache, world=world, device=place.device):
-            yield report
-            if report.epoch >= job.stop:
-                return
-    except TrialFailed as error:
-        yield str(error)
