@@ -35,7 +35,7 @@ BOUND = 6.0
 CHUNK = 1024
 """Rows predicted at a time, so that their covariances with the training rows fit the processor's cache."""
 
-GROWTH = 7 / 6
+GROWTH = 17 / 16
 """With ``refit='grown'`` hyperparameters are learnt anew when the data have grown by this factor."""
 
 
@@ -116,9 +116,12 @@ def condition(rows: Inputs, t_N: Values, at: Hyperparameters) -> Posterior:
     return Posterior(rows=rows, at=at, factor_NN=factor_NN, alpha_N=alpha_N, t_N=t_N)
 
 
-def learn(rows: Inputs, t_N: Values) -> Hyperparameters:
-    """Maximum a posteriori hyperparameters, from the prior means by L-BFGS; the best point visited where it fails."""
-    start, width_H = prior(rows.ordinal_D, rows.z_NK.shape[1])
+def learn(rows: Inputs, t_N: Values, length: float = 1.0) -> Hyperparameters:
+    """Maximum a posteriori hyperparameters, from the prior means by L-BFGS; the best point visited where it fails.
+
+    ``length`` is that of ``predictors.kernel.prior``.
+    """
+    start, width_H = prior(rows.ordinal_D, rows.z_NK.shape[1], length)
     centre_H, pairs, size = start.vector(), Pairs(rows), len(rows)
     best = (np.inf, centre_H)
 
@@ -164,13 +167,17 @@ class Model:
         layout: the columns of x_NF.
         rng: not drawn from: the model is deterministic.
         refit: ``always`` learns hyperparameters from all rows, in any order. ``grown`` learns them from the first m
-            rows, m the last of 1, 2, ..., each the former times 7/6 rounded up, that is <= N, and conditions on all: a
-            sampler that fits after every trial pays for few of them, and replaying its trials gives the same model.
+            rows, m the last of 1, 2, ..., each the former times 17/16 rounded up, that is <= N, and conditions on all:
+            a sampler that fits after every trial pays for few of them, and replaying its trials gives the same model.
         rows: the posterior is exact up to this number of rows; of more it takes the best half, and the rest evenly down
             the ranks, so that time and memory stay bounded (O(rows^2)).
         learning_rows: as ``rows``, for learning hyperparameters, with no preference for the best.
         unit: of predictions: that of the scores, or the learning scale of ``predictors.targets``, on which a difference
             means the same wherever it lies. Scores are given as they are in both cases.
+        length: factor on the prior medians of the dimensions' length scales; below 1 expects rougher scores.
+        structure: share of the learnt noise variance that belongs to the spread of the noise-free score
+            (``predictors.calibration.STRUCTURE``, which intervals need to hold); 0 leaves the model's own uncertainty,
+            which differs between candidates and says where a trial would teach most.
 
     Raises:
         ValueError: an option outside its range.
@@ -185,12 +192,17 @@ class Model:
         rows: int = 1000,
         learning_rows: int = 250,
         unit: Literal["score", "target"] = "score",
+        length: float = 1.0,
+        structure: float = STRUCTURE,
     ) -> None:
         if refit not in ("always", "grown") or rows < 2 or learning_rows < 2 or unit not in ("score", "target"):
             raise ValueError(
                 "gp: refit is always or grown, rows and learning_rows are >= 2, unit is score or target; "
                 f"given {refit}, {rows}, {learning_rows}, {unit}"
             )
+        if length <= 0 or not 0 <= structure <= 1:
+            raise ValueError(f"gp: length is > 0 and structure from 0 to 1; given {length} and {structure}")
+        self.length, self.structure = length, structure
         self.unit, self.layout, self.refit, self.rows, self.learning_rows = unit, layout, refit, rows, learning_rows
         self._pool: Scaler | None = None
         self._learnt: tuple[bytes, Hyperparameters] | None = None
@@ -221,8 +233,8 @@ class Model:
         check_columns(self.layout, x_NF, s_NK, self._statistics)
         mean_N, std_N = posterior(inputs(self.layout, x_NF, self._scaler(self._raw(x_NF, s_NK))))
         noise = np.exp(posterior.at.noise)
-        wide_N = self._inflation * np.sqrt(std_N**2 + STRUCTURE * noise)
-        seeds = float(self._inflation * np.sqrt((1.0 - STRUCTURE) * noise))
+        wide_N = self._inflation * np.sqrt(std_N**2 + self.structure * noise)
+        seeds = float(self._inflation * np.sqrt((1.0 - self.structure) * noise))
         if self.unit == "target":
             return Prediction(mean_N=mean_N, std_N=wide_N, noise_std=seeds)
         return self.targets.prediction(mean_N, wide_N, seeds)
@@ -265,12 +277,12 @@ class Model:
         digest = hashlib.sha256(b"".join(a.tobytes() for a in (rows.level_ND, rows.z_NK, y_N))).digest()
         if self._learnt is None or self._learnt[0] != digest:
             kept = spread_rows(y_N, self.learning_rows, best=0.0)
-            self._learnt = digest, learn(rows.rows(kept), targets(y_N).t_N[kept])
+            self._learnt = digest, learn(rows.rows(kept), targets(y_N).t_N[kept], self.length)
         return self._learnt[1]
 
 
 def milestone(size: int) -> int:
-    """The last of 1, 2, 3, ..., each the former times 7/6 rounded up, that is at most ``size``."""
+    """The last of 1, 2, 3, ..., each the former times 17/16 rounded up, that is at most ``size``."""
     reached = following = 1
     while following <= size:
         reached, following = following, int(np.ceil(following * GROWTH - 1e-9))

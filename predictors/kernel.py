@@ -94,13 +94,16 @@ class Hyperparameters:
         )
 
 
-def prior(ordinal_D: NDArray[np.bool_], statistics: int) -> tuple[Hyperparameters, Values]:
-    """Means of the log-normal priors, and the standard deviations of the logarithms in the order of ``vector()``."""
+def prior(ordinal_D: NDArray[np.bool_], statistics: int, length: float = 1.0) -> tuple[Hyperparameters, Values]:
+    """Means of the log-normal priors, and the standard deviations of the logarithms in the order of ``vector()``.
+
+    ``length`` multiplies the prior medians of the dimensions' length scales.
+    """
     dimensions = max(len(ordinal_D), 1)
     scale_D = np.where(ordinal_D, 0.5 * np.sqrt(dimensions), 0.7 * dimensions)
     mean = Hyperparameters(
-        product_D=np.log(scale_D),
-        additive_D=np.zeros(len(ordinal_D)),
+        product_D=np.log(length * scale_D),
+        additive_D=np.full(len(ordinal_D), np.log(length)),
         statistics_K=np.full(statistics, np.log(2.0 * np.sqrt(max(statistics, 1)))),
         variances_5=np.log(VARIANCES),
         noise=float(np.log(NOISE)),

@@ -98,7 +98,7 @@ class SearchSection(Section):
     batch: int = Field(default=8, ge=1)
     epochs: int = Field(default=10, ge=1)
     sampler: str = "nars"
-    predictor: str = "blend"
+    predictor: str = "gp"
     watched: str = "mlp"
     pretrain: int = Field(default=5000, ge=0)
     stopping: Literal["paper", "regret"] = "paper"

@@ -147,7 +147,7 @@ class Experiment:
             self._setting.problem,
             seed=self._config.seed,
             start=config.initial,
-            learn=self._learner.alone,
+            surrogate=config.predictor,
             sources=self._sources,
         )
         stage = Stage1(self._trials, sampler, self._learner.believe, self._judge)

@@ -1,7 +1,7 @@
 """The predictor of a run, and how good it is: measured on trials it has not seen, with and without pretraining."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,27 +59,18 @@ class Learner:
         return model
 
     def learn(self, observed: Observations) -> Predictor:
-        """What beliefs and stage 2 rest on: ``alone``, or where the run has a past the predictor that starts from it.
+        """What beliefs and stage 2 rest on: ``fitted``, or where the run has a past the predictor that starts from it.
 
         With a past the predictor returned is fitted anew by the next call.
         """
-        if not self.sources:
-            return self.alone(observed)
-        return self._remembered("past", observed, lambda: self._past.fit(observed, unit="score"))
-
-    def alone(self, observed: Observations) -> Predictor:
-        """``fitted``, without a past; the sampler takes every fourth proposal from it where there is one."""
-        return self._remembered("alone", observed, lambda: self.fitted(observed))
-
-    def _remembered(self, kind: str, observed: Observations, make: Callable[[], Predictor]) -> Predictor:
-        """What ``make`` gives, remembered for the last observations: sampler, beliefs and stage 2 ask for the same."""
         key = (observed.codes_ND.tobytes(), observed.score_N.tobytes())
-        if kind not in self._last or self._last[kind][0] != key:
-            self._last[kind] = key, make()
-        return self._last[kind][1]
+        if key not in self._last:  # beliefs and stage 2 ask for the same
+            self._last.clear()
+            self._last[key] = self._past.fit(observed, unit="score") if self.sources else self.fitted(observed)
+        return self._last[key]
 
     @cached_property
-    def _last(self) -> dict[str, tuple[tuple[bytes, bytes], Predictor]]:
+    def _last(self) -> dict[tuple[bytes, bytes], Predictor]:
         return {}
 
     @cached_property

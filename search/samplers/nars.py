@@ -11,17 +11,15 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from predictors.protocol import Predictor
-from predictors.targets import targets
 from search.limits import Costs, Limits
 from search.problem import Observations, Problem, best_per_budget
 from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
 from search.samplers._bridge import Bridge, observations, pending, space_of
-from search.samplers._past import FIRST, UNTRANSFERRED, Past
+from search.samplers._past import FIRST
 from search.samplers._start import stratified
 from search.samplers._supply import Supply, distinct, without
-from spaces import components
-from spaces.encoding import encode, layout
+from search.samplers._surrogates import MOST, Surrogates
 from spaces.space import Codes, Condition
 
 Floats = NDArray[np.float64]
@@ -30,30 +28,25 @@ SCREENED = 2000
 """Uniform candidates that are scored for each proposal, beside the neighbourhoods of the incumbents."""
 
 
-MOST = 300
-"""Observations that the Gaussian process conditions on and that are compared as incumbents; of more, the best and a
-spread of the rest. Bounds the time and the memory of a proposal, however long the search is."""
-
-
 class Sampler(BaseSampler):
     """Proposes what to train next for all budgets at once; ``propose`` for NARS, the optuna methods for plain scripts.
 
     ``propose`` is a pure function of the observations, the pending candidates and the seed, so that resuming a search
-    is replaying it. The method: a predictor of the score (a Gaussian process by default); the expected improvement of
-    each budget's incumbent, taken from the posterior so that one lucky seed does not stop the search, summed over the
+    is replaying it. The method: a predictor of the score (a Gaussian process by default; every third proposal comes
+    from one that expects rougher scores, ``search.samplers._surrogates``); the expected improvement of each budget's
+    incumbent, taken from the posterior so that one lucky seed does not stop the search, summed over the
     budgets that the candidate fits (``search.samplers._acquisition``); pending candidates are believed to score as
     predicted.
 
     Args:
         problem: space, exact costs, limits and budgets.
         seed: of every random choice.
-        predictor: file name in ``predictors``.
+        surrogate: the predictor, a file name in ``predictors``.
         start: candidates proposed before the first model, one from each stratum of the cost.
         distance: dimensions in which candidates of one batch differ at least, while there are such candidates.
         sources: earlier searches on this space (other data, other limits), at least two trials each: their predictors
             become the prior mean and choose the first candidates in place of the strata. Every fourth proposal comes
             from the predictor without them, so that a misleading past does no lasting harm.
-        learn: gives the predictor fitted to observations, in place of ``predictor``; for callers that have it already.
 
     Raises:
         ValueError: ``start`` or ``distance`` is below 1, or no predictor has this name.
@@ -64,22 +57,17 @@ class Sampler(BaseSampler):
         problem: Problem,
         *,
         seed: int,
-        predictor: str = "gp",
+        surrogate: str = "gp",
         start: int = 10,
         distance: int = 2,
-        learn: Callable[[Observations], Predictor] | None = None,
         sources: Sequence[Observations] = (),
     ) -> None:
         if start < 1 or distance < 1:
             raise ValueError(f"start and distance are at least 1, given {start} and {distance}")
         self.problem, self.seed, self.distance = problem, seed, distance
         self.start = min(start, FIRST) if sources else start
-        self._past = Past(problem, sources, seed) if sources else None
         self._supply = Supply(problem)
-        self._predictor, self._learn = predictor, learn
-        self._model = components.load(components.PREDICTORS, predictor).Model
-        self._options: dict[str, Any] = {"refit": "grown", "rows": MOST, "unit": "target"} if predictor == "gp" else {}
-        self._fitted: Predictor | None = None
+        self._surrogates = Surrogates(problem, self._supply, name=surrogate, seed=seed, sources=sources)
         self._bridge = Bridge.of_space(problem.space)
 
     # proposing -------------------------------------------------------------------------------------------------------
@@ -104,7 +92,7 @@ class Sampler(BaseSampler):
         """What is left of the first candidates, at most ``n``."""
         if len(seen_ND) >= self.start:
             return seen_ND[:0]
-        rng, past = np.random.default_rng([self.seed]), self._past
+        rng, past = np.random.default_rng([self.seed]), self._surrogates.past
         first_ND = (
             stratified(self._supply, self.start, rng) if past is None else past.best(self._supply, self.start, rng)
         )
@@ -126,17 +114,12 @@ class Sampler(BaseSampler):
         return without(self._supply.draw(SCREENED, rng) if listed is None else listed, seen_ND)
 
     def _improving(self, observed: Observations, waiting_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
-        """``n`` candidates by the family's expected improvement; every fourth from the predictor without a past."""
-        first = len(observed.codes_ND) + len(waiting_ND)
-        plain = n
-        if self._past is not None:
-            plain = sum(place % UNTRANSFERRED == 0 for place in range(first, first + n))
+        """``n`` candidates by the family's expected improvement, each by the surrogate whose turn it is."""
         picks_ND = waiting_ND[:0]
-        if self._past is not None and plain < n:
-            picks_ND = self._greedy(self._past.fit(observed), observed, waiting_ND, n - plain, rng)
-        if plain:
-            waiting_ND = np.concatenate([waiting_ND, picks_ND])
-            picks_ND = np.concatenate([picks_ND, self._greedy(self._fit(observed), observed, waiting_ND, plain, rng)])
+        for kind, share in self._surrogates.shares(len(observed.codes_ND) + len(waiting_ND), n).items():
+            believed_ND = np.concatenate([waiting_ND, picks_ND])
+            model = self._surrogates.fit(kind, observed)
+            picks_ND = np.concatenate([picks_ND, self._greedy(model, observed, believed_ND, share, rng)])
         return picks_ND
 
     def _greedy(
@@ -184,27 +167,8 @@ class Sampler(BaseSampler):
         """
         if len(observed.codes_ND) < 2:
             raise ValueError(f"a recommendation needs at least two observations, given {len(observed.codes_ND)}")
-        belief = Belief.of(self.problem, self._fit(observed), observed.codes_ND)
+        belief = Belief.of(self.problem, self._surrogates.fit("smooth", observed), observed.codes_ND)
         return best_per_budget(self.problem, observed.codes_ND, belief.mean_N)
-
-    def _fit(self, observed: Observations) -> Predictor:
-        """The predictor, fitted to the observations on the learning scale of ``predictors.targets``.
-
-        Improvements add up over budgets, so they need one unit: on a metric with a long tail a unit of score would mean
-        much more at the cheap end, where spreads are widest, and most trials would go there.
-        """
-        if self._learn is not None:
-            return self._learn(observed)
-        space = self.problem.space
-        if self._fitted is None or self._predictor != "gp":
-            rng = np.random.default_rng([self.seed, len(observed.codes_ND)])
-            free_ND = self._supply.draw(SCREENED, np.random.default_rng(self.seed))
-            self._fitted = self._model(layout=layout(space), rng=rng, **self._options)
-            self._fitted.pretrain(encode(space, free_ND), self.problem.statistics(free_ND))
-        # the default scales scores itself, from as many as it learns from: so hyperparameters last until data grow
-        score_N = observed.score_N if self._predictor == "gp" else targets(observed.score_N).t_N
-        self._fitted.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), score_N)
-        return self._fitted
 
     def _field(self, model: Predictor, known: Belief, seen_ND: Codes, rng: np.random.Generator) -> Belief:
         """Unseen candidates worth comparing: uniform ones, neighbourhoods of the incumbents, then those of the best."""

@@ -45,7 +45,7 @@ def test_targets_are_increasing_and_invertible() -> None:
     np.testing.assert_allclose(scale.of(scale.scores(t)), t, atol=1e-9)
 
 
-def test_milestones_grow_by_a_sixth() -> None:
-    reached = [milestone(size) for size in range(1, 200)]
-    assert all(m <= size < m * 7 / 6 + 1 for size, m in enumerate(reached, start=1))
-    assert len(set(reached)) < 40
+def test_milestones_grow_by_a_sixteenth() -> None:
+    reached = [milestone(size) for size in range(1, 400)]
+    assert all(m <= size < m * 17 / 16 + 1 for size, m in enumerate(reached, start=1))
+    assert len(set(reached)) < 75

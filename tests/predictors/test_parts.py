@@ -78,14 +78,40 @@ def test_on_the_learning_scale_a_gaussian_process_says_the_same() -> None:
         gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), unit="accuracy")  # type: ignore[arg-type]
 
 
+def test_shorter_length_scales_are_less_sure_between_the_rows() -> None:
+    x_NF, s_NK, y_N = world(30)
+    new = world(200, seed=1)[:2]
+    spreads = []
+    for length in (1.0, 0.2):
+        model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), unit="target", structure=0.0, length=length)
+        model.fit(x_NF, s_NK, y_N)
+        spreads.append(model.predict(*new).std_N.mean())
+    assert spreads[1] > 1.2 * spreads[0]
+    with pytest.raises(ValueError, match="length is > 0 and structure from 0 to 1"):
+        gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), length=0.0)
+
+
+def test_the_share_of_structure_moves_noise_into_the_spread() -> None:
+    x_NF, s_NK, y_N = world(40, noise=0.1)
+    new = world(30, seed=1)[:2]
+    none, all_ = (
+        gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), unit="target", structure=share) for share in (0.0, 1.0)
+    )
+    for model in (none, all_):
+        model.fit(x_NF, s_NK, y_N)
+    without, with_ = none.predict(*new), all_.predict(*new)
+    assert with_.noise_std == 0.0
+    np.testing.assert_allclose(np.hypot(without.std_N, without.noise_std), with_.std_N)
+
+
 def test_hyperparameters_last_until_the_data_have_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     x_NF, s_NK, y_N = world(60)
     sizes: list[int] = []
     learn = gp.learn
 
-    def counted(rows: Inputs, t_N: np.ndarray) -> Hyperparameters:
+    def counted(rows: Inputs, t_N: np.ndarray, length: float) -> Hyperparameters:
         sizes.append(len(rows))
-        return learn(rows, t_N)
+        return learn(rows, t_N, length)
 
     monkeypatch.setattr(gp, "learn", counted)
     model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), refit="grown")
@@ -94,7 +120,7 @@ def test_hyperparameters_last_until_the_data_have_grown(monkeypatch: pytest.Monk
         model.fit(x_NF[:size], s_NK[:size], y_N[:size])
     steps = [1]
     while steps[-1] < 60:
-        steps.append(int(np.ceil(steps[-1] * 7 / 6 - 1e-9)))
+        steps.append(int(np.ceil(steps[-1] * 17 / 16 - 1e-9)))
     assert sizes == [max(s for s in steps if s <= 40), *(s for s in steps if 40 < s < 60)]
 
 

@@ -227,4 +227,4 @@ def test_a_run_with_a_warm_start_is_asked_with_the_predictor_that_starts_from_it
     study = Study(name="small", storage=open_storage(folder, None), space=space, create=False)
     experiment = Experiment(setting, study, Progress(setting.problem.budgets, Console()))
     assert experiment._learner.learn(observed).predict(*columns).mean_N == pytest.approx(means)
-    assert experiment._learner.alone(observed).predict(*columns).mean_N != pytest.approx(means)
+    assert experiment._learner.fitted(observed).predict(*columns).mean_N != pytest.approx(means)

@@ -13,9 +13,11 @@ from search.samplers import _acquisition as acquisition
 from search.samplers._build import build
 from search.samplers._start import stratified
 from search.samplers._supply import Supply
+from search.samplers._surrogates import Surrogates
 from search.samplers.nars import Sampler
 from search.samplers.paper import Sampler as Paper
 from spaces.components import UnknownComponent
+from spaces.encoding import encode
 from spaces.space import Condition
 from tests.conformance.test_samplers import NOTHING, SPACE, macs, problem, score, some
 
@@ -106,6 +108,30 @@ def test_a_past_that_cannot_be_used() -> None:
         Sampler(problem(), seed=0, sources=[NOTHING])
     with pytest.raises(ValueError, match="cannot use earlier searches"):
         build("paper", problem(), seed=0, sources=[some(5)])
+
+
+def surrogates(name: str = "gp", sources: tuple[Observations, ...] = ()) -> Surrogates:
+    where = problem()
+    return Surrogates(where, Supply(where), name=name, seed=0, sources=sources)
+
+
+def test_every_third_proposal_comes_from_the_rough_surrogate_whatever_the_batches() -> None:
+    assert surrogates().shares(12, 6) == {"smooth": 4, "rough": 2}
+    one_by_one = [next(iter(surrogates().shares(place, 1))) for place in range(12, 18)]
+    assert one_by_one == ["smooth", "smooth", "rough"] * 2
+    # predictors without a length scale have no rough variant; a past keeps three quarters
+    assert surrogates("boosting").shares(12, 6) == {"smooth": 6}
+    assert surrogates(sources=(some(20),)).shares(12, 12) == {"past": 9, "smooth": 2, "rough": 1}
+
+
+@pytest.mark.parametrize("name", ["gp", "boosting"])
+def test_surrogates_answer_on_the_learning_scale_in_any_unit_of_the_score(name: str) -> None:
+    known, others_ND = some(30), some(10, seed=3).codes_ND
+    where = problem()
+    x_NF, s_NK = encode(where.space, others_ND), where.statistics(others_ND)
+    percent = Observations(codes_ND=known.codes_ND, score_N=100 * known.score_N)
+    means = [surrogates(name).fit("smooth", seen).predict(x_NF, s_NK).mean_N for seen in (known, percent)]
+    np.testing.assert_allclose(means[0], means[1], atol=1e-6)
 
 
 def test_wrong_options() -> None:
