@@ -22,11 +22,11 @@ KINDS = {
 
 CHECKS = {
     "backbone": "tests/trainables/test_backbones.py",
-    "objective": "tests/conformance/test_objectives.py",
-    "ingredient": "tests/trainables/test_recipe.py",
+    "objective": "tests/conformance/test_objectives.py, tests/trainables/test_objectives.py",
+    "ingredient": "tests/conformance/test_ingredients.py, tests/trainables/test_recipe.py",
     "adaptation": "tests/conformance/test_adapt.py",
     "evaluation": "tests/conformance/test_evaluate.py",
-    "data": "tests/trainables/test_data.py",
+    "data": "tests/conformance/test_sources.py, tests/trainables/test_data.py",
     "pictures": "tests/trainables/test_pictures.py",
 }
 """The tests that each component of a kind passes."""

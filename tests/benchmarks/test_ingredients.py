@@ -20,7 +20,7 @@ from trainables.trial import Task, build, trial
 pytestmark = pytest.mark.benchmark
 
 SEEDS = 5
-EPOCHS = 10
+EPOCHS = 6
 FACTORS = (0.3, 1.0, 3.0)
 """Of an optimizer's learning rate as its file states it: each has the best of these on seeds that are not compared."""
 TUNING = (100, 101)
@@ -118,23 +118,21 @@ def compare(base: list[Run], other: list[Run], comparisons: int) -> str:
     )
 
 
-def runs_of(recipes: Mapping[str, Recipe], architecture: Mapping[str, Any] = BASE) -> dict[str, list[Run]]:
-    """All recipes with each seed, seed by seed, so that a busier machine is busier for all of them."""
-    found: dict[str, list[Run]] = {name: [] for name in recipes}
-    for seed in range(SEEDS):
-        for name, recipe in recipes.items():
-            found[name].append(run(recipe, seed, architecture))
-    return found
+def compared(title: str, recipes: Mapping[str, Recipe], architecture: Mapping[str, Any] = BASE) -> None:
+    """Train each recipe with each seed and print it against the first; a line is there as soon as its runs are."""
 
+    def runs(recipe: Recipe) -> list[Run]:
+        found = [run(recipe, seed, architecture) for seed in range(SEEDS)]
+        assert all(each.accuracy > 0.2 for each in found)  # ten classes: it learns
+        return found
 
-def show(title: str, found: Mapping[str, list[Run]]) -> None:
-    (first, base), *others = found.items()
-    spread = np.std([each.accuracy for each in base], ddof=1)
-    print(f"\n{title}; {len(base)} seeds, {len(others)} comparisons (* : holds for all of them together)")
-    print(f"  {first:60} {np.mean([each.accuracy for each in base]):.3f} (deviation over seeds {spread:.3f})")
-    for name, runs in others:
-        print(f"  {name:60} {compare(base, runs, len(others))}")
-    assert all(each.accuracy > 0.2 for runs in found.values() for each in runs)  # ten classes: it learns
+    (first, recipe), *others = recipes.items()
+    base = runs(recipe)
+    mean, spread = np.mean([each.accuracy for each in base]), np.std([each.accuracy for each in base], ddof=1)
+    print(f"\n{title}; {SEEDS} seeds, {len(others)} comparisons (* : holds for all of them together)")
+    print(f"  {first:60} {mean:.3f} (deviation over seeds {spread:.3f})", flush=True)
+    for name, other in others:
+        print(f"  {name:60} {compare(base, runs(other), len(others))}", flush=True)
 
 
 def test_ingredients_alone() -> None:
@@ -142,7 +140,7 @@ def test_ingredients_alone() -> None:
     base, *others = (tuned(knobs) for knobs in optimizers())
     recipes = {"baseline": base, **{f"optimizer.name={recipe['optimizer.name']}": recipe for recipe in others}}
     recipes |= switched(base)
-    show(f"digits, {EPOCHS} passes", runs_of(recipes))
+    compared(f"digits, {EPOCHS} passes", recipes)
 
 
 def test_efficient_training_where_pixels_cost() -> None:
@@ -156,7 +154,7 @@ def test_efficient_training_where_pixels_cost() -> None:
         "curriculum, growing augmentation": {**RECIPE, **augmented, "augment.first": 1 / 9, **curriculum},
     }
     run(RECIPE, 0, LARGE, 1)
-    show(f"Fashion-MNIST, 28 pixels, {EPOCHS} passes", runs_of(recipes, LARGE))
+    compared(f"Fashion-MNIST, 28 pixels, {EPOCHS} passes", recipes, LARGE)
 
 
 @pytest.mark.parametrize("name", EIGHT_BIT)
@@ -172,4 +170,4 @@ def test_eight_bits_against_thirty_two(name: str) -> None:
     counted = [each.numel() for each in build(candidate(full, WIDE), load_source("digits", {})).parameters()]
     share = sum(count for count in counted if count >= 4096) / sum(counted)
     print(f"\n  {share:.0%} of {sum(counted):,} elements have states in 8 bits")
-    show("8 bits against 32", runs_of({EIGHT_BIT[name]: full, name: small}, WIDE))
+    compared("8 bits against 32", {EIGHT_BIT[name]: full, name: small}, WIDE)

@@ -1,17 +1,35 @@
 import copy
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from timm.layers import DropPath
 from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler
 
 from spaces import components
+from tests.conformance.test_ingredients import RESIDUAL, candidate
+from trainables.data.sources import load_source
 from trainables.deploy import Deployable
 from trainables.plan import Batch, Plan, compose
-from trainables.recipe import augment, curriculum, ema, label_smoothing, mixup, optimizer, schedule
+from trainables.recipe import (
+    augment,
+    curriculum,
+    dropout,
+    ema,
+    label_smoothing,
+    mixup,
+    optimizer,
+    schedule,
+    stochastic_depth,
+)
+from trainables.recipe import batch as batch_size
 from trainables.recipe._sgd_sai import SGDSaI, gain
+from trainables.trial import build
 
 
 def plan(**fields: object) -> Plan:
@@ -29,27 +47,17 @@ def transformed(given: Plan, seed: int = 0) -> Batch:
     return given.transforms[0](batch(), torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize(
-    "off",
-    [
-        lambda: mixup.apply(plan(), alpha=0.0),
-        lambda: label_smoothing.apply(plan(), rate=0.0),
-        lambda: augment.apply(plan()),
-        lambda: ema.apply(plan(), decay=0.0),
-    ],
-)
-def test_zero_is_off(off: object) -> None:
-    given: Plan = off()  # type: ignore[operator]
-    assert given.transforms == ()
-    assert given.after_step == ()
-    assert given.evaluated is None
-
-
-def test_mixup_mixes_images_and_targets_alike() -> None:
-    mixed, plain = transformed(mixup.apply(plan(), alpha=1.0)), batch()
-    assert torch.allclose(mixed.target_BK.sum(1), torch.ones(8))
-    assert not torch.equal(mixed.image_BCHW, plain.image_BCHW)
-    assert torch.allclose(mixed.image_BCHW.mean(), plain.image_BCHW.mean(), atol=1e-6)
+def test_mixups_images_are_the_combinations_that_their_targets_say() -> None:
+    own = replace(batch(), target_BK=torch.eye(8))  # so that a mixed target names both images and their shares
+    shares = []
+    for seed in range(5):
+        mixed = mixup.apply(plan(), alpha=1.0).transforms[0](own, torch.Generator().manual_seed(seed))
+        expected = (mixed.target_BK @ own.image_BCHW.flatten(1)).view_as(own.image_BCHW)
+        assert torch.allclose(mixed.image_BCHW, expected, atol=1e-6)
+        assert torch.allclose(mixed.target_BK.sum(1), torch.ones(8))
+        assert torch.allclose(mixed.target_BK.sum(0), torch.ones(8))  # the partners are a permutation
+        shares += [round(float(value), 4) for value in mixed.target_BK.diagonal() if value < 1]
+    assert len(set(shares)) == 5  # one share a batch
 
 
 def test_label_smoothing_is_torchs() -> None:
@@ -90,6 +98,64 @@ def test_schedules_warm_up_and_end_at_their_final_rate(name: str) -> None:
     assert rates[0] < rates[3] <= 1.0
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert given.optimized().param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("cosine", lambda made, steps: CosineAnnealingLR(made, steps, eta_min=0.02)),
+        ("exponential", lambda made, steps: ExponentialLR(made, 0.01 ** (1 / steps))),
+    ],
+)
+def test_schedules_are_torchs(name: str, reference: Callable[[torch.optim.Optimizer, int], LRScheduler]) -> None:
+    given = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 2.0})
+    steps = given.epochs * given.steps_per_epoch
+    other = torch.optim.SGD(nn.Linear(2, 3).parameters(), lr=2.0)
+    theirs, ours = reference(other, steps), schedule.apply(given, name=name, final=0.01)
+    for _ in range(steps):
+        assert given.optimized().param_groups[0]["lr"] == pytest.approx(other.param_groups[0]["lr"], rel=1e-6)
+        given.optimized().step()
+        other.step()
+        theirs.step()
+        ours.after_step[0]()
+
+
+def test_dropout_and_stochastic_depth_are_torchs_dropout_and_rates_that_grow_evenly() -> None:
+    extra: dict[str, Any] = dict(stochastic_depth.apply(dropout.apply(plan(), rate=0.4), rate=0.3).build)
+    network = build(candidate(RESIDUAL), load_source("digits", {}), extra).network.eval()
+    rates = [module.drop_prob for module in network.modules() if isinstance(module, DropPath)]
+    blocks = sum(len(stage) for stage in network.blocks[:-1])  # type: ignore[arg-type, index]
+    assert all(any(rate == pytest.approx(0.3 * at / (blocks + 1)) for at in range(blocks + 1)) for rate in rates)
+    assert rates == sorted(rates)
+    image = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    network.training = True  # the network alone drops features; its layers stay in evaluation mode
+    torch.manual_seed(5)
+    found = network(image)
+    network.training = False
+    pooled = network.forward_head(network.forward_features(image), pre_logits=True)  # type: ignore[operator]
+    torch.manual_seed(5)
+    expected = network.get_classifier()(nn.functional.dropout(pooled, 0.4))  # type: ignore[operator]
+    assert torch.allclose(found, expected)
+
+
+def test_the_average_is_its_formula() -> None:
+    """Decay 1 - t^(-2/3) at step t, at most the one asked for."""
+    given = ema.apply(plan(), decay=0.7)
+    assert given.evaluated is not None
+    weight, average = next(given.built().parameters()), next(given.evaluated.parameters())
+    expected = torch.zeros_like(weight)
+    for step in range(1, 9):
+        with torch.no_grad():
+            weight.mul_(-1.3).add_(0.1 * step)
+        given.after_step[0]()
+        decay = min(0.7, 1 - step ** (-2 / 3))
+        expected = decay * expected + (1 - decay) * weight.detach()
+        assert torch.allclose(average, expected, atol=1e-6)
+
+
+def test_a_batch_is_no_larger_than_the_data() -> None:
+    assert batch_size.apply(plan(), size=32).steps_per_epoch == 2
+    assert batch_size.apply(plan(), size=100).batch_size == 64
 
 
 def test_an_unknown_schedule_is_one_sentence() -> None:
