@@ -62,13 +62,16 @@ def train_epoch(
     total = torch.zeros((), device=device)
     objective.train()
     try:
-        with torch.random.fork_rng():  # dropout and stochastic depth draw from the global generator
+        with torch.random.fork_rng(), world.together():  # dropout draws from the global generator
             torch.manual_seed(seed_of(seed, epoch, world.rank))
             for step in range(plan.steps_per_epoch):
-                rows_B = order_N[step * plan.batch_size : (step + 1) * plan.batch_size][world.rank :: world.size]
+                all_B = order_N[step * plan.batch_size : (step + 1) * plan.batch_size]
+                rows_B = all_B[world.rank :: world.size]
                 batch = _batch(plan, images, rows_B, labels, generator, device)
                 with mixed(precision, device):
                     loss = objective(batch, generator)
+                if len(rows_B) * world.size != len(all_B):  # the mean over workers is to be that over images
+                    loss = loss * (len(rows_B) * world.size / len(all_B))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()

@@ -1,11 +1,15 @@
 """The workers of one trial: which of them this is, and how they agree."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from trainables.shared_norm import SharedStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +20,14 @@ class World:
     size: int = 1
 
     def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """The network with averaged gradients; batch statistics are shared where the device supports it."""
+        """The network with averaged gradients."""
         if self.size == 1:
             return network
-        if device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return DistributedDataParallel(network, device_ids=[device.index] if device.type == "cuda" else None)
+
+    def together(self) -> AbstractContextManager[Any]:
+        """Inside, batch statistics are those of the images of all workers."""
+        return nullcontext() if self.size == 1 else SharedStatistics()
 
     def total(self, value: Tensor) -> Tensor:
         """Sum over the workers."""
@@ -30,7 +36,7 @@ class World:
         return value
 
     def align(self, network: nn.Module) -> None:
-        """Give every worker the buffers (running statistics) of the first, which are else each worker's own."""
+        """Give every worker the buffers (running statistics) of the first, so that all evaluate the same network."""
         if self.size > 1:
             for buffer in network.buffers():
                 dist.broadcast(buffer, src=0)
