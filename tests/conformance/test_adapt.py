@@ -88,7 +88,7 @@ def reported(world: World, cache: Path) -> dict[str, list[tuple[int, float, floa
 
 
 def test_two_workers_agree_and_probe_as_one(tmp_path: Path) -> None:
-    """From the same pretrained weights. Batch statistics, which are each worker's own, are not part of a probe."""
+    """From the same pretrained weights; a probe reads no batch statistics."""
     alone = reported(World(), tmp_path)
     found = together(reported, tmp_path)
     assert found[0] == found[1]
