@@ -42,7 +42,7 @@ def test_ray_gives_the_same_reports_as_the_serial_executor(module: str, referenc
 
 
 def test_two_workers_give_the_loss_of_one_at_the_same_global_batch(tmp_path: Path) -> None:
-    """Nearly: each worker draws augmentation and dropout for its own images; without these see trainables/test_world."""
+    """Nearly: each worker draws augmentation for its own images; without that see tests/trainables/test_world.py."""
     given = jobs(3)
     alone = carry_out(serial.Executor(place(tmp_path / "one")), given)
     with ray_train.Executor(place(tmp_path / "two", workers_per_trial=2)) as executor:
