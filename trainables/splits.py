@@ -1,6 +1,6 @@
 """Images in memory (or mapped from disk), and their split into training, search-validation and test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from torch import Tensor
+
+from trainables.stored import Stored
 
 
 class DataError(ValueError):
@@ -29,11 +31,11 @@ class Images:
     """N labelled images.
 
     Attributes:
-        image_NCHW: uint8, in memory or a memory map.
+        image_NCHW: uint8, in memory or on disk.
         label_N: int64 class numbers.
     """
 
-    image_NCHW: NDArray[np.uint8]
+    image_NCHW: NDArray[np.uint8] | Stored
     label_N: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -50,7 +52,10 @@ class Images:
             yield self.batch(np.arange(start, min(start + size, len(self))))[0]
 
     def take(self, rows_B: NDArray[np.int64]) -> "Images":
-        return Images(image_NCHW=self.image_NCHW[rows_B], label_N=self.label_N[rows_B])
+        """Some of the images; those on disk stay there."""
+        images = self.image_NCHW
+        taken = images.take(rows_B) if isinstance(images, Stored) else images[rows_B]
+        return Images(image_NCHW=taken, label_N=self.label_N[rows_B])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +137,25 @@ def from_parts(train: Images, validation: Images, test: Images, classes: Sequenc
         mean=tuple(round(float(value), 6) for value in mean_C),
         std=tuple(round(float(value), 6) for value in std_C),
     )
+
+
+def completed(
+    parts: Mapping[str, Images], names: Sequence[str], *, validation: float, test: float, seed: int
+) -> Splits:
+    """The splits of a source that may lack some: what is missing is split off the training part, stratified by class.
+
+    Args:
+        parts: images of ``train`` and, where the source has them, of ``validation`` and ``test``.
+        names: class names.
+        validation, test: share of all images for a part that is missing.
+        seed: of the split.
+    """
+    train, found = parts["train"], dict(parts)
+    total = sum(map(len, parts.values()))
+    for name, share in (("test", test), ("validation", validation)):
+        if name not in found:
+            train, found[name] = stratified(train, share * total / len(train), seed, names)
+    return from_parts(train, found["validation"], found["test"], names)
 
 
 def with_labels(splits: Splits, share: float, seed: int) -> Splits:

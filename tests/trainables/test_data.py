@@ -34,7 +34,7 @@ def test_a_folder_of_any_sizes_and_modes(tmp_path: Path) -> None:
     assert splits.classes == ("c0", "c1")
     assert splits.train.image_NCHW.shape == (12, 3, 16, 16)
     assert (len(splits.validation), len(splits.test)) == (4, 4)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # images and labels
     grey = folder.load(path=str(tmp_path / "d"), resolution=16, grey=True, cache=str(tmp_path / "cache"))
     assert grey.channels == 1
 

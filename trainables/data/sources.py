@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from inspect import signature
 from typing import Any
 
 from spaces import components
-from trainables.splits import DataError, Splits, with_labels
+from trainables.data import unlabelled_folder
+from trainables.splits import DataError, Joined, Splits, with_labels
 
-LABELS = "labels"
-"""Keyword of every source."""
+LABELS, UNLABELLED = "labels", "unlabelled"
+"""Keywords of every source."""
 
 
 def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
@@ -19,7 +21,8 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
     Args:
         source: file in ``trainables/data``.
         keywords: of its ``load``; besides, every source knows ``labels``, the share of the training images whose
-            labels are used (``trainables.splits.with_labels``, drawn by the source's ``split_seed``).
+            labels are used (``trainables.splits.with_labels``, drawn by the source's ``split_seed``), and
+            ``unlabelled``, a folder of further images that are pretrained on beside the training images.
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -31,15 +34,14 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
 def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)
     given = json.loads(keywords)
-    labels = given.pop(LABELS, 1.0)
+    labels, unlabelled = given.pop(LABELS, 1.0), given.pop(UNLABELLED, None)
     if not isinstance(labels, int | float):
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     parameters = signature(module.load).parameters
     unknown = sorted(set(given) - set(parameters))
     if unknown:
-        raise DataError(
-            f"data.{unknown[0]} is not a keyword of source '{source}', which has: {', '.join((*parameters, LABELS))}"
-        )
+        has = ", ".join((*parameters, LABELS, UNLABELLED))
+        raise DataError(f"data.{unknown[0]} is not a keyword of source '{source}', which has: {has}")
     missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
     absent = [name for name in missing if name not in given]
     if absent:
@@ -48,4 +50,8 @@ def _load(source: str, keywords: str) -> Splits:
         splits: Splits = module.load(**given)
     except TypeError as error:
         raise DataError(f"source '{source}' cannot use {given}: {error}") from error
-    return with_labels(splits, float(labels), int(given.get("split_seed", 0)))
+    splits = with_labels(splits, float(labels), int(given.get("split_seed", 0)))
+    if unlabelled is None:
+        return splits
+    further = unlabelled_folder.pictures(splits, path=str(unlabelled), cache=given.get("cache"))
+    return replace(splits, pool=Joined((splits.unlabelled, further)))

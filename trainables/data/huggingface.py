@@ -1,0 +1,110 @@
+"""Hugging Face ``datasets`` on disk: a folder that ``save_to_disk`` wrote (any fsspec URI), or one of parquet files."""
+
+import importlib
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.data.decoded import Item, cached, digest_of, square, store_of
+from trainables.data.folder import PARTS
+from trainables.splits import DataError, Images, Splits, completed
+
+
+def load(
+    *,
+    path: str,
+    image: str = "image",
+    label: str = "label",
+    resolution: int = 32,
+    grey: bool = False,
+    validation: float = 0.2,
+    test: float = 0.2,
+    split_seed: int = 0,
+    cache: str | None = None,
+) -> Splits:
+    """Decode the images and, where the data has no splits of its own, split stratified by class.
+
+    Args:
+        path: folder of ``save_to_disk``, or a folder of ``*.parquet`` (with ``train-*``, ``validation-*``, ``test-*``
+            where there are splits), as a data set of the hub has it.
+        image, label: columns of the encoded image and of the class.
+        resolution: side of the stored square images, in pixels.
+        grey: one channel instead of three.
+        validation: share of all images for search-validation, if there is no such split.
+        test: share of all images for the final figures, if there is no such split.
+        split_seed: seed of the stratified split.
+        cache: folder for the decoded images; the system's temporary folder by default.
+
+    Raises:
+        DataError: there is no data set, or it lacks a column.
+    """
+    store = store_of(cache)
+    found = {PARTS[name]: table for name, table in _opened(path, store).items() if name in PARTS}
+    if "train" not in found:
+        raise DataError(f"'{path}' has no split 'train'; save a DatasetDict with train (and validation, test)")
+    for name, table in found.items():
+        absent = [column for column in (image, label) if column not in table.column_names]
+        if absent:
+            raise DataError(
+                f"split '{name}' of '{path}' has no column '{absent[0]}', but {', '.join(table.column_names)}; "
+                "name them as data.image and data.label"
+            )
+    names = _names(found["train"], label)
+    parts = {part: _decoded(table, image, label, names, resolution, grey, store) for part, table in found.items()}
+    return completed(parts, names, validation=validation, test=test, seed=split_seed)
+
+
+def _package() -> Any:
+    try:
+        return importlib.import_module("datasets")
+    except ImportError as error:
+        raise DataError("data.source 'huggingface' needs datasets: pip install datasets") from error
+
+
+def _opened(path: str, store: Path) -> Mapping[str, Any]:
+    """The splits of a data set; one without splits is its training part."""
+    datasets = _package()
+    parquet = sorted(Path(path).rglob("*.parquet")) if Path(path).is_dir() else []
+    try:
+        if not parquet:
+            found = datasets.load_from_disk(path)
+            return found if isinstance(found, Mapping) else {"train": found}
+        files: dict[str, list[str]] = {}
+        for file in parquet:
+            part = file.name.partition("-")[0].partition(".")[0]
+            files.setdefault(part if part in PARTS else "train", []).append(str(file))
+        options = {"data_files": files, "cache_dir": str(store / "huggingface")}
+        splits: Mapping[str, Any] = datasets.load_dataset("parquet", **options)
+        return splits
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"data.path '{path}' is no data set on disk ({reason}); give a folder of save_to_disk"
+        ) from error
+
+
+def _names(table: Any, label: str) -> tuple[str, ...]:
+    """Class names: those of the column's type, or its different values in order."""
+    known = getattr(table.features[label], "names", None)
+    return tuple(known) if known else tuple(map(str, sorted(set(table.unique(label)))))
+
+
+def _decoded(
+    table: Any, image: str, label: str, names: tuple[str, ...], resolution: int, grey: bool, store: Path
+) -> Images:
+    numbered = getattr(table.features[label], "names", None) is not None
+    number_of = {name: number for number, name in enumerate(names)}
+
+    def items() -> Iterator[Item]:
+        encoded = table.select_columns([image, label]).cast_column(image, _package().Image(decode=False))
+        for row, sample in enumerate(encoded):
+            content, name = sample[image], f"row {row} of {image}"
+            source = Path(content["path"]) if content["bytes"] is None else io.BytesIO(content["bytes"])
+            number = sample[label] if numbered else number_of.get(str(sample[label]))
+            if number is None or not 0 <= number < len(names):
+                raise DataError(f"{name} has class {sample[label]!r}, which the training part does not have")
+            yield square(source, name, resolution, grey), number
+
+    # The fingerprint of a data set changes with its content, whatever it was made by.
+    return cached(store, digest_of(table._fingerprint, image, label, names, resolution, grey), items, resolution, grey)

@@ -1,0 +1,163 @@
+"""WebDataset shards: tar files of images with their labels, on disk or at any URI that fsspec opens.
+
+Shards are read as streams, one image in memory at a time; the decoded images are kept on disk at ``resolution``.
+Workers that start together share the shards: each takes those that nobody else is decoding.
+"""
+
+import importlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from filelock import FileLock, Timeout
+
+from trainables.data.decoded import Item, cached, digest_of, exists, joined, read, square, store_of
+from trainables.splits import DataError, Images, Splits, completed
+
+IMAGES = ("jpg", "jpeg", "png", "webp", "ppm", "pgm", "bmp", "tif", "tiff")
+"""Extensions of images, after the first dot of a name."""
+
+
+def load(
+    *,
+    path: str,
+    validation_path: str | None = None,
+    test_path: str | None = None,
+    label: str = "label",
+    classes: Sequence[str] | None = None,
+    resolution: int = 32,
+    grey: bool = False,
+    validation: float = 0.2,
+    test: float = 0.2,
+    split_seed: int = 0,
+    cache: str | None = None,
+) -> Splits:
+    """Decode the shards and, where no shards are given for a part, split it off stratified by class.
+
+    Args:
+        path: the training shards: ``/data/train-{0000..0146}.tar``, ``s3://bucket/train-*.tar``, or one shard.
+        validation_path, test_path: shards of the other parts.
+        label: key of the class in a sample's ``.json``; a ``.cls`` holds the class number itself.
+        classes: class names, in the order of their numbers; the numbers by default.
+        resolution: side of the stored square images, in pixels.
+        grey: one channel instead of three.
+        validation: share of all images for search-validation, if it has no shards.
+        test: share of all images for the final figures, if it has no shards.
+        split_seed: seed of the stratified split.
+        cache: folder for the decoded images; the system's temporary folder by default.
+
+    Raises:
+        DataError: there is no shard, one cannot be read, or a sample has no image or no label.
+    """
+    store = store_of(cache)
+    names = None if classes is None else tuple(map(str, classes))
+
+    def part(shards: str) -> Images:
+        return _decoded(_expanded(shards), label, names, resolution, grey, store)
+
+    parts = {"train": part(path)}
+    if validation_path is not None:
+        parts["validation"] = part(validation_path)
+    if test_path is not None:
+        parts["test"] = part(test_path)
+    if names is None:
+        names = tuple(map(str, range(int(max(each.label_N.max() for each in parts.values())) + 1)))
+    return completed(parts, names, validation=validation, test=test, seed=split_seed)
+
+
+def _package(module: str) -> Any:
+    try:
+        return importlib.import_module(f"webdataset.{module}")
+    except ImportError as error:
+        raise DataError("data.source 'webdataset' needs webdataset: pip install webdataset") from error
+
+
+def _expanded(shards: str) -> list[str]:
+    """The shards of a pattern with braces or stars, in order."""
+    found: list[str] = []
+    for pattern in _package("shardlists").expand_urls(shards):
+        try:
+            files, inside = fsspec.core.url_to_fs(pattern)
+            matched = sorted(files.glob(inside)) if "*" in inside else [inside]
+            found += [files.unstrip_protocol(name) for name in matched]
+        except (OSError, ValueError, ImportError) as error:
+            raise DataError(f"shards '{pattern}' cannot be found: {error}") from error
+    if not found:
+        raise DataError(f"there is no shard '{shards}'; give tar files, such as /data/train-{{0000..0146}}.tar")
+    return found
+
+
+def _decoded(
+    uris: Sequence[str], label: str, names: tuple[str, ...] | None, resolution: int, grey: bool, store: Path
+) -> Images:
+    """The images of all shards, decoded by whoever has not found a shard in other hands."""
+    shard_of = {digest_of(uri, _state(uri), label, names, resolution, grey): uri for uri in uris}
+    whole = digest_of(*shard_of)
+    store.mkdir(parents=True, exist_ok=True)
+    for wait_s in (0, -1):  # first the shards that nobody else is decoding, then those that somebody was
+        for digest, uri in shard_of.items():
+            try:
+                with FileLock(store / f"{digest}.lock", timeout=wait_s):
+                    # In this order, since a piece is removed once the whole is there.
+                    if not exists(store, digest) and not exists(store, whole):
+                        cached(store, digest, partial(_samples, uri, label, names, resolution, grey), resolution, grey)
+            except Timeout:
+                continue
+    with FileLock(store / f"{whole}.lock"):
+        if not exists(store, whole):
+            joined(store, whole, list(shard_of))
+    return read(store, whole)
+
+
+def _state(uri: str) -> str:
+    """What changes when a shard does."""
+    files, inside = fsspec.core.url_to_fs(uri)
+    try:
+        return str(files.ukey(inside))
+    except OSError as error:
+        raise DataError(f"shard '{uri}' cannot be read: {error}; check data.path") from error
+
+
+def _samples(uri: str, label: str, names: tuple[str, ...] | None, resolution: int, grey: bool) -> Iterator[Item]:
+    iterators = _package("tariterators")
+    try:
+        with fsspec.open(uri, "rb") as stream:
+            files = iterators.tar_file_expander([{"url": uri, "stream": stream}])
+            for sample in iterators.group_by_keys(files):
+                name = f"{sample['__key__']}' of '{uri}"
+                image = next((sample[extension] for extension in IMAGES if extension in sample), None)
+                if image is None:
+                    raise DataError(f"sample '{name}' has no image ({', '.join(IMAGES)})")
+                yield square(io.BytesIO(image), name, resolution, grey), _label(sample, name, label, names)
+    except (OSError, tarfile.TarError) as error:
+        raise DataError(f"shard '{uri}' cannot be read: {error}; get it again") from error
+
+
+def _label(sample: Mapping[str, Any], name: str, key: str, names: tuple[str, ...] | None) -> int:
+    """The class number of a sample.
+
+    Raises:
+        DataError: it has no label, or one that is no class.
+    """
+    found: Any = None
+    try:
+        if "cls" in sample:
+            found = int(sample["cls"])
+        elif "json" in sample:
+            found = json.loads(sample["json"]).get(key)
+        if isinstance(found, str):
+            found = names.index(found) if names and found in names else int(found)
+    except (ValueError, AttributeError) as error:
+        raise DataError(
+            f"sample '{name}' has a label that is no class number and not in data.classes: {error}"
+        ) from error
+    if not isinstance(found, int):
+        raise DataError(f"sample '{name}' has no .cls and no .json with a class number at '{key}'")
+    if found < 0 or (names is not None and found >= len(names)):
+        raise DataError(f"sample '{name}' has class {found}; data.classes has {len(names or ())} names")
+    return found
