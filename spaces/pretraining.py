@@ -1,6 +1,7 @@
 """Backbone x objective x recipe x adaptation: small convolutional networks and small transformers, pretrained or not.
 
-Each backbone has the objectives that suit it: masked tokens need tokens, masked convolution needs convolutions. What
+Each backbone has the objectives that suit it: masked tokens need tokens, masked convolution needs convolutions. Those
+without targets are pretrained on the data's own images or on fractals, which ``multi_instance`` always has. What
 follows pretraining is the recipe of the tiny space, which also trains from scratch where the objective is ``none``.
 """
 
@@ -12,14 +13,16 @@ from spaces.families import join
 from spaces.space import Condition, Space
 
 OBJECTIVE = "pretraining.objective"
+OF_FRACTALS = "multi_instance"
+"""The objective that reads which fractals a picture shows."""
 
 
 def space() -> Space:
-    """The space: 3e10 architectures x 4e9 recipes, and some 2e4 pretrainings of each."""
+    """The space: 3e10 architectures x 4e9 recipes, and some 3e4 pretrainings of each."""
     recipe, conditions = tiny.recipe_of_small_images()
     families = (
-        with_pretraining(tiny.space(), ("none", "simclr", "swav", "spark")),
-        with_pretraining(_transformers(), ("none", "simclr", "swav", "simmim")),
+        with_pretraining(tiny.space(), ("none", "simclr", "swav", "spark", OF_FRACTALS)),
+        with_pretraining(_transformers(), ("none", "simclr", "swav", "simmim", OF_FRACTALS)),
     )
     return join("pretraining", families, recipe=recipe, conditions=conditions)
 
@@ -43,6 +46,13 @@ def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
         for address in pretraining
         if address != "objective"
     }
+    without_targets = tuple(name for name in trained if name != OF_FRACTALS)
+    if without_targets:
+        pretraining["source"] = Choice(values=("own", "fractals"))
+        conditions["pretraining.source"] = Condition(parent=OBJECTIVE, values=without_targets)
+    if OF_FRACTALS in trained:
+        pretraining["fractals.systems"] = Choice(values=(30, 100, 300), ordered=True)
+        conditions["pretraining.fractals.systems"] = Condition(parent=OBJECTIVE, values=(OF_FRACTALS,))
     for address, dimension in _knobs().items():
         owner = address.partition(".")[0]
         if owner in objectives:
@@ -51,11 +61,15 @@ def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
     return replace(
         family,
         pretraining=pretraining,
-        adaptation={"method": Choice(values=("full",))},
+        adaptation={
+            "method": Choice(values=("full", "linear")),
+            "full.layer_decay": Choice(values=(0.75, 0.9, 1.0), ordered=True),
+        },
         conditions={
             **family.conditions,
             **conditions,
             "adaptation.method": Condition(parent=OBJECTIVE, values=trained),
+            "adaptation.full.layer_decay": Condition(parent="adaptation.method", values=("full",)),
         },
     )
 

@@ -45,9 +45,10 @@ def test_an_address_of_pretraining_that_nothing_reads_is_named(address: str, mes
 
 
 def test_a_method_of_adaptation_that_does_not_exist_is_named() -> None:
-    space = replace(with_pretraining(tiny.space(), ("none",)), adaptation={"method": Choice(values=("magic",))})
+    magic = {"method": Choice(values=("magic",))}
+    space = replace(with_pretraining(tiny.space(), ("none",)), adaptation=magic, conditions={})
     with pytest.raises(ConfigError, match=r"'magic', which is not in trainables/adapt/"):
-        check_readers(replace(space, conditions={}))
+        check_readers(space)
 
 
 def test_an_unknown_backbone_is_named() -> None:

@@ -18,6 +18,7 @@ from search.setting import check_readers
 from spaces import tiny
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
+from spaces.sampling import uniform
 from tests.conformance.test_objectives import batch, candidate, loss_of, network, without_time
 from trainables.checkpoint import Checkpoint
 from trainables.data import digits, fractals
@@ -166,11 +167,19 @@ def test_training_on_fractals_resumes_exactly(stop: int, splits: Splits, tmp_pat
     assert whole != without_time(list(trial(replace(task, candidate=candidate("simclr")), splits)))
 
 
-def test_a_space_may_search_over_sources() -> None:
-    space = with_pretraining(tiny.space(), ("none", "simclr"))
-    wider = {**space.pretraining, "source": Choice(values=("own", "fractals"))}
-    check_readers(replace(space, pretraining={**wider, "fractals.systems": Choice(values=(30, 100), ordered=True)}))
+def test_the_shipped_space_searches_over_sources() -> None:
+    space = with_pretraining(tiny.space(), ("none", "simclr", "multi_instance"))
+    check_readers(space)
+    for each in space.decode(uniform(space, 200, np.random.default_rng(0))):
+        objective = each.pretraining["objective"]
+        assert ("source" in each.pretraining) == (objective == "simclr")
+        assert ("fractals.systems" in each.pretraining) == (objective == "multi_instance")
+        stage = pretraining_of(each, 6)
+        assert (None if stage is None else stage.objective) == (None if objective == "none" else objective)
+        if stage is not None:
+            assert stage.source == each.pretraining.get("source", "fractals")
     with pytest.raises(ConfigError, match=r"fractals.sistems' needs that keyword in trainables/data/fractals.py"):
-        check_readers(replace(space, pretraining={**wider, "fractals.sistems": Choice(values=(30,))}))
+        check_readers(replace(space, pretraining={**space.pretraining, "fractals.sistems": Choice(values=(30,))}))
+    other = {**space.pretraining, "source": Choice(values=("own", "fractals", "dreams"))}
     with pytest.raises(ConfigError, match=r"source' has the value 'dreams', which is not in trainables/data/"):
-        check_readers(replace(space, pretraining={**space.pretraining, "source": Choice(values=("own", "dreams"))}))
+        check_readers(replace(space, pretraining=other))

@@ -10,6 +10,7 @@ import torch
 from timm.layers import DropPath
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler
+from torchvision.transforms import v2
 
 from spaces import components
 from tests.conformance.test_ingredients import RESIDUAL, candidate
@@ -375,3 +376,74 @@ def test_a_curriculum_trains_on_growing_sides_and_evaluates_at_the_full_one() ->
     fixed.fixed_side = True  # type: ignore[assignment]
     with pytest.raises(ValueError, match=r"this objective needs the full resolution"):
         curriculum.apply(replace(off, objective=fixed), start=0.5)
+
+
+@pytest.mark.parametrize("name", ["lion", "adan", "lookahead_radam", "lamb"])
+def test_timms_optimizers_by_name_go_on_where_they_were(name: str) -> None:
+    def steps(given: torch.optim.Optimizer, network: nn.Module, count: int) -> None:
+        for _ in range(count):
+            given.zero_grad()
+            (network(torch.ones(4, 2)) ** 2).sum().backward()
+            given.step()
+
+    def made() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        given = optimizer.apply(plan(), name=name, learning_rate={name: 0.01}, weight_decay=0.1)
+        return given.built(), given.optimized()
+
+    network, whole = made()
+    steps(whole, network, 8)
+    first, before = made()
+    steps(before, first, 3)
+    second, after = made()
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    after.load_state_dict(copy.deepcopy(before.state_dict()))
+    steps(after, second, 5)
+    for one, other in zip(network.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd_sai"])
+@pytest.mark.parametrize("decay_all", [False, True])
+def test_biases_and_norms_decay_only_where_this_is_asked_for(name: str, decay_all: bool) -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    given = replace(plan(), network=network)
+    found = optimizer.apply(given, name=name, learning_rate={name: 0.1}, weight_decay=0.1, decay_all=decay_all)
+    decay_of = {each: group["weight_decay"] for group in found.optimized().param_groups for each in group["params"]}
+    for parameter in network.parameters():
+        assert decay_of[parameter] == (0.1 if decay_all or parameter.ndim > 1 else 0.0)
+
+
+def test_rand_augment_is_torchvisions_image_by_image() -> None:
+    given = augment.apply(plan(), operations=2, magnitude=12)
+    found = transformed(given, seed=5).image_BCHW
+    assert torch.equal(found, transformed(given, seed=5).image_BCHW)
+    assert not torch.equal(found, transformed(given, seed=6).image_BCHW)
+    theirs = v2.RandAugment(num_ops=2, magnitude=12)
+    seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(5)))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        pixels = (batch().image_BCHW * 255).round().to(torch.uint8)
+        expected = torch.stack([theirs(image) for image in pixels]).float() / 255
+    assert torch.equal(found, expected)
+
+
+def test_rand_augment_grows_with_the_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    magnitudes = []
+
+    def noted(image: torch.Tensor, operations: int, magnitude: int, generator: torch.Generator) -> torch.Tensor:
+        magnitudes.append(magnitude)
+        return image
+
+    monkeypatch.setattr(augment, "rand_augmented", noted)
+    given = augment.apply(replace(plan(), epochs=5), operations=2, magnitude=9, first=1 / 9)
+    for epoch in range(1, 6):
+        given.before_epoch[0](epoch)
+        transformed(given)
+    assert magnitudes == [1, 3, 5, 7, 9]  # EfficientTrain's
+
+
+@pytest.mark.parametrize("wrong", [{"operations": -1}, {"operations": 2, "magnitude": 31}])
+def test_rand_augment_out_of_range_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"recipe.augment.magnitude 0 to 30, given"):
+        augment.apply(plan(), **wrong)  # type: ignore[arg-type]

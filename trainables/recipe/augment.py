@@ -1,4 +1,4 @@
-"""Random geometric augmentation of whole batches: shift, rotation, flip, random-resized crop, erasing; by image.
+"""Random augmentation of batches: shift, rotation, flip, random-resized crop, RandAugment, erasing; by image.
 
 It may grow while the network trains, as in EfficientTrain (Wang et al. 2023).
 """
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.plan import Batch, Plan, Stage
+from trainables.recipe._rand_augment import BINS, rand_augmented
 
 PAPER = "https://arxiv.org/abs/1708.04896"
 STAGE = Stage.BATCH
@@ -35,6 +36,8 @@ def apply(
     flip: float = 0.0,
     erase: float = 0.0,
     crop: float = 0.0,
+    operations: int = 0,
+    magnitude: int = 10,
     first: float = 1.0,
 ) -> Plan:
     """Augment every training image.
@@ -47,15 +50,23 @@ def apply(
         erase: probability of erasing a square of a quarter of the side with the image's mean (Zhong et al. 2020).
         crop: largest share of the area that a random-resized crop cuts off (Szegedy et al. 2015: 0.92), with a ratio
             of its sides from 3/4 to 4/3.
-        first: share of all of these but ``flip`` in the first fifth of the epochs, which grows evenly to 1 in the last;
-            EfficientTrain's magnitudes 1, 3, 5, 7, 9 are 1/9.
+        operations: of RandAugment (Cubuk et al. 2020), which shear, turn, shift or recolour an image; 0 is
+            off. ResNet-RS has 2.
+        magnitude: of these operations, 0 to 30. ResNet-RS has 10 to 15.
+        first: share of all of these but ``flip`` and ``operations`` in the first fifth of the epochs, which grows
+            evenly to 1 in the last; EfficientTrain's magnitudes 1, 3, 5, 7, 9 are 1/9.
 
     Raises:
-        ValueError: ``crop`` is not in [0, 1), or ``first`` not in [0, 1].
+        ValueError: ``crop`` is not in [0, 1), ``first`` not in [0, 1], or ``operations`` or ``magnitude`` out of range.
     """
     if not 0.0 <= crop < 1.0 or not 0.0 <= first <= 1.0:
         raise ValueError(
             f"recipe.augment.crop is in [0, 1) and recipe.augment.first in [0, 1], given {crop} and {first}"
+        )
+    if operations < 0 or not 0 <= magnitude < BINS:
+        raise ValueError(
+            f"recipe.augment.operations is at least 0 and recipe.augment.magnitude 0 to {BINS - 1}, given {operations} "
+            f"and {magnitude}"
         )
     moves = bool(shift or rotate_degrees or flip or crop)
     strength = _Strength(first, plan.epochs)
@@ -72,11 +83,13 @@ def apply(
                 bool(crop),
                 generator,
             )
+        if operations:
+            image_BCHW = rand_augmented(image_BCHW, operations, round(magnitude * strength.now), generator)
         if erase:
             image_BCHW = _erased(image_BCHW, erase * strength.now, generator)
         return replace(batch, image_BCHW=image_BCHW)
 
-    if not (moves or erase):
+    if not (moves or erase or operations):
         return plan
     plan = replace(plan, transforms=(*plan.transforms, augment))
     return plan if first == 1.0 else replace(plan, before_epoch=(*plan.before_epoch, strength.set))

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from timm.optim import create_optimizer_v2, param_groups_weight_decay
-from torch import nn
 
 from trainables.plan import Plan, Stage
 from trainables.recipe._sgd_sai import SGDSaI
@@ -38,6 +37,7 @@ def apply(
     learning_rate: Mapping[str, float],
     momentum: Mapping[str, float] | None = None,
     weight_decay: float = 0.0,
+    decay_all: bool = False,
 ) -> Plan:
     """Set the optimizer.
 
@@ -46,7 +46,8 @@ def apply(
         name: ``sgd_sai``, ``adamw8bit``, ``sgd8bit``, or a name of timm, e.g. ``sgd``, ``rmsprop``, ``adamw``.
         learning_rate: peak rate a step, by optimizer name.
         momentum: by optimizer name, for those that have one.
-        weight_decay: not applied to biases and normalisation layers.
+        weight_decay: of weights; not of biases and normalisation layers unless ``decay_all``.
+        decay_all: whether all parameters decay.
 
     Raises:
         ValueError: there is no learning rate for ``name``, or timm does not know it; an 8-bit optimizer lacks its
@@ -58,17 +59,24 @@ def apply(
     extra: dict[str, Any] = {"momentum": momentum[name]} if momentum and name in momentum else {}
     if name == "sgd" and extra.get("momentum") == 0.0:
         extra["nesterov"] = False  # timm's sgd is Nesterov's, which needs a momentum
-    optimizer = _made(name, plan.trained(), learning_rate[name], weight_decay, extra)
+    network = plan.trained()
+    groups: list[dict[str, Any]] = param_groups_weight_decay(network, weight_decay)
+    if decay_all:
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        groups = [{"params": trained, "weight_decay": weight_decay}]
+    optimizer = _made(name, groups, learning_rate[name], weight_decay, extra)
     plan.rated(optimizer)
     return replace(plan, optimizer=optimizer, states={**plan.states, "optimizer": optimizer})
 
 
-def _made(name: str, network: nn.Module, rate: float, decay: float, extra: dict[str, Any]) -> torch.optim.Optimizer:
+def _made(
+    name: str, groups: list[dict[str, Any]], rate: float, decay: float, extra: dict[str, Any]
+) -> torch.optim.Optimizer:
     if name == "sgd_sai":
-        return SGDSaI(param_groups_weight_decay(network, decay), lr=rate, weight_decay=decay, **extra)
+        return SGDSaI(groups, lr=rate, weight_decay=decay, **extra)
     if name in EIGHT_BIT:
-        return _eight_bit(name, param_groups_weight_decay(network, decay), rate, extra)
-    optimizer: torch.optim.Optimizer = create_optimizer_v2(network, opt=name, lr=rate, weight_decay=decay, **extra)
+        return _eight_bit(name, groups, rate, extra)
+    optimizer: torch.optim.Optimizer = create_optimizer_v2(groups, opt=name, lr=rate, weight_decay=decay, **extra)
     return optimizer
 
 
