@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +25,14 @@ import json, sys, numpy as np
 from spaces.components import PREDICTORS, load
 from tests.predictors.worlds import LAYOUT, world
 x, s, y = world(24)
-model = load(PREDICTORS, sys.argv[1]).Model(layout=LAYOUT, rng=np.random.default_rng(5))
-model.pretrain(*world(64, seed=9)[:2])
-model.fit(x, s, y)
-prediction = model.predict(*world(10, seed=1)[:2])
-print(json.dumps([prediction.mean_N.tolist(), prediction.std_N.tolist(), prediction.noise_std]))
+found = {}
+for name in sys.argv[1:]:
+    model = load(PREDICTORS, name).Model(layout=LAYOUT, rng=np.random.default_rng(5))
+    model.pretrain(*world(64, seed=9)[:2])
+    model.fit(x, s, y)
+    prediction = model.predict(*world(10, seed=1)[:2])
+    found[name] = [prediction.mean_N.tolist(), prediction.std_N.tolist(), prediction.noise_std]
+print(json.dumps(found))
 """
 
 
@@ -36,7 +41,9 @@ def model(name: str, seed: int = 5, layout: Layout = LAYOUT) -> Predictor:
     return built
 
 
+@cache
 def fitted(name: str, rows: int, *, pretrained: bool = False, statistics: int = 2, noise: float = 0.02) -> Predictor:
+    """Tests ask it for predictions and do not fit it again, so that they share it."""
     built = model(name)
     if pretrained:
         built.pretrain(*world(64, seed=9, statistics=statistics)[:2])
@@ -60,11 +67,18 @@ def test_no_rows_are_predicted_as_no_rows(name: str) -> None:
     assert fitted(name, 6).predict(x_NF[:0], s_NK[:0]).mean_N.shape == (0,)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_same_seed_predicts_the_same_in_another_process(name: str) -> None:
-    arguments = [sys.executable, "-c", IN_ANOTHER_PROCESS, name]
+@pytest.fixture(scope="module")
+def elsewhere() -> dict[str, Any]:
+    """What the predictors say in another process, which takes longer to begin than to fit them all."""
+    arguments = [sys.executable, "-c", IN_ANOTHER_PROCESS, *NAMES]
     output = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    mean, std, noise = json.loads(output.splitlines()[-1])
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_predicts_the_same_in_another_process(name: str, elsewhere: dict[str, Any]) -> None:
+    mean, std, noise = elsewhere[name]
     here = fitted(name, 24, pretrained=True).predict(*world(10, seed=1)[:2])
     np.testing.assert_allclose(here.mean_N, mean, rtol=1e-6)
     np.testing.assert_allclose(here.std_N, std, rtol=1e-5)
