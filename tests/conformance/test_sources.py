@@ -52,8 +52,13 @@ def parts(splits: Splits) -> dict[str, Images]:
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}
 
 
+def pixels(images: Images) -> Any:
+    """All of them in memory."""
+    return np.asarray(images.image_NCHW)
+
+
 def rows(images: Images) -> list[tuple[bytes, int]]:
-    return [(image.tobytes(), int(label)) for image, label in zip(images.image_NCHW, images.label_N, strict=True)]
+    return [(image.tobytes(), int(label)) for image, label in zip(pixels(images), images.label_N, strict=True)]
 
 
 def test_shapes_and_ranges(splits: Splits) -> None:
@@ -61,8 +66,8 @@ def test_shapes_and_ranges(splits: Splits) -> None:
     assert splits.channels in {1, 3}
     assert len(splits.mean) == len(splits.std) == splits.channels
     for images in parts(splits).values():
-        assert images.image_NCHW.dtype == np.uint8
-        assert images.image_NCHW.shape == (len(images), *shape)
+        assert pixels(images).dtype == np.uint8
+        assert pixels(images).shape == (len(images), *shape)
         assert images.label_N.dtype == np.int64
         assert set(images.label_N.tolist()) == set(range(len(splits.classes)))
     image_BCHW, label_B = splits.train.batch(np.arange(3))
@@ -71,9 +76,9 @@ def test_shapes_and_ranges(splits: Splits) -> None:
 
 
 def test_the_scale_is_that_of_the_training_images_alone(splits: Splits) -> None:
-    pixels = splits.train.image_NCHW / 255.0
-    assert splits.mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-5)
-    assert splits.std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-5)
+    share_NCHW = pixels(splits.train) / 255.0
+    assert splits.mean == pytest.approx(share_NCHW.mean(axis=(0, 2, 3)), abs=1e-5)
+    assert splits.std == pytest.approx(share_NCHW.std(axis=(0, 2, 3)), abs=1e-5)
 
 
 def test_no_image_is_in_two_parts(splits: Splits) -> None:
