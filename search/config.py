@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from search.samplers._build import names as sampler_names
 from spaces import components
@@ -29,6 +29,17 @@ def parse_amount(value: Any) -> Any:
 
 
 Amount = Annotated[float, BeforeValidator(parse_amount), Field(gt=0)]
+
+
+def number_or_auto(value: Any) -> Any:
+    """A number of at least zero, with suffixes as in ``parse_amount``, or ``'auto'``."""
+    number = parse_amount(value)
+    if value == "auto" or (isinstance(number, int | float) and not isinstance(number, bool) and number >= 0):
+        return number
+    raise ValueError("it must be a number, zero or more, or 'auto'")
+
+
+NumberOrAuto = Annotated[float | Literal["auto"], PlainValidator(number_or_auto)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -170,7 +181,10 @@ class RunSection(Section):
         workers: Ray Train workers of a final training.
         workers_per_trial: Ray Train workers of a trial; more than one need executor ray_train.
         cpus: processor cores of a trial or of a worker; also its number of threads.
-        gpus: GPUs of a trial or of a worker.
+        gpus: GPUs of a trial or of a worker. Below 1, several trials share one; ``auto`` measures which share the
+            largest candidate within the limits needs. A worker of a final training has whole ones.
+        memory: bytes of main memory that a machine must have left to start a trial, or a worker of one; ``auto``
+            measures them, and 0 does not look at memory.
         retries: how often a trial is started again after its machine or process was lost.
         storage: URL of the Optuna storage; a journal file in the run's folder by default.
         checkpoints: folder or fsspec URI (``s3://...``) of the checkpoints of trials and final trainings; the run's
@@ -183,7 +197,8 @@ class RunSection(Section):
     workers: int = Field(default=1, ge=1)
     workers_per_trial: int = Field(default=1, ge=1)
     cpus: int = Field(default=1, ge=1)
-    gpus: float = Field(default=0, ge=0)
+    gpus: NumberOrAuto = 0.0
+    memory: NumberOrAuto = 0.0
     retries: int = Field(default=3, ge=0)
     storage: str | None = None
     checkpoints: str | None = None

@@ -120,6 +120,11 @@ class Experiment:
         place: Workplace = self._setting.place
         with self._timed("start"):
             executor: Executor = module.Executor(place).__enter__()
+        if place.probe is not None:
+            found = executor.place
+            self._progress.say(
+                f"measured on the largest candidates: a trial takes {found.gpus:g} GPU, {amount(found.memory)} memory"
+            )
         try:
             yield executor
         finally:

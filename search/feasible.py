@@ -26,6 +26,26 @@ def smallest(space: Space, costs: CostFunction, name: str) -> float:
     return float(costs(_smallest_rows(space, costs, name))[name].min())
 
 
+def largest(problem: Problem, size: Callable[[Codes], NDArray[np.float64]], n: int) -> Codes:
+    """Up to ``n`` different candidates within the limits whose ``size`` is largest, shape (at most n, D).
+
+    Found from many draws and changes of the largest of them, so there may be a larger one that was not met.
+    """
+    rng = np.random.default_rng(0)
+    found_SD = sample_within(problem, 1024, rng)
+    changeable = problem.pool is None and len(_top(found_SD, size, 2)) > 1
+    for change in range(40 if changeable else 0):
+        parents_SD = _top(found_SD, size, 64)
+        changed_SD = mutate(problem.space, np.repeat(parents_SD, 8, axis=0), rng, 0.1 * (change % 2))
+        found_SD = np.concatenate([parents_SD, changed_SD[problem.feasible(changed_SD)]])
+    return _top(found_SD, size, n)
+
+
+def _top(codes_ND: Codes, size: Callable[[Codes], NDArray[np.float64]], n: int) -> Codes:
+    different_ND = np.unique(codes_ND, axis=0)
+    return different_ND[np.argsort(-size(different_ND), kind="stable")[:n]]
+
+
 def _smallest_rows(space: Space, costs: CostFunction, name: str) -> Codes:
     """The cheapest candidate found from each start, shape (starts, D)."""
     rng = np.random.default_rng(0)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from search.config import Config, ConfigError, FamilySection
 from search.device import Device, device_of
-from search.executors.work import Workplace
-from search.feasible import smallest
+from search.executors.work import Probe, Workplace
+from search.feasible import largest, smallest
 from search.limits import Costs, Limits
 from search.problem import Problem
 from spaces import components
@@ -23,6 +23,10 @@ from trainables.data.sources import load_source
 from trainables.pretraining import NONE, OWN
 from trainables.splits import Splits
 from trainables.statistics import Statistics, count, free_statistics
+from trainables.trial import Task
+
+PROBED = 3
+"""Candidates whose memory is measured, the largest by what is known before training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +57,30 @@ class Setting:
             workers=run.workers,
             workers_per_trial=run.workers_per_trial,
             cpus=run.cpus,
-            gpus=run.gpus,
+            gpus=1 if run.gpus == "auto" else run.gpus,
+            memory=0 if run.memory == "auto" else int(run.memory),
+            probe=self._probe(),
             retries=run.retries,
             address=self.config.ray.address,
             checkpoints=None if run.checkpoints is None else f"{run.checkpoints.rstrip('/')}/{self.config.name}",
             checkpoint_quota=None if run.checkpoint_quota is None else int(run.checkpoint_quota),
             verbose=self.verbose,
         )
+
+    def _probe(self) -> Probe | None:
+        """What to measure: the candidates that keep the most intermediate values, by activations and batch size."""
+        run = self.config.run
+        if "auto" not in (run.gpus, run.memory):
+            return None
+
+        def kept(codes_ND: Codes) -> NDArray[np.float64]:
+            counts = count(self.space, codes_ND, classes=len(self.splits.classes), channels=self.splits.channels)
+            batch = self.space.values(codes_ND, "recipe").get("batch.size", 1)
+            return np.asarray(counts.activations_N * batch, dtype=float)
+
+        found = self.space.decode(largest(self.problem, kept, PROBED))
+        tasks = tuple(Task(candidate=candidate, epochs=self.config.search.epochs, seed=0) for candidate in found)
+        return Probe(tasks=tasks, gpus=run.gpus == "auto", memory=run.memory == "auto")
 
     def statistics(self, codes_ND: Codes) -> list[Statistics]:
         """Exact costs of candidates."""

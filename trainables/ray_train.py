@@ -42,6 +42,7 @@ def fit(
     folder: Path,
     checkpoints: str | None,
     group: Group,
+    records: Mapping[str, Any],
     on_report: Callable[[str, Report], None],
 ) -> None:
     """Train the jobs, one after the other, on one group of workers.
@@ -54,6 +55,7 @@ def fit(
         folder: the run's folder, for Ray's own records and for what teachers answered.
         checkpoints: folder or fsspec URI of the jobs' checkpoints; None for the run's folder.
         group: the workers.
+        records: where Ray Train keeps its own, as keywords of its ``RunConfig``.
         on_report: called in this process with every report, also those of earlier attempts.
     """
     from ray import train
@@ -79,7 +81,7 @@ def fit(
         ),
         run_config=train.RunConfig(
             name=name,
-            storage_path=str((folder / "ray").resolve()),
+            **records,
             failure_config=train.FailureConfig(max_failures=group.retries),
         ),
     )

@@ -33,7 +33,17 @@ class Executor:
     """Groups of ``workers_per_trial`` workers for trials, a fresh group for final trainings."""
 
     def __init__(self, place: Workplace) -> None:
-        self._place = place
+        """Prepare.
+
+        Raises:
+            PlacementError: the memory of trials of several workers is to be measured, or they are to share a GPU.
+        """
+        if place.workers_per_trial > 1 and (place.probe is not None or 0 < place.gpus < 1):
+            raise PlacementError(
+                "'auto' measures trials of one worker, and only they can share a GPU: with run.workers_per_trial "
+                f"{place.workers_per_trial}, give run.gpus in whole GPUs of a worker, and run.memory in bytes"
+            )
+        self.place = place
         self._groups: _Groups | None = None
 
     def __enter__(self) -> Self:
@@ -42,7 +52,7 @@ class Executor:
         Raises:
             PlacementError: there is no cluster at the address, or it can never place a trial or the worker group.
         """
-        ray_cluster.join(self._place, dashboard=True)
+        self.place = ray_cluster.join(self.place, dashboard=True)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -58,12 +68,12 @@ class Executor:
         on_outcome: Callable[[Outcome], None],
     ) -> None:
         if self._groups is None:
-            self._groups = _Groups(self._place)
-        _Run(self._groups, self._place.retries, next_job, on_report, on_outcome).carry_out()
+            self._groups = _Groups(self.place)
+        _Run(self._groups, self.place.retries, next_job, on_report, on_outcome).carry_out()
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
         self._close()  # the final group needs what the trials' groups hold
-        ray_cluster.train(self._place, jobs, on_report)
+        ray_cluster.train(self.place, jobs, on_report)
 
     def _close(self) -> None:
         if self._groups is not None:
@@ -129,11 +139,11 @@ class _Groups:
             scaling_config=train.ScalingConfig(
                 num_workers=place.workers_per_trial,
                 use_gpu=place.gpus > 0,
-                resources_per_worker={"CPU": place.cpus} | ({"GPU": place.gpus} if place.gpus else {}),
+                resources_per_worker=ray_cluster.worker(place),
             ),
             run_config=train.RunConfig(
                 name=f"trials-{slot}",
-                storage_path=str((place.folder / "ray").resolve()),
+                **ray_cluster.records(place),
                 failure_config=train.FailureConfig(max_failures=place.retries),
             ),
         ).fit()

@@ -37,7 +37,7 @@ class Executor:
                 f"executor 'ray_tune' runs each trial in one process, but run.workers_per_trial is "
                 f"{place.workers_per_trial}; use run.executor: ray_train"
             )
-        self._place = place
+        self.place = place
 
     def __enter__(self) -> Self:
         """Start Ray or join the cluster.
@@ -45,7 +45,7 @@ class Executor:
         Raises:
             PlacementError: there is no cluster at the address, or it can never place a trial or the worker group.
         """
-        ray_cluster.join(self._place, dashboard=False)
+        self.place = ray_cluster.join(self.place, dashboard=False)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -57,16 +57,15 @@ class Executor:
         on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
-        lost = _Lost(next_job, self._place.retries)
+        lost = _Lost(next_job, self.place.retries)
         self._tune(_Jobs(lost, on_report, on_outcome))
         while lost.waiting:  # a process was lost after Tune had been told that there are no more trials
             self._tune(_Jobs(lost, on_report, on_outcome))
 
     def _tune(self, jobs: "_Jobs") -> None:
-        place = self._place
-        resources = {"cpu": place.cpus} | ({"gpu": place.gpus} if place.gpus else {})
+        place = self.place
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(_train, place=place), resources),
+            tune.with_resources(tune.with_parameters(_train, place=place), ray_cluster.worker(place)),
             tune_config=tune.TuneConfig(
                 search_alg=jobs,
                 scheduler=_Stopping(jobs),
@@ -76,7 +75,7 @@ class Executor:
             ),
             run_config=tune.RunConfig(
                 name="trials",
-                storage_path=str((place.folder / "ray").resolve()),
+                **ray_cluster.records(place),
                 verbose=1 if place.verbose else 0,
                 # Tune does not retry a trial whose reused process died before the trial began; ``_Lost`` retries all.
                 failure_config=tune.FailureConfig(max_failures=0),
@@ -87,7 +86,7 @@ class Executor:
             raise CheckpointError(jobs.broken)
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-        ray_cluster.train(self._place, jobs, on_report)
+        ray_cluster.train(self.place, jobs, on_report)
 
 
 class _Lost:

@@ -21,12 +21,13 @@ class Executor:
         Raises:
             PlacementError: more than one worker or trial at a time is asked for.
         """
-        if max(place.workers, place.workers_per_trial, place.concurrent or 1) > 1 or place.address is not None:
+        several = max(place.workers, place.workers_per_trial, place.concurrent or 1) > 1
+        if several or place.address is not None or place.memory or place.probe is not None:
             raise PlacementError(
-                "executor 'serial' runs one trial with one worker; use ray_tune for run.workers, run.concurrent or "
-                "ray.address, and ray_train for run.workers_per_trial"
+                "executor 'serial' runs one trial with one worker; use ray_tune for run.workers, run.concurrent, "
+                "run.memory, run.gpus: auto or ray.address, and ray_train for run.workers_per_trial"
             )
-        self._place = place
+        self.place = place
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +44,7 @@ class Executor:
         while (job := next_job()) is not None:
             reports: list[Report] = []
             message = None
-            for item in self._place.work(job):
+            for item in self.place.work(job):
                 if isinstance(item, str):
                     message = item
                 else:
@@ -53,7 +54,7 @@ class Executor:
             on_outcome(Outcome(number=job.number, reports=tuple(reports), message=message))
 
     def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-        place = self._place
+        place = self.place
         torch.set_num_threads(place.cpus)
         splits = load_source(place.source, place.keywords)
         steps = train_family(jobs, splits, place.folder, checkpoints=place.checkpoints, device=place.device)

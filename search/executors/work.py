@@ -20,6 +20,21 @@ class PlacementError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What is to be measured before the first trial.
+
+    Attributes:
+        tasks: of the candidates that are taken to need the most memory.
+        gpus: whether to find the share of a GPU that a trial needs.
+        memory: whether to find the main memory that it needs.
+    """
+
+    tasks: tuple[Task, ...]
+    gpus: bool
+    memory: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
     """What a worker needs to know of the run, beside the trial itself.
 
@@ -31,7 +46,9 @@ class Workplace:
         workers: Ray Train workers of a final training.
         workers_per_trial: Ray Train workers of a trial.
         cpus: processor cores and threads of a trial or worker.
-        gpus: GPUs of a trial or worker.
+        gpus: GPUs of a trial or worker; those of a final training are whole.
+        memory: bytes of main memory of a trial or worker; 0 if they are not looked at.
+        probe: what of these is still to be measured.
         retries: restarts after a lost process or machine.
         address: of a running Ray cluster; None for a private one.
         checkpoints: folder or fsspec URI of the checkpoints of trials and final trainings; None for the run's folder.
@@ -47,6 +64,8 @@ class Workplace:
     workers_per_trial: int = 1
     cpus: int = 1
     gpus: float = 0
+    memory: int = 0
+    probe: Probe | None = None
     retries: int = 3
     address: str | None = None
     checkpoints: str | None = None
@@ -107,6 +126,9 @@ class Outcome:
 
 class Executor(Protocol):
     """Where trials and final trainings run. Constructed with a ``Workplace``; used as a context."""
+
+    place: Workplace
+    """What it was constructed with; once entered, with what was measured."""
 
     def __enter__(self) -> "Executor": ...
     def __exit__(self, *exception: object) -> None: ...

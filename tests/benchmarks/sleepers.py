@@ -75,6 +75,12 @@ def processor_seconds(of: int | None = None) -> float:
     return total
 
 
+def private_bytes(of: int) -> int:
+    """Memory of a process that it shares with no other."""
+    lines = Path(f"/proc/{of}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1024
+
+
 def middle(values: Sequence[float], unit: str = "s") -> str:
     """Median and range."""
     return f"{np.median(values):.3f} {unit} ({min(values):.3f} to {max(values):.3f})"

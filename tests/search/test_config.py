@@ -32,6 +32,8 @@ def test_what_is_dumped_is_read_back() -> None:
         ("name: a\nsearch:\n  epochs: 2\n  sampler: magic", ("line 4", "'search.sampler' is 'magic'", "nars", "tpe")),
         ("name: a\nrun: {executor: slurm}", ("'run.executor' is 'slurm'", "ray_tune", "serial")),
         ("name: a\nlimits: {max_macs: many}", ("'limits.max_macs'", "'many'")),
+        ("name: a\nrun:\n  gpus: -1", ("line 3", "'run.gpus", "-1", "zero or more, or 'auto'")),
+        ("name: a\nrun: {memory: much}", ("'run.memory", "'much'")),
         ("name: [", ("not YAML",)),
         ("- 1", ("must be a mapping",)),
         ("", ("must be a mapping",)),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.feasible import sample_within, smallest
+from search.feasible import largest, sample_within, smallest
 from search.limits import Costs, Limits, UnreachableLimit
 from search.problem import Problem
 from spaces import fbnetv3, imagenet, tiny
@@ -50,6 +50,16 @@ def test_the_smallest_is_that_of_the_whole_space_listed() -> None:
     costs = _costs(space)(np.concatenate([grid, recipe], axis=1))
     for name, cost_N in costs.items():
         assert smallest(space, _costs(space), name) == cost_N.min()
+
+
+def test_the_largest_are_within_the_limits_and_above_a_thousand_draws() -> None:
+    for space in (tiny.space(), fbnetv3.space()):
+        problem = _problem(space, Limits(max_macs=4 * smallest(space, _costs(space), "macs")))
+        drawn_ND = sample_within(problem, 1_000, np.random.default_rng(7))
+        found_ND = largest(problem, lambda codes_ND, p=problem: np.asarray(p.costs(codes_ND)["activations"], float), 3)
+        assert problem.feasible(found_ND).all()
+        assert len(np.unique(found_ND, axis=0)) == len(found_ND) == 3
+        assert problem.costs(found_ND)["activations"].min() >= problem.costs(drawn_ND)["activations"].max()
 
 
 def test_no_sample_is_below_the_smallest() -> None:
