@@ -19,7 +19,8 @@ from mlflow.tracking import MlflowClient
 
 from search.export import export_member, onnx_runner
 from search.family import Family
-from search.tracking import MlflowTracker, save_model
+from search.mlflow_store import save_model
+from search.tracking import MlflowTracker
 from tests.search.products import PROVENANCE, SPEC, member, network, records
 
 pytestmark = [
