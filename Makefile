@@ -12,8 +12,8 @@ RUNS ?= /runs
 search: .venv  ## the main job on embedded data: a family of models in runs/digits/family
 	$(BIN)/python -m search run configs/digits.yaml
 
-test: .venv  ## all tests but the slow ones
-	$(BIN)/python -m pytest
+test: .venv  ## all tests but the slow ones, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv  ## lint, formatting, types
 	$(BIN)/ruff check .

@@ -62,13 +62,18 @@ class _Normalised(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         over = [axis for axis in range(x.dim()) if axis != 1]
         shape = (1, -1, *(1 for _ in x.shape[2:]))
-        mine = x.new_tensor([x.numel() / x.shape[1]])
-        total = torch.cat([x.sum(over), mine])
-        dist.all_reduce(total)
-        mean_C, count = total[:-1] / total[-1], total[-1]
-        var_C = (x - mean_C.view(shape)).square().sum(over)
-        dist.all_reduce(var_C)
-        var_C /= count
+        own = x.numel() // x.shape[1]
+        own_C = x.sum(over) / max(own, 1)  # a worker may have no image of a last batch
+        spread_C = (x - own_C.view(shape)).square().sum(over)
+        mine = torch.cat([own_C, spread_C, x.new_tensor([own])])
+        # One exchange for means and variances: what is sent has as many numbers as channels, so each costs its latency.
+        of_all = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+        dist.all_gather(of_all, mine)
+        mean_WC, spread_WC, count_W1 = torch.stack(of_all).split([x.shape[1], x.shape[1], 1], dim=1)
+        count = count_W1.sum()
+        mean_C = (mean_WC * count_W1).sum(0) / count
+        # Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983: the spreads of parts.
+        var_C = (spread_WC + count_W1 * (mean_WC - mean_C).square()).sum(0) / count
         scale_C = (var_C + eps).rsqrt()
         normal = (x - mean_C.view(shape)) * scale_C.view(shape)
         ctx.save_for_backward(normal, scale_C, count)

@@ -23,11 +23,16 @@ class Meeting:
         self._given: dict[int, Tensor] = {}
 
     def all_reduce(self, value: Tensor) -> None:
+        parts = [torch.empty_like(value) for _ in range(2)]
+        self.all_gather(parts, value)
+        value.copy_(torch.stack(parts).sum(0))
+
+    def all_gather(self, parts: list[Tensor], value: Tensor) -> None:
         self._given[threading.get_ident()] = value.clone()
         self._barrier.wait()
-        total = torch.stack(list(self._given.values())).sum(0)
+        for part, given in zip(parts, self._given.values(), strict=True):
+            part.copy_(given)
         self._barrier.wait()
-        value.copy_(total)
 
 
 def both(work: Callable[[int], Result]) -> list[Result]:
@@ -35,13 +40,19 @@ def both(work: Callable[[int], Result]) -> list[Result]:
         return list(pool.map(work, (0, 1)))
 
 
+@pytest.mark.parametrize("first", [7, 10])
 @pytest.mark.parametrize("kind", [nn.BatchNorm2d, BatchNormAct2d])
-def test_two_parts_are_normalised_as_the_whole(kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of different sizes: output, gradients, and running statistics; a layer's own activation stays."""
-    monkeypatch.setattr(dist, "all_reduce", Meeting().all_reduce)
+def test_two_parts_are_normalised_as_the_whole(
+    kind: type[nn.Module], first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of different sizes, also none: output, gradients, running statistics; a layer's own activation stays."""
+    meeting = Meeting()
+    monkeypatch.setattr(dist, "all_reduce", meeting.all_reduce)
+    monkeypatch.setattr(dist, "all_gather", meeting.all_gather)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     generator = torch.Generator().manual_seed(0)
     whole, weight = (torch.randn(10, 3, 4, 4, generator=generator, dtype=torch.float64) + 5 for _ in range(2))
-    parts = [slice(0, 7), slice(7, 10)]
+    parts = [slice(0, first), slice(first, 10)]
     layers = [kind(3).double() for _ in range(3)]
 
     def run(layer: nn.Module, rows: slice) -> Result:
