@@ -65,7 +65,7 @@ def facts(run: Path) -> dict[str, Any]:
     """What a run found, without what the clock or the device decided."""
     config = saved(run)
     setting = prepare(config)
-    study = Study(name=config.name, storage=open_storage(run, None), space=setting.space, create=False)
+    study = Study(name=config.name, storage=open_storage(run, config.run.storage), space=setting.space, create=False)
     trials = [
         (r.number, r.state.name, r.candidate.key, [(e.epoch, e.accuracy, e.loss) for e in r.reports])
         for r in study.records()
