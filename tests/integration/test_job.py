@@ -1,0 +1,207 @@
+"""A search as a job: submitted by `make submit` to a cluster of this test, stopped in the middle, submitted again.
+
+Nothing but the processes that the test has started is ended: neither `ray stop` nor the address file of others is used.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from search.family import load_family
+from search.run_command import saved
+from search.setting import prepare
+from search.study import JOURNAL, Record, Study, read_storage
+from spaces.space import Space
+from tests.integration.processes import children
+from tests.integration.test_run import ROOT
+from trainables.checkpoint import Checkpoint
+
+pytestmark = pytest.mark.slow
+BIN = Path(sys.executable).parent
+EPOCHS = 24
+
+
+@dataclass
+class Cluster:
+    """A head of two processors with its dashboard at ``address``, and what its clients need to be let in."""
+
+    address: str
+    environment: dict[str, str]
+
+    def submit(self, config: Path, runs: Path, log: Path) -> subprocess.Popen[bytes]:
+        """`make submit`, which follows the job's output; the environment is taken as it is, not made."""
+        words = ["make", "--old-file=.venv", "submit", f"BIN={BIN}"]
+        words += [f"ADDRESS={self.address}", f"CONFIG={config}", f"RUNS={runs}"]
+        with log.open("wb") as output:
+            return subprocess.Popen(words, cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT)
+
+    def stop(self, job: str) -> None:
+        words = [BIN / "ray", "job", "stop", "--address", self.address, job]
+        subprocess.run(words, env=self.environment, check=True, capture_output=True)
+
+
+def free_port() -> int:
+    """Outside the ports that Ray gives to its workers."""
+    for port in range(21_000 + os.getpid() % 5_000, 30_000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="nars-"))  # short: names of sockets have at most 107 bytes
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text("of-this-test-only")
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}:{os.environ['PATH']}",  # the job's `python`
+        "OMP_NUM_THREADS": "1",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_JOB_STOP_WAIT_TIME_S": "120",  # a loaded machine may need more than the usual three
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    ports = {name: free_port() + 10 * position for position, name in enumerate(PORTS)}
+    words = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", "--dashboard-host=127.0.0.1"]
+    words += ["--object-store-memory=100000000", f"--temp-dir={folder}"]
+    words += [f"--{name}={port}" for name, port in ports.items()]
+    with (folder / "log").open("wb") as log:
+        head = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{ports['dashboard-port']}"
+        wait(lambda: status(address) == 401, head, folder / "log")
+        yield Cluster(address, environment)
+    finally:
+        started = [pid for pid, _ in children(head.pid)]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in [head.pid, *started]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                head.wait(timeout=10)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+PORTS = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
+
+
+def status(address: str) -> int | None:
+    """What the dashboard answers to one who has no token; None while it does not."""
+    try:
+        with urllib.request.urlopen(f"{address}/api/jobs/", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return None
+
+
+def wait(holds: Callable[[], Any], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 600
+    while not holds():
+        assert process.poll() is None, log.read_text()[-3000:]
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.1)
+
+
+def small(folder: Path) -> Path:
+    """configs/digits.yaml with four trials, two members and one final worker."""
+    given = yaml.safe_load((ROOT / "configs" / "digits.yaml").read_text())
+    given["search"] |= {"trials": 4, "initial": 3, "batch": 1, "epochs": EPOCHS}
+    given["search"] |= {"predictor": "gp", "watched": "gp", "pretrain": 200}
+    given["family"] |= {"max_macs": ["6k", "60k"], "epochs": 2}
+    given["run"] |= {"workers": 1, "concurrent": 1, "checkpoints": str(folder / "kept")}
+    given["tracking"] = {"enabled": False}
+    file = folder / "digits.yaml"
+    file.write_text(yaml.safe_dump(given))
+    return file
+
+
+@dataclass
+class Watch:
+    """A run as one may read it at any moment."""
+
+    run: Path
+    kept: Path
+
+    @cached_property
+    def space(self) -> Space:
+        return prepare(saved(self.run)).space
+
+    def records(self) -> list[Record]:
+        if not (self.run / JOURNAL).exists():
+            return []
+        with contextlib.suppress(FileNotFoundError):  # the journal has no study yet
+            storage = read_storage(self.run, None)
+            return Study(name=self.run.name, storage=storage, space=self.space, create=False).records()
+        return []
+
+    def epochs_of(self, number: int) -> list[dict[str, Any]]:
+        """The reports that the checkpoint of a trial holds."""
+        state = Checkpoint(path=self.kept / f"trial-{number}.pt").load()
+        return [] if state is None else list(state["reports"])
+
+    def in_the_middle(self) -> bool:
+        """A trial has ended, and another one has just begun."""
+        records = self.records()
+        open_ = [record.number for record in records if not record.is_finished]
+        return len(open_) < len(records) and any(0 < len(self.epochs_of(number)) < EPOCHS // 3 for number in open_)
+
+
+def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Cluster, tmp_path: Path) -> None:
+    runs, log = tmp_path / "runs", tmp_path / "log"
+    watch = Watch(runs / "digits", tmp_path / "kept" / "digits")
+    config = small(tmp_path)
+    submitted = cluster.submit(config, runs, log)
+    try:
+        wait(watch.in_the_middle, submitted, log)
+        job = re.search(r"raysubmit_\w+", log.read_text())
+        assert job is not None
+        cluster.stop(job[0])
+        assert submitted.wait(timeout=300) != 0
+    finally:
+        submitted.kill()
+    followed = log.read_text()
+    assert "stage 1: training candidates" in followed, "the job's output was not followed"
+    assert "what has ended is recorded" in followed, "the job did not end as on Ctrl-C"
+    before = {record.number: record for record in watch.records()}
+    kept = {number: watch.epochs_of(number) for number, record in before.items() if not record.is_finished}
+    assert any(kept.values()), "no trial had trained an epoch when the job was stopped"
+
+    again = cluster.submit(config, runs, log)
+    try:
+        assert again.wait(timeout=600) == 0, log.read_text()[-3000:]
+    finally:
+        again.kill()
+    after = watch.records()
+    assert [record.number for record in after] == list(range(len(after)))
+    assert sum(record.purpose == "search" for record in after) == 4
+    assert all(record.is_finished and record.message is None for record in after)
+    assert all(after[number] == record for number, record in before.items() if record.is_finished)
+    for number, epochs in kept.items():  # seconds, too, are those of the first job: nothing was trained twice
+        assert [
+            {"epoch": r.epoch, "accuracy": r.accuracy, "loss": r.loss, "seconds": r.seconds}
+            for r in after[number].reports[: len(epochs)]
+        ] == epochs
+    assert load_family(watch.run / "family").members
