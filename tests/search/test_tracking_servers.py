@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -74,24 +75,43 @@ def server(folder: Path, port: int) -> contextlib.AbstractContextManager[subproc
 
 
 def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
-    port, run = free_port(), tmp_path / "toy"
-    address, trials = f"http://127.0.0.1:{port}", records(8)
+    """SIGKILL twice while it is given trials, at moments drawn with a seed; the search goes on all the while."""
+    port, run, draw = free_port(), tmp_path / "toy", random.Random(0)
+    address, trials = f"http://127.0.0.1:{port}", records(60)
     run.mkdir()
-    with server(tmp_path, port):
-        view = MlflowTracker(run, identity="study-1", parameters={"a": 1}, uri=address)
-        for record in trials[:4]:
-            view.trial(record)
-        assert view.flush(120)
-    for record in trials[4:]:  # the server is gone, with SIGKILL; the search goes on
+    sent = run / "tracking" / "sent"
+
+    def until_more_than(offset: int) -> int:
+        deadline = time.monotonic() + 240
+        while not sent.exists() or int(sent.read_text() or 0) <= offset:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return int(sent.read_text())
+
+    view = MlflowTracker(run, identity="study-1", parameters={"a": 1}, uri=address)
+    for record in trials[:-1]:
         view.trial(record)
+    offset = 0
+    for _ in range(2):
+        with server(tmp_path, port):
+            offset = until_more_than(offset)
+            time.sleep(draw.uniform(0, 0.5))
+        assert not view.flush(1), "it was killed when all was sent"
+    view.trial(trials[-1])
     view.round(1, {"tau": 0.5})
-    assert not view.flush(3)
     with server(tmp_path, port):
-        assert view.flush(180)
+        assert view.flush(240)
         client = MlflowClient(address)
         found = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
-        numbers = sorted(int(one.data.tags["nars_trial"]) for one in found if "nars_trial" in one.data.tags)
-        assert numbers == [record.number for record in trials]
+        by_number = {int(one.data.tags["nars_trial"]): one for one in found if "nars_trial" in one.data.tags}
+        assert sorted(by_number) == [record.number for record in trials]
+        assert len(found) == len(trials) + 1
+        for record in trials:
+            shown = by_number[record.number]
+            assert shown.info.status == ("FAILED" if record.state == "fail" else "FINISHED")
+            assert shown.data.metrics.get("score") == record.score
+            history = client.get_metric_history(shown.info.run_id, "accuracy") if record.curve else []
+            assert [point.value for point in history] == [epoch.accuracy for epoch in record.curve]
         parents = [one for one in found if "nars_trial" not in one.data.tags]
         assert [one.data.metrics["tau"] for one in parents] == [0.5]
 
