@@ -4,6 +4,8 @@ import pytest
 import timm
 import torch
 from timm.data import resolve_model_data_config
+from timm.loss import LabelSmoothingCrossEntropy
+from timm.optim import create_optimizer_v2
 
 import trainables.timm_models  # noqa: F401  registers the architecture
 from search.export import InputSpec, Provenance, export_member, onnx_runner
@@ -62,6 +64,24 @@ def test_fine_tuning_for_other_classes_keeps_the_features(exported):
     assert all(parameter.grad is not None for parameter in other.parameters())
     assert torch.equal(other.conv_head.weight, network.conv_head.weight)
     assert other.drop_rate == 0.5
+
+
+def test_a_loop_of_timm_fine_tunes_a_member(exported):
+    folder, member, _ = exported
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=2).train()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(16, 1, member.resolution, member.resolution, generator=generator)
+    labels = torch.arange(16) % 2
+    images[labels == 1] *= 0.3
+    optimizer = create_optimizer_v2(model, opt="adamw", lr=3e-3)
+    losses = []
+    for _ in range(15):
+        loss = LabelSmoothingCrossEntropy(0.1)(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_an_unknown_backbone_lists_those_there_are():
