@@ -80,7 +80,7 @@ def test_a_loop_of_timm_fine_tunes_a_member(exported):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
 
 
