@@ -247,9 +247,6 @@ class Experiment:
 
     def _export(self, finished: Finished, target: Path) -> Finished:
         splits, member = self._setting.splits, finished.member
-        spec = InputSpec(
-            channels=splits.channels, size=splits.resolution, mean=splits.mean, std=splits.std, classes=splits.classes
-        )
         teachers = finished.job.teachers
         taught_by = [teacher if isinstance(teacher, str) else teacher.candidate.key for teacher in teachers]
         provenance = Provenance(
@@ -266,6 +263,11 @@ class Experiment:
             },
         )
         network = network_of(finished.job, splits, self._setting.place.final)
+        mean, std = network.normalisation
+        spec = InputSpec(
+            channels=splits.channels, size=splits.resolution, mean=mean, std=std, classes=splits.classes,
+            interpolation=network.interpolation,
+        )  # fmt: skip
         latency = measure(network, channels=splits.channels, resolution=splits.resolution)
         member = replace(
             member, latency_ms=round(latency.median_ms, 5), spent={**self._searched(member), **member.spent}

@@ -52,6 +52,7 @@ class InputSpec:
         mean: mean of each channel, in [0, 1].
         std: standard deviation of each channel.
         classes: name of each class, in the order of the scores.
+        interpolation: how they are resized for the network.
     """
 
     channels: int
@@ -59,6 +60,7 @@ class InputSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
+    interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
         if not len(self.mean) == len(self.std) == self.channels:
@@ -119,7 +121,7 @@ def export_member(
         write_text(temporary / "input.json", json.dumps(described, indent=1) + "\n")
         timm = timm_config(
             model.network, member.candidate, channels=spec.channels, resolution=member.resolution,
-            mean=spec.mean, std=spec.std, classes=spec.classes,
+            mean=spec.mean, std=spec.std, classes=spec.classes, interpolation=spec.interpolation,
         )  # fmt: skip
         write_text(temporary / "config.json", json.dumps(timm, indent=1) + "\n")
         write_text(temporary / "README.md", card(member, spec, provenance, differences))
@@ -132,7 +134,13 @@ def _deployable(network: nn.Module, member: Member, spec: InputSpec) -> Deployab
     training = [name or "the network itself" for name, module in network.named_modules() if module.training]
     if training:
         raise ValueError(f"export needs a network in evaluation mode (call eval()); {training[0]} is in training mode")
-    model = Deployable(copy.deepcopy(network).cpu(), mean=spec.mean, std=spec.std, resolution=member.resolution).eval()
+    model = Deployable(
+        copy.deepcopy(network).cpu(),
+        mean=spec.mean,
+        std=spec.std,
+        resolution=member.resolution,
+        interpolation=spec.interpolation,
+    ).eval()
     with torch.no_grad():
         shape = tuple(model(_images(spec, 2)).shape)
     if shape != (2, len(spec.classes)):

@@ -43,9 +43,10 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
 def _save_member_teacher(setting: Setting, teacher: FinalJob, folder: Path) -> None:
     splits = setting.splits
     network = network_of(teacher, splits, setting.place.final)
+    mean, std = network.normalisation
     config = timm_config(
         network.network, teacher.candidate, channels=splits.channels, resolution=network.resolution,
-        mean=splits.mean, std=splits.std, classes=splits.classes,
+        mean=mean, std=std, classes=splits.classes, interpolation=network.interpolation,
     )  # fmt: skip
     folder.mkdir()
     save_file(network.network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})

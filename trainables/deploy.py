@@ -8,12 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
+"""Rules of resizing, by timm's names."""
 
-def resize(image_NCHW: Tensor, resolution: int) -> Tensor:
-    """Resize to a square: bilinear, half-pixel centres, not antialiased; unchanged if it fits."""
+
+def resize(image_NCHW: Tensor, resolution: int, interpolation: str = "bilinear") -> Tensor:
+    """Resize to a square: half-pixel centres, not antialiased; unchanged if it fits."""
     if image_NCHW.shape[-2:] == (resolution, resolution):
         return image_NCHW
-    return functional.interpolate(image_NCHW, size=(resolution, resolution), mode="bilinear", align_corners=False)
+    size, centres = (resolution, resolution), None if interpolation == "nearest" else False
+    return functional.interpolate(image_NCHW, size=size, mode=interpolation, align_corners=centres)
 
 
 @contextmanager
@@ -35,6 +39,7 @@ class Deployable(nn.Module):
         mean: mean of each channel over the training images, in [0, 1].
         std: standard deviation of each channel, > 0.
         resolution: side of the image that the network sees.
+        interpolation: one of ``INTERPOLATIONS``.
 
     Raises:
         ValueError: a standard deviation is not positive, or mean and std differ in length.
@@ -43,12 +48,20 @@ class Deployable(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], resolution: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        resolution: int,
+        interpolation: str = "bilinear",
+    ) -> None:
         super().__init__()
         if len(mean) != len(std) or not all(value > 0 for value in std):
             raise ValueError(f"need one mean and one positive std a channel, given mean {mean} and std {std}")
         self.network = network
-        self.resolution = resolution
+        self.resolution, self.interpolation = resolution, interpolation
         self.training_side: int | None = None  # what a curriculum trains at where it is not the resolution
         # Not in the weights: model.safetensors fits the bare network, as timm and a retraining expect it.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
@@ -65,7 +78,13 @@ class Deployable(nn.Module):
         In training mode the side that a curriculum has set comes before the resolution.
         """
         own = (self.training_side if self.training else None) or self.resolution
-        return resize((image_NCHW - self.mean) / self.std, side or own)
+        return resize((image_NCHW - self.mean) / self.std, side or own, self.interpolation)
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each channel, to six digits."""
+        mean, std = (tuple(round(value, 6) for value in each.flatten().tolist()) for each in (self.mean, self.std))
+        return mean, std
 
     def blank(self) -> Tensor:
         """One empty image of the network's resolution, shape (1, C, resolution, resolution)."""

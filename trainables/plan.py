@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
@@ -30,6 +31,8 @@ class Stateful(Protocol):
 class Stage(IntEnum):
     """When an ingredient is applied; each ingredient file states its ``STAGE``."""
 
+    INPUT = -1
+    """Says how images become the network's input, wherever it runs: sets ``inputs`` and nothing else."""
     NETWORK = 0
     """Before the network is built: adds keywords to its ``build``, or sets the batch size."""
     OPTIMIZER = 1
@@ -53,6 +56,7 @@ class Plan:
         classes: number of classes.
         batch_size: images in a step, over all workers.
         build: keywords that ingredients add to the backbone's ``build``.
+        inputs: keywords of ``trainables.deploy.Deployable`` in place of the data's.
         network: from images in [0, 1] to class scores; None before it is built.
         objective: what is trained: the objective, which holds the network and its own heads; None before it is built.
         optimizer: None until an ingredient sets it.
@@ -69,6 +73,7 @@ class Plan:
     classes: int
     batch_size: int = 64
     build: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     network: nn.Module | None = None
     objective: nn.Module | None = None
     optimizer: torch.optim.Optimizer | None = None
@@ -140,16 +145,30 @@ def compose(
     Raises:
         UnknownComponent: the recipe names an ingredient that no file implements.
     """
-    knobs: dict[str, dict[str, Any]] = {}
-    for address, value in recipe.items():
-        ingredient, _, keyword = address.partition(".")
-        knobs.setdefault(ingredient, {})[keyword] = value
-    modules = {name: components.load(components.INGREDIENTS, name) for name in knobs}
+    knobs, modules = _ingredients(recipe)
     for name in sorted(knobs, key=lambda name: (modules[name].STAGE, name)):
         if modules[name].STAGE > Stage.NETWORK and plan.network is None:
             plan = _with_network(plan, build, after_build)
         plan = modules[name].apply(plan, **keywords(knobs[name]))
     return plan if plan.network is not None else _with_network(plan, build, after_build)
+
+
+def inputs_of(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the ingredients of stage INPUT set: keywords of ``trainables.deploy.Deployable``."""
+    knobs, modules = _ingredients(recipe)
+    plan = Plan(epochs=1, images=1, classes=1)
+    for name in sorted(name for name in knobs if modules[name].STAGE == Stage.INPUT):
+        plan = modules[name].apply(plan, **keywords(knobs[name]))
+    return plan.inputs
+
+
+def _ingredients(recipe: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, ModuleType]]:
+    """Keywords and file of each ingredient that a recipe names."""
+    knobs: dict[str, dict[str, Any]] = {}
+    for address, value in recipe.items():
+        ingredient, _, keyword = address.partition(".")
+        knobs.setdefault(ingredient, {})[keyword] = value
+    return knobs, {name: components.load(components.INGREDIENTS, name) for name in knobs}
 
 
 def _with_network(

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from spaces import components
 from spaces.candidate import Candidate, keywords
+from trainables.plan import inputs_of
 from trainables.splits import Splits
 from trainables.world import World
 
@@ -84,6 +85,11 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
                 f"use pretraining.source '{OWN}' or another objective"
             )
     knobs, source_knobs = _taken(given, name), _taken(given, source)
+    if inputs_of(given):
+        raise ValueError(
+            f"candidate {candidate.key} sets its network's input in pretraining, which is the same in both stages; "
+            "set it in the recipe"
+        )
     passes = float(module.passes(**knobs))
     return Pretraining(
         objective=name,
@@ -110,6 +116,7 @@ def key_of(candidate: Candidate, stage: Pretraining, splits: Splits) -> str:
         "backbone": candidate.backbone,
         "architecture": dict(candidate.architecture),
         "stage": [stage.objective, dict(stage.knobs), dict(stage.recipe), stage.reports],
+        "inputs": dict(inputs_of(candidate.recipe)),
         "source": [stage.source, dict(stage.source_knobs)],
         "data": [len(images), len(splits.train), len(splits.classes), *splits.mean, *splits.std],
         "images": hashlib.sha256(sample_NCHW.tobytes()).hexdigest(),

@@ -25,7 +25,7 @@ def digest_of(network: nn.Module) -> str:
     digest = hashlib.sha256(str(network).encode())
     for module in network.modules():
         if isinstance(module, Deployable):
-            digest.update(f"resolution {module.resolution}".encode())
+            digest.update(f"resolution {module.resolution} {module.interpolation}".encode())
     for name, value in (*network.named_parameters(), *network.named_buffers()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -71,7 +71,9 @@ def load_teacher(name: str, splits: Splits) -> Deployable:
     resolution = int((given.get("input_size") or (0, 0, splits.resolution))[-1])
     if not name.startswith(LOCAL) and not given.get("fixed_input_size"):
         resolution = splits.resolution
-    teacher = Deployable(network, mean=mean, std=std, resolution=resolution).eval().requires_grad_(False)
+    interpolation = str(given.get("interpolation", "bilinear")) if name.startswith(LOCAL) else "bilinear"
+    teacher = Deployable(network, mean=mean, std=std, resolution=resolution, interpolation=interpolation)
+    teacher.eval().requires_grad_(False)
     _check_shape(name, teacher, splits)
     return teacher
 
@@ -103,6 +105,7 @@ def save_teacher(name: str, splits: Splits, folder: Path) -> None:
             "input_size": [splits.channels, teacher.resolution, teacher.resolution],
             "mean": teacher.mean.flatten().tolist(),
             "std": teacher.std.flatten().tolist(),
+            "interpolation": teacher.interpolation,
             "num_classes": len(splits.classes),
         },
     }

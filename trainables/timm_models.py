@@ -54,6 +54,7 @@ def timm_config(
     mean: Sequence[float],
     std: Sequence[float],
     classes: Sequence[str],
+    interpolation: str = "bilinear",
 ) -> dict[str, Any]:
     """``config.json`` of a folder that ``timm.create_model("local-dir:...")`` reads, beside ``model.safetensors``.
 
@@ -62,6 +63,7 @@ def timm_config(
         candidate: what it was built from.
         channels, resolution, mean, std: the images that it takes, after resizing.
         classes: name of each class.
+        interpolation: how they are resized.
     """
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     linears = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
@@ -78,7 +80,7 @@ def timm_config(
         "pretrained_cfg": {
             "input_size": [channels, resolution, resolution],
             "fixed_input_size": False,
-            "interpolation": "bilinear",
+            "interpolation": interpolation,
             "crop_pct": 1.0,
             "crop_mode": "squash",
             "mean": list(mean),

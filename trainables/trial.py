@@ -18,7 +18,7 @@ from trainables.deploy import Deployable
 from trainables.epoch import TrialFailed, seed_of, train_epoch
 from trainables.features import features_of, judged
 from trainables.phases import Phase, Task, phases_of
-from trainables.plan import Plan, Stateful, compose
+from trainables.plan import Plan, Stateful, compose, inputs_of
 from trainables.pretraining import held, key_of, pretraining_of
 from trainables.splits import Images, Splits
 from trainables.world import World
@@ -50,7 +50,7 @@ def build(candidate: Candidate, splits: Splits, extra: Mapping[str, Any] | None 
     """The candidate's network for the data, with normalisation and resizing, freshly initialised.
 
     Args:
-        candidate: whose backbone and architecture to build.
+        candidate: whose backbone and architecture to build; its recipe may say how images are prepared.
         splits: gives classes, channels, normalisation and, for backbones without one, the resolution.
         extra: further keywords of the backbone's ``build``, such as ``dropout``.
     """
@@ -58,7 +58,11 @@ def build(candidate: Candidate, splits: Splits, extra: Mapping[str, Any] | None 
     backbone = components.load(components.BACKBONES, candidate.backbone)
     network = backbone.build(classes=len(splits.classes), channels=splits.channels, **architecture, **(extra or {}))
     resolution = int(architecture.get("resolution", splits.resolution))
-    return Deployable(network, mean=splits.mean, std=splits.std, resolution=resolution)
+    inputs = {"mean": splits.mean, "std": splits.std, **inputs_of(candidate.recipe)}
+    for name in ("mean", "std"):
+        if len(inputs[name]) != splits.channels:
+            inputs[name] = (sum(inputs[name]) / len(inputs[name]),) * splits.channels
+    return Deployable(network, resolution=resolution, **inputs)
 
 
 def trial(

@@ -15,6 +15,7 @@ from spaces.candidate import Candidate
 from tests.benchmarks.test_objectives import ARCHITECTURE
 from tests.benchmarks.test_objectives import RECIPE as SMALL_BATCHES
 from trainables.data.sources import load_source
+from trainables.deploy import INTERPOLATIONS
 from trainables.trial import Task, build, trial
 
 pytestmark = pytest.mark.benchmark
@@ -43,7 +44,8 @@ class Run:
 
 
 def run(recipe: Recipe, seed: int, architecture: Mapping[str, Any] = BASE, epochs: int = EPOCHS) -> Run:
-    splits = load_source("digits", {}) if architecture is not LARGE else load_source("fashion_mnist", CLOTHES)
+    small = architecture["resolution"] == BASE["resolution"]
+    splits = load_source("digits", {}) if small else load_source("fashion_mnist", CLOTHES)
     started = time.process_time()
     task = Task(candidate=candidate(recipe, architecture), epochs=epochs, seed=seed)
     accuracy = list(trial(task, splits))[-1].accuracy
@@ -155,6 +157,13 @@ def test_efficient_training_where_pixels_cost() -> None:
     }
     run(RECIPE, 0, LARGE, 1)
     compared(f"Fashion-MNIST, 28 pixels, {EPOCHS} passes", recipes, LARGE)
+
+
+def test_rules_of_resizing() -> None:
+    """Images of 28 pixels to 20; which statistics normalise them is among the ingredients on digits."""
+    torch.set_num_threads(1)
+    recipes = {rule: {**RECIPE, "preprocess.resize": rule} for rule in INTERPOLATIONS}
+    compared(f"Fashion-MNIST, 28 pixels to 20, {EPOCHS} passes", recipes, {**LARGE, "resolution": 20})
 
 
 @pytest.mark.parametrize("name", EIGHT_BIT)

@@ -38,7 +38,8 @@ class _Rotation(nn.Module):
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss; draws nothing."""
         del generator
-        image_BCSS = resize(batch.image_BCHW, self.network.resolution)  # a square, which a turn leaves one
+        # A square, which a turn leaves one.
+        image_BCSS = resize(batch.image_BCHW, self.network.resolution, self.network.interpolation)
         turned = torch.cat([torch.rot90(image_BCSS, turn, dims=(2, 3)) for turn in range(TURNS)])
         turn_N = torch.arange(TURNS, device=turned.device).repeat_interleave(len(image_BCSS))
         return F.cross_entropy(self.head(self.network.pooled(turned)), turn_N)

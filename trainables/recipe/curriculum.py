@@ -51,7 +51,8 @@ def apply(plan: Plan, *, start: float = 1.0) -> Plan:
         side = network.training_side or full
         if side == full:
             return batch
-        return replace(batch, image_BCHW=low_frequencies(resize(batch.image_BCHW, full), side))
+        image_BCSS = resize(batch.image_BCHW, full, network.interpolation)
+        return replace(batch, image_BCHW=low_frequencies(image_BCSS, side))
 
     return replace(plan, before_epoch=(*plan.before_epoch, begin), transforms=(*plan.transforms, crop))
 
