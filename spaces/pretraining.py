@@ -18,7 +18,7 @@ OF_FRACTALS = "multi_instance"
 
 
 def space() -> Space:
-    """The space: 3e10 architectures x 4e9 recipes, and some 3e4 pretrainings of each."""
+    """The space: 6e10 architectures x 4e9 recipes, and some 3e4 pretrainings of each."""
     recipe, conditions = tiny.recipe_of_small_images()
     families = (
         with_pretraining(tiny.space(), ("none", "simclr", "swav", "spark", OF_FRACTALS)),
@@ -60,6 +60,8 @@ def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
             conditions[f"pretraining.{address}"] = Condition(parent=OBJECTIVE, values=(owner,))
     return replace(
         family,
+        # From where fine-tuning starts: below the projection, or after its first layer.
+        architecture={**family.architecture, "neck": Choice(values=(0, 64), ordered=True)},
         pretraining=pretraining,
         adaptation={
             "method": Choice(values=("full", "linear")),

@@ -124,6 +124,11 @@ class Tally:
         others = outputs * int(bias)
         self.add(weight=inputs * outputs, positions=positions, outputs=outputs, others=others, times=times)
 
+    def neck(self, inputs: Any, width: Any) -> Any:
+        """A linear layer without bias and its batch norm, where ``width`` is not 0; how many features leave it."""
+        self.add(weight=inputs * width, positions=1, outputs=width, others=2 * width)
+        return width + inputs * np.equal(width, 0)
+
     def counts(self, resolution: Any, features: dict[str, Any]) -> Counts:
         """The totals as arrays of one shape (N,)."""
         totals = np.broadcast_arrays(

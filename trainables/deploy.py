@@ -114,6 +114,11 @@ class Deployable(nn.Module):
         return int(getattr(self._body, "head_hidden_size", None) or self._body.num_features)
 
     @property
+    def has_neck(self) -> bool:
+        """Whether the architecture has a hidden layer between the pooled map and the classifier, named ``neck``."""
+        return bool(getattr(self.network, "neck_width", 0))
+
+    @property
     def scored(self) -> int:
         """Number of class scores."""
         return int(self._body.num_classes)

@@ -110,6 +110,24 @@ def test_networks_behave_as_timm_models() -> None:
     assert all(0 < rate < 0.3 for rate in rates)
 
 
+@pytest.mark.parametrize("family", ["mobile", "tiny_vit"])
+def test_a_neck_is_counted_and_stays_when_the_classifier_is_made_anew(family: str) -> None:
+    space = tiny.space() if family == "mobile" else tiny_vit.space()
+    module = mobile if family == "mobile" else tiny_vit_backbone
+    candidate = space.decode(uniform(space, 1, np.random.default_rng(0)))[0]
+    architecture = keywords({**candidate.architecture, "resolution": 32, "neck": 24})
+    network = module.build(classes=10, channels=1, dropout=0.5, **architecture).eval()
+    counts = module.cost(classes=10, channels=1, **architecture)
+    assert counts[0] == trace(network, channels=1, resolution=32)
+    network.reset_classifier(3)
+    image = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    features = network.forward_head(network.forward_features(image), pre_logits=True)
+    assert features.shape == (2, 24)
+    assert features.min() == 0  # of the ReLU
+    assert torch.equal(network(image), network.get_classifier()(features))
+    assert not torch.equal(network.train()(image), network(image))  # dropout
+
+
 def test_what_cannot_be_built_is_refused() -> None:
     architecture = keywords(fbnetv3.released()["A"].architecture)
     with pytest.raises(ValueError, match="one value per stage"):

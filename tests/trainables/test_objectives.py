@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from lightly.loss import NTXentLoss
 from lightly.loss.swav_loss import sinkhorn
+from torch import nn
 
-from tests.conformance.test_objectives import batch, network
+from tests.conformance.test_objectives import batch, candidate, few, network
 from trainables.masked_convolution import masked, visible_at
-from trainables.objectives import rotation, simmim, spark
+from trainables.objectives import rotation, simclr, simmim, spark
+from trainables.trial import build
 from trainables.views import random_mask
 
 
@@ -28,6 +30,27 @@ def test_simclrs_sum_of_both_directions_is_twice_the_loss() -> None:
     label = torch.arange(6)
     both = F.cross_entropy(torch.cat([ab, aa], 1), label) + F.cross_entropy(torch.cat([ba, bb], 1), label)
     assert float(both) == pytest.approx(2 * float(NTXentLoss(temperature=0.5)(first, second)), rel=1e-5)
+
+
+@pytest.mark.parametrize("layers", [2, 3])
+def test_a_neck_is_the_first_layer_of_simclrs_projection(layers: int) -> None:
+    """The same loss as the same layers all above the network; what fine-tuning then sees has been through the first."""
+    given = candidate("simclr")
+    without, with_neck = (
+        build(replace(given, architecture={**given.architecture, "neck": neck}), few()) for neck in (0, 64)
+    )
+    whole, kept = (simclr.objective(each, layers=layers, width=64) for each in (without, with_neck))
+    own = {name: value for name, value in without.state_dict().items() if "classifier" not in name}
+    with_neck.load_state_dict(own, strict=False)
+    first, rest = whole.head.layers[:3], whole.head.layers[3:]
+    with_neck.network.neck.load_state_dict(first.state_dict())
+    kept.head.layers.load_state_dict(nn.Sequential(*rest).state_dict())
+    losses = [each.train()(batch(), generator()) for each in (whole, kept)]
+    assert float(losses[1].detach()) == pytest.approx(float(losses[0].detach()), rel=1e-6)
+    image = batch().image_BCHW
+    assert torch.allclose(with_neck.eval().pooled(image), first.eval()(without.eval().pooled(image)), atol=1e-6)
+    with pytest.raises(ValueError, match=r"layers is 1; a projection has at least 2"):
+        simclr.objective(without, layers=1)
 
 
 def test_swavs_codes_are_those_of_the_papers_iteration() -> None:

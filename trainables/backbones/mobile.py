@@ -40,6 +40,7 @@ def build(
     kernel_rest: Sequence[int] | None = None,
     expansion_rest: Sequence[int] | None = None,
     reduced_padding: Sequence[bool] | None = None,
+    neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
 ) -> nn.Module:
@@ -58,6 +59,7 @@ def build(
         activation: name of a timm activation.
         head_expansion: the last 1x1 convolution before the pooling has this many times the last stage's width.
         head_width: features between the pooling and the classifier.
+        neck: width of a hidden layer below the classifier, see ``_neck``; 0 is none.
         dropout: probability before the classifier.
         stochastic_depth: probability of skipping the last block; falls linearly to 0 at the first.
 
@@ -68,6 +70,8 @@ def build(
     from timm.models._efficientnet_blocks import SqueezeExcite
     from timm.models._efficientnet_builder import round_channels
     from timm.models.mobilenetv3 import MobileNetV3
+
+    from trainables.backbones._neck import NeckedMobileNetV3
 
     reduced = reduced_padding or [False] * len(width)
     rest = {"kernel": kernel_rest or kernel, "expansion": expansion_rest or expansion}
@@ -90,7 +94,7 @@ def build(
         for i in range(len(width))
     ]
     rounding = partial(round_channels, round_limit=0.95)
-    network = MobileNetV3(
+    network = (NeckedMobileNetV3 if neck else MobileNetV3)(
         block_args=[*stages, [_expanding_head(width[-1] * head_expansion)]],
         num_classes=classes,
         in_chans=channels,
@@ -104,6 +108,9 @@ def build(
         drop_rate=dropout,
         drop_path_rate=stochastic_depth,
     )
+    if neck:
+        network.add_neck(neck)
+    network.neck_width = neck
     network.conv_stem.stride = (stem_stride, stem_stride)
     for stage, shrinks in zip(network.blocks, reduced, strict=False):
         if shrinks:
@@ -189,6 +196,7 @@ def _tally(
     kernel_rest: Any = None,
     expansion_rest: Any = None,
     reduced_padding: Any = None,
+    neck: Any = 0,
     activation: Any = None,
 ) -> tuple[Tally, list[Any]]:
     """All layers of the networks, and the macs of each stage. No activation function changes a count."""
@@ -215,7 +223,7 @@ def _tally(
     tally.pooled = tally.pooled + pooled * sides[-1] * sides[-1]
     tally.linear(pooled, head_width, bias=False)
     tally.pooled = tally.pooled + head_width  # the authors pool the head's 1x1 map once more
-    tally.linear(head_width, classes)
+    tally.linear(tally.neck(head_width, neck), classes)
     return tally, macs_per_stage
 
 

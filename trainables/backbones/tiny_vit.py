@@ -30,6 +30,7 @@ def build(
     window: Sequence[int],
     mlp_ratio: float,
     conv_expansion: int,
+    neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
 ) -> nn.Module:
@@ -43,6 +44,7 @@ def build(
         window: side of the attention windows of each stage after the first, in positions of its map.
         mlp_ratio: hidden width of a block's perceptron over its width.
         conv_expansion: expansion of the MBConv blocks.
+        neck: width of a hidden layer below the classifier, see ``_neck``; 0 is none.
         dropout: probability before the classifier.
         stochastic_depth: probability of skipping the last block; falls linearly to 0 at the first.
 
@@ -50,6 +52,8 @@ def build(
         ValueError: lists of disagreeing lengths, or a width that is no multiple of 32.
     """
     from timm.models.tiny_vit import TinyVit
+
+    from trainables.backbones._neck import neck as build_neck
 
     if len(width) != len(depth) or len(window) != len(width) - 1:
         raise ValueError(
@@ -70,6 +74,12 @@ def build(
         drop_rate=dropout,
         drop_path_rate=stochastic_depth,
     )
+    if neck:
+        head = network.head
+        head.pre_logits = build_neck(width[-1], neck)
+        head.num_features = network.head_hidden_size = neck
+        head.fc = nn.Linear(neck, classes)
+    network.neck_width = neck
     network.default_cfg = {"input_size": (channels, resolution, resolution), "num_classes": classes}
     built: nn.Module = network
     return built
@@ -85,6 +95,7 @@ def cost(
     window: Any,
     mlp_ratio: Any,
     conv_expansion: Any,
+    neck: Any = 0,
 ) -> Counts:
     """Exact counts of N networks; takes ``build``'s keywords with arrays of shape (N,) in place of numbers."""
     tally = Tally()
@@ -106,7 +117,7 @@ def cost(
         _add_perceptron(tally, outputs, mlp_ratio, side, times=depth[stage])
         marks.append(tally.macs)
     tally.params = tally.params + 2 * width[-1]  # the head's layer norm
-    tally.linear(width[-1], classes)
+    tally.linear(tally.neck(width[-1], neck), classes)
     features: dict[str, Any] = {"depth": sum(depth), "mean_window": sum(window) / len(window)}
     for stage, (before, after) in enumerate(pairwise(marks)):
         features[f"macs_share.{stage}"] = (after - before) / tally.macs

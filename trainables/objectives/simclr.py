@@ -1,10 +1,14 @@
-"""SimCLR with a projection of any depth, as SimCLRv2 has it: two views of an image are each other's positive."""
+"""SimCLR with a projection of any depth, as SimCLRv2 has it: two views of an image are each other's positive.
+
+Where the architecture has a ``neck``, that is the projection's first layer: it stays for what follows, so fine-tuning
+starts from there as SimCLRv2's does.
+"""
 
 from typing import Any
 
 import torch
 from lightly.loss import NTXentLoss
-from lightly.models.modules.heads import SimCLRProjectionHead
+from lightly.models.modules.heads import ProjectionHead, SimCLRProjectionHead
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
@@ -38,11 +42,23 @@ def objective(
     Args:
         network: whose pooled features are trained; its classifier is frozen.
         temperature: divides the cosines.
-        layers: linear layers of the projection, at least 2.
+        layers: linear layers of the projection, at least 2; the architecture's ``neck`` is one of them.
         width: of the projection's layers; the last is at most 128 wide.
         crop, jitter, flip: of the views, see ``trainables.views``.
+
+    Raises:
+        ValueError: a projection of fewer than two layers.
     """
+    if layers < 2:
+        raise ValueError(f"pretraining.simclr.layers is {layers}; a projection has at least 2")
     return _SimCLR(network, temperature, layers, width, {"crop": crop, "jitter": jitter, "flip": flip})
+
+
+def _projection(inputs: int, width: int, layers: int) -> nn.Module:
+    outputs = min(width, 128)
+    if layers == 1:
+        return ProjectionHead([(inputs, outputs, nn.BatchNorm1d(outputs), None)])
+    return SimCLRProjectionHead(inputs, width, outputs, num_layers=layers)
 
 
 class _SimCLR(nn.Module):
@@ -50,7 +66,7 @@ class _SimCLR(nn.Module):
         super().__init__()
         self.network = network
         freeze_unused(network, network.pooled)
-        self.head = SimCLRProjectionHead(network.width, width, min(width, 128), num_layers=layers)
+        self.head = _projection(network.width, width, layers - network.has_neck)
         self._loss = NTXentLoss(temperature=temperature, gather_distributed=True)
         self._views = views
 

@@ -1,0 +1,30 @@
+"""A hidden layer between pooled features and classifier, which pretraining by projection trains and fine-tuning keeps.
+
+SimCLRv2 fine-tunes from the first layer of its projection head instead of from below it (Chen et al., 2020, section 2;
+https://arxiv.org/abs/2006.10029). Such a layer is part of the network that is deployed, so it is one of architecture.
+"""
+
+from timm.models.mobilenetv3 import MobileNetV3
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def neck(inputs: int, width: int) -> nn.Sequential:
+    """The first layer of a projection head: linear without bias, batch norm, ReLU."""
+    return nn.Sequential(nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU())
+
+
+class NeckedMobileNetV3(MobileNetV3):  # type: ignore[misc]
+    """timm's network with a neck."""
+
+    def add_neck(self, width: int) -> None:
+        """Put the neck above the pooled head; the classifier is made anew."""
+        self.neck = neck(self.head_hidden_size, width)
+        self.head_hidden_size = width
+        self.classifier = nn.Linear(width, self.num_classes)
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """As timm's, with the neck before the dropout."""
+        x = self.flatten(self.act2(self.norm_head(self.conv_head(self.global_pool(x)))))
+        x = functional.dropout(self.neck(x), self.drop_rate, self.training)
+        return x if pre_logits else self.classifier(x)
