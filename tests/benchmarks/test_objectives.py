@@ -49,19 +49,25 @@ RECIPE = {
 OBJECTIVES = {"mobile": ("simclr", "swav", "spark"), "tiny_vit": ("simclr", "swav", "simmim")}
 
 
-def reached(backbone: str, objective: str | None, seed: int) -> float:
+def reached(backbone: str, objective: str | None, seed: int, neck: int = 0, **knobs: int) -> float:
     """Search-validation accuracy after the whole compute."""
     splits = load_source("digits", {"labels": 0.1})
     stages = {}
     if objective is not None:
         stages = {
-            "pretraining": {"objective": objective, "share": 0.5, **RECIPE, "batch.size": 64},
+            "pretraining": {"objective": objective, "share": 0.5, **RECIPE, "batch.size": 64, **knobs},
             "adaptation": {"method": "full"},
         }
-    candidate = Candidate(
-        backbone=backbone, objective="supervised", architecture=ARCHITECTURE[backbone], recipe=RECIPE, **stages
-    )
+    architecture = {**ARCHITECTURE[backbone], "neck": neck}
+    candidate = Candidate(backbone=backbone, objective="supervised", architecture=architecture, recipe=RECIPE, **stages)
     return list(trial(Task(candidate=candidate, epochs=EPOCHS, seed=seed), splits))[-1].accuracy
+
+
+def difference(one_S: np.ndarray, other_S: np.ndarray) -> str:
+    """The other minus the one, in percentage points, with Student's 95 % interval."""
+    difference_S = 100 * (other_S - one_S)
+    low, high = stats.t.interval(0.95, SEEDS - 1, difference_S.mean(), stats.sem(difference_S))
+    return f"{difference_S.mean():+.2f} points [{low:+.2f}, {high:+.2f}]"
 
 
 @pytest.mark.parametrize("backbone", ARCHITECTURE)
@@ -72,6 +78,18 @@ def test_objectives_against_training_from_scratch_at_equal_compute(backbone):
     for objective in OBJECTIVES[backbone]:
         reached_S = np.array([reached(backbone, objective, seed) for seed in range(SEEDS)])
         assert (reached_S > 0.2).all()  # ten classes: it learns
-        difference_S = 100 * (reached_S - scratch_S)
-        low, high = stats.t.interval(0.95, SEEDS - 1, difference_S.mean(), stats.sem(difference_S))
-        print(f"{objective}: {reached_S.mean():.3f}; {difference_S.mean():+.2f} points [{low:+.2f}, {high:+.2f}]")
+        print(f"{objective}: {reached_S.mean():.3f}; {difference(scratch_S, reached_S)}")
+
+
+@pytest.mark.parametrize("backbone", ARCHITECTURE)
+def test_fine_tuning_from_below_the_projection_or_after_its_first_layer(backbone):
+    """SimCLR with a projection of three layers, of which a neck keeps the first; and the neck without pretraining."""
+    torch.set_num_threads(1)
+    layers = {"simclr.layers": 3}
+    below_S, after_S = (
+        np.array([reached(backbone, "simclr", seed, neck, **layers) for seed in range(SEEDS)]) for neck in (0, 64)
+    )
+    scratch_S, deeper_S = (np.array([reached(backbone, None, seed, neck) for seed in range(SEEDS)]) for neck in (0, 64))
+    assert (np.stack([below_S, after_S, scratch_S, deeper_S]) > 0.2).all()
+    print(f"\n{backbone}: from below {below_S.mean():.3f}, after the first layer {after_S.mean():.3f}")
+    print(f"{difference(below_S, after_S)}; the layer alone, without pretraining: {difference(scratch_S, deeper_S)}")
