@@ -4,6 +4,7 @@ import argparse
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,15 @@ def run(arguments: argparse.Namespace) -> None:
 def _check_target(source: Path, target: Path) -> None:
     if target.resolve() == source.resolve():
         raise UsageError(f"'{target}' is the run's own family; name another folder with --to")
-    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / "family.json").exists())):
+    if target.exists() and not (target.is_dir() and _is_ours(target)):
         raise UsageError(f"'{target}' exists and is no exported family; name another folder with --to")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is empty, an export, or what a killed export left: members, and what was to become one."""
+    if (folder / "family.json").exists():
+        return True
+    return all((path / SUMS).is_file() or fnmatch(path.name, ".member-*.tmp") for path in folder.iterdir())
 
 
 def export_family(source: Path, target: Path, splits: Splits, calibration: int) -> list[Comparison]:
@@ -86,6 +94,10 @@ def export_family(source: Path, target: Path, splits: Splits, calibration: int) 
             shutil.copytree(source / member.name, folder, ignore=shutil.ignore_patterns(SUMS), dirs_exist_ok=True)
             compared.append(_add_int8(member, folder, splits, calibration))
     _save(family, compared, target)
+    names = {member.name for member in family.members}
+    for surplus in target.glob("member-*"):  # of an earlier export of a larger family
+        if surplus.name not in names:
+            shutil.rmtree(surplus)
     return compared
 
 

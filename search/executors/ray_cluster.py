@@ -1,9 +1,12 @@
 """Ray itself, for the executors that use it: a private one or a running cluster, what fits on it, final training."""
 
+import contextlib
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,13 +61,14 @@ def join(place: Workplace, *, dashboard: bool) -> Workplace:
     """
     # Ray writes pages about a lost process; what matters of it is in the study.
     options: dict[str, Any] = {} if place.verbose else {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    if place.address is None:
-        ray.init(address="local", include_dashboard=dashboard, dashboard_host="127.0.0.1", **options)
-    else:
-        try:
-            ray.init(address=place.address, **options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise PlacementError(f"cannot join a Ray cluster at '{place.address}': {error}") from error
+    with _same_end_on_sigterm():
+        if place.address is None:
+            ray.init(address="local", include_dashboard=dashboard, dashboard_host="127.0.0.1", **options)
+        else:
+            try:
+                ray.init(address=place.address, **options)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise PlacementError(f"cannot join a Ray cluster at '{place.address}': {error}") from error
     try:
         _check_resources(place)
         if place.probe is not None:
@@ -74,6 +78,17 @@ def join(place: Workplace, *, dashboard: bool) -> Workplace:
         ray.shutdown()
         raise
     return place
+
+
+@contextlib.contextmanager
+def _same_end_on_sigterm() -> Iterator[None]:
+    """Ray puts its own handlers of SIGTERM in place, which print a trace and end the process: put ours back."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _check_resources(place: Workplace) -> None:

@@ -52,9 +52,10 @@ class Cluster:
         with log.open("wb") as output:
             return subprocess.Popen(words, cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT)
 
-    def stop(self, job: str) -> None:
-        words = [BIN / "ray", "job", "stop", "--address", self.address, job]
-        subprocess.run(words, env=self.environment, check=True, capture_output=True)
+    def job(self, verb: str, job: str) -> str:
+        """`ray job stop` or `ray job logs`; what it prints."""
+        words = [BIN / "ray", "job", verb, "--address", self.address, job]
+        return subprocess.run(words, env=self.environment, check=True, capture_output=True, text=True).stdout
 
 
 def free_port() -> int:
@@ -178,13 +179,13 @@ def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Clu
         wait(watch.in_the_middle, submitted, log)
         job = re.search(r"raysubmit_\w+", log.read_text())
         assert job is not None
-        cluster.stop(job[0])
-        assert submitted.wait(timeout=300) != 0
+        cluster.job("stop", job[0])
+        submitted.wait(timeout=300)  # with 0: to Ray a job that was stopped has not failed
+        assert not (watch.run / "family").exists(), "the job ended before it was stopped"
     finally:
         submitted.kill()
-    followed = log.read_text()
-    assert "stage 1: training candidates" in followed, "the job's output was not followed"
-    assert "what has ended is recorded" in followed, "the job did not end as on Ctrl-C"
+    assert "stage 1: training candidates" in log.read_text(), "the job's output was not followed"
+    assert "what has ended is recorded" in cluster.job("logs", job[0]), "the job did not end as on Ctrl-C"
     before = {record.number: record for record in watch.records()}
     kept = {number: watch.epochs_of(number) for number, record in before.items() if not record.is_finished}
     assert any(kept.values()), "no trial had trained an epoch when the job was stopped"
