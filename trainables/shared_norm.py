@@ -69,7 +69,7 @@ class _Normalised(torch.autograd.Function):
         # One exchange for means and variances: what is sent has as many numbers as channels, so each costs its latency.
         of_all = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
         dist.all_gather(of_all, mine)
-        mean_WC, spread_WC, count_W1 = torch.stack(of_all).split([x.shape[1], x.shape[1], 1], dim=1)
+        mean_WC, spread_WC, count_W1 = torch.split(torch.stack(of_all), [x.shape[1], x.shape[1], 1], dim=1)
         count = count_W1.sum()
         mean_C = (mean_WC * count_W1).sum(0) / count
         # Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983: the spreads of parts.

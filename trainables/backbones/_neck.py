@@ -19,8 +19,8 @@ class NeckedMobileNetV3(MobileNetV3):  # type: ignore[misc]
 
     def add_neck(self, width: int) -> None:
         """Put the neck above the pooled head; the classifier is made anew."""
-        self.neck = neck(self.head_hidden_size, width)
-        self.head_hidden_size = width
+        self.neck = neck(self.get_classifier().in_features, width)
+        self.head_hidden_size: int = width  # what timm's reset_classifier reads
         self.classifier = nn.Linear(width, self.num_classes)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:

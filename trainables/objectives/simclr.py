@@ -56,9 +56,12 @@ def objective(
 
 def _projection(inputs: int, width: int, layers: int) -> nn.Module:
     outputs = min(width, 128)
-    if layers == 1:
-        return ProjectionHead([(inputs, outputs, nn.BatchNorm1d(outputs), None)])
-    return SimCLRProjectionHead(inputs, width, outputs, num_layers=layers)
+    head: nn.Module = (
+        ProjectionHead([(inputs, outputs, nn.BatchNorm1d(outputs), None)])
+        if layers == 1
+        else SimCLRProjectionHead(inputs, width, outputs, num_layers=layers)
+    )
+    return head
 
 
 class _SimCLR(nn.Module):
