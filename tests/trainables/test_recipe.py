@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRSchedul
 from torchvision.transforms import v2
 
 from spaces import components
-from tests.conformance.test_ingredients import RESIDUAL, candidate
+from tests.conformance.test_ingredients import BASE, candidate
 from trainables.data.sources import load_source
 from trainables.deploy import Deployable
 from trainables.plan import Batch, Plan, compose
@@ -123,7 +123,7 @@ def test_schedules_are_torchs(name: str, reference: Callable[[torch.optim.Optimi
 
 def test_dropout_and_stochastic_depth_are_torchs_dropout_and_rates_that_grow_evenly() -> None:
     extra: dict[str, Any] = dict(stochastic_depth.apply(dropout.apply(plan(), rate=0.4), rate=0.3).build)
-    network = build(candidate(RESIDUAL), load_source("digits", {}), extra).network.eval()
+    network = build(candidate(BASE), load_source("digits", {}), extra).network.eval()
     rates = [module.drop_prob for module in network.modules() if isinstance(module, DropPath)]
     blocks = sum(len(stage) for stage in network.blocks[:-1])  # type: ignore[arg-type, index]
     assert all(any(rate == pytest.approx(0.3 * at / (blocks + 1)) for at in range(blocks + 1)) for rate in rates)
