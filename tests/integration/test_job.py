@@ -192,7 +192,7 @@ def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Clu
 
     again = cluster.submit(config, runs, log)
     try:
-        assert again.wait(timeout=600) == 0, log.read_text()[-3000:]
+        assert again.wait(timeout=1500) == 0, log.read_text()[-3000:]
     finally:
         again.kill()
     after = watch.records()
