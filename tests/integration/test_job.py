@@ -76,7 +76,6 @@ def cluster() -> Iterator[Cluster]:
     environment = {
         **os.environ,
         "PATH": f"{BIN}:{os.environ['PATH']}",  # the job's `python`
-        "OMP_NUM_THREADS": "1",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_JOB_STOP_WAIT_TIME_S": "120",  # a loaded machine may need more than the usual three

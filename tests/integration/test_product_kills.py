@@ -19,24 +19,22 @@ from search.files import check_sums
 from search.setting import prepare
 from search.train_command import write_candidates
 from spaces.sampling import uniform
-from tests.integration.test_run import ROOT, command, search
+from tests.integration.test_run import ROOT, SMALL_NETWORKS, command, search
 
 pytestmark = pytest.mark.slow
 
-TEXT = """
+TEXT = (
+    """
 name: alone
 data: {source: digits, validation: 0.3}
-space:
-  name: tiny
-  restrict:
-    architecture.resolution: [8]
-    architecture.stem_stride: [2]
-    architecture.depth.0: [1]
-    architecture.depth.1: [1]
+"""
+    + SMALL_NETWORKS
+    + """\
 family: {max_macs: [20k, 60k], epochs: 8, teachers: 1}
 run: {executor: serial}
 tracking: {enabled: false}
 """
+)
 
 
 def killed(words: list[str], under_way: Callable[[], bool], pause_s: float) -> bool:

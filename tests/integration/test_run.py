@@ -26,10 +26,7 @@ from tests.integration.processes import children
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SMALL = """
-name: {name}
-runs: {runs}
-data: {data}
+SMALL_NETWORKS = """\
 space:
   name: tiny
   restrict:
@@ -37,12 +34,24 @@ space:
     architecture.stem_stride: [2]
     architecture.depth.0: [1]
     architecture.depth.1: [1]
+"""
+"""The part of a configuration that keeps networks small."""
+
+SMALL = (
+    """
+name: {name}
+runs: {runs}
+data: {data}
+"""
+    + SMALL_NETWORKS
+    + """\
 limits: {{max_macs: 100k}}
 search: {{trials: 9, initial: 6, batch: 3, epochs: 2, predictor: gp, watched: gp, pretrain: 200}}
 family: {{max_macs: [6k, 20k, 60k], contenders: 1, repeats: 1, epochs: 2}}
 run: {{executor: {executor}, workers: {workers}}}
 tracking: {{enabled: {tracking}}}
 """
+)
 
 
 def configuration(folder: Path, name: str, **changes: Any) -> Path:
@@ -57,8 +66,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def search(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def facts(run: Path) -> dict[str, Any]:
