@@ -26,9 +26,21 @@ class Sleepers(Workplace):
     seconds: float = 0.0
 
     def work(self, job: Job, world: World | None = None) -> Iterator[Report | str]:
+        began = self._began(os.getpid())
+        if not began.exists():
+            began.parent.mkdir(parents=True, exist_ok=True)
+            began.touch()
         for epoch in range(1, job.stop + 1):
             time.sleep(self.seconds / job.stop)
             yield Report(epoch=epoch, accuracy=accuracy(job.number, epoch), loss=1.0, seconds=self.seconds)
+
+    def _began(self, process: int | str) -> Path:
+        return self.folder / f"began-{process}"
+
+    def first_trials(self) -> list[float]:
+        """When each process began its first trial, in the seconds of ``time.monotonic``."""
+        apart = time.time() - time.monotonic()
+        return sorted(path.stat().st_mtime - apart for path in self.folder.glob(self._began("*").name))
 
 
 def sleepers(folder: Path, seconds: float, **changes: Any) -> Sleepers:

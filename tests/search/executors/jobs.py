@@ -57,7 +57,7 @@ class Heard:
         return {n: [(r.epoch, r.accuracy, r.loss) for r in o.reports] for n, o in sorted(self.outcomes.items())}
 
 
-def carry_out(executor: Any, given: Sequence[Job], ended_early: int | None = None) -> Heard:
-    heard, left = Heard(ended_early), iter(given)
+def carry_out(executor: Any, given: Sequence[Job], ended_early: int | None = None, heard: Heard | None = None) -> Heard:
+    heard, left = heard or Heard(ended_early), iter(given)
     executor.run(lambda: next(left, None), heard.report, heard.outcome)
     return heard
