@@ -4,6 +4,7 @@ Tune asks this executor's searcher for each trial; the searcher hands on the job
 ``Tuner.restore`` is never used: a new Tuner over the same study goes on.
 """
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
@@ -13,6 +14,7 @@ from typing import Any, Self
 from search.executors import ray_cluster  # isort: skip
 import ray
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -21,6 +23,9 @@ from search.study import Job
 from trainables.checkpoint import CheckpointError
 from trainables.family import FinalJob
 from trainables.trial import Report
+
+STARTS_WITHIN_SECONDS = 60.0
+"""A process that has not started by then is taken to wait for a machine."""
 
 
 class Executor:
@@ -176,11 +181,26 @@ class _Jobs(Searcher):  # type: ignore[misc]
 
 
 class _Stopping(FIFOScheduler):  # type: ignore[misc]
-    """Starts trials in order, and ends those of which ``on_report`` said so; Tune's searchers cannot end a trial."""
+    """Starts trials in order, and ends those of which ``on_report`` said so; Tune's searchers cannot end a trial.
+
+    A trial for which a process starts waits for it, and a process that becomes free goes to a new trial. Tune would
+    give it to the trial that waits and end the process that starts, again and again where trials are shorter than that.
+    """
 
     def __init__(self, jobs: _Jobs) -> None:
         super().__init__()
         self._jobs = jobs
+        self._waits_since: dict[str, float] = {}
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The trial that has waited longest, if too long for a process that starts; Tune starts all others itself."""
+        now = time.monotonic()
+        live = tune_controller.get_live_trials()
+        waiting = {trial.trial_id: trial for trial in live if trial.status == Trial.PENDING}
+        self._waits_since = {name: self._waits_since.get(name, now) for name in waiting}
+        first = min(self._waits_since, key=self._waits_since.__getitem__, default=None)
+        late = first is not None and now - self._waits_since[first] > STARTS_WITHIN_SECONDS
+        return waiting[first] if first is not None and late else None
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         self._jobs.on_trial_result(trial.trial_id, result)

@@ -39,8 +39,11 @@ def machines(count: int, cpus: int) -> Iterator[Any]:
         cluster.shutdown()
 
 
-def trials_per_second(module: str, folder: Path, nodes: int, each: int, seconds: float) -> float:
-    """Rate of sleepers, one per node at a time, while all nodes work: from their last start to the first that idles."""
+def warm_rate(module: str, folder: Path, nodes: int, each: int, seconds: float) -> tuple[float, float]:
+    """Sleepers a second, one per node at a time, and processors busy, while all nodes work.
+
+    That is from the last start of a node to the first that idles.
+    """
     ends, left = Ends(), iter(jobs(each * nodes))
     with machines(nodes, 1) as cluster:
         place = sleepers(folder, seconds, address=cluster.address)
@@ -49,27 +52,34 @@ def trials_per_second(module: str, folder: Path, nodes: int, each: int, seconds:
     started = place.first_trials()
     assert len(started) == nodes
     # A first trial also loads what it needs, so it does not count.
-    warm = [at for at in ends.at[:-nodes] if at > started[-1] + 2 * seconds]
-    return (len(warm) - 1) / (warm[-1] - warm[0])
+    first = int(np.searchsorted(ends.at, started[-1] + 2 * seconds))
+    last = len(ends.at) - nodes - 1
+    wall, processor = (series[last] - series[first] for series in (ends.at, ends.processor))
+    return (last - first) / wall, processor / wall
 
 
 @pytest.mark.parametrize(("module", "sizes"), [("ray_tune", (1, 2, 4, 8)), ("ray_train", (1, 8))])
 def test_efficiency_from_one_to_eight_nodes(module: str, sizes: tuple[int, ...], tmp_path: Path) -> None:
     seconds, rates = 2.0, {}
     for nodes in sizes:
-        rates[nodes] = trials_per_second(module, tmp_path / str(nodes), nodes, each=20, seconds=seconds)
+        rates[nodes], busy = warm_rate(module, tmp_path / str(nodes), nodes, each=20, seconds=seconds)
         print(
             f"{module}, {nodes} node(s): {rates[nodes]:.3f} trials/s of {seconds:g} s, "
             f"{rates[nodes] * seconds / nodes:.1%} of the ideal, "
-            f"{rates[nodes] / nodes / rates[sizes[0]]:.1%} of one node's rate a node",
+            f"{rates[nodes] / nodes / rates[sizes[0]]:.1%} of one node's rate a node; "
+            f"{busy:.2f} of {os.cpu_count()} processors busy",
             flush=True,
         )
     assert rates[sizes[-1]] / sizes[-1] / rates[sizes[0]] >= 0.9
 
 
 def test_ten_thousand_trials(tmp_path: Path) -> None:
+    """Shorter than what the driver spends on a trial, so that the rate is the driver's.
+
+    Longer ones at a higher number at a time need as many processes, each with torch loaded, which this machine has not.
+    """
     trials = int(os.environ.get("NARS_TRIALS", 10_000))
-    nodes, cpus, seconds = 4, int(os.environ.get("NARS_CPUS", 2)), float(os.environ.get("NARS_SECONDS", 0.5))
+    nodes, cpus, seconds = 4, int(os.environ.get("NARS_CPUS", 1)), float(os.environ.get("NARS_SECONDS", 0.02))
     stage, held, listening = stage1(tmp_path, trials)
     with machines(nodes, cpus) as cluster:
         place = sleepers(tmp_path / "run", seconds, address=cluster.address)
