@@ -3,18 +3,20 @@
     NARS_RUN=runs/pretraining pytest -m benchmark -s tests/benchmarks/test_searched_objectives.py
 
 A search has one noisy score for most candidates, and the best of many scores is too good. Here the best candidate of
-each objective within each budget is trained again, as long as in the search.
+each objective within each budget is trained again, as long as in the search; and the trials that NARS_TRIALS numbers
+(such as 2,37) are trained beside the same network and recipe without their pretraining.
 """
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from search.evolve_command import read_run
+from search.evolve_command import Known, read_run
 from search.study import Record
 from spaces.candidate import Candidate
 from tests.benchmarks.test_objectives import SEEDS, difference
@@ -31,6 +33,12 @@ def objective_of(candidate: Candidate) -> str:
     return str(candidate.pretraining["objective"]) if candidate.pretraining else NONE
 
 
+def with_fresh_seeds(known: Known, candidate: Candidate, epochs: int) -> np.ndarray:
+    """Search-validation accuracy of each seed."""
+    tasks = [Task(candidate=candidate, epochs=epochs, seed=FIRST + seed) for seed in range(SEEDS)]
+    return np.array([list(trial(task, known.setting.splits))[-1].accuracy for task in tasks])
+
+
 def test_the_best_of_each_objective_with_fresh_seeds() -> None:
     torch.set_num_threads(1)
     known = read_run(Path(os.environ["NARS_RUN"]))
@@ -43,8 +51,7 @@ def test_the_best_of_each_objective_with_fresh_seeds() -> None:
 
     def trained(record: Record) -> np.ndarray:
         if record.number not in again:
-            tasks = [Task(candidate=record.candidate, epochs=record.epochs, seed=FIRST + s) for s in range(SEEDS)]
-            again[record.number] = np.array([list(trial(t, known.setting.splits))[-1].accuracy for t in tasks])
+            again[record.number] = with_fresh_seeds(known, record.candidate, record.epochs)
         return again[record.number]
 
     for budget in known.setting.problem.budgets:
@@ -63,3 +70,18 @@ def test_the_best_of_each_objective_with_fresh_seeds() -> None:
                 f" {found_S.mean():.3f} (deviation {found_S.std(ddof=1):.3f}) {beside}",
                 flush=True,
             )
+
+
+def test_the_same_pairs_without_their_pretraining() -> None:
+    torch.set_num_threads(1)
+    known = read_run(Path(os.environ["NARS_RUN"]))
+    numbers = [int(number) for number in os.environ["NARS_TRIALS"].split(",")]
+    print()
+    for record in (each for each in known.ended if each.number in numbers):
+        alone = replace(record.candidate, pretraining={}, adaptation={})
+        alone_S, found_S = (with_fresh_seeds(known, each, record.epochs) for each in (alone, record.candidate))
+        print(
+            f"  {objective_of(record.candidate)}, trial {record.number}, {record.statistics.macs:,} macs: "
+            f"{found_S.mean():.3f}, without pretraining {alone_S.mean():.3f}; {difference(alone_S, found_S)}",
+            flush=True,
+        )
