@@ -164,7 +164,8 @@ def _terminated_is_interrupted() -> Iterator[None]:
     """A polite end (``ray job stop``, a batch system) closes everything as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        # Not by way of SIGINT, which a process started in the background by a shell without job control ignores.
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
