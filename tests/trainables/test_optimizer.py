@@ -1,0 +1,154 @@
+"""Optimizers of the recipe: formulas, states, decay."""
+
+import copy
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.trainables.plans import plan
+from trainables.recipe import (
+    optimizer,
+)
+from trainables.recipe._sgd_sai import SGDSaI, gain
+
+
+def test_a_missing_learning_rate_is_named() -> None:
+    with pytest.raises(ValueError, match=r"learning_rate.adamw is missing; .* given for: sgd"):
+        optimizer.apply(plan(), name="adamw", learning_rate={"sgd": 0.1})
+
+
+def stepped(
+    optimizer_: torch.optim.Optimizer, parameters: list[nn.Parameter], gradients: list[list[torch.Tensor]]
+) -> None:
+    for step in gradients:
+        for parameter, gradient in zip(parameters, step, strict=True):
+            parameter.grad = gradient.clone()
+        optimizer_.step()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_sai_is_its_formula_and_resumes_exactly(momentum: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    shapes = [(4, 3), (5,), (1,)]
+    values = [torch.randn(shape, generator=generator) for shape in shapes]
+    gradients = [[torch.randn(shape, generator=generator) for shape in shapes] for _ in range(4)]
+    rate, decay = 0.1, 0.05
+
+    ours = [nn.Parameter(value.clone()) for value in values]
+    stepped(SGDSaI(ours, lr=rate, momentum=momentum, weight_decay=decay), ours, gradients)
+    for index, value in enumerate(values):
+        series = [step[index].double().numpy() for step in gradients]
+        spread = series[0].std(ddof=1) if series[0].size > 1 else 0.0
+        gain_ = np.linalg.norm(series[0]) / (spread + 1e-8) if spread else 1.0
+        expected, average = value.double().numpy().copy(), series[0]
+        for number, gradient in enumerate(series):
+            average = gradient if number == 0 else momentum * average + (1 - momentum) * gradient
+            expected = expected * (1 - rate * decay) - rate * gain_ * average
+        np.testing.assert_allclose(ours[index].detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+
+    again = [nn.Parameter(value.clone()) for value in values]
+    first = SGDSaI(again, lr=rate, momentum=momentum, weight_decay=decay)
+    stepped(first, again, gradients[:2])
+    second = SGDSaI(again, lr=9.0, momentum=momentum)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    stepped(second, again, gradients[2:])
+    assert all(torch.equal(one, other) for one, other in zip(ours, again, strict=True))
+    assert ("momentum" in second.state[again[0]]) == (momentum > 0)
+
+
+def test_a_first_gradient_without_spread_has_the_gain_of_its_size() -> None:
+    assert gain(torch.tensor([-7.0])) == 1.0
+    assert gain(torch.zeros(3, 3)) == 3.0
+    assert gain(torch.full((25,), 0.1)) == 5.0
+    assert gain(torch.tensor([1.0, -1.0])) == pytest.approx(1.0)  # the usual case: near sqrt(n) for a mean of zero
+
+
+def test_sgd_sai_does_not_decay_biases_and_takes_the_rates_of_the_plan() -> None:
+    given = plan(rates={"weight": 0.5})
+    made = optimizer.apply(given, name="sgd_sai", learning_rate={"sgd_sai": 0.1}, weight_decay=0.2).optimized()
+    assert isinstance(made, SGDSaI)
+    network = given.built()
+    of = {parameter: group for group in made.param_groups for parameter in group["params"]}
+    weight, bias = of[network.weight], of[network.bias]
+    assert (weight["lr"], weight["weight_decay"], weight["momentum"]) == (0.05, 0.2, 0.9)
+    assert (bias["lr"], bias["weight_decay"]) == (0.1, 0.0)
+
+
+def test_sgd_sai_refuses_a_momentum_of_one() -> None:
+    with pytest.raises(ValueError, match=r"momentum.sgd_sai is at least 0 and below 1, given 1.0"):
+        optimizer.apply(plan(), name="sgd_sai", learning_rate={"sgd_sai": 0.1}, momentum={"sgd_sai": 1.0})
+
+
+def test_an_eight_bit_optimizer_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(ValueError, match=r"'adamw8bit' needs bitsandbytes: pip install bitsandbytes"):
+        optimizer.apply(plan(), name="adamw8bit", learning_rate={"adamw8bit": 0.1})
+    with pytest.raises(ValueError, match=r"momentum.sgd8bit is above 0, given 0"):
+        optimizer.apply(plan(), name="sgd8bit", learning_rate={"sgd8bit": 0.1}, momentum={"sgd8bit": 0.0})
+
+
+@pytest.mark.parametrize(("name", "state_bytes"), [("adamw8bit", 2), ("sgd8bit", 1)])
+def test_eight_bit_states_are_a_quarter_of_the_size_and_resume_exactly(name: str, state_bytes: int) -> None:
+    pytest.importorskip("bitsandbytes", reason="the extra 'eightbit' is not installed")
+
+    def make() -> tuple[nn.Module, torch.optim.Optimizer]:
+        given = replace(plan(), network=nn.Linear(100, 100))
+        return given.built(), optimizer.apply(given, name=name, learning_rate={name: 0.01}).optimized()
+
+    def step(network: nn.Module, made: torch.optim.Optimizer, seed: int) -> None:
+        image = torch.randn(32, 100, generator=torch.Generator().manual_seed(seed))
+        made.zero_grad()
+        (network(image) - image).square().mean().backward()
+        made.step()
+
+    (network, made), (other, resumed) = make(), make()
+    for seed in range(3):
+        step(network, made, seed)
+    weight = next(network.parameters())
+    kept = sum(value.nbytes for key, value in made.state[weight].items() if key.startswith(("state", "absmax")))
+    assert state_bytes <= kept / 10_000 < 1.05 * state_bytes
+    other.load_state_dict(network.state_dict())
+    resumed.load_state_dict(copy.deepcopy(made.state_dict()))
+    step(network, made, 9)
+    step(other, resumed, 9)
+    assert all(torch.equal(one, two) for one, two in zip(network.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["lion", "adan", "lookahead_radam", "lamb"])
+def test_timms_optimizers_by_name_go_on_where_they_were(name: str) -> None:
+    def steps(given: torch.optim.Optimizer, network: nn.Module, count: int) -> None:
+        for _ in range(count):
+            given.zero_grad()
+            (network(torch.ones(4, 2)) ** 2).sum().backward()
+            given.step()
+
+    def made() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        given = optimizer.apply(plan(), name=name, learning_rate={name: 0.01}, weight_decay=0.1)
+        return given.built(), given.optimized()
+
+    network, whole = made()
+    steps(whole, network, 8)
+    first, before = made()
+    steps(before, first, 3)
+    second, after = made()
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    after.load_state_dict(copy.deepcopy(before.state_dict()))
+    steps(after, second, 5)
+    for one, other in zip(network.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd_sai"])
+@pytest.mark.parametrize("decay_all", [False, True])
+def test_biases_and_norms_decay_only_where_this_is_asked_for(name: str, decay_all: bool) -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    given = replace(plan(), network=network)
+    found = optimizer.apply(given, name=name, learning_rate={name: 0.1}, weight_decay=0.1, decay_all=decay_all)
+    decay_of = {each: group["weight_decay"] for group in found.optimized().param_groups for each in group["params"]}
+    for parameter in network.parameters():
+        assert decay_of[parameter] == (0.1 if decay_all or parameter.ndim > 1 else 0.0)
