@@ -195,12 +195,11 @@ class _Stopping(FIFOScheduler):  # type: ignore[misc]
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The trial that has waited longest, if too long for a process that starts; Tune starts all others itself."""
         now = time.monotonic()
-        live = tune_controller.get_live_trials()
-        waiting = {trial.trial_id: trial for trial in live if trial.status == Trial.PENDING}
-        self._waits_since = {name: self._waits_since.get(name, now) for name in waiting}
-        first = min(self._waits_since, key=self._waits_since.__getitem__, default=None)
-        late = first is not None and now - self._waits_since[first] > STARTS_WITHIN_SECONDS
-        return waiting[first] if first is not None and late else None
+        waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PENDING]
+        since = {trial.trial_id: self._waits_since.get(trial.trial_id, now) for trial in waiting}
+        self._waits_since = since
+        late = [trial for trial in waiting if now - since[trial.trial_id] > STARTS_WITHIN_SECONDS]
+        return min(late, key=lambda trial: since[trial.trial_id], default=None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         self._jobs.on_trial_result(trial.trial_id, result)

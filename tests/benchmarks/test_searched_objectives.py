@@ -30,7 +30,7 @@ FIRST = 1000
 
 
 def objective_of(candidate: Candidate) -> str:
-    return str(candidate.pretraining["objective"]) if candidate.pretraining else NONE
+    return str(candidate.pretraining.get("objective", NONE))
 
 
 def with_fresh_seeds(known: Known, candidate: Candidate, epochs: int) -> np.ndarray:
