@@ -3,40 +3,23 @@
 The machines are processes on this one and say that they have more processors than it has; sleepers need none.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.benchmarks.sleepers import Ends, private_bytes, processor_seconds, sleepers
 from tests.benchmarks.test_driver import stage1
+from tests.integration.machines import machines
 from tests.integration.processes import children
 from tests.search.executors.jobs import jobs
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""
 
-cluster_utils = pytest.importorskip("ray.cluster_utils")
 ray_tune = pytest.importorskip("search.executors.ray_tune")
 MODULES = {"ray_tune": ray_tune, "ray_train": pytest.importorskip("search.executors.ray_train")}
-STORE = 80_000_000
-
-
-@contextlib.contextmanager
-def machines(count: int, cpus: int) -> Iterator[Any]:
-    """A head without work and ``count`` nodes of ``cpus`` processors each."""
-    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": 0, "object_store_memory": STORE}
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-    try:
-        for _ in range(count):
-            cluster.add_node(num_cpus=cpus, object_store_memory=STORE)
-        yield cluster
-    finally:
-        cluster.shutdown()
 
 
 def warm_rate(module: str, folder: Path, nodes: int, each: int, seconds: float) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from search.executors import serial
 from search.executors.work import PlacementError
 from search.study import Job
+from tests.integration.machines import machines
 from tests.integration.processes import children
 from tests.search.executors.jobs import EPOCHS, Heard, carry_out, hopeless, jobs, place
 from tests.trainables.neutral import neutral
@@ -22,7 +23,6 @@ from trainables.trial import Report
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""
 
-cluster_utils = pytest.importorskip("ray.cluster_utils")
 ray_train = pytest.importorskip("search.executors.ray_train")
 ray_tune = pytest.importorskip("search.executors.ray_tune")
 
@@ -57,21 +57,7 @@ class Homes(Heard):
         return super().report(number, report)
 
 
-@pytest.fixture
-def two_nodes() -> Iterator[str]:
-    """Address of a head without work and two nodes of one processor."""
-    small = {"object_store_memory": 80_000_000}
-    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": 0, **small}
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-    try:
-        for _ in range(2):
-            cluster.add_node(num_cpus=1, **small)
-        yield str(cluster.address)
-    finally:
-        cluster.shutdown()
-
-
-def test_two_workers_on_two_nodes_give_the_loss_of_one_at_the_same_global_batch(two_nodes: str, tmp_path: Path) -> None:
+def test_two_workers_on_two_nodes_give_the_loss_of_one_at_the_same_global_batch(tmp_path: Path) -> None:
     """Of an epoch of two steps, the second of which sees what the first has changed.
 
     More steps amplify rounding: that it is no more than that is shown in double precision by test_world.py.
@@ -80,9 +66,10 @@ def test_two_workers_on_two_nodes_give_the_loss_of_one_at_the_same_global_batch(
     batch = math.ceil(len(load_source("digits", few).train) / 2)
     given = [Job(number=0, candidate=neutral("tiny", batch), epochs=1, stop=1, seed=0)]
     alone = carry_out(serial.Executor(replace(place(tmp_path / "one"), keywords=few)), given)
-    there = replace(place(tmp_path / "two", workers_per_trial=2, concurrent=1, address=two_nodes), keywords=few)
-    with ray_train.Executor(there) as executor:
-        together = carry_out(executor, given, heard=Homes())
+    with machines(2, 1) as cluster:
+        there = place(tmp_path / "two", workers_per_trial=2, concurrent=1, address=str(cluster.address))
+        with ray_train.Executor(replace(there, keywords=few)) as executor:
+            together = carry_out(executor, given, heard=Homes())
     [(_, _, loss)], [(_, _, shared_loss)] = alone.curves[0], together.curves[0]
     assert shared_loss == pytest.approx(loss, rel=1e-5)
 
