@@ -109,7 +109,7 @@ def _levels(group: Group, option_VW: Floats) -> Values:
 
 
 def _additive(of: Mean, d: int, level_V: Values) -> Values:
-    a_VN = correlation(level_V, of.rows.level_ND[:, d], of.at.additive_D[d], bool(of.rows.ordinal_D[d]))
+    a_VN = correlation(of.rows.dims, d, level_V, of.rows.level_ND[:, d], of.at)
     table_V: Values = np.exp(of.at.variances_5[PARTS.index("additive")]) / len(of.layout.groups) * (a_VN @ of.alpha_N)
     return table_V
 
@@ -176,7 +176,7 @@ class _Pairwise:
         mean, training = [], []
         for d, level_V in enumerate(levels):
             known_L, place = np.unique(np.concatenate([level_V, of.rows.level_ND[:, d]]), return_inverse=True)
-            a_LL = correlation(known_L, known_L, of.at.additive_D[d], bool(of.rows.ordinal_D[d]))
+            a_LL = correlation(of.rows.dims, d, known_L, known_L, of.at)
             root_L, basis_LL = np.linalg.eigh(a_LL)
             z_LR = basis_LL * np.sqrt(np.maximum(root_L, 0.0))
             self.features.append(z_LR[place[: len(level_V)]])

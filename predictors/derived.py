@@ -17,24 +17,24 @@ REPEATS = 3
 """Dimensions are summarised together from this number of them on."""
 
 
-def _families(layout: Layout) -> list[list[Group]]:
+def repetitions(layout: Layout) -> list[list[Group]]:
     """Groups whose addresses differ only in their digits (``architecture.kernel.0``, ``.1``, ...), of one kind."""
-    families: dict[tuple[str, bool, int], list[Group]] = {}
+    found: dict[tuple[str, bool, int], list[Group]] = {}
     for group in layout.groups:
         stem = re.sub(r"\d+", "#", group.address)
-        families.setdefault((stem, group.ordinal, group.stop - group.start), []).append(group)
-    return [members for members in families.values() if len(members) >= REPEATS]
+        found.setdefault((stem, group.ordinal, group.stop - group.start), []).append(group)
+    return [members for members in found.values() if len(members) >= REPEATS]
 
 
 def derived(layout: Layout, x_NF: Floats) -> NDArray[np.float64]:
     """Summaries of repeated dimensions, shape (N, C); C depends on the layout alone and may be 0.
 
-    An ordinal family gives its mean level and its trend (mean of level times centred position); an unordered one gives
-    the share of positions that take each value.
+    A repeated ordinal dimension gives its mean level and its trend (mean of level times centred position); a repeated
+    unordered one the share of positions that take each value.
     """
     x_NF = np.asarray(x_NF, dtype=np.float64)
     columns = []
-    for members in _families(layout):
+    for members in repetitions(layout):
         value_NGW = np.stack([x_NF[:, group.start : group.stop] for group in members], axis=1)
         columns.append(value_NGW.mean(axis=1))
         if members[0].ordinal:

@@ -121,7 +121,7 @@ def learn(rows: Inputs, t_N: Values, length: float = 1.0) -> Hyperparameters:
 
     ``length`` is that of ``predictors.kernel.prior``.
     """
-    start, width_H = prior(rows.ordinal_D, rows.z_NK.shape[1], length)
+    start, width_H = prior(rows.dims, rows.z_NK.shape[1], length)
     centre_H, pairs, size = start.vector(), Pairs(rows), len(rows)
     best = (np.inf, centre_H)
 

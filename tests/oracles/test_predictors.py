@@ -9,9 +9,12 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
 from predictors.agreement import kendall_tau
+from predictors.geometry import Dimensions, Geometry
 from predictors.gp import condition
 from predictors.kernel import Hyperparameters, Inputs
 from predictors.mlp import huber
+
+NONE = Dimensions(ordinal_D=np.zeros(0, dtype=bool), repeated_D=np.zeros(0, dtype=np.intp))
 
 
 def test_the_posterior_is_that_of_scikit_learn() -> None:
@@ -24,11 +27,12 @@ def test_the_posterior_is_that_of_scikit_learn() -> None:
         statistics_K=np.log([1.0, 2.0, 0.5]),
         variances_5=np.array([-40.0, 0.0, 0.0, 0.0, -40.0]),
         noise=float(np.log(0.1)),
+        geometry=Geometry.flat(NONE),
     )
     oracle = GaussianProcessRegressor(Matern([1.0, 2.0, 0.5], nu=2.5), alpha=0.1, optimizer=None).fit(z_NK, t_N)
 
     def rows(values_NK: np.ndarray) -> Inputs:
-        return Inputs(level_ND=np.zeros((len(values_NK), 0)), ordinal_D=np.zeros(0, bool), z_NK=values_NK)
+        return Inputs(level_ND=np.zeros((len(values_NK), 0)), dims=NONE, z_NK=values_NK)
 
     mean_M, std_M = condition(rows(z_NK), t_N, at)(rows(new_MK))
     expected_M, spread_M = oracle.predict(new_MK, return_std=True)

@@ -7,9 +7,13 @@ from scipy.stats import norm
 from predictors import gp, transfer
 from predictors.blend import likely_weights, rank_likelihood
 from predictors.derived import derived
-from predictors.kernel import Hyperparameters, Inputs, cross_covariance, prior
+from predictors.geometry import ALONE, Dimensions, Geometry
+from predictors.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, prior
 from predictors.protocol import Prediction
 from predictors.targets import targets
+from spaces.dimensions import Choice
+from spaces.encoding import encode, layout
+from spaces.space import Space
 from tests.predictors.worlds import LAYOUT, world
 
 
@@ -23,15 +27,43 @@ def test_derived_statistics_are_means_and_trends_of_repeated_dimensions() -> Non
         assert found_NC[row].tolist() == pytest.approx([mean, trend])
 
 
+DIMS = Dimensions(
+    ordinal_D=np.array([True, False, False, False, False, True]),
+    repeated_D=np.array([ALONE, 0, 0, 0, ALONE, ALONE]),
+    choices=(4,),
+)
+"""Two ordered dimensions, three that repeat a choice of three (or are inactive), and one other unordered one."""
+
+
+def _rows(n: int, rng: np.random.Generator) -> Inputs:
+    ordered, repeated, alone = rng.integers(0, 5, (n, 2)) / 4, rng.integers(0, 4, (n, 3)), rng.integers(1, 3, (n, 1))
+    level_ND = np.concatenate([ordered[:, :1], repeated, alone, ordered[:, 1:]], axis=1).astype(float)
+    return Inputs(level_ND=level_ND, dims=DIMS, z_NK=rng.normal(size=(n, 2)))
+
+
+def _somewhere(rng: np.random.Generator) -> Hyperparameters:
+    mean, _ = prior(DIMS, 2)
+    return mean.like(mean.vector() + 0.3 * rng.normal(size=len(mean.vector())))
+
+
+def _plain_gap(d: int, a: float, b: float, at: Hyperparameters) -> float:
+    if DIMS.ordinal_D[d]:
+        power, other = np.exp(at.geometry.warp_2D[:, d])
+        warped = [1 - (1 - min(max(x, 1e-6), 1 - 1e-6) ** power) ** other for x in (a, b)]
+        return float(abs(warped[0] - warped[1]))
+    if DIMS.repeated_D[d] == ALONE:
+        return float(a != b)
+    places = at.geometry.places_V.reshape(4, 4)
+    return float(np.linalg.norm(places[int(a)] - places[int(b)]))
+
+
 def _plain_kernel(a: Inputs, i: int, b: Inputs, j: int, at: Hyperparameters) -> float:
     def matern(r: float) -> float:
         return (1 + 5**0.5 * r + 5 * r * r / 3) * float(np.exp(-(5**0.5) * r))
 
     def factor(d: int, log_length: float) -> float:
-        gap = abs(a.level_ND[i, d] - b.level_ND[j, d])
-        if a.ordinal_D[d]:
-            return matern(gap / np.exp(log_length))
-        return float(np.exp(-float(gap > 0) / np.exp(log_length)))
+        r = _plain_gap(d, a.level_ND[i, d], b.level_ND[j, d], at) / float(np.exp(log_length))
+        return matern(r) if DIMS.ordinal_D[d] else float(np.exp(-r))
 
     count, v = a.level_ND.shape[1], np.exp(at.variances_5)
     product = np.prod([factor(d, at.product_D[d]) for d in range(count)])
@@ -49,18 +81,52 @@ def _plain_kernel(a: Inputs, i: int, b: Inputs, j: int, at: Hyperparameters) -> 
 
 def test_the_covariance_is_the_sum_of_its_parts() -> None:
     rng = np.random.default_rng(0)
-    ordinal_D = np.array([True, False, True])
-
-    def rows(n: int) -> Inputs:
-        level_ND = np.where(ordinal_D, rng.random((n, 3)), rng.integers(0, 3, (n, 3)))
-        return Inputs(level_ND=level_ND, ordinal_D=ordinal_D, z_NK=rng.normal(size=(n, 2)))
-
-    new, old, (mean, _) = rows(4), rows(5), prior(ordinal_D, 2)
-    at = mean.like(mean.vector() + 0.3 * rng.normal(size=len(mean.vector())))
+    new, old, at = _rows(4, rng), _rows(5, rng), _somewhere(rng)
     covariance_MN, self_M = cross_covariance(new, old, at)
     wanted_MN = [[_plain_kernel(new, i, old, j, at) for j in range(5)] for i in range(4)]
     np.testing.assert_allclose(covariance_MN, wanted_MN, rtol=1e-6)
     np.testing.assert_allclose(self_M, [_plain_kernel(new, i, new, i, at) for i in range(4)], rtol=1e-6)
+
+
+def test_the_covariance_of_pairs_is_the_same_and_its_gradient_that_of_differences() -> None:
+    rng = np.random.default_rng(0)
+    rows, at = _rows(12, rng), _somewhere(rng)
+    weight_NN = rng.normal(size=(12, 12))
+    weight_NN += weight_NN.T
+    pairs, vector_H = Pairs(rows), at.vector()
+    covariance_NN, backward = pairs.covariance(at)
+    np.testing.assert_allclose(covariance_NN, cross_covariance(rows, rows, at)[0], atol=1e-12)
+
+    def loss(step_H: np.ndarray) -> float:
+        return float((pairs.covariance(at.like(vector_H + step_H))[0] * weight_NN).sum())
+
+    wanted_H = [(loss(1e-6 * unit_H) - loss(-1e-6 * unit_H)) / 2e-6 for unit_H in np.eye(len(vector_H))]
+    np.testing.assert_allclose(backward(weight_NN).vector(), wanted_H, atol=1e-7)
+
+
+def test_before_any_score_levels_lie_where_they_are_and_choices_one_apart() -> None:
+    flat, level_L = Geometry.flat(DIMS), np.arange(4.0)
+    np.testing.assert_allclose(flat.gaps(DIMS, 0, level_L / 3, level_L / 3)[0], level_L / 3, atol=1e-5)
+    for d in (1, 4):
+        np.testing.assert_allclose(flat.gaps(DIMS, d, level_L, level_L), 1.0 - np.eye(4))
+
+
+def test_positions_share_what_they_learn_of_their_choices() -> None:
+    # choices 0 and 1 do the same at every position, 2 another thing; nobody tried choice 1 at the last position
+    space = Space(
+        name="cell",
+        backbone="none",
+        architecture={f"op{i}": Choice(values=("a", "b", "c")) for i in range(6)},
+        recipe={},
+    )
+    codes_ND = np.random.default_rng(0).integers(0, 3, (60, 6)).astype(np.int16)
+    codes_ND[:, 5] = np.where(codes_ND[:, 5] == 1, 2, codes_ND[:, 5])
+    at = gp.Model(layout=layout(space), rng=np.random.default_rng(0))
+    at.fit(encode(space, codes_ND), np.zeros((60, 0)), (codes_ND == 2) @ np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5]))
+    geometry = at.posterior.at.geometry
+    gap_LL = geometry.gaps(at.posterior.rows.dims, 5, np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
+    assert gap_LL[0, 1] < 0.5 * gap_LL[0, 2]
+    assert gap_LL[0, 1] < 0.5 * gap_LL[1, 2]
 
 
 def test_on_the_learning_scale_a_gaussian_process_says_the_same() -> None:
