@@ -11,13 +11,13 @@ STORE = 80_000_000
 
 
 @contextlib.contextmanager
-def machines(count: int, cpus: int) -> Iterator[Any]:
-    """A head without work and ``count`` nodes of ``cpus`` processors each."""
+def machines(count: int, cpus: int, **node: Any) -> Iterator[Any]:
+    """A head without work and ``count`` nodes of ``cpus`` processors each, with other arguments of ``add_node``."""
     head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": 0, "object_store_memory": STORE}
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(count):
-            cluster.add_node(num_cpus=cpus, object_store_memory=STORE)
+            cluster.add_node(num_cpus=cpus, object_store_memory=STORE, **node)
         yield cluster
     finally:
         cluster.shutdown()
