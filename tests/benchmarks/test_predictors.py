@@ -7,10 +7,15 @@ Run with ``NARS_TABLES=FOLDER pytest -m benchmark -s tests/benchmarks/test_predi
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from predictors import gp, transfer
+from predictors.agreement import kendall_tau
+from predictors.targets import targets
 from search import tables as recorded
-from search.replay_predictors import SIZES, compare, summary
+from search.replay_predictors import SIZES, TESTED, compare, single_seed_scores, summary
+from spaces.encoding import encode, layout
 
 FOLDER = Path(os.environ.get("NARS_TABLES", "tables"))
 TABLES = sorted(FOLDER.glob("*.json"))
@@ -34,3 +39,44 @@ def test_tau_and_coverage(path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     if "rank_by_macs" in names:
         least = result[result.predictor == "rank_by_macs"].set_index("trials")
         assert gp.tau[200] > least.tau[200]
+
+
+PAST, FIVE = 200, 5
+PAIRS = [
+    (a, b)
+    for one, other in (("hpolib_protein", "hpolib_parkinsons"), ("hpobench_vehicle", "hpobench_australian"))
+    for a, b in ((one, other), (other, one))
+    if {FOLDER / f"{a}.json", FOLDER / f"{b}.json"} <= set(TABLES)
+]
+"""Tables, and others on the same space."""
+
+
+@pytest.mark.benchmark
+@pytest.mark.skipif(not PAIRS, reason=f"no two tables on one space in '{FOLDER}'; set NARS_TABLES to a folder of them")
+@pytest.mark.parametrize(("name", "past"), PAIRS)
+def test_tau_after_five_trainings_with_transfer(name: str, past: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The past is one search of 200 uniform trials on the other table."""
+    table, other = (recorded.load(FOLDER / f"{stem}.json") for stem in (name, past))
+    x_NF, columns = encode(table.space, table.codes_ND), layout(table.space)
+    tau: dict[str, list[float]] = {"past alone": [], "transfer": [], "cold": []}
+    for seed in range(8):
+        rng = np.random.default_rng((seed, FIVE))
+        row_N, label_N = rng.permutation(len(table.truth_N)), single_seed_scores(table.scores_NS, rng)
+        seen, unseen = row_N[:FIVE], row_N[PAST : PAST + TESTED]
+        earlier, old_N = rng.permutation(len(other.truth_N))[:PAST], single_seed_scores(other.scores_NS, rng)
+        source = gp.Model(layout=columns, rng=rng)
+        old_x_NF = encode(other.space, other.codes_ND[earlier])
+        source.fit(old_x_NF, other.statistics_NK[earlier], targets(old_N[earlier]).t_N)
+        new = x_NF[unseen], table.statistics_NK[unseen]
+        tau["past alone"].append(kendall_tau(source.predict(*new).mean_N, table.truth_N[unseen]))
+        for kind, model in (
+            ("transfer", transfer.Model(layout=columns, rng=rng, sources=[source])),
+            ("cold", gp.Model(layout=columns, rng=rng)),
+        ):
+            model.pretrain(*new)
+            model.fit(x_NF[seen], table.statistics_NK[seen], label_N[seen])
+            tau[kind].append(kendall_tau(model.predict(*new).mean_N, table.truth_N[unseen]))
+    with capsys.disabled():
+        means = ", ".join(f"{kind} {np.mean(t):.3f} ± {np.std(t) / 8**0.5:.3f}" for kind, t in tau.items())
+        print(f"\n{name} after five trainings, past {past}: tau {means}")
+    assert np.mean(tau["transfer"]) > np.mean(tau["cold"])
