@@ -14,18 +14,28 @@ from search.certain import largest, proven
 from search.evolve import evolve
 from search.limits import Limits
 from search.narrow import narrow
+from spaces.dimensions import Choice, Real
 from spaces.encoding import encode, layout
 from spaces.sampling import uniform
 from spaces.space import Space
 from tests.search import worlds
 from tests.search.test_exact import nested_space
 
-SPACES = {"nested": nested_space(), "chain": worlds.space(widths=3, levels=3)}
+SPACES = {
+    "nested": nested_space(),
+    "chain": worlds.space(widths=3, levels=3),
+    "cell": Space(
+        name="cell",
+        backbone="none",
+        architecture={f"op{edge}": Choice(values=("conv", "pool", "none")) for edge in range(4)},
+        recipe={"rate": Real(low=1e-3, high=1.0, levels=4, log=True)},
+    ),
+}
 
 
-def nested_problem():
-    """Costs of the nested space: its macs are a product, and two statistics besides their logarithm know its genes."""
-    space = SPACES["nested"]
+def own_problem(name):
+    """Costs of a space: its macs are a product, and two statistics besides their logarithm know its genes."""
+    space = SPACES[name]
 
     def costs(codes_ND):
         active_ND = np.maximum(codes_ND, 0) + 1.0
@@ -40,7 +50,7 @@ def nested_problem():
     )
 
 
-PROBLEMS = {"nested": nested_problem(), "chain": worlds.problem(SPACES["chain"])}
+PROBLEMS = {"nested": own_problem("nested"), "cell": own_problem("cell"), "chain": worlds.problem(SPACES["chain"])}
 
 
 def process(world, seed: int, *, spread: float, unit: str = "score", only: str | None = None) -> Model:
