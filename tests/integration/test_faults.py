@@ -35,8 +35,6 @@ PROCESSES = {"trial": "ray::ImplicitFunc", "worker": "RayTrainWorker", "controll
 SEED = int(os.environ.get("NARS_FAULTS_SEED", "0"))
 """Of the order of the kills and of their moments."""
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
 FIFTY = {
     "ray_tune": {"trial": 8, "raylet": 4, "driver": 4, "gcs": 5, "storage": 4},
     "ray_train": {"worker": 8, "controller": 6, "raylet": 4, "driver": 4, "gcs": 3},
@@ -142,7 +140,9 @@ def suffer(machine: Machine, folder: Path, executor: str, kinds: Sequence[str], 
     code = -signal.SIGKILL
     with log.open("wb") as output, Written(kept) as written:
         while code == -signal.SIGKILL:
-            driver = subprocess.Popen(words, cwd=ROOT, env=ENVIRONMENT, stdout=output, stderr=output)
+            # With this process's environment as it is by now: a private Ray that was started in it has switched on
+            # Ray's authentication there, which the cluster has inherited.
+            driver = subprocess.Popen(words, cwd=ROOT, stdout=output, stderr=output)
             try:
                 while driver.poll() is None:
                     assert time.monotonic() < deadline, (left, log.read_text()[-3000:])
