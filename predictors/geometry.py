@@ -11,6 +11,7 @@ Before any score is known levels lie where they are and places are the corners o
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,9 @@ class Dimensions:
         return len(self.ordinal_D)
 
 
+@lru_cache(maxsize=64)
 def dimensions(layout: Layout) -> Dimensions:
-    """The dimensions of a layout."""
+    """The dimensions of a layout; the same object for every prediction, so not to be written to."""
     repeated_D = np.full(len(layout.groups), ALONE)
     choices: list[int] = []
     for members in repetitions(layout):
