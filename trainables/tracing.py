@@ -6,9 +6,10 @@ The reference that every backbone's ``cost`` is tested against, and the only cou
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -18,10 +19,11 @@ from trainables.counts import Statistics
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore compiles one of its losses with torch.jit at import
-    from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+    from fvcore.nn import jit_handles
+    from fvcore.nn.jit_analysis import JitModelAnalysis
 
-MATRIX_PRODUCTS = ("mm", "bmm", "matmul", "einsum", "scaled_dot_product_attention")
-LAYERS = ("conv", "linear", "addmm")
+Handle: TypeAlias = Callable[[list[Any], list[Any]], Counter[str]]
+"""What an operator adds, from the values that go into it and come out of it."""
 
 
 def trace(network: nn.Module, *, channels: int, resolution: int) -> Statistics:
@@ -35,19 +37,45 @@ def trace(network: nn.Module, *, channels: int, resolution: int) -> Statistics:
     parameter = next(network.parameters())
     image = torch.zeros(1, channels, resolution, resolution, device=parameter.device, dtype=parameter.dtype)
     with _evaluating(network), _quiet():
-        macs = FlopCountAnalysis(network, image)
-        macs.set_op_handle("aten::scaled_dot_product_attention", _attention_macs)
-        activations = ActivationCountAnalysis(network, image)
+        # one analysis for both counts: each runs the network once
+        counted = JitModelAnalysis(network, image).set_op_handle(**_handles()).by_operator()
         return Statistics(
-            macs=_total(macs.by_operator(), (*LAYERS, *MATRIX_PRODUCTS)),
+            macs=int(counted["macs"]),
             params=sum(p.numel() for p in network.parameters() if p.requires_grad),
-            activations=_total(activations.by_operator(), LAYERS),
+            activations=int(counted["activations"]),
             resolution=resolution,
         )
 
 
-def _total(by_operator: Mapping[str, float], counted: tuple[str, ...]) -> int:
-    return int(sum(by_operator.get(name, 0) for name in counted))
+def _handles() -> dict[str, Handle]:
+    """Layers have MACs and activations, other matrix products only MACs; everything else counts nothing."""
+    layers = {
+        "aten::_convolution": jit_handles.conv_flop_jit,
+        "aten::linear": jit_handles.linear_flop_jit,
+        "aten::addmm": jit_handles.addmm_flop_jit,
+    }
+    products = {
+        "aten::mm": jit_handles.matmul_flop_jit,
+        "aten::bmm": jit_handles.bmm_flop_jit,
+        "aten::matmul": jit_handles.matmul_flop_jit,
+        "aten::einsum": jit_handles.einsum_flop_jit,
+        "aten::scaled_dot_product_attention": _attention_macs,
+    }
+    activations = jit_handles.generic_activation_jit("activations")
+    return {name: _macs(count, activations) for name, count in layers.items()} | {
+        name: _macs(count) for name, count in products.items()
+    }
+
+
+def _macs(count: Callable[..., Any], activations: Handle | None = None) -> Handle:
+    """A handle that calls the one count of an operator ``macs``, whatever fvcore calls it, and adds its activations."""
+
+    def handle(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+        found = count(inputs, outputs)
+        macs = Counter(macs=sum(found.values()) if isinstance(found, Counter) else found)
+        return macs + activations(inputs, outputs) if activations else macs
+
+    return handle
 
 
 def _attention_macs(inputs: list[Any], outputs: list[Any]) -> int:
