@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,11 @@ class Model:
             raise ValueError(f"blend: positive weights of members among {', '.join(MEMBERS)}, given {dict(prior)}")
         self.layout = layout
         self._prior_M = np.array(list(prior.values())) / sum(prior.values())
-        self._members: list[Predictor] = [MEMBERS[name](layout=layout, rng=rng) for name in prior]
+        # the blend judges its own intervals
+        options: dict[str, dict[str, Any]] = {"gp": {"intervals": "shared"}}
+        self._members: list[Predictor] = [
+            MEMBERS[name](layout=layout, rng=rng, **options.get(name, {})) for name in prior
+        ]
         self._fitted = False
 
     def pretrain(self, x_NF: Floats, s_NK: Floats) -> None:

@@ -35,6 +35,11 @@ BOUND = 6.0
 CHUNK = 1024
 """Rows predicted at a time, so that their covariances with the training rows fit the processor's cache."""
 
+FOLDS = 5
+REFITTED = 100
+"""Up to this many rows intervals are judged by folds that learn hyperparameters without the rows they judge. Each fold
+costs as much as the fit itself; of more rows hyperparameters are sure enough to be shared."""
+
 GROWTH = 17 / 16
 """With ``refit='grown'`` hyperparameters are learnt anew when the data have grown by this factor."""
 
@@ -175,6 +180,9 @@ class Model:
         unit: of predictions: that of the scores, or the learning scale of ``predictors.targets``, on which a difference
             means the same wherever it lies. Scores are given as they are in both cases.
         length: factor on the prior medians of the dimensions' length scales; below 1 expects rougher scores.
+        intervals: how their width is judged. ``refitted`` leaves rows out of the learning of hyperparameters as well
+            (for up to ``REFITTED`` rows, at five times the cost of a fit); ``shared`` only out of the conditioning, and
+            is narrower where few rows shaped many hyperparameters.
         structure: share of the learnt noise variance that belongs to the spread of the noise-free score
             (``predictors.calibration.STRUCTURE``, which intervals need to hold); 0 leaves the model's own uncertainty,
             which differs between candidates and says where a trial would teach most.
@@ -193,6 +201,7 @@ class Model:
         learning_rows: int = 250,
         unit: Literal["score", "target"] = "score",
         length: float = 1.0,
+        intervals: Literal["refitted", "shared"] = "refitted",
         structure: float = STRUCTURE,
     ) -> None:
         if refit not in ("always", "grown") or rows < 2 or learning_rows < 2 or unit not in ("score", "target"):
@@ -200,9 +209,11 @@ class Model:
                 "gp: refit is always or grown, rows and learning_rows are >= 2, unit is score or target; "
                 f"given {refit}, {rows}, {learning_rows}, {unit}"
             )
+        if intervals not in ("refitted", "shared"):
+            raise ValueError(f"gp: intervals is refitted or shared, given {intervals}")
         if length <= 0 or not 0 <= structure <= 1:
             raise ValueError(f"gp: length is > 0 and structure from 0 to 1; given {length} and {structure}")
-        self.length, self.structure = length, structure
+        self.length, self.intervals, self.structure = length, intervals, structure
         self.unit, self.layout, self.refit, self.rows, self.learning_rows = unit, layout, refit, rows, learning_rows
         self._pool: Scaler | None = None
         self._learnt: tuple[bytes, Hyperparameters] | None = None
@@ -225,8 +236,7 @@ class Model:
         kept = spread_rows(y_N, self.rows)
         self.targets: Targets = targets(y_N)
         self._posterior = condition(everything.rows(kept), self.targets.t_N[kept], at)
-        left_out_N, std_N = self._posterior.leave_one_out()
-        self._inflation = inflation(self._posterior.t_N - left_out_N, std_N)
+        self._inflation = inflation(*self._left_out())
 
     def predict(self, x_NF: Floats, s_NK: Floats) -> Prediction:
         posterior = self.posterior
@@ -267,6 +277,24 @@ class Model:
         if self._posterior is None:
             raise RuntimeError("the predictor 'gp' has no scores yet; call fit before predict")
         return self._posterior
+
+    def _left_out(self) -> tuple[Values, Values]:
+        """What left-out targets differ from their predictions by, and its standard deviation, noise included."""
+        posterior = self.posterior
+        rows, t_N, count = posterior.rows, posterior.t_N, len(posterior.t_N)
+        if self.intervals == "shared" or not 2 * FOLDS <= count <= REFITTED:
+            left_out_N, std_N = posterior.leave_one_out()
+            return t_N - left_out_N, std_N
+        residual_N, std_N = np.empty(count), np.empty(count)
+        fold_N = np.empty(count, dtype=np.intp)
+        fold_N[np.argsort(t_N, kind="stable")] = np.arange(count) % FOLDS  # good and bad ones in every fold
+        for fold in range(FOLDS):
+            out = np.flatnonzero(fold_N == fold)
+            known = np.flatnonzero(fold_N != fold)
+            at = learn(rows.rows(known), t_N[known], self.length)
+            mean_M, std_M = condition(rows.rows(known), t_N[known], at)(rows.rows(out))
+            residual_N[out], std_N[out] = t_N[out] - mean_M, np.sqrt(std_M**2 + np.exp(at.noise))
+        return residual_N, std_N
 
     def _raw(self, x_NF: Floats, s_NK: Floats) -> Values:
         return np.concatenate([np.asarray(s_NK, dtype=np.float64), derived(self.layout, x_NF)], axis=1)

@@ -49,7 +49,8 @@ class Past:
         self._model: transfer.Model | None = None
 
     def _learn(self, source: Observations) -> Predictor:
-        model = gp.Model(layout=self._columns, rng=np.random.default_rng(self._seed))
+        # only its means are used
+        model = gp.Model(layout=self._columns, rng=np.random.default_rng(self._seed), intervals="shared")
         x_NF = encode(self.problem.space, source.codes_ND)
         model.fit(x_NF, self.problem.statistics(source.codes_ND), targets(source.score_N).t_N)
         return model

@@ -34,10 +34,16 @@ the memory of a proposal, however long the search is."""
 FREE = 2000
 """Untrained candidates from which scales are taken."""
 
-OPTIONS: dict[str, Any] = {"refit": "grown", "rows": MOST, "unit": "target", "structure": 0.0}
+OPTIONS: dict[str, Any] = {
+    "refit": "grown",
+    "rows": MOST,
+    "unit": "target",
+    "intervals": "shared",
+    "structure": 0.0,
+}
 """What a surrogate of proposals is told, as far as the predictor has such an option: to learn hyperparameters now and
-then, to bound its time, to answer on the learning scale, and to leave what no candidate can resolve out of its
-uncertainty, which would make all candidates look equally worth trying."""
+then and from all rows at once, to bound its time, to answer on the learning scale, and to leave what no candidate can
+resolve out of its uncertainty, which would make all candidates look equally worth trying."""
 
 
 class Surrogates:

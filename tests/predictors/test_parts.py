@@ -170,6 +170,33 @@ def test_the_share_of_structure_moves_noise_into_the_spread() -> None:
     np.testing.assert_allclose(np.hypot(without.std_N, without.noise_std), with_.std_N)
 
 
+def test_hyperparameters_learnt_from_the_rows_they_judge_flatter_them() -> None:
+    # choices at many positions, whose places are learnt, and scores that are noise but for one of them
+    space = Space(
+        name="cell",
+        backbone="none",
+        architecture={f"op{i}": Choice(values=("a", "b", "c", "d")) for i in range(6)},
+        recipe={},
+    )
+    columns, wider = layout(space), []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        codes_ND = rng.integers(0, 4, (40, 6)).astype(np.int16)
+        x_NF, s_NK, y_N = encode(space, codes_ND), np.zeros((40, 0)), (codes_ND[:, 0] == 1) + 0.5 * rng.normal(size=40)
+        spreads = []
+        for intervals in ("shared", "refitted"):
+            model = gp.Model(layout=columns, rng=rng, unit="target", intervals=intervals)
+            model.fit(x_NF, s_NK, y_N)
+            spreads.append(model.predict(x_NF, s_NK))
+        np.testing.assert_array_equal(spreads[0].mean_N, spreads[1].mean_N)
+        ratio_N = spreads[1].std_N / spreads[0].std_N
+        np.testing.assert_allclose(ratio_N, ratio_N[0])
+        wider.append(ratio_N[0])
+    assert np.mean(wider) > 1.05
+    with pytest.raises(ValueError, match="intervals is refitted or shared, given wide"):
+        gp.Model(layout=columns, rng=rng, intervals="wide")  # type: ignore[arg-type]
+
+
 def test_hyperparameters_last_until_the_data_have_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     x_NF, s_NK, y_N = world(60)
     sizes: list[int] = []
@@ -180,7 +207,7 @@ def test_hyperparameters_last_until_the_data_have_grown(monkeypatch: pytest.Monk
         return learn(rows, t_N, length)
 
     monkeypatch.setattr(gp, "learn", counted)
-    model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), refit="grown")
+    model = gp.Model(layout=LAYOUT, rng=np.random.default_rng(0), refit="grown", intervals="shared")
     model.pretrain(x_NF, s_NK)
     for size in range(40, 60):
         model.fit(x_NF[:size], s_NK[:size], y_N[:size])
