@@ -44,7 +44,7 @@ def test_a_private_ray_touches_nothing_of_another_and_prints_nothing(other: Any,
     assert before[0] == other.address
     assert len(before[1]) == 3
     file = configuration(tmp_path, "private", executor="ray_tune")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_ADDRESS": other.address, "HOME": str(tmp_path)}
+    environment = {**os.environ, "RAY_ADDRESS": other.address, "HOME": str(tmp_path)}
     done = subprocess.run(command("run", file), cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert (mark.read_text(), servers(), other.global_state.job_table()) == before

@@ -1,7 +1,6 @@
 """Whole runs in processes of their own, killed and resumed, on own images, and with mistakes in them."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -23,7 +22,6 @@ from search.family import load_family
 from search.run_command import saved
 from search.setting import prepare
 from search.study import Study, open_storage
-from tests.integration.processes import children
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -240,33 +238,6 @@ def test_ray_tune_trains_and_two_ray_train_workers_finish(tmp_path: Path) -> Non
     assert found["members"]
     assert (run / "mlflow.db").exists()
     assert len(done.stdout.splitlines()) < 60, "Ray's chatter reached the terminal"
-
-
-@pytest.mark.slow
-def test_a_killed_trial_process_and_then_a_killed_driver_lose_nothing(tmp_path: Path) -> None:
-    file = configuration(tmp_path, "ray", executor="ray_tune")
-    file.write_text(file.read_text().replace("epochs: 2, predictor", "epochs: 6, predictor"))
-    run = tmp_path / "runs" / "ray"
-    driver = subprocess.Popen(command("run", file), cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert driver.stdout is not None
-    killed = False
-    for line in driver.stdout:
-        if "(2 of 9)" in line:
-            trials = [number for number, words in children(driver.pid) if words.startswith("ray::ImplicitFunc")]
-            assert trials, "no process of a trial was found"
-            os.kill(trials[0], signal.SIGKILL)
-            killed = True
-        if "(7 of 9)" in line:
-            break
-    assert killed
-    driver.kill()
-    driver.wait()
-    driver.stdout.close()
-    done = search("resume", run)
-    assert done.returncode == 0, done.stderr
-    states = [state for _, state, _, _ in facts(run)["trials"]]
-    assert set(states) <= {"COMPLETE", "PRUNED"}
-    assert facts(run)["members"]
 
 
 def test_a_warm_start_stays_with_the_run(undisturbed: Path, tmp_path: Path) -> None:
