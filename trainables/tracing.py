@@ -37,7 +37,7 @@ def trace(network: nn.Module, *, channels: int, resolution: int) -> Statistics:
     parameter = next(network.parameters())
     image = torch.zeros(1, channels, resolution, resolution, device=parameter.device, dtype=parameter.dtype)
     with _evaluating(network), _quiet():
-        # one analysis for both counts: each runs the network once
+        # one analysis for both counts, since each runs the network
         counted = JitModelAnalysis(network, image).set_op_handle(**_handles()).by_operator()
         return Statistics(
             macs=int(counted["macs"]),
