@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,15 @@ MEMORY = 3 * 2**30
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[Any]:
-    """Somebody's Ray: a head without work and a machine of eight processors and 3 GiB, below this process."""
-    with machines(1, 8, memory=MEMORY) as cluster:
-        yield cluster
+    """Somebody's Ray: a head without work and a machine of eight processors and 3 GiB, below this process.
+
+    In a folder of its own, short enough for the names of sockets: clusters of tests that run beside this one would
+    write their address over its mark in the common one.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", folder)
+        with machines(1, 8, memory=MEMORY) as cluster:
+            yield cluster
 
 
 def servers() -> set[int]:
