@@ -1,8 +1,8 @@
 """A weighted mean of predictors; the weights come from how well each ranks rows that it has not seen."""
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,11 @@ from predictors.protocol import Floats, Prediction, Predictor
 from predictors.targets import Targets, targets
 from spaces.encoding import Layout
 
-MEMBERS = {"gp": gp.Model, "boosting": boosting.Model, "mlp": mlp.Model}
+MEMBERS: dict[str, Callable[..., Predictor]] = {
+    "gp": partial(gp.Model, intervals="shared"),  # the blend judges its own intervals
+    "boosting": boosting.Model,
+    "mlp": mlp.Model,
+}
 PRIOR = {"gp": 0.8, "boosting": 0.1, "mlp": 0.1}
 """Weights before any score is known."""
 
@@ -51,11 +55,7 @@ class Model:
             raise ValueError(f"blend: positive weights of members among {', '.join(MEMBERS)}, given {dict(prior)}")
         self.layout = layout
         self._prior_M = np.array(list(prior.values())) / sum(prior.values())
-        # the blend judges its own intervals
-        options: dict[str, dict[str, Any]] = {"gp": {"intervals": "shared"}}
-        self._members: list[Predictor] = [
-            MEMBERS[name](layout=layout, rng=rng, **options.get(name, {})) for name in prior
-        ]
+        self._members = [MEMBERS[name](layout=layout, rng=rng) for name in prior]
         self._fitted = False
 
     def pretrain(self, x_NF: Floats, s_NK: Floats) -> None:

@@ -285,12 +285,10 @@ class Model:
         if self.intervals == "shared" or not 2 * FOLDS <= count <= REFITTED:
             left_out_N, std_N = posterior.leave_one_out()
             return t_N - left_out_N, std_N
-        residual_N, std_N = np.empty(count), np.empty(count)
-        fold_N = np.empty(count, dtype=np.intp)
-        fold_N[np.argsort(t_N, kind="stable")] = np.arange(count) % FOLDS  # good and bad ones in every fold
+        residual_N, std_N, order_N = np.empty(count), np.empty(count), np.argsort(t_N, kind="stable")
         for fold in range(FOLDS):
-            out = np.flatnonzero(fold_N == fold)
-            known = np.flatnonzero(fold_N != fold)
+            out = order_N[fold::FOLDS]  # good and bad ones in every fold
+            known = np.delete(np.arange(count), out)
             at = learn(rows.rows(known), t_N[known], self.length)
             mean_M, std_M = condition(rows.rows(known), t_N[known], at)(rows.rows(out))
             residual_N[out], std_N[out] = t_N[out] - mean_M, np.sqrt(std_M**2 + np.exp(at.noise))

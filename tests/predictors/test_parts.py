@@ -111,14 +111,15 @@ def test_before_any_score_levels_lie_where_they_are_and_choices_one_apart() -> N
         np.testing.assert_allclose(flat.gaps(DIMS, d, level_L, level_L), 1.0 - np.eye(4))
 
 
+def cell(*choices: str) -> Space:
+    """The same choices at six positions."""
+    architecture = {f"op{i}": Choice(values=choices) for i in range(6)}
+    return Space(name="cell", backbone="none", architecture=architecture, recipe={})
+
+
 def test_positions_share_what_they_learn_of_their_choices() -> None:
     # choices 0 and 1 do the same at every position, 2 another thing; nobody tried choice 1 at the last position
-    space = Space(
-        name="cell",
-        backbone="none",
-        architecture={f"op{i}": Choice(values=("a", "b", "c")) for i in range(6)},
-        recipe={},
-    )
+    space = cell("a", "b", "c")
     codes_ND = np.random.default_rng(0).integers(0, 3, (60, 6)).astype(np.int16)
     codes_ND[:, 5] = np.where(codes_ND[:, 5] == 1, 2, codes_ND[:, 5])
     at = gp.Model(layout=layout(space), rng=np.random.default_rng(0))
@@ -172,12 +173,7 @@ def test_the_share_of_structure_moves_noise_into_the_spread() -> None:
 
 def test_hyperparameters_learnt_from_the_rows_they_judge_flatter_them() -> None:
     # choices at many positions, whose places are learnt, and scores that are noise but for one of them
-    space = Space(
-        name="cell",
-        backbone="none",
-        architecture={f"op{i}": Choice(values=("a", "b", "c", "d")) for i in range(6)},
-        recipe={},
-    )
+    space = cell("a", "b", "c", "d")
     columns, wider = layout(space), []
     for seed in range(4):
         rng = np.random.default_rng(seed)
