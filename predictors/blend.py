@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from predictors import boosting, gp, mlp
-from predictors.calibration import inflation
-from predictors.inputs import check_columns, check_scores
+from predictors.parts.calibration import inflation
+from predictors.parts.inputs import check_columns, check_scores
+from predictors.parts.targets import Targets, targets
 from predictors.protocol import Floats, Prediction, Predictor
-from predictors.targets import Targets, targets
 from spaces.encoding import Layout
 
 MEMBERS: dict[str, Callable[..., Predictor]] = {
@@ -34,7 +34,7 @@ Values = NDArray[np.float64]
 
 
 class Model:
-    """Blend of predictors on the targets of ``predictors.targets``, with weights from left-out rows.
+    """Blend of predictors on the targets of ``predictors.parts.targets``, with weights from left-out rows.
 
     Each member predicts every row from the folds that do not hold it (leave-one-out up to five rows). A vector of
     weights is as likely as the order of the scores is under the weighted mean of these predictions (probit of all

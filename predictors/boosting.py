@@ -6,11 +6,11 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from predictors.calibration import inflation, shared_spread
-from predictors.derived import derived
-from predictors.inputs import check_columns, check_scores
+from predictors.parts.calibration import inflation, shared_spread
+from predictors.parts.derived import derived
+from predictors.parts.inputs import check_columns, check_scores
+from predictors.parts.targets import targets
 from predictors.protocol import Floats, Prediction
-from predictors.targets import targets
 from spaces.encoding import Layout
 
 ROUNDS = 60
@@ -31,7 +31,7 @@ PARAMETERS: dict[str, Any] = {
 
 
 class Model:
-    """A bag of boosted tree models, each on a bootstrap sample, on the targets of ``predictors.targets``.
+    """A bag of boosted tree models, each on a bootstrap sample, on the targets of ``predictors.parts.targets``.
 
     The mean is the bag's; the spread is that of its members, widened until the rows that members left out lie within
     90 % intervals as often as they should.

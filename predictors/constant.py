@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from predictors.inputs import check_columns, check_scores
+from predictors.parts.inputs import check_columns, check_scores
 from predictors.protocol import Floats, Prediction
 from spaces.encoding import Layout
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from predictors.bounds import Ceiling, Mean, ceilings
-from predictors.calibration import STRUCTURE, inflation
-from predictors.derived import derived
-from predictors.inputs import check_columns, check_scores
-from predictors.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, inputs, prior
+from predictors.parts.bounds import Ceiling, Mean, ceilings
+from predictors.parts.calibration import STRUCTURE, inflation
+from predictors.parts.derived import derived
+from predictors.parts.inputs import check_columns, check_scores
+from predictors.parts.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, inputs, prior
+from predictors.parts.targets import Targets, targets
 from predictors.protocol import Floats, Prediction
-from predictors.targets import Targets, targets
 from spaces.encoding import Layout
 
 Values = NDArray[np.float64]
@@ -124,7 +124,7 @@ def condition(rows: Inputs, t_N: Values, at: Hyperparameters) -> Posterior:
 def learn(rows: Inputs, t_N: Values, length: float = 1.0) -> Hyperparameters:
     """Maximum a posteriori hyperparameters, from the prior means by L-BFGS; the best point visited where it fails.
 
-    ``length`` is that of ``predictors.kernel.prior``.
+    ``length`` is that of ``predictors.parts.kernel.prior``.
     """
     start, width_H = prior(rows.dims, rows.z_NK.shape[1], length)
     centre_H, pairs, size = start.vector(), Pairs(rows), len(rows)
@@ -166,7 +166,7 @@ def spread_rows(y_N: Values, limit: int, best: float = 0.5) -> NDArray[np.intp]:
 
 
 class Model:
-    """Gaussian process with the kernel of ``predictors.kernel``, on the targets of ``predictors.targets``.
+    """Gaussian process with the kernel of ``parts.kernel``, on the targets of ``predictors.parts.targets``.
 
     Args:
         layout: the columns of x_NF.
@@ -177,14 +177,14 @@ class Model:
         rows: the posterior is exact up to this number of rows; of more it takes the best half, and the rest evenly down
             the ranks, so that time and memory stay bounded (O(rows^2)).
         learning_rows: as ``rows``, for learning hyperparameters, with no preference for the best.
-        unit: of predictions: that of the scores, or the learning scale of ``predictors.targets``, on which a difference
+        unit: of predictions: that of the scores, or the learning scale of ``parts.targets``, on which a difference
             means the same wherever it lies. Scores are given as they are in both cases.
         length: factor on the prior medians of the dimensions' length scales; below 1 expects rougher scores.
         intervals: how their width is judged. ``refitted`` leaves rows out of the learning of hyperparameters as well
             (for up to ``REFITTED`` rows, at five times the cost of a fit); ``shared`` only out of the conditioning, and
             is narrower where few rows shaped many hyperparameters.
         structure: share of the learnt noise variance that belongs to the spread of the noise-free score
-            (``predictors.calibration.STRUCTURE``, which intervals need to hold); 0 leaves the model's own uncertainty,
+            (``parts.calibration.STRUCTURE``, which intervals need to hold); 0 leaves the model's own uncertainty,
             which differs between candidates and says where a trial would teach most.
 
     Raises:
@@ -250,7 +250,7 @@ class Model:
         return self.targets.prediction(mean_N, wide_N, seeds)
 
     def ceilings(self, options: Sequence[Floats], high_BK: Floats) -> Sequence[Ceiling]:
-        """Upper bounds of the predicted mean over a whole space; see ``predictors.bounds.Bounded``.
+        """Upper bounds of the predicted mean over a whole space; see ``predictors.parts.bounds.Bounded``.
 
         Raises:
             RuntimeError: called before ``fit``.

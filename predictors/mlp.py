@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from predictors.calibration import inflation, shared_spread
-from predictors.derived import derived
 from predictors.gp import Scaler, scaler
-from predictors.inputs import check_columns, check_scores
+from predictors.parts.calibration import inflation, shared_spread
+from predictors.parts.derived import derived
+from predictors.parts.inputs import check_columns, check_scores
+from predictors.parts.targets import targets
 from predictors.protocol import Floats, Prediction
-from predictors.targets import targets
 from spaces.encoding import Layout
 
 ENCODER = (128, 64, 24)
@@ -74,7 +74,7 @@ LOSSES = {"huber": huber, "pairwise": pairwise}
 
 
 class Model:
-    """An ensemble of the paper's networks, on the targets of ``predictors.targets``.
+    """An ensemble of the paper's networks, on the targets of ``predictors.parts.targets``.
 
     Args:
         layout: the columns of x_NF.

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from predictors.calibration import STRUCTURE, inflation
-from predictors.derived import derived
 from predictors.gp import Posterior, Scaler, condition, learn, scaler, spread_rows
-from predictors.inputs import check_columns, check_scores
-from predictors.kernel import inputs
+from predictors.parts.calibration import STRUCTURE, inflation
+from predictors.parts.derived import derived
+from predictors.parts.inputs import check_columns, check_scores
+from predictors.parts.kernel import inputs
+from predictors.parts.targets import Targets, targets
 from predictors.protocol import Floats, Prediction, Predictor
-from predictors.targets import Targets, targets
 from spaces.encoding import Layout
 
 Values = NDArray[np.float64]

@@ -10,20 +10,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 COMMANDS = {
-    "run": ("search.run_command", "search, train and export a family, as a configuration says"),
-    "resume": ("search.resume_command", "go on with a run that was stopped or killed"),
-    "check": ("search.check_command", "find mistakes in a configuration without training"),
-    "evolve": ("search.evolve_command", "new limits or fixed dimensions on a finished study: pairs in seconds"),
-    "train": ("search.train_command", "train candidates, such as those of evolve, in full and export them"),
-    "export": ("search.export_command", "copy a run's family elsewhere, with 8-bit copies and what they lose"),
-    "report": ("search.report_command", "write the report of a run again and print its family"),
-    "replay": ("search.replay_command", "play samplers over recorded trials, or export a run as such a table"),
-    "fidelity": ("search.fidelity_command", "compare stopping rules on recorded learning curves"),
+    "run": ("search.commands.run", "search, train and export a family, as a configuration says"),
+    "resume": ("search.commands.resume", "go on with a run that was stopped or killed"),
+    "check": ("search.commands.check", "find mistakes in a configuration without training"),
+    "evolve": ("search.commands.evolve", "new limits or fixed dimensions on a finished study: pairs in seconds"),
+    "train": ("search.commands.train", "train candidates, such as those of evolve, in full and export them"),
+    "export": ("search.commands.export", "copy a run's family elsewhere, with 8-bit copies and what they lose"),
+    "report": ("search.commands.report", "write the report of a run again and print its family"),
+    "replay": ("search.commands.replay", "play samplers over recorded trials, or export a run as such a table"),
+    "fidelity": ("search.commands.fidelity", "compare stopping rules on recorded learning curves"),
     "components": (
-        "search.components_command",
+        "search.commands.components",
         "list what candidates can be made of: knobs, what it supports, paper, check",
     ),
-    "spaces": ("search.spaces_command", "list the spaces, or show one and some of its candidates"),
+    "spaces": ("search.commands.spaces", "list the spaces, or show one and some of its candidates"),
 }
 """Module (with ``add_arguments`` and ``run``) and summary of each command; only the one asked for is imported."""
 

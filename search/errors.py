@@ -1,13 +1,13 @@
 """Mistakes of a user: one clear sentence and exit code 2, never a traceback."""
 
-from search.config import ConfigError
 from search.executors.work import PlacementError
-from search.limits import UnreachableLimit
-from search.patience import StorageError
+from search.problem.limits import UnreachableLimit
+from search.record.patience import StorageError
+from search.setting.config import ConfigError
 from spaces.components import UnknownComponent
 from spaces.sampling import TooFewFeasible
-from trainables.checkpoint import CheckpointError
 from trainables.splits import DataError
+from trainables.training.checkpoint import CheckpointError
 
 
 class UsageError(ValueError):

@@ -1,7 +1,7 @@
 """Three families in one space: FBNetV3's networks, ResNet-RS and TinyViT, with a recipe that suits all of them."""
 
 from spaces import fbnetv3, resnet_rs, tiny_vit
-from spaces.families import join
+from spaces.joined import join
 from spaces.space import Space
 from spaces.timm_models import of_models
 

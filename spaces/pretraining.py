@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from spaces import tiny
 from spaces.dimensions import Choice, Dimension, Real
-from spaces.families import join
+from spaces.joined import join
 from spaces.space import Condition, Space
 
 OBJECTIVE = "pretraining.objective"

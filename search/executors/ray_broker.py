@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from search.study import Job
-from trainables.trial import Report
+from search.executors.work import Job
+from trainables.training.trial import Report
 
 PATIENCE = 10.0
 """Seconds in which all workers of a group must fail alike; else some of them hang in an exchange with the others."""

@@ -30,12 +30,12 @@ import torch
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from search.executors import ray_machines
+from search.executors.ray_final import Group, fit
 from search.executors.work import PlacementError, Probe, Workplace
 from trainables.data.sources import load_source
-from trainables.family import FinalJob
-from trainables.need import Need, need
-from trainables.ray_train import Group, fit
-from trainables.trial import Report, TrialFailed
+from trainables.final.jobs import FinalJob
+from trainables.training.need import Need, need
+from trainables.training.trial import Report, TrialFailed
 
 MARGIN = 1.2
 """Times what was measured: the largest candidate may not have been met, and memory is lost between allocations."""

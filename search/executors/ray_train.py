@@ -18,12 +18,11 @@ from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.executors.ray_broker import Broker, Event, Lease
-from search.executors.work import Outcome, PlacementError, Workplace
-from search.study import Job
-from trainables.checkpoint import CheckpointError
-from trainables.family import FinalJob
-from trainables.trial import Report
-from trainables.world import World
+from search.executors.work import Job, Outcome, PlacementError, Workplace
+from trainables.final.jobs import FinalJob
+from trainables.training.checkpoint import CheckpointError
+from trainables.training.trial import Report
+from trainables.training.world import World
 
 POLL = 0.5
 """Seconds after which the driver looks whether a group has ended while nothing is reported."""

@@ -18,11 +18,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from search.executors.work import Outcome, PlacementError, Workplace
-from search.study import Job
-from trainables.checkpoint import CheckpointError
-from trainables.family import FinalJob
-from trainables.trial import Report
+from search.executors.work import Job, Outcome, PlacementError, Workplace
+from trainables.final.jobs import FinalJob
+from trainables.training.checkpoint import CheckpointError
+from trainables.training.trial import Report
 
 STARTS_WITHIN_SECONDS = 60.0
 """A process that has not started by then is taken to wait for a machine."""

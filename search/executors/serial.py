@@ -5,11 +5,10 @@ from typing import Self
 
 import torch
 
-from search.executors.work import Outcome, PlacementError, Workplace
-from search.study import Job
+from search.executors.work import Job, Outcome, PlacementError, Workplace
 from trainables.data.sources import load_source
-from trainables.family import FinalJob, train_family
-from trainables.trial import Report
+from trainables.final.jobs import FinalJob, train_family
+from trainables.training.trial import Report
 
 
 class Executor:

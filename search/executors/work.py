@@ -7,16 +7,35 @@ from typing import Any, Protocol
 
 import torch
 
-from search.study import Job
-from trainables.checkpoint import Checkpoint
+from spaces.candidate import Candidate
 from trainables.data.sources import load_source
-from trainables.family import FinalJob
-from trainables.trial import Report, Task, TrialFailed, trial
-from trainables.world import World
+from trainables.final.jobs import FinalJob
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.trial import Report, Task, TrialFailed, trial
+from trainables.training.world import World
 
 
 class PlacementError(ValueError):
     """What is asked for can never run here; the message says what there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A trial to run.
+
+    Attributes:
+        number: of the trial in the study.
+        candidate: what to train.
+        epochs: length of the schedule.
+        stop: epoch after which to stop, at most ``epochs``.
+        seed: of the training.
+    """
+
+    number: int
+    candidate: Candidate
+    epochs: int
+    stop: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

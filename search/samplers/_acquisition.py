@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr, logsumexp
 
-from search.samplers._supply import hamming
+from spaces.codes import hamming
 from spaces.space import Codes
 
 Floats = NDArray[np.float64]

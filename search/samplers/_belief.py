@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.protocol import Predictor
-from search.problem import Problem
+from search.problem.problem import Problem
 from spaces.encoding import encode
 from spaces.space import Codes
 

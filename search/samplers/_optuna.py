@@ -18,9 +18,9 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState, create_trial
 
-from search.problem import Observations, Problem
-from search.samplers._supply import Supply, hamming, without
-from search.tables import row_keys
+from search.problem.problem import Observations, Problem
+from search.problem.supply import Supply
+from spaces.codes import hamming, row_keys, without
 from spaces.dimensions import Dimension, is_ordinal
 from spaces.space import INACTIVE, Codes
 

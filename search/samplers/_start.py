@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from search.problem import Problem
-from search.samplers._supply import Supply, without
+from search.problem.problem import Problem
+from search.problem.supply import Supply
+from spaces.codes import without
 from spaces.encoding import encode
 from spaces.space import Codes
 

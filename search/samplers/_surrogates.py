@@ -6,11 +6,11 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from predictors.parts.targets import targets
 from predictors.protocol import Predictor
-from predictors.targets import targets
-from search.problem import Observations, Problem
-from search.samplers._past import UNTRANSFERRED, Past
-from search.samplers._supply import Supply
+from search.learning.past import UNTRANSFERRED, Past
+from search.problem.problem import Observations, Problem
+from search.problem.supply import Supply
 from spaces import components
 from spaces.encoding import encode, layout
 
@@ -51,7 +51,7 @@ class Surrogates:
 
     Improvements add up over budgets, so they need one unit: on a metric with a long tail a unit of score would mean
     much more at the cheap end, where spreads are widest, and most trials would go there. All predictions are therefore
-    on the learning scale of ``predictors.targets``.
+    on the learning scale of ``predictors.parts.targets``.
 
     Args:
         problem: what is searched.

@@ -11,15 +11,16 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from predictors.protocol import Predictor
-from search.limits import Costs, Limits
-from search.problem import Observations, Problem, best_per_budget
+from search.learning.past import FIRST
+from search.problem.limits import Costs, Limits
+from search.problem.problem import Observations, Problem, best_per_budget
+from search.problem.supply import Supply
 from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
-from search.samplers._bridge import Bridge, observations, pending, space_of
-from search.samplers._past import FIRST
+from search.samplers._plain_optuna import Bridge, observations, pending, space_of
 from search.samplers._start import stratified
-from search.samplers._supply import Supply, distinct, without
 from search.samplers._surrogates import MOST, Surrogates
+from spaces.codes import distinct, without
 from spaces.space import Codes, Condition
 
 Floats = NDArray[np.float64]
@@ -205,7 +206,7 @@ class Sampler(BaseSampler):
 
         Args:
             distributions: every parameter that the objective suggests, as Optuna describes it. Real parameters and long
-                integer ranges become grids (``search.samplers._bridge.space_of``).
+                integer ranges become grids (``search.samplers._plain_optuna.space_of``).
             roles: ``architecture`` or ``recipe`` for each parameter.
             costs: from value arrays by parameter name to cost arrays by name (``macs``, ``params``, ``activations``,
                 ``latency_ms``), shape (N,); exact and free. Without it no limits can be given. An inactive parameter

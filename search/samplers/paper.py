@@ -3,9 +3,10 @@
 import numpy as np
 
 from predictors.protocol import Predictor
-from search.problem import Observations, Problem
-from search.samplers._supply import Supply, distinct, without
+from search.problem.problem import Observations, Problem
+from search.problem.supply import Supply
 from spaces import components, sampling
+from spaces.codes import distinct, without
 from spaces.encoding import encode, layout
 from spaces.space import Codes
 

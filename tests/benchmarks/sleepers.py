@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from search.executors.work import Outcome, Workplace
-from search.study import Job
+from search.executors.work import Job, Outcome, Workplace
 from tests.integration.processes import children
-from trainables.trial import Report
-from trainables.world import World
+from trainables.training.trial import Report
+from trainables.training.world import World
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -14,12 +14,12 @@ from scipy import stats
 from spaces import components
 from spaces.candidate import Candidate
 from tests.benchmarks.test_objectives import ARCHITECTURE, EPOCHS, RECIPE, SEEDS
-from trainables.checkpoint import Checkpoint
 from trainables.data.sources import load_source
-from trainables.family import FinalJob, train_family
-from trainables.features import features_of, judged
-from trainables.trial import Task, build, trial
-from trainables.world import World
+from trainables.final.jobs import FinalJob, train_family
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.features import features_of, judged
+from trainables.training.trial import Task, build, trial
+from trainables.training.world import World
 
 pytestmark = pytest.mark.benchmark
 

@@ -7,26 +7,25 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from search.feasible import sample_within
-from search.limits import Limits
-from search.problem import Problem
+from search.problem.feasible import sample_within
+from search.problem.limits import Limits
+from search.problem.problem import Problem
 from spaces import fbnetv3
 from spaces.candidate import keywords
 from spaces.encoding import encode
 from spaces.sampling import uniform
 from spaces.variation import cross_over, mutate
+from tests.places import ROOT
 from trainables.backbones import mobile
-from trainables.statistics import count
-from trainables.tracing import trace
+from trainables.counting.statistics import count
+from trainables.counting.tracing import trace
 
-ROOT = Path(__file__).parents[2]
 N = 1_000_000
 
 pytestmark = pytest.mark.benchmark
@@ -107,7 +106,7 @@ def _counted_on_meta(space: fbnetv3.Space, codes_ND: np.ndarray, few: int) -> fl
 
 @pytest.mark.parametrize("limit", [1.01, 1.2, 450e6, 600e6])
 def test_sampling_under_limits(limit: float, report: list[str]) -> None:
-    from search.feasible import smallest
+    from search.problem.feasible import smallest
 
     space = fbnetv3.space()
 

@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.config import parse
 from search.executors.work import Outcome
-from search.feasible import sample_within
-from search.problem import Observations
-from search.setting import Setting, prepare
-from search.stage1 import Stage1, Trials
-from search.study import Record, Study, open_storage
+from search.experiment.rounds import Stage1
+from search.experiment.trials import Trials
+from search.problem.feasible import sample_within
+from search.problem.problem import Observations
+from search.record.storage import open_storage
+from search.record.study import Record, Study
+from search.setting.config import parse
+from search.setting.setting import Setting, prepare
 from spaces.space import Codes
 from tests.benchmarks.sleepers import sleepers
-from trainables.trial import Report
+from trainables.training.trial import Report
 
 pytestmark = pytest.mark.benchmark
 

@@ -12,20 +12,20 @@ import torch
 
 from predictors.gp import Model
 from predictors.protocol import Prediction
-from search.breeding import breed
-from search.certain import proven
-from search.evolution import Judge
-from search.evolve import evolve
-from search.feasible import sample_within
-from search.limits import Limits
-from search.problem import Problem
-from search.screen import Screen
-from search.tables import load, problem
+from search.evolution.breeding import breed
+from search.evolution.ceiling import proven
+from search.evolution.evolve import evolve
+from search.evolution.generations import Judge
+from search.evolution.screen import Screen
+from search.problem.feasible import sample_within
+from search.problem.limits import Limits
+from search.problem.problem import Problem
+from search.replay.tables import load, problem
 from spaces.encoding import encode, layout
 from spaces.fbnetv3 import space
 from spaces.sampling import uniform
 from tests.oracles.paper_evolution import paper_evolution
-from trainables.statistics import count, free_statistics
+from trainables.counting.statistics import count, free_statistics
 
 TABLES = Path(os.environ.get("NARS_TABLES", "../shared/tables"))
 BUDGETS = 20

@@ -18,13 +18,13 @@ from scipy.stats import t as student_t
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.sampling import sobol
+from trainables.counting.statistics import count
 from trainables.data.fashion_mnist import DEBIAN
 from trainables.data.sources import load_source
-from trainables.family import FinalJob, network_of, train_family
-from trainables.soup import best_soup
+from trainables.final.jobs import FinalJob, network_of, train_family
+from trainables.final.soup import best_soup
 from trainables.splits import Images, Splits
-from trainables.statistics import count
-from trainables.trial import scores
+from trainables.training.trial import scores
 
 pytestmark = pytest.mark.benchmark
 SEEDS = 5

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from search.replay_fidelity import compare, replay, summary
-from search.replay_rules import RULES
+from search.replay.curves import compare, replay, summary
+from search.replay.rules import RULES
 
 TABLES = Path(os.environ.get("NARS_TABLES", Path(__file__).parents[3] / "shared" / "tables"))
 CURVES = TABLES / "lcbench"

@@ -16,7 +16,7 @@ from tests.benchmarks.test_objectives import ARCHITECTURE
 from tests.benchmarks.test_objectives import RECIPE as SMALL_BATCHES
 from trainables.data.sources import load_source
 from trainables.deploy import INTERPOLATIONS
-from trainables.trial import Task, build, trial
+from trainables.training.trial import Task, build, trial
 
 pytestmark = pytest.mark.benchmark
 

@@ -18,20 +18,22 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy import stats
 
-from search.config import Config
-from search.experiment import Experiment, save_config
-from search.family import Family, Member, pareto_front
-from search.finalists import family_of, finish, with_test_accuracy
-from search.progress import Progress
-from search.setting import prepare
-from search.study import Study, open_storage
+from search.experiment.experiment import Experiment, save_config
+from search.experiment.finals import family_of, finish, with_test_accuracy
+from search.experiment.progress import Progress
+from search.family.members import Family, Member
+from search.problem.front import pareto_front
+from search.record.storage import open_storage
+from search.record.study import Study
+from search.setting.config import Config
+from search.setting.setting import prepare
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from spaces.space import Space
 from trainables.data.fashion_mnist import DEBIAN
-from trainables.family import FinalJob
-from trainables.trial import Report
+from trainables.final.jobs import FinalJob
+from trainables.training.trial import Report
 
 pytestmark = pytest.mark.benchmark
 

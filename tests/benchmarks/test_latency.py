@@ -17,12 +17,13 @@ from spaces.candidate import keywords
 from spaces.dimensions import Choice
 from spaces.sampling import uniform
 from spaces.space import Space
+from tests.places import ROOT
 from trainables.backbones import mobile
-from trainables.counts import Counts
-from trainables.latency import RUNTIMES, LatencyModel, measure
-from trainables.statistics import count
+from trainables.counting.counts import Counts
+from trainables.counting.latency import RUNTIMES, measure
+from trainables.counting.latency_model import LatencyModel
+from trainables.counting.statistics import count
 
-ROOT = Path(__file__).parents[2]
 TABLES = Path(os.environ.get("NARS_TABLES", ROOT.parent / "shared" / "tables"))
 DEVICES = (
     "latency_zcu102", "latency_vck190", "throughput_a100", "throughput_3090", "throughput_tpuv2", "throughput_tpuv3",
@@ -54,7 +55,7 @@ def report() -> Iterator[list[str]]:
     )
     text = (
         "# Latency as a free statistic\n\n"
-        f"`trainables.latency.LatencyModel` fitted to {FITTED} random candidates and asked for others it has not seen. "
+        f"`LatencyModel` fitted to {FITTED} random candidates and asked for others it has not seen. "
         "Errors are relative to the measured latency; *Spearman of macs* is what ranking by macs alone reaches.\n\n"
         "Tables: Accel-NASBench (MnasNet-like networks; latency, or 1000 / throughput), mean over three random splits. "
         f"This device: the `tiny` space at 8 to 32 pixels, batch 1, one thread, median of 50 passes, on "

@@ -9,7 +9,7 @@ from scipy import stats
 
 from spaces.candidate import Candidate
 from trainables.data.sources import load_source
-from trainables.trial import Task, trial
+from trainables.training.trial import Task, trial
 
 pytestmark = pytest.mark.benchmark
 

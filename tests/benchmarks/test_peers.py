@@ -12,16 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search import replay, tables
-from search.limits import Limits
-from search.problem import Observations, Problem
+from search.problem.limits import Limits
+from search.problem.problem import Observations, Problem
+from search.replay import samplers as replay
+from search.replay import tables
 from spaces.dimensions import Choice, Integer
 from spaces.space import Codes, Space
 from tests.benchmarks.peers import driver
 from tests.benchmarks.peers.driver import HERE, PeerEnded, PeerSampler
 from tests.benchmarks.peers.protocol import Peer
 from tests.conformance import test_samplers as conditional
-from tests.search.test_tables import write
+from tests.search.replay.test_tables import write
 
 SPACE = Space(
     name="plain",

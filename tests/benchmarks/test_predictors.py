@@ -1,7 +1,7 @@
 """Rank agreement and interval coverage of predictors on recorded trials, by number of trials.
 
 Run with ``NARS_TABLES=FOLDER pytest -m benchmark -s tests/benchmarks/test_predictors.py``, FOLDER holding tables as
-``search.tables`` reads them. Every predictor sees the same single-seed scores; the truth is the mean over seeds.
+``search.replay.tables`` reads them. Every predictor sees the same single-seed scores; the truth is the mean over seeds.
 """
 
 import os
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from predictors import gp, transfer
-from predictors.agreement import kendall_tau
-from predictors.targets import targets
-from search import tables as recorded
-from search.replay_predictors import SIZES, TESTED, compare, single_seed_scores, summary
+from predictors.parts.agreement import kendall_tau
+from predictors.parts.targets import targets
+from search.replay import tables as recorded
+from search.replay.predictors import SIZES, TESTED, compare, single_seed_scores, summary
 from spaces.encoding import encode, layout
 
 FOLDER = Path(os.environ.get("NARS_TABLES", "tables"))

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from search.limits import Limits
-from search.problem import Observations, Problem
-from search.samplers._build import build
+from search.problem.limits import Limits
+from search.problem.problem import Observations, Problem
+from search.samplers.by_name import build
 from spaces.dimensions import Choice, Integer, Real
 from spaces.sampling import uniform
 from spaces.space import Codes, Space

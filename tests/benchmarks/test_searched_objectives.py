@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from search.evolve_command import Known, read_run
-from search.study import Record
+from search.experiment.running import Known, read_run
+from search.record.study import Record
 from spaces.candidate import Candidate
 from tests.benchmarks.test_objectives import SEEDS, difference
-from trainables.pretraining import NONE
-from trainables.trial import Task, trial
+from trainables.training.pretraining import NONE
+from trainables.training.trial import Task, trial
 
 pytestmark = pytest.mark.benchmark
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.family import Epoch, TrialRecord
-from search.tracking import MlflowTracker
+from search.family.members import Epoch, TrialRecord
+from search.tracking.tracker import MlflowTracker
 from spaces import components
 from spaces.sampling import uniform
 from tests.browser import FLAGS
 from tests.search.products import records
-from tests.search.test_tracking_servers import free_port, server
+from tests.search.tracking.test_servers import free_port, server
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 PAGE, REPEATS, EPOCHS = 100, 7, 10

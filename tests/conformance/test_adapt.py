@@ -11,21 +11,21 @@ import pytest
 import torch
 from timm.optim import create_optimizer_v2
 
-from search.setting import check_readers
+from search.setting.readers import check_readers
 from spaces import components, tiny
 from spaces.candidate import Candidate
 from spaces.pretraining import with_pretraining
 from spaces.sampling import uniform
 from tests.conformance.test_objectives import batch, candidate, few, loss_of, network, without_time
 from tests.conformance.workers import together
-from trainables.checkpoint import Checkpoint
 from trainables.deploy import Deployable
 from trainables.objectives import supervised
-from trainables.phases import Task
 from trainables.plan import Plan, compose
 from trainables.splits import Splits
-from trainables.trial import trial
-from trainables.world import World
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.phases import Task
+from trainables.training.trial import trial
+from trainables.training.world import World
 
 NAMES = components.names(components.ADAPTATIONS)
 BACKBONES = {"mobile": "simclr", "tiny_vit": "simmim"}

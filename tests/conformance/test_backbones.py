@@ -9,15 +9,15 @@ import timm
 import torch
 from torch.nn import functional
 
-import trainables.timm_models  # registers the architecture
+import trainables.final.timm_folder  # registers the architecture
 from spaces.candidate import Candidate, keywords
 from spaces.components import BACKBONES, SPACES, load, names
-from spaces.families import FAMILY
+from spaces.joined import FAMILY
 from spaces.sampling import uniform
 from spaces.space import Space
 from trainables.adapt.full import layer_rates
 from trainables.deploy import Deployable
-from trainables.timm_models import timm_config
+from trainables.final.timm_folder import timm_config
 
 NAMES = names(BACKBONES)
 CLASSES, CHANNELS = 5, 3
@@ -106,7 +106,7 @@ def test_timm_builds_it_from_what_an_export_writes(backbone: str) -> None:
         made.network, example(backbone), channels=CHANNELS, resolution=made.resolution, mean=[0.5] * CHANNELS,
         std=[0.5] * CHANNELS, classes=[str(number) for number in range(CLASSES)],
     )  # fmt: skip
-    again = timm.create_model(trainables.timm_models.nars.__name__, **config["model_args"]).eval()
+    again = timm.create_model(trainables.final.timm_folder.nars.__name__, **config["model_args"]).eval()
     again.load_state_dict(made.network.state_dict())
     with torch.no_grad():
         image = made.prepared(images(made))

@@ -15,8 +15,8 @@ from torch import Tensor
 from spaces import components
 from tests.conformance.test_objectives import network
 from trainables.data import digits
-from trainables.features import Features, features_of, judged
-from trainables.world import World
+from trainables.training.features import Features, features_of, judged
+from trainables.training.world import World
 
 NAMES = components.names(components.EVALUATIONS)
 CPU = torch.device("cpu")

@@ -19,16 +19,16 @@ from spaces import components
 from spaces.candidate import Candidate, keywords
 from spaces.dimensions import Value
 from tests.conformance.workers import together
-from trainables.checkpoint import Checkpoint
 from trainables.data import digits
 from trainables.deploy import Deployable
-from trainables.epoch import train_epoch
 from trainables.objectives import supervised
-from trainables.phases import Task
 from trainables.plan import Plan, Stage, compose
 from trainables.splits import Splits
-from trainables.trial import build, trial
-from trainables.world import World
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.epoch import train_epoch
+from trainables.training.phases import Task
+from trainables.training.trial import build, trial
+from trainables.training.world import World
 
 NAMES = components.names(components.INGREDIENTS)
 BASE: dict[str, Value] = {"optimizer.name": "adamw", "optimizer.learning_rate.adamw": 1e-2, "batch.size": 32}

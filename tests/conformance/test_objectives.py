@@ -18,13 +18,13 @@ from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from tests.conformance.workers import together
 from trainables.backbones import mobile, tiny_vit
-from trainables.checkpoint import Checkpoint
 from trainables.data import digits
 from trainables.deploy import Deployable
 from trainables.plan import Batch
 from trainables.splits import Splits
-from trainables.trial import Report, Task, trial
-from trainables.world import World
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.trial import Report, Task, trial
+from trainables.training.world import World
 
 NAMES = components.names(components.OBJECTIVES)
 TAUGHT = [

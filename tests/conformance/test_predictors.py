@@ -4,21 +4,20 @@ import json
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from predictors.agreement import kendall_tau
+from predictors.parts.agreement import kendall_tau
 from predictors.protocol import Prediction, Predictor
 from spaces.components import PREDICTORS, load, names
 from spaces.encoding import Layout
+from tests.places import ROOT
 from tests.predictors.worlds import LAYOUT, world
 
 NAMES = names(PREDICTORS)
 IGNORANT = ("constant",)
-ROOT = Path(__file__).resolve().parents[2]
 
 IN_ANOTHER_PROCESS = """
 import json, sys, numpy as np

@@ -3,21 +3,20 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from search.limits import Limits
-from search.problem import Observations, Problem
-from search.samplers._build import build, names
+from search.problem.limits import Limits
+from search.problem.problem import Observations, Problem
+from search.samplers.by_name import build, names
 from spaces.components import SAMPLERS
 from spaces.components import names as component_names
 from spaces.dimensions import Choice, Integer, Real
 from spaces.sampling import uniform
 from spaces.space import Codes, Condition, Space
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60.0
 
 SPACE = Space(

@@ -15,9 +15,9 @@ from spaces import components
 from spaces.candidate import Candidate
 from tests.conformance.test_objectives import MOBILE, OPTIMIZER
 from trainables.data.sources import load_source
-from trainables.phases import Task
 from trainables.splits import DataError, Images, Splits
-from trainables.trial import trial
+from trainables.training.phases import Task
+from trainables.training.trial import trial
 
 NAMES = components.names(components.SOURCES)
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ from spaces.encoding import encode, layout
 from spaces.sampling import sobol, uniform
 from spaces.space import Space
 from spaces.variation import cross_over, mutate, neighbours
-from trainables.statistics import count, free_statistics
-from trainables.tracing import trace
+from tests.places import ROOT
+from trainables.counting.statistics import count, free_statistics
+from trainables.counting.tracing import trace
 
 NAMES = names(SPACES)
 # Counts of these are traced and cached, not computed by formula; few different architectures keep the suite quick.
@@ -131,8 +131,7 @@ def test_same_seed_gives_the_same_candidates_in_another_process() -> None:
         "    drawn = np.concatenate([uniform(space, 20, np.random.default_rng(7)), sobol(space, 20, 7)])\n"
         "    print(*[candidate.key for candidate in space.decode(drawn)])\n"
     )
-    root = Path(__file__).parents[2]
-    other = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
+    other = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     here = []
     for name in NAMES:
         space = load(SPACES, name).space()
@@ -145,6 +144,5 @@ def test_spaces_import_neither_torch_nor_scipy() -> None:
     modules = ", ".join(f"spaces.{name}" for name in NAMES)
     script = f"import sys, spaces.sampling, spaces.variation, spaces.encoding, {modules}\n"
     script += "print([name for name in ('torch', 'scipy', 'timm') if name in sys.modules])"
-    root = Path(__file__).parents[2]
-    found = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"

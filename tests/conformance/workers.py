@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from trainables.world import World
+from trainables.training.world import World
 
 
 def together(work: Callable[..., Any], *given: Any, seconds: float = 600) -> list[Any]:

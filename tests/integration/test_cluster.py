@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 
 from search.executors import serial
-from search.executors.work import PlacementError
-from search.study import Job
+from search.executors.work import Job, PlacementError
 from tests.integration.machines import machines
 from tests.integration.processes import children
 from tests.search.executors.jobs import EPOCHS, Heard, carry_out, hopeless, jobs, place
 from tests.trainables.neutral import neutral
-from trainables.checkpoint import CheckpointError
 from trainables.data.sources import load_source
-from trainables.trial import Report
+from trainables.training.checkpoint import CheckpointError
+from trainables.training.trial import Report
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""

@@ -24,14 +24,15 @@ from typing import Any
 import pytest
 import yaml
 
-from search.family import load_family
-from search.run_command import saved
-from search.setting import prepare
-from search.study import JOURNAL, Record, Study, read_storage
+from search.experiment.running import saved
+from search.family.members import load_family
+from search.record.storage import JOURNAL, read_storage
+from search.record.study import Record, Study
+from search.setting.setting import prepare
 from spaces.space import Space
 from tests.integration.processes import children
 from tests.integration.test_run import ROOT
-from trainables.checkpoint import Checkpoint
+from trainables.training.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent

@@ -15,7 +15,7 @@ from tests.integration.machines import machines
 from tests.integration.processes import children
 from tests.integration.test_run import ROOT, command, configuration
 from tests.search.executors.jobs import carry_out, jobs, place
-from trainables.trial import Task
+from trainables.training.trial import Task
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""

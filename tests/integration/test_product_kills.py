@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.config import read
-from search.export import load_weights
-from search.family import load_family
+from search.commands.train import write_candidates
+from search.family.export import load_weights
+from search.family.members import load_family
 from search.files import check_sums
-from search.setting import prepare
-from search.train_command import write_candidates
+from search.setting.config import read
+from search.setting.setting import prepare
 from spaces.sampling import uniform
 from tests.integration.test_run import ROOT, SMALL_NETWORKS, command, search
 

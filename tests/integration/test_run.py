@@ -16,14 +16,14 @@ from optuna.storages import RDBStorage
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from search.config import read
-from search.export import accuracy, onnx_runner
-from search.family import load_family
-from search.run_command import saved
-from search.setting import prepare
-from search.study import Study, open_storage
-
-ROOT = Path(__file__).resolve().parents[2]
+from search.experiment.running import saved
+from search.family.export import accuracy, onnx_runner
+from search.family.members import load_family
+from search.record.storage import open_storage
+from search.record.study import Study
+from search.setting.config import read
+from search.setting.setting import prepare
+from tests.places import ROOT
 
 SMALL_NETWORKS = """\
 space:

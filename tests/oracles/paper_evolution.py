@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from search.feasible import sample_within
-from search.limits import Limits
-from search.problem import Problem
+from search.problem.feasible import sample_within
+from search.problem.limits import Limits
+from search.problem.problem import Problem
 from spaces.space import Codes
 from spaces.variation import cross_over, mutate
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from predictors.agreement import best_per_group, interval_coverage, kendall_tau, tau_in_top_quarter, top_k_regret
 from predictors.gp import milestone
+from predictors.parts.agreement import best_per_group, interval_coverage, kendall_tau, tau_in_top_quarter, top_k_regret
+from predictors.parts.targets import targets
 from predictors.protocol import Prediction
-from predictors.targets import targets
 
 
 def test_a_constant_prediction_orders_nothing() -> None:

@@ -6,11 +6,11 @@ from scipy.stats import norm
 
 from predictors import gp, transfer
 from predictors.blend import likely_weights, rank_likelihood
-from predictors.derived import derived
-from predictors.geometry import ALONE, Dimensions, Geometry
-from predictors.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, prior
+from predictors.parts.derived import derived
+from predictors.parts.geometry import ALONE, Dimensions, Geometry
+from predictors.parts.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, prior
+from predictors.parts.targets import targets
 from predictors.protocol import Prediction
-from predictors.targets import targets
 from spaces.dimensions import Choice
 from spaces.encoding import encode, layout
 from spaces.space import Space

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from search.replay_rules import Task
+from search.replay.rules import Task
 
 
 def task(trials: int = 60, epochs: int = 20, bands: int = 1, seed: int = 0) -> Task:

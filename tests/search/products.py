@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from search.export import InputSpec, Provenance
-from search.family import Epoch, Member, TrialRecord
+from search.family.export import InputSpec, Provenance
+from search.family.members import Epoch, Member, TrialRecord
 from spaces.candidate import Candidate
 
 SPEC = InputSpec(channels=1, size=8, mean=(0.3,), std=(0.4,), classes=tuple("0123456789"))

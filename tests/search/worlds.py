@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from predictors.protocol import Floats, Prediction
-from search.limits import Costs, Limits
-from search.problem import Problem
+from search.problem.limits import Costs, Limits
+from search.problem.problem import Problem
 from spaces.dimensions import Choice, Real
 from spaces.encoding import encode
 from spaces.space import Codes, Condition, Space

@@ -5,7 +5,7 @@ from spaces import fbnetv3
 from spaces.candidate import keywords
 from spaces.sampling import uniform
 from trainables.backbones import mobile
-from trainables.statistics import count
+from trainables.counting.statistics import count
 
 # Thousands of macs and of weights as the authors printed them with the weights of each model.
 PRINTED = {

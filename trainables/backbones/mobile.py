@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from trainables.counts import Counts, Tally, make_divisible, out_side
+from trainables.counting.counts import Counts, Tally, make_divisible, out_side
 
 SQUEEZE = 0.25
 """Width of the squeeze-excite bottleneck as a share of the block's input."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from trainables.counts import Counts, Tally, make_divisible, out_side
+from trainables.counting.counts import Counts, Tally, make_divisible, out_side
 
 EXPANSION = 4
 """Output channels of a bottleneck block over its inner width."""

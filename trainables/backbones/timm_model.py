@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from trainables.counts import Counts, Statistics
+from trainables.counting.counts import Counts, Statistics
 
 FEATURES = ("map", "tokens")
 """What objectives find in it, depending on the model: maps of convolutions, or tokens."""
@@ -87,7 +87,7 @@ def _measured(*, name: str, resolution: int, classes: int, channels: int) -> Sta
     path = folder / f"{timm.__version__}-{name}-{resolution}-{classes}-{channels}.json"
     if path.is_file():
         return Statistics(**json.loads(path.read_text(encoding="utf-8")))
-    from trainables.tracing import trace
+    from trainables.counting.tracing import trace
 
     network = build(classes=classes, channels=channels, name=name, resolution=resolution)
     statistics = trace(network, channels=channels, resolution=resolution)

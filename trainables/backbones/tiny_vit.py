@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from trainables.counts import Counts, Tally, out_side
+from trainables.counting.counts import Counts, Tally, out_side
 
 HEAD_WIDTH = 32
 """Channels of one attention head, in all published sizes."""

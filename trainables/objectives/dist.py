@@ -6,7 +6,7 @@ The correlation of class probabilities within each image (inter-class) and of ea
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.teaching import Taught, one_pass
+from trainables.objectives._teaching import Taught, one_pass
 
 PAPER = "https://arxiv.org/abs/2205.10536"
 LABELS = True

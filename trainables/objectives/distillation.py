@@ -6,7 +6,7 @@ The teacher sees the same augmented and mixed images as the student (Beyer et al
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.teaching import Taught, one_pass
+from trainables.objectives._teaching import Taught, one_pass
 
 PAPER = "https://arxiv.org/abs/1503.02531"
 LABELS = True

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
-from trainables.teaching import Taught, one_pass
+from trainables.objectives._teaching import Taught, one_pass
 
 PAPER = "https://arxiv.org/abs/1412.6550"
 LABELS = True

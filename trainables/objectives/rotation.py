@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable, resize
-from trainables.freezing import freeze_unused
+from trainables.objectives._freezing import freeze_unused
 from trainables.plan import Batch
 
 PAPER = "https://arxiv.org/abs/1803.07728"

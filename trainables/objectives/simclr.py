@@ -12,9 +12,9 @@ from lightly.models.modules.heads import ProjectionHead, SimCLRProjectionHead
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
-from trainables.freezing import freeze_unused
+from trainables.objectives._freezing import freeze_unused
+from trainables.objectives._views import view
 from trainables.plan import Batch
-from trainables.views import view
 
 PAPER = "https://arxiv.org/abs/2006.10029"
 LABELS = False
@@ -44,7 +44,7 @@ def objective(
         temperature: divides the cosines.
         layers: linear layers of the projection, at least 2; the architecture's ``neck`` is one of them.
         width: of the projection's layers; the last is at most 128 wide.
-        crop, jitter, flip: of the views, see ``trainables.views``.
+        crop, jitter, flip: of the views, see ``trainables.objectives._views``.
 
     Raises:
         ValueError: a projection of fewer than two layers.

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable, evaluating
-from trainables.freezing import freeze_unused
+from trainables.objectives._freezing import freeze_unused
+from trainables.objectives._views import random_mask
 from trainables.plan import Batch
-from trainables.views import random_mask
 
 PAPER = "https://arxiv.org/abs/2111.09886"
 LABELS = False

@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable, evaluating
-from trainables.freezing import freeze_unused
-from trainables.masked_convolution import masked as masked_network
-from trainables.masked_convolution import visible_at
+from trainables.objectives._freezing import freeze_unused
+from trainables.objectives._masked_convolution import masked as masked_network
+from trainables.objectives._masked_convolution import visible_at
+from trainables.objectives._views import random_mask
 from trainables.plan import Batch
-from trainables.views import random_mask
 
 PAPER = "https://arxiv.org/abs/2301.03580"
 LABELS = False

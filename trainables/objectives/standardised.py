@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.teaching import Taught, one_pass
+from trainables.objectives._teaching import Taught, one_pass
 
 PAPER = "https://arxiv.org/abs/2403.01427"
 LABELS = True

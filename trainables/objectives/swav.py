@@ -9,9 +9,9 @@ from lightly.models.modules.heads import SwaVProjectionHead
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
-from trainables.freezing import freeze_unused
+from trainables.objectives._freezing import freeze_unused
+from trainables.objectives._views import view
 from trainables.plan import Batch
-from trainables.views import view
 
 PAPER = "https://arxiv.org/abs/2006.09882"
 LABELS = False
@@ -49,7 +49,7 @@ def objective(
         crops: further small views that only predict; of half the side, which only networks that take images of any
             size can see.
         width: of the projection; its output is at most 128 wide.
-        crop, jitter, flip: of the large views, see ``trainables.views``.
+        crop, jitter, flip: of the large views, see ``trainables.objectives._views``.
     """
     loss = SwaVLoss(temperature, rounds, epsilon, sinkhorn_gather_distributed=True)
     return _SwAV(network, loss, prototypes, crops, width, {"crop": crop, "jitter": jitter, "flip": flip})

@@ -6,7 +6,7 @@ It reads no targets, so it is trained on all images, also on those whose labels 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.teaching import Taught, one_pass
+from trainables.objectives._teaching import Taught, one_pass
 
 PAPER = "https://arxiv.org/abs/2006.10029"
 LABELS = False

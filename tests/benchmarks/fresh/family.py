@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from search.export import InputSpec, Provenance, export_member
-from search.family import Family, load_table
-from search.tracking import MlflowTracker
+from search.family.export import InputSpec, Provenance, export_member
+from search.family.members import Family, load_table
+from search.tracking.tracker import MlflowTracker
 from tests.search.products import member
 from trainables.data import digits
 from trainables.deploy import Deployable
-from trainables.trial import scores
+from trainables.training.trial import scores
 
 
 @dataclass(frozen=True)

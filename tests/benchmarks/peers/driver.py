@@ -29,11 +29,12 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from search import replay, tables
-from search.problem import Observations, Problem
-from search.replay_measures import CHECKPOINTS, summarise
-from search.samplers._supply import Supply, hamming, without
-from search.tables import row_keys
+from search.problem.problem import Observations, Problem
+from search.problem.supply import Supply
+from search.replay import samplers as replay
+from search.replay import tables
+from search.replay.measures import CHECKPOINTS, summarise
+from spaces.codes import hamming, row_keys, without
 from spaces.dimensions import is_ordinal
 from spaces.space import Codes
 

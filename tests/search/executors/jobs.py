@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from search.executors.work import Outcome, Workplace
-from search.study import Job
+from search.executors.work import Job, Outcome, Workplace
 from spaces import tiny
 from spaces.candidate import Candidate
 from spaces.sampling import uniform
-from trainables.trial import Report
+from trainables.training.trial import Report
 
 SPACE = tiny.space().restrict({"architecture.resolution": [8], "architecture.stem_stride": [2]})
 EPOCHS = 2

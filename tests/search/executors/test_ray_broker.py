@@ -7,7 +7,7 @@ import pytest
 from search.executors import ray_broker
 from search.executors.ray_broker import Broker
 from tests.search.executors.jobs import jobs
-from trainables.trial import Report
+from trainables.training.trial import Report
 
 JOBS = jobs(2)
 REPORT = Report(epoch=1, accuracy=0.5, loss=1.0, seconds=1.0)

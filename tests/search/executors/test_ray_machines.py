@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from search.config import parse
 from search.executors.work import PlacementError, Workplace
-from search.setting import prepare
+from search.setting.config import parse
+from search.setting.setting import prepare
+from tests.places import ROOT
 from tests.search.executors.jobs import place
 
-ROOT = Path(__file__).resolve().parents[3]
 ray_cluster = pytest.importorskip("search.executors.ray_cluster")
 ray_train = pytest.importorskip("search.executors.ray_train")
 ray_machines = pytest.importorskip("search.executors.ray_machines")

@@ -10,10 +10,10 @@ import pytest
 from search.executors import serial
 from search.executors.work import PlacementError
 from tests.search.executors.jobs import EPOCHS, carry_out, hopeless, jobs, place
-from trainables.checkpoint import CheckpointError
 from trainables.data import digits
-from trainables.family import FinalJob, checkpoint_of, network_of, train_family
-from trainables.trial import Report
+from trainables.final.jobs import FinalJob, checkpoint_of, network_of, train_family
+from trainables.training.checkpoint import CheckpointError
+from trainables.training.trial import Report
 
 
 def test_reports_and_outcomes_agree(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What predictors are made of; none of these can be chosen by name."""

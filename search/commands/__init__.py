@@ -1,0 +1,1 @@
+"""The commands of ``python -m search``: one file each, found by its name."""

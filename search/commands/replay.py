@@ -1,0 +1,105 @@
+"""``python -m search replay``: which sampler, or which predictor, would have served best on recorded trials."""
+
+import argparse
+import os
+from pathlib import Path
+
+from search.errors import UsageError
+from search.replay import predictors as replay_predictors
+from search.replay.run_table import export_run
+from search.replay.samplers import MODES, replay
+from search.samplers import by_name as _build
+from spaces.components import PREDICTORS, names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_sampler_arguments(parser)
+    parser.add_argument(
+        "--predictors",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="predictors to fit to a few recorded rows and to test on the others; prints means over --seeds and writes "
+        f"predictors.csv into --out. Without --sampler nothing is played. Known: {', '.join(names(PREDICTORS))}",
+    )
+    sizes = ", ".join(map(str, replay_predictors.SIZES))
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, metavar="N", help=f"numbers of rows that --predictors are fitted to ({sizes})"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Export a run as a table, compare predictors on tables, or play samplers over them; print where or what.
+
+    Raises:
+        UsageError: arguments that do not fit together, or a table or run that cannot be read.
+    """
+    try:
+        _carry_out(arguments)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _carry_out(arguments: argparse.Namespace) -> None:
+    if arguments.sizes is not None and not arguments.predictors:
+        raise ValueError("--sizes belongs to --predictors: name predictors to fit, or leave --sizes out")
+    if arguments.export is not None:
+        if arguments.tables or arguments.sampler or arguments.predictors:
+            raise ValueError("--export writes a table; play it in a second command")
+        path = arguments.out / f"{arguments.export.name}.json"
+        export_run(arguments.export, path)
+        print(f"wrote {path} and {path.with_suffix('.parquet').name}")
+        return
+    if arguments.predictors:
+        _predictors(arguments)
+        if not arguments.sampler:
+            return
+    replay(
+        arguments.tables,
+        arguments.sampler,
+        arguments.trials,
+        arguments.seeds,
+        arguments.budgets,
+        arguments.out,
+        processes=arguments.processes,
+        batch=arguments.batch,
+        modes=arguments.modes,
+        source=arguments.source,
+    )
+
+
+def _predictors(arguments: argparse.Namespace) -> None:
+    sizes = replay_predictors.SIZES if arguments.sizes is None else arguments.sizes
+    means = replay_predictors.compare_files(
+        arguments.tables, arguments.predictors, sizes, arguments.seeds, arguments.out
+    )
+    print(means.to_string())
+    print(f"means over {arguments.seeds} seeds; each seed is in {arguments.out / 'predictors.csv'}")
+    for table, played in means.groupby(level="table"):
+        left_out = sorted(set(sizes) - set(played.index.get_level_values("trials")))
+        if left_out:
+            print(f"table '{table}' has too few rows to test after {', '.join(map(str, left_out))}: left out")
+
+
+def add_sampler_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m search replay``."""
+    parser.add_argument("tables", nargs="*", type=Path, metavar="TABLE.json", help="recorded tables")
+    parser.add_argument(
+        "--sampler",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help=f"samplers to play: {', '.join(_build.names())}",
+    )
+    parser.add_argument("--trials", type=int, default=220, help="trials per trace (default 220)")
+    parser.add_argument("--seeds", type=int, default=10, help="traces per table and sampler (default 10)")
+    parser.add_argument("--budgets", type=int, default=10, help="members of the family (default 10)")
+    parser.add_argument("--batch", type=int, default=1, help="proposals asked for at a time (default 1)")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES), help="what is searched for")
+    parser.add_argument("--source", type=Path, help="a table with the same dimensions whose trials 'nars' starts from")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="traces played at a time")
+    parser.add_argument("--out", type=Path, default=Path("replay"), help="folder of traces, plots and summary.csv")
+    parser.add_argument("--export", type=Path, metavar="RUN", help="write the study of a run as a table into --out")

@@ -1,0 +1,41 @@
+"""``python -m search report RUN``: write the report of a finished run again and print its family."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from search.errors import UsageError
+from search.experiment.running import saved, show
+from search.family.members import load_family
+from search.record.storage import read_storage
+from search.record.study import Study
+from search.report.gather import report_data
+from search.report.page import write_report
+from search.setting.setting import prepare
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``report``."""
+    parser.add_argument("run", type=Path, help="folder of a finished run, such as runs/digits")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write ``report.html`` from the study and the family.
+
+    Raises:
+        UsageError: the run has no family yet.
+    """
+    config = saved(arguments.run)
+    if not (config.folder / "family" / "family.json").exists():
+        raise UsageError(
+            f"'{arguments.run}' has no family yet; finish it with: python -m search resume {arguments.run}"
+        )
+    setting = prepare(config)
+    storage = read_storage(config.folder, config.run.storage)
+    study = Study(name=config.name, storage=storage, space=setting.space, create=False)
+    family = load_family(config.folder / "family")
+    write_report(report_data(setting, study, family), config.folder / "report.html")
+    show(family, config)
+    if setting.device is not None:
+        Console().print(setting.device.describe(), highlight=False, soft_wrap=True)

@@ -1,0 +1,21 @@
+"""``python -m search resume RUN``: go on with a run that was stopped or killed, without repeating a finished trial."""
+
+import argparse
+from pathlib import Path
+
+from search.experiment.running import carry_out, saved, show_finished
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``resume``."""
+    parser.add_argument("run", type=Path, help="folder of the run, such as runs/digits")
+    parser.add_argument("--verbose", action="store_true", help="let Ray write to the terminal, too")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Go on; a finished run is only shown, and MLflow is sent what it lacks."""
+    config = saved(arguments.run)
+    if (config.folder / "family" / "family.json").exists():
+        show_finished(config)
+        return
+    carry_out(config, verbose=arguments.verbose)

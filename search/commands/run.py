@@ -1,0 +1,50 @@
+"""``python -m search run CONFIG``: a whole search, from images to a family."""
+
+import argparse
+from pathlib import Path
+
+from search.errors import UsageError
+from search.experiment.running import carry_out, saved, show_finished
+from search.experiment.warm_start import check_unchanged
+from search.setting.config import RaySection, read
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``run``."""
+    parser.add_argument("config", type=Path, help="YAML file, such as configs/digits.yaml")
+    parser.add_argument("--runs", help="folder of all runs, in place of the configuration's 'runs'")
+    parser.add_argument(
+        "--ray-address", help="a running Ray cluster to join ('auto' finds it), in place of 'ray.address'"
+    )
+    parser.add_argument("--verbose", action="store_true", help="let Ray write to the terminal, too")
+    parser.add_argument(
+        "--warm-start",
+        type=lambda text: [Path(part) for part in text.split(",") if part],
+        default=[],
+        metavar="RUN,RUN",
+        help="earlier runs on the same or an overlapping space (other data, other limits) to start from, by comma",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Start a search, or go on with it if the same configuration was started before.
+
+    Raises:
+        UsageError: the run's folder holds another configuration, or an earlier run cannot be used.
+    """
+    config = read(arguments.config)
+    if arguments.runs is not None:
+        config = config.model_copy(update={"runs": arguments.runs})
+    if arguments.ray_address is not None:
+        config = config.model_copy(update={"ray": RaySection(address=arguments.ray_address)})
+    if (config.folder / "config.yaml").exists():
+        if saved(config.folder) != config:
+            raise UsageError(
+                f"'{config.folder}' holds a run of another configuration; choose another 'name' in "
+                f"'{arguments.config}', or remove the folder, or go on with: python -m search resume {config.folder}"
+            )
+        check_unchanged(config.folder, arguments.warm_start)
+        if (config.folder / "family" / "family.json").exists():
+            show_finished(config)
+            return
+    carry_out(config, warm_start=arguments.warm_start, verbose=arguments.verbose)

@@ -1,0 +1,1 @@
+"""Stage 2: pairs for any limits, evolved on the predictor alone."""

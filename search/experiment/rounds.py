@@ -1,0 +1,84 @@
+"""Stage 1: train batches of candidates that the sampler picks under the limits, each until its rank is decided."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from search.executors.work import Job
+from search.experiment.trials import Trials
+from search.problem.problem import Observations
+from search.stopping.at_work import audited
+from spaces.space import Codes
+
+
+class Proposer(Protocol):
+    """What stage 1 needs of a sampler."""
+
+    def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
+        """``n`` new, feasible members of the space."""
+
+
+class Stage1:
+    """Proposes rounds of candidates: the first space-filling, the others chosen by the sampler.
+
+    Rounds are recorded as a whole before their first trial starts, so a killed run goes on with the same candidates;
+    a round whose recording was cut off is proposed again from what was known before it.
+    """
+
+    def __init__(
+        self,
+        trials: Trials,
+        sampler: Proposer,
+        believe: Callable[[Observations, Codes], Sequence[tuple[float, float]]],
+        on_round: Callable[[int, Observations], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            trials: of the study.
+            sampler: proposes candidates.
+            believe: mean and standard deviation of the predictor, from observations, for new candidates.
+            on_round: called with each round's number and the observations that it is proposed from.
+        """
+        self._trials, self._sampler, self._believe, self._on_round = trials, sampler, believe, on_round
+
+    def next_job(self) -> Job | None:
+        """The next trial to run; proposes a round when none waits; None when all have been handed out."""
+        job = self._trials.next_waiting()
+        if job is None and self._propose():
+            job = self._trials.next_waiting()
+        return job
+
+    def _propose(self) -> bool:
+        config = self._trials.setting.config.search
+        recorded = self._trials.of("search")
+        if len(recorded) >= config.trials:
+            return False
+        round_, start, size = self._open_round(len(recorded))
+        before, begun = recorded[:start], recorded[start:]
+        observed = self._trials.observations(before)
+        self._on_round(round_, observed)
+        pending_ND = self._trials.codes([record for record in before if not record.is_finished])
+        codes_ND = self._sampler.propose(observed, pending_ND, size)[len(begun) :]
+        beliefs = self._believe(observed, codes_ND) if round_ else [None] * len(codes_ND)
+        decisive = self._trials.decisive_epoch(before)
+        self._trials.add(codes_ND, purpose="search", round_=round_, stop=self._stops(decisive), predicted=beliefs)
+        return True
+
+    def _open_round(self, recorded: int) -> tuple[int, int, int]:
+        """Number, first trial and size of the first round that is not recorded as a whole."""
+        config = self._trials.setting.config.search
+        if recorded < config.initial:
+            return 0, 0, config.initial
+        later = (recorded - config.initial) // config.batch
+        start = config.initial + later * config.batch
+        return later + 1, start, min(config.batch, config.trials - start)
+
+    def _stops(self, decisive: int) -> Callable[[int], int]:
+        """Most trials stop at the decisive epoch; a share, drawn by trial number, still shows the final ranks."""
+        config = self._trials.setting.config
+
+        def stop(number: int) -> int:
+            in_full = audited(config.seed, number, config.search.audited)
+            return config.search.epochs if in_full else decisive
+
+        return stop

@@ -1,0 +1,210 @@
+"""Runs on disk: opened by one process, read by any."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import optuna
+from rich.console import Console
+from rich.table import Table
+
+from search.errors import UsageError
+from search.experiment.experiment import Experiment, save_config
+from search.experiment.progress import Progress
+from search.experiment.trials import Trials
+from search.experiment.warm_start import gather, keep, kept
+from search.family.members import Family, load_family
+from search.problem.problem import Observations
+from search.record.storage import open_storage, read_storage
+from search.record.study import Record, Study
+from search.setting.config import Config, parse
+from search.setting.device import FILE, device_of, load_device
+from search.setting.setting import Setting, prepare
+from search.tracking.tracker import is_behind
+from search.words import amount
+from trainables.training.checkpoint import drop_all_but
+from trainables.training.trial import Report
+
+LEAST_TRIALS = 4
+
+
+class Silent:
+    """A listener for a study that is only read."""
+
+    def reported(self, record: Record, report: Report) -> None:
+        """Nothing to do."""
+
+    def ended(self, record: Record) -> None:
+        """Nothing to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a run has recorded: its ended trials, and what a predictor may learn from each of them."""
+
+    setting: Setting
+    ended: tuple[Record, ...]
+    observed: Observations
+
+
+def read_run(folder: Path, latency: bool = False, latency_file: Path | None = None) -> Known:
+    """Read a run's study, also while it goes on.
+
+    Args:
+        folder: of the run.
+        latency: whether predicted latency is among the costs even where the run had no limit on it.
+        latency_file: a device other than the run's.
+
+    Raises:
+        UsageError: the folder holds no run, the run has too few ended trials, or it limits the latency of one device
+            and another is given.
+    """
+    config = saved(folder)
+    setting = prepare(config)
+    if latency_file is not None:
+        if config.limits.max_latency_ms is not None:
+            raise UsageError(
+                f"'{folder}' limits the latency of the device in its own {FILE}; --latency-file needs a run without "
+                "limits.max_latency_ms"
+            )
+        setting = setting.with_device(load_device(latency_file, setting.space, setting.splits))
+    elif latency and setting.device is None:
+        setting = setting.with_device(device_of(config.folder, setting.space, setting.splits, None))
+    try:
+        storage = read_storage(config.folder, config.run.storage)
+        study = Study(name=config.name, storage=storage, space=setting.space, create=False)
+    except FileNotFoundError as error:
+        raise UsageError(f"'{folder}' has no study yet: {error}") from None
+    trials = Trials(setting, study, Silent())
+    ended = tuple(record for _, record in sorted(trials.records.items()) if record.is_finished)
+    if len(ended) < LEAST_TRIALS:
+        raise UsageError(f"'{folder}' has {len(ended)} ended trials; evolve needs at least {LEAST_TRIALS}")
+    return Known(setting=setting, ended=ended, observed=trials.observations(ended))
+
+
+def saved(folder: Path) -> Config:
+    """The configuration of a run.
+
+    Raises:
+        UsageError: the folder holds no run.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        raise UsageError(
+            f"'{folder}' holds no run (it has no config.yaml); start one with: python -m search run CONFIG"
+        )
+    config = parse(path.read_text(encoding="utf-8"), str(path))
+    # The folder may have been moved or copied: it is where it is, not where it was made.
+    return config.model_copy(update={"runs": str(folder.parent), "name": folder.name})
+
+
+def carry_out(
+    config: Config,
+    work: Callable[[Experiment], Family] = Experiment.carry_out,
+    to: Path | None = None,
+    warm_start: Sequence[Path] = (),
+    verbose: bool = False,
+) -> Family:
+    """Do what is left of a run, or other ``work`` on it that writes a family ``to`` a folder, and show the family.
+
+    A new run may start from earlier ones (``warm_start``); what it takes from them stays with it. If ``verbose``, Ray
+    writes to the terminal.
+    """
+    _quiet(verbose)
+    setting = replace(prepare(config), verbose=verbose)
+    console = Console()
+    if not (config.folder / "config.yaml").exists():
+        earlier = [(run, saved(run)) for run in warm_start]
+        keep(config.folder, gather(earlier, setting.space, config.search.sampler))
+        save_config(config)
+    for source in kept(config.folder):
+        taken = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
+        console.print(f"warm start: {taken} fit this space", highlight=False, soft_wrap=True)
+    began = time.monotonic()
+    with _opened(setting, console, create=True) as experiment:
+        family = work(experiment)
+    show(family, config, to)
+    console.print(f"{time.monotonic() - began:.0f} seconds in this process", highlight=False)
+    return family
+
+
+def show_finished(config: Config) -> None:
+    """Print the family of a finished run, and give MLflow what an earlier process could not send any more."""
+    show(load_family(config.folder / "family"), config)
+    if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):
+        _quiet(verbose=False)
+        with _opened(prepare(config), Console(), create=False) as experiment:
+            experiment.catch_up()
+
+
+def _quiet(verbose: bool) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if verbose:  # Ray reads it when it is imported; a pattern here hides what it says of lost processes
+        os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = ""
+
+
+@contextlib.contextmanager
+def _opened(setting: Setting, console: Console, *, create: bool) -> Iterator[Experiment]:
+    """The run's experiment, held by this process alone."""
+    config = setting.config
+    progress = Progress(setting.problem.budgets, console, log=config.folder / "search.log")
+    with _alone(config.folder), _terminated_is_interrupted(), progress:
+        storage = open_storage(config.folder, config.run.storage)
+        study = Study(name=config.name, storage=storage, space=setting.space, create=create)
+        running = {Path(setting.place.checkpoint(r.number).path).name for r in study.records() if not r.is_finished}
+        drop_all_but(setting.place.checkpoint_folder, running)
+        yield Experiment(setting, study, progress)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the run's lock, which the system takes back from a process that dies.
+
+    Raises:
+        UsageError: another process works on this run.
+    """
+    with (folder / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another process works on '{folder}'; wait for it or stop it first") from None
+        yield
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """A polite end (``ray job stop``, a batch system) closes everything as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Not by way of SIGINT, which a process started in the background by a shell without job control ignores.
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def show(family: Family, config: Config, to: Path | None = None) -> None:
+    """Print the family and where everything is: in the run's folder, or where the family was written ``to``."""
+    console = Console()
+    table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
+    for member in family.members:
+        test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
+        table.add_row(member.name, amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test)
+    console.print(table)
+    folder = config.folder
+    models, report = to or folder / "family", (to or folder) / "report.html"
+    console.print(f"models: {models}\nreport: {report}", highlight=False, soft_wrap=True)
+    if config.tracking.enabled:
+        store = config.tracking.uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+        console.print(f"browse: mlflow ui --backend-store-uri {store}", highlight=False, soft_wrap=True)

@@ -1,0 +1,207 @@
+"""Earlier runs as the prior of a new one: their trials, translated to the new space by address and value.
+
+What is taken from earlier runs is written into the new run's folder before its first trial, so that a resumed run
+proposes from the same past, whatever has become of the earlier folders.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.errors import UsageError
+from search.files import write_text
+from search.problem.problem import Observations
+from search.record.storage import read_storage
+from search.record.study import Record, Study
+from search.setting.config import Config
+from spaces.candidate import ROLES, Candidate
+from spaces.dimensions import Dimension, Value, is_ordinal
+from spaces.space import INACTIVE, Codes, Space
+
+FILE = "warm_start.json"
+FEWEST = 2
+"""Trials of an earlier run that must fit the new space: a predictor needs two scores to tell candidates apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What one earlier run contributes.
+
+    Attributes:
+        run: its folder, as it was given.
+        trials: how many of its trials have a score.
+        params: values by full address of the new space, one mapping for each candidate that fits it.
+        scores: mean accuracy of each of them.
+    """
+
+    run: str
+    trials: int
+    params: tuple[Mapping[str, Value], ...]
+    scores: tuple[float, ...]
+
+    def observations(self, space: Space) -> Observations:
+        """The candidates as codes of the space."""
+        rows = [translate(space, params) for params in self.params]
+        return Observations(
+            codes_ND=np.array([row for row in rows if row is not None], dtype=np.int16), score_N=np.array(self.scores)
+        )
+
+
+def gather(runs: Sequence[tuple[Path, Config]], space: Space, sampler: str) -> list[Earlier]:
+    """Read earlier runs, each a folder and its configuration, for a search of ``space``.
+
+    Raises:
+        UsageError: nothing was trained in a folder, fewer than two of its trials fit the space, or the sampler has no
+            use for them.
+    """
+    if runs and sampler != "nars":
+        raise UsageError(f"--warm-start needs the sampler 'nars'; the configuration has search.sampler '{sampler}'")
+    return [_earlier(run, config, space) for run, config in runs]
+
+
+def keep(folder: Path, earlier: Sequence[Earlier]) -> None:
+    """Write what was gathered into a run's folder; nothing, and nothing left of a start that was cut off, for none."""
+    if not earlier:
+        (folder / FILE).unlink(missing_ok=True)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    content = [
+        {"run": e.run, "trials": e.trials, "params": [dict(p) for p in e.params], "scores": list(e.scores)}
+        for e in earlier
+    ]
+    write_text(folder / FILE, json.dumps(content, indent=1))
+
+
+def kept(folder: Path) -> list[Earlier]:
+    """What a run was started from; nothing if it was started without."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    return [
+        Earlier(run=e["run"], trials=e["trials"], params=tuple(e["params"]), scores=tuple(e["scores"]))
+        for e in json.loads(path.read_text(encoding="utf-8"))
+    ]
+
+
+def sources(folder: Path, space: Space) -> list[Observations]:
+    """What each earlier run contributes to a run, as codes of its space; nothing if it was started without."""
+    return [earlier.observations(space) for earlier in kept(folder)]
+
+
+def check_unchanged(folder: Path, runs: Sequence[Path]) -> None:
+    """A run that goes on keeps the past that it was started from.
+
+    Raises:
+        UsageError: other earlier runs are given than those it was started from.
+    """
+    before, now = [e.run for e in kept(folder)], [str(run) for run in runs]
+    if now and now != before:
+        raise UsageError(
+            f"'{folder}' was started {'from ' + ','.join(before) if before else 'without --warm-start'}, which stays "
+            f"so; given --warm-start {','.join(now)}: leave it out to go on, or choose another 'name' for a new run"
+        )
+
+
+# reading -------------------------------------------------------------------------------------------------------------
+
+
+def _earlier(run: Path, config: Config, space: Space) -> Earlier:
+    scored = _scored(run, config)
+    by_codes: dict[bytes, tuple[dict[str, Value], list[float]]] = {}
+    for candidate, score in scored:
+        values = addressed(space, candidate)
+        codes_D = None if values is None else translate(space, values)
+        if codes_D is not None:
+            params = {
+                address: dimension.values[code]
+                for address, dimension, code in zip(space.addresses, space.dimensions, codes_D.tolist(), strict=True)
+                if code != INACTIVE
+            }
+            by_codes.setdefault(codes_D.tobytes(), (params, []))[1].append(score)
+    if len(by_codes) < FEWEST:
+        raise UsageError(
+            f"'{run}' has {len(scored)} trials with a score, and {len(by_codes)} different ones fit space "
+            f"'{space.name}' as the configuration restricts it; a warm start needs at least {FEWEST}: leave it out"
+        )
+    return Earlier(
+        run=str(run),
+        trials=len(scored),
+        params=tuple(params for params, _ in by_codes.values()),
+        scores=tuple(float(np.mean(scores)) for _, scores in by_codes.values()),
+    )
+
+
+def _scored(run: Path, config: Config) -> list[tuple[Candidate, float]]:
+    """Candidates of the first stage with the accuracy at the latest epoch that at least half of them reached.
+
+    Those that stopped before count with their last accuracy: they were stopped because they were behind.
+    """
+    try:
+        study = Study(name=config.name, storage=read_storage(run, config.run.storage), space=_NO_SPACE, create=False)
+    except FileNotFoundError:
+        raise UsageError(f"'{run}' has no study yet: nothing in it has been trained") from None
+    records = [r for r in study.records() if r.purpose == "search" and _usable(r)]
+    epoch = int(np.median([len(r.reports) for r in records])) if records else 0
+    return [(record.candidate, float(record.accuracy_at(epoch) or 0.0)) for record in records]
+
+
+_NO_SPACE = Space(name="none", backbone="none", architecture={}, recipe={})
+"""Dimensions are needed to add trials only."""
+
+
+def _usable(record: Record) -> bool:
+    last = record.reports[-1].accuracy if record.reports else math.nan
+    return record.is_finished and record.message is None and math.isfinite(last)
+
+
+# translating ---------------------------------------------------------------------------------------------------------
+
+
+def addressed(space: Space, candidate: Candidate) -> dict[str, Value] | None:
+    """A candidate's values by full address as ``space`` would name them.
+
+    None where its scores say nothing about the space: another backbone or objective, or a stage the space lacks.
+    """
+    filled = [role for role in ROLES if getattr(candidate, role)]
+    if candidate.objective != space.objective or not all(getattr(space, role) for role in filled):
+        return None
+    if not space.joins_families and candidate.backbone != space.backbone:
+        return None
+    return space.addressed(candidate)
+
+
+def translate(space: Space, values: Mapping[str, Value]) -> Codes | None:
+    """Codes of values by full address, shape (D,); None where an active dimension has no such value.
+
+    A number takes the nearest level within the dimension's range; a category must be there; a dimension that the values
+    do not mention must have a single value. Values of addresses that the space does not have are left aside.
+    """
+    codes_D = np.full(len(space.addresses), INACTIVE, dtype=np.int16)
+    for column, (address, dimension) in enumerate(zip(space.addresses, space.dimensions, strict=True)):
+        if not space.should_be_active(codes_D[None])[0, column]:
+            continue
+        code = _code(dimension, values[address]) if address in values else 0 if len(dimension.values) == 1 else None
+        if code is None:
+            return None
+        codes_D[column] = code
+    return codes_D
+
+
+def _code(dimension: Dimension, value: Value) -> int | None:
+    for code, known in enumerate(dimension.values):
+        if known == value and isinstance(known, bool) == isinstance(value, bool):
+            return code
+    levels = [known for known in dimension.values if isinstance(known, int | float) and not isinstance(known, bool)]
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_ordinal(dimension) and numeric and len(levels) == len(dimension.values)):
+        return None
+    wanted = float(value)
+    if not min(levels) <= wanted <= max(levels):
+        return None
+    if getattr(dimension, "log", False):
+        return int(np.argmin(np.abs(np.log(np.array(levels, dtype=float)) - math.log(wanted))))
+    return int(np.argmin(np.abs(np.array(levels, dtype=float) - wanted)))

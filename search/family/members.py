@@ -1,0 +1,225 @@
+"""What the search leaves behind: trials as plain records, the front, and the family with its two tables.
+
+Nothing here reads anything but JSON and CSV, so that a family from elsewhere can be opened without running its code.
+"""
+
+import csv
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from search.family.spent import Spent
+from search.files import read_json, write_text
+from search.problem.front import pareto_front
+from spaces.candidate import Candidate
+
+FORMAT = 1
+"""Version of ``family.json``; raised when a reader of the old version would misread the new one."""
+
+COLUMNS = (
+    "member",
+    "macs",
+    "params",
+    "activations",
+    "latency_ms",
+    "search_accuracy",
+    "test_accuracy",
+    "test_accuracy_std",
+    "seeds",
+)
+"""Columns of ``family.csv``, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One epoch of a trial: accuracy in [0, 1] on search-validation, training loss."""
+
+    epoch: int
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """A trial that has ended, as the study holds it.
+
+    Attributes:
+        number: the study's number of the trial.
+        state: ``complete``, ``pruned`` or ``fail``.
+        round: batch in which it was proposed; 0 is the first, space-filling one.
+        candidate: what was trained.
+        statistics: ``macs``, ``params``, ``activations``, ``resolution`` and whatever else is known without training.
+        score: the value told to the study; None if the trial failed.
+        curve: its epochs, in order.
+        seconds: time spent training.
+        started: seconds since 1970, UTC, when it started; a view that is rebuilt must show the same time.
+        predicted: mean and standard deviation that the predictor gave before the trial, if there was one.
+        error: the sentence that says why it failed.
+    """
+
+    number: int
+    state: str
+    round: int
+    candidate: Candidate
+    statistics: Mapping[str, float]
+    score: float | None
+    curve: tuple[Epoch, ...]
+    seconds: float
+    started: float
+    predicted: tuple[float, float] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One trained model of the family.
+
+    Attributes:
+        name: ``member-1``, ``member-2``, ... in the order of macs; also the name of its folder.
+        candidate: architecture and recipe.
+        macs: multiply-accumulates of one image.
+        params: trainable parameters.
+        activations: elements of the outputs of all convolutions and linear layers, for one image.
+        resolution: side of the square image that the network sees.
+        search_accuracy: accuracy in [0, 1] on the search-validation split.
+        test_accuracy: of the exported network, in [0, 1]; None as long as the test split has not been read.
+        test_accuracy_std: sample standard deviation over trainings with different seeds; None below two.
+        seeds: number of those trainings; the best on search-validation is exported.
+        latency_ms: median time of one image in the exported graph, if measured.
+        checkpoint: of the final training, below ``run.checkpoints`` or the run's folder, where each attempt has its
+            own file: ``final/NAME.pt`` stands for ``final/NAME.<attempt>.pt``.
+        spent: what ``search`` (its trials with the same candidate, if it was one) and ``final`` (its final trainings)
+            took. Families that were written before this was counted have none.
+    """
+
+    name: str
+    candidate: Candidate
+    macs: int
+    params: int
+    activations: int
+    resolution: int
+    search_accuracy: float
+    test_accuracy: float | None = None
+    test_accuracy_std: float | None = None
+    seeds: int = 1
+    latency_ms: float | None = None
+    checkpoint: str = ""
+    spent: Mapping[str, Spent] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name in ("search_accuracy", "test_accuracy"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{self.name}: {name} is a fraction from 0 to 1, given {value}")
+        if self.seeds < 1:
+            raise ValueError(f"{self.name}: seeds counts trainings and is at least 1, given {self.seeds}")
+
+    def to_dict(self) -> dict[str, Any]:
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        spent = {name: asdict(part) for name, part in self.spent.items()}
+        return {**plain, "candidate": self.candidate.to_dict(), "spent": spent}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """Read ``to_dict``'s form.
+
+        Raises:
+            ValueError: a field is missing, unknown, or holds an impossible value.
+        """
+        expected = {item.name for item in fields(cls)}
+        given = {"spent": {}, **given}
+        if set(given) != expected:
+            wrong = sorted(expected.symmetric_difference(given))
+            raise ValueError(f"a member has the fields {sorted(expected)}; missing or unknown: {wrong}")
+        spent = {name: Spent(**part) for name, part in given["spent"].items()}
+        return cls(**{**given, "candidate": Candidate.from_dict(given["candidate"]), "spent": spent})
+
+    def row(self) -> dict[str, Any]:
+        """The member's line of ``family.csv``."""
+        return {column: self.name if column == "member" else getattr(self, column) for column in COLUMNS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The members, cheapest first, and the digest of the study they came from.
+
+    Raises:
+        ValueError: the macs do not strictly increase, or two members share a name.
+    """
+
+    members: tuple[Member, ...]
+    study: str = field(default="")
+
+    def __post_init__(self) -> None:
+        macs = [member.macs for member in self.members]
+        if any(one >= other for one, other in itertools.pairwise(macs)):
+            raise ValueError(f"the macs of a family strictly increase, given {macs}")
+        names = [member.name for member in self.members]
+        if len(set(names)) != len(names):
+            raise ValueError(f"members need different names, given {names}")
+
+    def table(self) -> pd.DataFrame:
+        """One row a member, the columns of ``family.csv``; what is unknown is NaN."""
+        table = pd.DataFrame([member.row() for member in self.members], columns=list(COLUMNS))
+        return table.astype(
+            dict.fromkeys(("latency_ms", "search_accuracy", "test_accuracy", "test_accuracy_std"), float)
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write ``family.json`` and ``family.csv``; each appears whole or not at all."""
+        document = {"format": FORMAT, "study": self.study, "members": [member.to_dict() for member in self.members]}
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "family.json", json.dumps(document, indent=1) + "\n")
+        write_text(folder / "family.csv", self.table().to_csv(index=False))
+
+
+def load_family(folder: Path) -> Family:
+    """Read ``family.json``.
+
+    Raises:
+        ValueError: the file is missing, damaged, or of a version that this code does not know.
+    """
+    path = folder / "family.json"
+    document = read_json(path)
+    if document.get("format") != FORMAT:
+        raise ValueError(f"{path} has format {document.get('format')!r}; this version reads format {FORMAT}")
+    members = tuple(Member.from_dict(member) for member in document["members"])
+    return Family(members=members, study=document["study"])
+
+
+def load_table(folder: Path) -> pd.DataFrame:
+    """Read ``family.csv``.
+
+    Raises:
+        ValueError: the file is missing, or its columns are others than ``COLUMNS``.
+    """
+    path = folder / "family.csv"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; a finished run writes it")
+    with path.open(newline="", encoding="utf-8") as lines:
+        header = tuple(next(csv.reader(lines), ()))
+    if header != COLUMNS:
+        raise ValueError(f"{path} has the columns {header}, expected {COLUMNS}")
+    return pd.read_csv(path)
+
+
+def non_dominated(members: Sequence[Member]) -> tuple[Member, ...]:
+    """The members on the front of search accuracy against macs, cheapest first; names stay as they are."""
+    kept = pareto_front([member.macs for member in members], [member.search_accuracy for member in members])
+    return tuple(members[row] for row in kept)
+
+
+def study_digest(records: Iterable[TrialRecord]) -> str:
+    """SHA-256 over number, candidate and score of every trial: equal for two studies that found the same."""
+    digest = hashlib.sha256()
+    for record in sorted(records, key=lambda record: record.number):
+        score = None if record.score is None or math.isnan(record.score) else record.score
+        digest.update(json.dumps([record.number, record.state, record.candidate.to_dict(), score]).encode() + b"\n")
+    return digest.hexdigest()

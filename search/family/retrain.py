@@ -1,0 +1,83 @@
+"""What an exported member's folder keeps so that it can be trained again without the run: ``training.json``, teachers.
+
+Not kept: the run's folder, storage, tracking server and cluster, which belong to the machine and not to the member.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from search.errors import UsageError
+from search.files import DamagedFiles, check_sums, read_json, write_text
+from search.setting.config import Config, ConfigError, RunSection, TrackingSection, parse
+from search.setting.setting import Setting
+from spaces.candidate import Candidate
+from trainables.final.jobs import FinalJob, network_of
+from trainables.final.teachers import LOCAL, save_teacher
+from trainables.final.timm_folder import timm_config
+
+FORMAT = 1
+"""Version of ``training.json``."""
+
+SECTIONS = ("name", "seed", "data", "space", "family", "run")
+RUN_KEYS = ("executor", "workers", "cpus", "gpus", "retries")
+
+
+def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
+    """Write ``training.json``, and every teacher as a timm-style folder ``teacher-N``."""
+    names = [f"teacher-{position}" for position in range(1, len(job.teachers) + 1)]
+    for name, teacher in zip(names, job.teachers, strict=True):
+        if isinstance(teacher, str):
+            save_teacher(teacher, setting.splits, folder / name)
+        else:
+            _save_member_teacher(setting, teacher, folder / name)
+    given = setting.config.model_dump(mode="json", include=set(SECTIONS))
+    given["run"] = {key: given["run"][key] for key in RUN_KEYS}
+    given["family"]["teachers"] = [f"{LOCAL}{name}" for name in names] or 0
+    document = {"format": FORMAT, "config": given}
+    write_text(folder / "training.json", json.dumps(document, indent=1) + "\n")
+
+
+def _save_member_teacher(setting: Setting, teacher: FinalJob, folder: Path) -> None:
+    splits = setting.splits
+    network = network_of(teacher, splits, setting.place.final)
+    mean, std = network.normalisation
+    config = timm_config(
+        network.network, teacher.candidate, channels=splits.channels, resolution=network.resolution,
+        mean=mean, std=std, classes=splits.classes, interpolation=network.interpolation,
+    )  # fmt: skip
+    folder.mkdir()
+    save_file(network.network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
+    write_text(folder / "config.json", json.dumps(config, indent=1) + "\n")
+
+
+def read_training(member: Path, to: Path) -> tuple[Config, Candidate]:
+    """The configuration and the candidate that train a member again into the folder ``to``.
+
+    Raises:
+        UsageError: the folder is no whole exported member, or of a version that this code does not know.
+    """
+    try:
+        check_sums(member)
+        document: dict[str, Any] = read_json(member / "training.json")
+        if document.get("format") != FORMAT:
+            raise ValueError(f"its training.json has format {document.get('format')!r}; this version reads {FORMAT}")
+        candidate = Candidate.from_dict(read_json(member / "candidate.json"))
+        config = parse(json.dumps(document["config"]), str(member / "training.json"))
+    except (DamagedFiles, ConfigError, ValueError, KeyError) as error:
+        raise UsageError(f"'{member}' cannot be trained again: {error}") from error
+    family = config.family
+    if isinstance(family.teachers, list):
+        folder = member.resolve()
+        names = [f"{LOCAL}{folder / name.removeprefix(LOCAL)}" for name in family.teachers]
+        family = family.model_copy(update={"teachers": names})
+    update = {
+        "runs": str(to.parent),
+        "name": to.name,
+        "family": family,
+        "run": RunSection(**config.run.model_dump(include=set(RUN_KEYS))),
+        "tracking": TrackingSection(enabled=False),
+    }
+    return config.model_copy(update=update), candidate

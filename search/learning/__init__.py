@@ -1,0 +1,1 @@
+"""A predictor fitted to what a search has seen."""

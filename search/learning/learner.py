@@ -1,0 +1,109 @@
+"""The predictor of a run, and how good it is: measured on trials it has not seen, with and without pretraining."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.stats import kendalltau
+from sklearn.model_selection import KFold
+
+from predictors.protocol import Predictor
+from search.learning.past import Past
+from search.problem.problem import Observations, Problem
+from spaces import components
+from spaces.encoding import encode, layout
+from spaces.sampling import uniform
+from spaces.space import Codes
+
+FOLDS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """A predictor for a problem: pretrained once on free candidates, fitted whenever scores are known.
+
+    Attributes:
+        problem: space, costs and statistics.
+        name: file in ``predictors``.
+        pretrain: number of free candidates; 0 is no pretraining.
+        seed: of the predictor.
+        sources: earlier searches that the run started from; ``learn`` then starts from them, as the sampler does.
+    """
+
+    problem: Problem
+    name: str
+    pretrain: int
+    seed: int
+    sources: Sequence[Observations] = ()
+
+    @property
+    def describe(self) -> str:
+        """The predictor in a few words."""
+        if not self.sources:
+            return f"predictor '{self.name}'"
+        return f"predictor 'transfer' from {len(self.sources)} earlier run{'s' if len(self.sources) > 1 else ''}"
+
+    @cached_property
+    def _pretrained(self) -> Predictor:
+        model = self._new()
+        if self.pretrain:
+            codes_ND = uniform(self.problem.space, self.pretrain, np.random.default_rng([self.seed, 1]))
+            model.pretrain(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
+        return model
+
+    def _new(self) -> Predictor:
+        module = components.load(components.PREDICTORS, self.name)
+        model: Predictor = module.Model(layout=layout(self.problem.space), rng=np.random.default_rng([self.seed, 2]))
+        return model
+
+    def learn(self, observed: Observations) -> Predictor:
+        """What beliefs and stage 2 rest on: ``fitted``, or where the run has a past the predictor that starts from it.
+
+        With a past the predictor returned is fitted anew by the next call.
+        """
+        key = (observed.codes_ND.tobytes(), observed.score_N.tobytes())
+        if key not in self._last:  # beliefs and stage 2 ask for the same
+            self._last.clear()
+            self._last[key] = self._past.fit(observed, unit="score") if self.sources else self.fitted(observed)
+        return self._last[key]
+
+    @cached_property
+    def _last(self) -> dict[tuple[bytes, bytes], Predictor]:
+        return {}
+
+    @cached_property
+    def _past(self) -> Past:
+        return Past(self.problem, self.sources, self.seed)
+
+    def fitted(self, observed: Observations, *, pretrained: bool = True) -> Predictor:
+        """A predictor that knows these observations and no others."""
+        model = copy.deepcopy(self._pretrained) if pretrained else self._new()
+        space = self.problem.space
+        model.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), observed.score_N)
+        return model
+
+    def believe(self, observed: Observations, codes_ND: Codes) -> Sequence[tuple[float, float]]:
+        """Predicted mean and standard deviation of candidates, after fitting to the observations."""
+        belief = self.learn(observed).predict(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
+        return list(zip(belief.mean_N.tolist(), belief.std_N.tolist(), strict=True))
+
+    def held_out_tau(self, observed: Observations, *, pretrained: bool = True) -> float:
+        """Kendall tau between predicted and measured scores, each predicted from the other folds (4-fold).
+
+        NaN with fewer observations than 2 per fold.
+        """
+        count = len(observed.score_N)
+        if count < 2 * FOLDS:
+            return float("nan")
+        predicted_N = np.empty(count)
+        folds = KFold(n_splits=FOLDS, shuffle=True, random_state=self.seed)
+        for known, held_out in folds.split(observed.codes_ND):
+            part = Observations(codes_ND=observed.codes_ND[known], score_N=observed.score_N[known])
+            model = self.fitted(part, pretrained=pretrained)
+            codes_ND = observed.codes_ND[held_out]
+            predicted_N[held_out] = model.predict(
+                encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND)
+            ).mean_N
+        return float(kendalltau(predicted_N, observed.score_N).statistic)

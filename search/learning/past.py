@@ -1,0 +1,97 @@
+"""Earlier searches on the same space, as the prior mean of a new one."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from predictors import gp, transfer
+from predictors.parts.targets import targets
+from predictors.protocol import Predictor
+from search.problem.problem import Observations, Problem
+from search.problem.supply import Supply
+from spaces.codes import distinct, hamming
+from spaces.encoding import encode, layout
+from spaces.space import Codes
+
+UNTRANSFERRED = 4
+"""Every so many proposals one comes from the predictor that knows nothing of the past: 25 % of every batch."""
+
+FIRST = 4
+"""Candidates that the past alone chooses, before there are scores to correct it."""
+
+SCREENED = 2000
+
+
+class Past:
+    """Predictors of earlier searches, and the predictor that starts from them.
+
+    Args:
+        problem: the new search.
+        sources: what the earlier ones observed, as codes of the new search's space.
+        seed: of the candidates from which scales are taken.
+
+    Raises:
+        ValueError: a source has fewer than two observations, or candidates outside the space.
+    """
+
+    def __init__(self, problem: Problem, sources: Sequence[Observations], seed: int) -> None:
+        self.problem, self._seed = problem, seed
+        for number, source in enumerate(sources):
+            if len(source.codes_ND) < 2 or not problem.space.contains(source.codes_ND).all():
+                raise ValueError(
+                    f"source {number} needs at least two observations, all members of space '{problem.space.name}'; "
+                    f"it has {len(source.codes_ND)}"
+                )
+        self._columns = layout(problem.space)
+        self._sources = [self._learn(source) for source in sources]
+        self._model: transfer.Model | None = None
+
+    def _learn(self, source: Observations) -> Predictor:
+        # only its means are used
+        model = gp.Model(layout=self._columns, rng=np.random.default_rng(self._seed), intervals="shared")
+        x_NF = encode(self.problem.space, source.codes_ND)
+        model.fit(x_NF, self.problem.statistics(source.codes_ND), targets(source.score_N).t_N)
+        return model
+
+    def fit(self, observed: Observations, unit: Literal["score", "target"] = "target") -> Predictor:
+        """The predictor that starts from the past, fitted to the observations.
+
+        Args:
+            observed: at least one.
+            unit: of its predictions: that of the scores, or the learning scale of ``predictors.parts.targets``.
+        """
+        if self._model is None:
+            rng = np.random.default_rng(self._seed)
+            free_ND = Supply(self.problem).draw(SCREENED, rng)
+            self._model = transfer.Model(layout=self._columns, rng=rng, sources=self._sources)
+            self._model.pretrain(encode(self.problem.space, free_ND), self.problem.statistics(free_ND))
+        x_NF = encode(self.problem.space, observed.codes_ND)
+        score_N = observed.score_N if unit == "score" else targets(observed.score_N).t_N
+        self._model.fit(x_NF, self.problem.statistics(observed.codes_ND), score_N)
+        return self._model
+
+    def best(self, supply: Supply, n: int, rng: np.random.Generator) -> Codes:
+        """``n`` candidates that the sources rank highest on average, for budgets from the loosest to the tightest."""
+        drawn_ND = supply.draw(SCREENED, rng)
+        best_ND = drawn_ND[np.argsort(-self._opinion(drawn_ND), kind="stable")[:5]]
+        field_ND = distinct(np.concatenate([drawn_ND, supply.around(best_ND, rng)]))
+        opinion_N, fits_KN = self._opinion(field_ND), self.problem.affordable(field_ND)
+        picks: list[int] = []
+        for budget in np.linspace(len(fits_KN) - 1, 0, n).round().astype(int):
+            open_N = fits_KN[budget].copy()
+            for pick in picks:
+                open_N &= hamming(field_ND, field_ND[pick]) >= 2
+            if open_N.any():
+                picks.append(int(np.argmax(np.where(open_N, opinion_N, -np.inf))))
+        return field_ND[picks]
+
+    def _opinion(self, codes_ND: Codes) -> NDArray[np.float64]:
+        """Mean over the sources of the rank that their predictors give each candidate, shape (N,)."""
+        x_NF, s_NK = encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND)
+        opinion_N: NDArray[np.float64] = np.mean(
+            [rankdata(source.predict(x_NF, s_NK).mean_N) for source in self._sources], axis=0
+        )
+        return opinion_N

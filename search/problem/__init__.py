@@ -1,0 +1,1 @@
+"""What is searched: costs, limits, budgets, and candidates that keep them."""

@@ -1,0 +1,200 @@
+"""Candidates within limits: the smallest reachable costs, and sampling however rare the feasible ones are."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.problem.limits import Costs, Limits, UnreachableLimit
+from search.problem.problem import Problem
+from spaces.joined import FAMILY
+from spaces.sampling import uniform
+from spaces.space import Codes, Space
+from spaces.variation import mutate
+
+CostFunction: TypeAlias = Callable[[Codes], Costs]
+Allowed: TypeAlias = Callable[[Codes], NDArray[np.bool_]]
+
+
+def smallest(space: Space, costs: CostFunction, name: str) -> float:
+    """The smallest value of a cost that the space reaches, by coordinate descent from several starts.
+
+    Exact where the cost does not fall in any dimension once it is at its best for some setting of the others, which
+    holds for counts of networks: each choice's best value may depend on the family, and every family gets a start.
+    """
+    return float(costs(_smallest_rows(space, costs, name))[name].min())
+
+
+def largest(problem: Problem, size: Callable[[Codes], NDArray[np.float64]], n: int) -> Codes:
+    """Up to ``n`` different candidates within the limits whose ``size`` is largest, shape (at most n, D).
+
+    Found from many draws and changes of the largest of them, so there may be a larger one that was not met.
+    """
+    rng = np.random.default_rng(0)
+    found_SD = sample_within(problem, 1024, rng)
+    changeable = problem.pool is None and len(_top(found_SD, size, 2)) > 1
+    for change in range(40 if changeable else 0):
+        parents_SD = _top(found_SD, size, 64)
+        changed_SD = mutate(problem.space, np.repeat(parents_SD, 8, axis=0), rng, 0.1 * (change % 2))
+        found_SD = np.concatenate([parents_SD, changed_SD[problem.feasible(changed_SD)]])
+    return _top(found_SD, size, n)
+
+
+def _top(codes_ND: Codes, size: Callable[[Codes], NDArray[np.float64]], n: int) -> Codes:
+    different_ND = np.unique(codes_ND, axis=0)
+    return different_ND[np.argsort(-size(different_ND), kind="stable")[:n]]
+
+
+def _smallest_rows(space: Space, costs: CostFunction, name: str) -> Codes:
+    """The cheapest candidate found from each start, shape (starts, D)."""
+    rng = np.random.default_rng(0)
+    starts_SD = uniform(space, 2, rng)
+    starts_SD[0] = 0
+    if space.joins_families:
+        families = len(space.dimension(FAMILY).values)
+        starts_SD = np.repeat(starts_SD, families, axis=0)
+        starts_SD[:, space.index[FAMILY]] = np.tile(np.arange(families), 2)
+    starts_SD = space.complete(starts_SD, np.zeros_like(starts_SD))
+    return np.concatenate([_descend(space, costs, name, start_D) for start_D in starts_SD])
+
+
+def _descend(space: Space, costs: CostFunction, name: str, codes_D: Codes) -> Codes:
+    best_1D, best = codes_D[None], float(costs(codes_D[None])[name][0])
+    for _ in range(8):
+        before = best
+        for column, size in enumerate(space.sizes_D.tolist()):
+            if size == 1 or best_1D[0, column] < 0:
+                continue
+            options_VD = np.repeat(best_1D, size, axis=0)
+            options_VD[:, column] = np.arange(size)
+            options_VD = space.complete(options_VD, np.zeros_like(options_VD))
+            value_V = np.asarray(costs(options_VD)[name], dtype=float)
+            if value_V.min() < best:
+                best_1D, best = options_VD[[int(value_V.argmin())]], float(value_V.min())
+        if best == before:
+            break
+    return best_1D
+
+
+def sample_within(problem: Problem, n: int, rng: np.random.Generator, *, limits: Limits | None = None) -> Codes:
+    """Draw ``n`` candidates within the limits, spread over the feasible part of the space.
+
+    Uniform draws that are feasible are taken as they are. The others are pulled towards the cheapest candidate: their
+    genes are replaced by its genes one at a time, in an order drawn for each row, until the row is within the limits;
+    then a short walk of single changes that stay inside takes the row away from where the pull ended. So the cost of
+    drawing does not grow as the feasible part shrinks.
+
+    Args:
+        problem: gives the space, the costs, and the recorded pool where only some candidates exist.
+        n: number of rows; rows may repeat where the feasible part is small.
+        rng: source of randomness.
+        limits: other limits than the problem's own.
+
+    Raises:
+        UnreachableLimit: nothing lies within the limits; names the smallest value found of the binding limit.
+    """
+    limits = problem.limits if limits is None else limits
+    if problem.pool is not None:
+        return _from_pool(problem, problem.pool, n, rng, limits)
+    space = problem.space
+
+    def allowed(codes_ND: Codes) -> NDArray[np.bool_]:
+        return limits.allow(problem.costs(codes_ND)) if limits.bounds() else np.ones(len(codes_ND), dtype=bool)
+
+    drawn_MD = uniform(space, 4 * n, rng)
+    feasible_M = allowed(drawn_MD)
+    if feasible_M.sum() >= n:
+        return drawn_MD[feasible_M][:n]
+    anchor_1D = _anchor(problem, limits)
+    pulled_ND = _pull(space, drawn_MD[:n], anchor_1D, allowed, rng)
+    return _walk(space, pulled_ND, allowed, rng)
+
+
+def _from_pool(problem: Problem, pool_PD: Codes, n: int, rng: np.random.Generator, limits: Limits) -> Codes:
+    costs = problem.costs(pool_PD)
+    rows = np.flatnonzero(limits.allow(costs))
+    if not rows.size:
+        least = {name: float(costs[name].min()) for name in limits.bounds()}
+        raise _unreachable(problem.space, limits, least, "the smallest recorded")
+    chosen_ND: Codes = pool_PD[rng.choice(rows, size=n, replace=n > rows.size)]
+    return chosen_ND
+
+
+def _anchor(problem: Problem, limits: Limits) -> Codes:
+    """A candidate within the limits, shape (1, D): the cheapest, its worst cost relative to its bound."""
+    bounds = limits.bounds()
+
+    def worst(codes_ND: Codes) -> Costs:
+        costs = problem.costs(codes_ND)
+        return {"worst": np.max([np.asarray(costs[name], float) / bound for name, bound in bounds.items()], axis=0)}
+
+    space, least = problem.space, {}
+    rows = _smallest_rows(space, worst, "worst")
+    for name in bounds:
+        if limits.allow(problem.costs(rows)).any():
+            return rows[limits.allow(problem.costs(rows))][:1]
+        # The worst of several costs has ridges on which the descent can stop; the cheapest by each are other starts.
+        cheapest = _smallest_rows(space, problem.costs, name)
+        least[name] = float(problem.costs(cheapest)[name].min())
+        rows = np.concatenate([rows, cheapest, *(_descend(space, worst, "worst", row_D) for row_D in cheapest)])
+    if limits.allow(problem.costs(rows)).any():
+        return rows[limits.allow(problem.costs(rows))][:1]
+    raise _unreachable(space, limits, least, "the smallest found (by descents, not proven)")
+
+
+def _unreachable(space: Space, limits: Limits, least: dict[str, float], which: str) -> UnreachableLimit:
+    bounds = limits.bounds()
+    broken = [name for name in bounds if least[name] > bounds[name]]
+    if broken:
+        sentences = [f"max_{name} is {bounds[name]:,.12g}, {which} is {least[name]:,.12g}" for name in broken]
+    else:
+        named = ", ".join(
+            f"max_{name} {bound:,.12g} (alone reachable from {least[name]:,.12g})" for name, bound in bounds.items()
+        )
+        sentences = [f"no candidate meets all at once: {named}"]
+    return UnreachableLimit(f"space '{space.name}' has nothing within the limits: {'; '.join(sentences)}")
+
+
+def _pull(
+    space: Space,
+    codes_ND: Codes,
+    anchor_1D: Codes,
+    allowed: Allowed,
+    rng: np.random.Generator,
+) -> Codes:
+    """Replace genes by the anchor's, in random order, until each row is allowed.
+
+    The number of genes to replace is found by bisection, all rows at once: log2(D) evaluations. Costs need not be
+    monotone in it; the result is checked, and the anchor itself is the last resort.
+    """
+    rank_ND = np.argsort(rng.random(codes_ND.shape), axis=1)
+    dimensions = codes_ND.shape[1]
+
+    def replaced(count_N: NDArray[np.int64]) -> Codes:
+        mixed_ND = np.where(rank_ND < count_N[:, None], anchor_1D, codes_ND)
+        return space.complete(mixed_ND, np.maximum(np.where(anchor_1D >= 0, anchor_1D, codes_ND), 0))
+
+    low_N = np.zeros(len(codes_ND), dtype=np.int64)  # not known to be allowed
+    high_N = np.full(len(codes_ND), dimensions)  # allowed: the anchor
+    while (high_N - low_N > 1).any():
+        middle_N = (low_N + high_N) // 2
+        fits_N = allowed(replaced(middle_N))
+        high_N = np.where(fits_N, middle_N, high_N)
+        low_N = np.where(fits_N, low_N, middle_N)
+    return replaced(high_N)
+
+
+def _walk(
+    space: Space,
+    codes_ND: Codes,
+    allowed: Allowed,
+    rng: np.random.Generator,
+    steps: int = 24,
+) -> Codes:
+    """Random single changes, kept where they stay allowed: a Metropolis chain towards uniform codes."""
+    current_ND = codes_ND
+    for _ in range(steps):
+        moved_ND = mutate(space, current_ND, rng, 0.0)
+        current_ND = np.where(allowed(moved_ND)[:, None], moved_ND, current_ND)
+    return current_ND

@@ -1,0 +1,1 @@
+"""The study, which is the record of a run."""

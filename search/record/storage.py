@@ -1,0 +1,57 @@
+"""Where a study lies: a journal in the run's folder, or a database."""
+
+import re
+from pathlib import Path
+
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from sqlalchemy.exc import ArgumentError
+
+from search.record.journal import Journal, ReadOnlyJournal
+from search.record.patience import StorageError, patiently
+
+JOURNAL = "study.journal"
+
+
+def open_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The storage at a URL, or the journal file in the run's folder.
+
+    A process that was killed in the middle of a write leaves an unfinished last line, which is cut off here.
+
+    Raises:
+        StorageError: the URL names no database, its driver is not installed, or it does not answer.
+    """
+    if url is not None:
+        try:
+            # A connection is tried before use, since a server that was restarted has closed it.
+            return patiently(lambda: RDBStorage(url, engine_kwargs={"pool_pre_ping": True}), longest=30)
+        except (ArgumentError, ImportError) as error:
+            raise StorageError(
+                f"run.storage is '{_without_password(url)}', which cannot be opened ({' '.join(str(error).split())}); "
+                "it can be sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME with: pip install 'psycopg[binary]'"
+            ) from None
+    journal = folder / JOURNAL
+    if journal.exists():
+        content = journal.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with journal.open("r+b") as file:
+                file.truncate(whole)
+    return JournalStorage(Journal(str(journal)))
+
+
+def read_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The storage of a run that may be going on: a journal is opened without repairing it or writing to it.
+
+    Raises:
+        FileNotFoundError: the folder has no journal.
+        StorageError: as ``open_storage``.
+    """
+    if url is not None:
+        return open_storage(folder, url)
+    if not (folder / JOURNAL).exists():
+        raise FileNotFoundError(f"there is no '{folder / JOURNAL}'")
+    return JournalStorage(ReadOnlyJournal(str(folder / JOURNAL)))
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)

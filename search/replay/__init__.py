@@ -1,0 +1,1 @@
+"""Samplers, predictors and stopping rules played over trials that somebody recorded."""

@@ -1,0 +1,1 @@
+"""A view of the record for people: one page."""

@@ -1,0 +1,169 @@
+"""Between Optuna's parameters and rows of codes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search.problem.limits import Costs, Limits
+from search.problem.problem import Observations, Problem
+from search.record.distributions import distribution
+from spaces.candidate import ROLES
+from spaces.dimensions import Choice, Dimension, Integer, Real, Value
+from spaces.space import INACTIVE, Codes, Condition, Space
+
+LEVELS = 33
+"""Levels of a real parameter, and of an integer one whose range is longer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge:
+    """The parameters of a study and the dimensions of a space, one for one.
+
+    Attributes:
+        space: the dimensions.
+        names: Optuna's parameter name of each column.
+        distributions: by parameter name.
+    """
+
+    space: Space
+    names: tuple[str, ...]
+    distributions: Mapping[str, BaseDistribution]
+
+    @classmethod
+    def of_space(cls, space: Space) -> Self:
+        """Parameters named by full address, for studies of NARS itself."""
+        named = zip(space.addresses, space.dimensions, strict=True)
+        return cls(
+            space=space,
+            names=space.addresses,
+            distributions={address: distribution(dimension) for address, dimension in named},
+        )
+
+    def params(self, codes_D: Codes) -> dict[str, Value]:
+        """Values of the active parameters."""
+        columns = zip(self.names, self.space.dimensions, codes_D.tolist(), strict=True)
+        return {name: dimension.values[code] for name, dimension, code in columns if code != INACTIVE}
+
+    def codes(self, params: Mapping[str, Any]) -> Codes:
+        """Codes of one trial's parameters, shape (D,): the nearest level of a number.
+
+        Raises:
+            ValueError: a parameter is missing, or has a value that is not allowed.
+        """
+        codes_D = np.full(len(self.names), INACTIVE, dtype=np.int16)
+        for column, (name, dimension) in enumerate(zip(self.names, self.space.dimensions, strict=True)):
+            if name in params:
+                codes_D[column] = _nearest(name, dimension, params[name])
+        if not self.space.contains(codes_D[None])[0]:
+            raise ValueError(
+                f"a trial has the parameters {sorted(params)}; an active one of {list(self.names)} is left out"
+            )
+        return codes_D
+
+    def problem(
+        self,
+        costs: Callable[[Mapping[str, NDArray[Any]]], Costs] | None,
+        limits: Limits | None,
+        budgets: tuple[Limits, ...],
+    ) -> Problem:
+        """The search problem of a plain Optuna script; see ``search.samplers.nars.Sampler.for_optuna``."""
+        if costs is None and (limits is not None or budgets):
+            raise ValueError("limits and budgets bound costs, so they need costs=: a function of the parameter values")
+        hard = limits if limits is not None else budgets[-1] if budgets else Limits()
+        space, names = self.space, dict(zip(self.space.addresses, self.names, strict=True))
+
+        def cost_arrays(codes_ND: Codes) -> Costs:
+            if costs is None:
+                return {"none": np.zeros(len(codes_ND))}
+            values = {names[f"{role}.{a}"]: v for role in ROLES for a, v in space.values(codes_ND, role).items()}
+            return costs(values)
+
+        def statistics(codes_ND: Codes) -> NDArray[np.float64]:
+            if costs is None:
+                return np.zeros((len(codes_ND), 0))
+            return np.log(np.maximum(np.stack([*cost_arrays(codes_ND).values()], axis=1).astype(np.float64), 1e-12))
+
+        return Problem(space=space, costs=cost_arrays, statistics=statistics, limits=hard, budgets=budgets or (hard,))
+
+
+def space_of(
+    distributions: Mapping[str, BaseDistribution], roles: Mapping[str, str], conditions: Mapping[str, Condition]
+) -> Bridge:
+    """The space of Optuna distributions: grids of at most ``LEVELS`` levels for numbers.
+
+    Raises:
+        ValueError: a parameter without a role, with an unknown one, or of an unknown distribution.
+    """
+    wrong = [name for name in distributions if roles.get(name) not in ROLES]
+    if wrong:
+        raise ValueError(
+            f"parameter '{wrong[0]}' needs a role, one of {', '.join(ROLES)}; given {roles.get(wrong[0])!r}"
+        )
+    dimensions = {name: _dimension(name, given) for name, given in distributions.items()}
+    parts: dict[str, Any] = {role: {name: d for name, d in dimensions.items() if roles[name] == role} for role in ROLES}
+    space = Space(
+        name="optuna",
+        backbone="optuna",
+        **parts,
+        conditions={
+            f"{roles[name]}.{name}": Condition(parent=f"{roles[c.parent]}.{c.parent}", values=c.values)
+            for name, c in conditions.items()
+        },
+    )
+    names = tuple(address.partition(".")[2] for address in space.addresses)
+    return Bridge(space=space, names=names, distributions=dict(distributions))
+
+
+def _dimension(name: str, given: BaseDistribution) -> Dimension:
+    if isinstance(given, CategoricalDistribution):
+        return Choice(values=tuple(given.choices))  # type: ignore[arg-type]
+    if isinstance(given, IntDistribution):
+        if (given.high - given.low) // given.step < LEVELS:
+            return Integer(low=given.low, high=given.high, step=given.step, log=given.log)
+        spaced = np.geomspace if given.log else np.linspace
+        steps = np.round((spaced(given.low, given.high, LEVELS) - given.low) / given.step).astype(int)
+        return Choice(values=tuple(int(v) for v in np.unique(given.low + steps * given.step)), ordered=True)
+    if isinstance(given, FloatDistribution):
+        if given.step is not None:
+            count = round((given.high - given.low) / given.step)
+            kept = np.unique(np.linspace(0, count, min(count + 1, LEVELS)).round().astype(int))
+            return Choice(values=tuple(float(given.low + k * given.step) for k in kept), ordered=True)
+        return Real(low=given.low, high=given.high, levels=LEVELS, log=given.log)
+    raise ValueError(f"parameter '{name}' has a {type(given).__name__}; known are categorical, int and float")
+
+
+def _nearest(name: str, dimension: Dimension, value: Any) -> int:
+    if value in dimension.values:
+        return dimension.values.index(value)
+    if isinstance(dimension, Choice) and not dimension.ordered:
+        raise ValueError(f"parameter '{name}' is {value!r}; allowed are {dimension.values}")
+    levels = np.asarray(dimension.values, dtype=float)
+    log = getattr(dimension, "log", False)
+    gap = np.abs(np.log(levels) - np.log(value)) if log else np.abs(levels - value)
+    return int(np.argmin(gap))
+
+
+def observations(study: Study, bridge: Bridge) -> Observations:
+    """The finished trials of a study, by trial number; scores of a minimised study are negated."""
+    sign = 1.0 if study.direction.name == "MAXIMIZE" else -1.0
+    done = [t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if t.value is not None]
+    return Observations(
+        codes_ND=_rows(done, bridge), score_N=np.array([sign * float(t.value) for t in done if t.value is not None])
+    )
+
+
+def pending(study: Study, trial: FrozenTrial, bridge: Bridge) -> Codes:
+    """The trials of a study that run now, but for the given one."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return _rows([other for other in running if other.number != trial.number and other.params], bridge)
+
+
+def _rows(trials: list[FrozenTrial], bridge: Bridge) -> Codes:
+    rows = [bridge.codes(trial.params) for trial in trials]
+    return np.stack(rows) if rows else np.zeros((0, len(bridge.names)), dtype=np.int16)

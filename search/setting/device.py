@@ -1,0 +1,168 @@
+"""The latency of a device as a limit: measured once for a run, kept with it, and predicted for every candidate.
+
+Limits are on *predicted* latency: nobody can measure every candidate. What was measured, the device's name and the
+model's hyperparameters stay in one file of the run's folder. A resumed run reads it, so the load of the machine at that
+moment changes no candidate. The same file describes another device to other runs in the space.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from search.files import read_json, write_text
+from search.setting.config import ConfigError
+from spaces.candidate import Candidate
+from spaces.sampling import sobol
+from spaces.space import Codes, Space
+from trainables.counting.counts import Counts
+from trainables.counting.latency import measure
+from trainables.counting.latency_model import LatencyModel, held_out_error
+from trainables.counting.statistics import count
+from trainables.splits import Splits
+from trainables.training.trial import build
+
+FILE = "latency.json"
+"""Name of the file in a run's folder."""
+FORMAT = 1
+MEASURED = 64
+"""Candidates that are measured; about as many as ``docs/latency.md`` fits models to."""
+RUNTIME, THREADS, BATCH = "onnxruntime", 1, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device and the model of its latencies.
+
+    Attributes:
+        name: what was measured, for people.
+        model: predicts candidates of the space.
+        measured: how many candidates it was fitted to.
+        relative_error: median of |predicted - measured| / measured on held-out candidates, by cross-validation.
+    """
+
+    name: str
+    model: LatencyModel
+    measured: int
+    relative_error: float
+
+    def describe(self) -> str:
+        """One sentence that says that latencies are predicted, and how well."""
+        return (
+            f"latency_ms is predicted, for {self.name}, by a model of {self.measured} measured candidates; "
+            f"its median error on held-out ones is {self.relative_error:.1%}"
+        )
+
+
+def device_of(folder: Path, space: Space, splits: Splits, given: str | None) -> Device:
+    """The device of a run: the one kept in its folder, else that of the ``given`` file, else this machine, measured.
+
+    Whichever it is stays in the folder and is the one next time.
+
+    Raises:
+        ConfigError: a file that does not exist or does not describe latencies in this space.
+    """
+    kept = folder / FILE
+    if not kept.exists():
+        text = _measured(space, splits) if given is None else _given(Path(given), space, splits)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_if_absent(kept, text)
+    return load_device(kept, space, splits)
+
+
+def load_device(path: Path, space: Space, splits: Splits) -> Device:
+    """The device that a file describes.
+
+    Raises:
+        ConfigError: the file does not exist or does not describe latencies in this space.
+    """
+    with _named(path):
+        content = read_json(path)
+        rows = _rows(content, space, splits)
+        if content.get("theta") is None:
+            content = _learnt(content, space, splits)
+        model = LatencyModel.fit(space, *rows, np.array(content["theta"], dtype=np.float64))
+        return Device(
+            name=str(content["device"]),
+            model=model,
+            measured=len(rows[0]),
+            relative_error=float(content["relative_error"]),
+        )
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(f"'{path}' does not give a device's latencies in this space: {reason}") from error
+
+
+def _given(path: Path, space: Space, splits: Splits) -> str:
+    with _named(path):
+        return _text(_learnt(read_json(path), space, splits))
+
+
+def _learnt(content: dict[str, Any], space: Space, splits: Splits) -> dict[str, Any]:
+    """A file's content with what is learnt from it, so that it is never learnt again: hyperparameters and error."""
+    rows = _rows(content, space, splits)
+    model = LatencyModel.fit(space, *rows)
+    error = held_out_error(space, *rows)
+    return {**content, "theta": model.theta.tolist(), "relative_error": round(error, 5)}
+
+
+def _rows(content: Any, space: Space, splits: Splits) -> tuple[Codes, Counts, NDArray[np.float64]]:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"it must be an object with format {FORMAT}, device and measured")
+    rows = content["measured"]
+    codes_ND = space.encode([Candidate.from_dict(row["candidate"]) for row in rows])
+    counts = count(space, codes_ND, classes=len(splits.classes), channels=splits.channels)
+    return codes_ND, counts, np.array([float(row["latency_ms"]) for row in rows])
+
+
+def _measured(space: Space, splits: Splits) -> str:
+    """Measure this machine: spread-out candidates, randomly initialised, in the form that members are exported in."""
+    codes_ND = sobol(space, MEASURED, 0)
+    candidates = space.decode(codes_ND)
+    rows: list[dict[str, Any]] = []
+    for candidate in track(
+        candidates, "measuring the latency of this machine", console=Console(stderr=True), transient=True
+    ):
+        network = build(candidate, splits)
+        latency = measure(
+            network,
+            channels=splits.channels,
+            resolution=splits.resolution,
+            runtime=RUNTIME,
+            threads=THREADS,
+            batch=BATCH,
+        )
+        rows.append({"candidate": candidate.to_dict(), "latency_ms": latency.median_ms})
+    name = f"{platform.node()} ({platform.machine()}, {RUNTIME}, {THREADS} thread, batch {BATCH})"
+    return _text(_learnt({"format": FORMAT, "device": name, "measured": rows}, space, splits))
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _write_if_absent(path: Path, text: str) -> None:
+    """Of two processes that measured at the same time the first one's file stays, and both read it."""
+    own = path.with_name(f".{path.name}.{os.getpid()}")
+    write_text(own, text)
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    finally:
+        own.unlink()

@@ -1,0 +1,38 @@
+"""Figures and names as people write them."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+
+def amount(value: float) -> str:
+    """``45_100`` -> ``45.1k``: three significant digits and a suffix."""
+    for suffix, unit in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= unit:
+            return f"{value / unit:.3g}{suffix}"
+    return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
+
+
+def named(names: Iterable[str]) -> str:
+    """``['recipe', 'pretraining', 'adaptation']`` -> ``recipe, pretraining and adaptation``."""
+    every = list(names)
+    return " and ".join([*([", ".join(every[:-1])] if every[1:] else []), *every[-1:]])
+
+
+SUFFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
+
+
+def parse_amount(value: Any) -> Any:
+    """``'20M'`` -> 20e6; suffixes k, M, G. Anything else is left for the type's own check."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kKmMgG]?)\s*", value)
+        if match:
+            return float(match[1]) * SUFFIXES.get(match[2].lower(), 1.0)
+    return value

@@ -1,0 +1,148 @@
+"""Earlier runs as a prior: what is translated, what is kept, what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.errors import UsageError
+from search.experiment.warm_start import addressed, check_unchanged, gather, keep, kept, translate
+from search.record.storage import open_storage
+from search.record.study import NewTrial, Study
+from search.samplers.nars import Sampler
+from search.setting.config import Config
+from spaces import pretraining, tiny
+from spaces.dimensions import Choice, Integer, Real
+from spaces.sampling import uniform
+from spaces.space import Condition, Space
+from tests.conformance.test_samplers import problem, some
+from trainables.counting.statistics import Statistics
+from trainables.training.trial import Report
+
+SPACE = Space(
+    name="new",
+    backbone="mlp",
+    architecture={"width": Choice(values=(16, 32, 64), ordered=True), "act": Choice(values=("relu", "tanh"))},
+    recipe={
+        "lr": Real(low=1e-4, high=1.0, levels=5, log=True),
+        "momentum": Integer(low=0, high=9),
+        "fixed": Choice(values=(7,)),
+    },
+    conditions={"recipe.momentum": Condition(parent="architecture.act", values=("relu",))},
+)
+MEMBER = {"architecture.width": 32, "architecture.act": "relu", "recipe.lr": 0.01, "recipe.momentum": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        ({}, [1, 0, 2, 3, 0]),
+        ({"architecture.width": 40}, [1, 0, 2, 3, 0]),
+        ({"architecture.width": 50}, [2, 0, 2, 3, 0]),
+        ({"recipe.lr": 0.02}, [1, 0, 2, 3, 0]),  # a third of a decade: nearest in the logarithm
+        ({"recipe.lr": 0.05}, [1, 0, 3, 3, 0]),
+        ({"architecture.act": "tanh"}, [1, 1, 2, -1, 0]),
+        ({"recipe.old": "gone"}, [1, 0, 2, 3, 0]),
+        ({"architecture.width": 128}, None),
+        ({"architecture.act": "gelu"}, None),
+        ({"architecture.width": "32"}, None),
+        ({"recipe.momentum": True}, None),
+    ],
+)
+def test_values_become_codes(change: dict[str, object], codes: list[int] | None) -> None:
+    row = translate(SPACE, {**MEMBER, **change})  # type: ignore[dict-item]
+    assert (None if row is None else row.tolist()) == codes
+    assert row is None or SPACE.contains(row[None]).all()
+
+
+def test_an_unmentioned_active_dimension_is_unknown() -> None:
+    assert translate(SPACE, {a: v for a, v in MEMBER.items() if a != "recipe.momentum"}) is None  # type: ignore[misc]
+
+
+def test_members_are_translated_to_themselves() -> None:
+    space = tiny.space()
+    codes_ND = uniform(space, 50, np.random.default_rng(0))
+    back = [translate(space, addressed(space, candidate) or {}) for candidate in space.decode(codes_ND)]
+    np.testing.assert_array_equal(np.array(back), codes_ND)
+
+
+def earlier_run(folder: Path, trials: int = 12) -> tuple[Path, Config, Space]:
+    config = Config.model_validate({"name": "old", "runs": str(folder)})
+    config.folder.mkdir(parents=True)
+    space = tiny.space()
+    study = Study(name="old", storage=open_storage(config.folder, None), space=space, create=True)
+    statistics = Statistics(macs=10, params=20, activations=30, resolution=8)
+    for number, candidate in enumerate(space.decode(uniform(space, trials, np.random.default_rng(1)))):
+        new = {"purpose": "search", "round": 0, "epochs": 2, "stop": 2, "seed": 0, "predicted": None}
+        study.add(NewTrial(candidate=candidate, statistics=statistics, **new))  # type: ignore[arg-type]
+        curve = tuple(Report(epoch=e, accuracy=number / 100 + e / 10, loss=1.0, seconds=1.0) for e in (1, 2))
+        study.finish(number, curve[: 1 if number == 0 else 2], "out of memory" if number == 1 else None)
+    return config.folder, config, space
+
+
+def test_trials_of_a_run_are_gathered(tmp_path: Path) -> None:
+    folder, config, space = earlier_run(tmp_path)
+    journal = (folder / "study.journal").read_bytes()
+    (earlier,) = gather([(folder, config)], space, "nars")
+    observed = earlier.observations(space)
+    assert earlier.trials == len(observed.score_N) == 11  # one failed
+    assert observed.score_N[0] == pytest.approx(0.1)  # stopped after its first epoch
+    assert observed.score_N[1:].tolist() == pytest.approx([0.2 + number / 100 for number in range(2, 12)])
+    assert (folder / "study.journal").read_bytes() == journal
+
+
+def test_candidates_outside_a_restriction_are_left_out(tmp_path: Path) -> None:
+    folder, config, space = earlier_run(tmp_path)
+    address = next(a for a, d in zip(space.addresses, space.dimensions, strict=True) if len(d.values) == 2)
+    narrow = space.restrict({address: space.dimension(address).values[:1]})
+    (earlier,) = gather([(folder, config)], narrow, "nars")
+    assert earlier.trials == 11
+    assert 2 <= len(earlier.scores) < 11
+    assert narrow.contains(earlier.observations(narrow).codes_ND).all()
+
+
+def test_what_was_gathered_stays_with_the_run(tmp_path: Path) -> None:
+    folder, config, space = earlier_run(tmp_path)
+    gathered = gather([(folder, config)], space, "nars")
+    keep(tmp_path / "new", gathered)
+    assert kept(tmp_path / "new") == gathered
+    np.testing.assert_array_equal(
+        kept(tmp_path / "new")[0].observations(space).codes_ND, gathered[0].observations(space).codes_ND
+    )
+    check_unchanged(tmp_path / "new", [folder])
+    with pytest.raises(UsageError, match="was started from"):
+        check_unchanged(tmp_path / "new", [tmp_path / "other"])
+    keep(tmp_path / "new", [])
+    assert kept(tmp_path / "new") == []
+
+
+def test_what_cannot_be_used(tmp_path: Path) -> None:
+    folder, config, space = earlier_run(tmp_path)
+    with pytest.raises(UsageError, match="11 trials with a score, and 0 different ones fit space 'new'"):
+        gather([(folder, config)], SPACE, "nars")
+    with pytest.raises(UsageError, match="needs the sampler 'nars'"):
+        gather([(folder, config)], space, "tpe")
+    with pytest.raises(UsageError, match="nothing in it has been trained"):
+        gather([(tmp_path / "none", config)], space, "nars")
+
+
+def test_every_batch_has_a_share_without_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler, known = Sampler(problem(), seed=0, sources=[some(60, seed=5)]), some(24, seed=1)
+    sizes: dict[str, int] = {"past": 0, "plain": 0}
+    greedy = sampler._greedy
+
+    def counted(model, observed, waiting_ND, n, rng):  # type: ignore[no-untyped-def]
+        sizes["plain" if type(model).__module__ == "predictors.gp" else "past"] += n
+        return greedy(model, observed, waiting_ND, n, rng)
+
+    monkeypatch.setattr(sampler, "_greedy", counted)
+    picks_ND = sampler.propose(known, known.codes_ND[:0], 8)
+    assert sizes == {"past": 6, "plain": 2}
+    assert len(np.unique(picks_ND, axis=0)) == 8
+
+
+def test_members_of_a_joined_space_are_translated_to_themselves() -> None:
+    space = pretraining.space()
+    codes_ND = uniform(space, 40, np.random.default_rng(0))
+    back = [translate(space, addressed(space, candidate) or {}) for candidate in space.decode(codes_ND)]
+    np.testing.assert_array_equal(np.stack(back), codes_ND)  # type: ignore[arg-type]

@@ -1,0 +1,223 @@
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+from torch import nn
+from torch.nn import functional
+
+from search.family import export
+from search.family.export import ExportMismatch, accuracy, compare, export_member, load_spec, load_weights, onnx_runner
+from search.family.spent import Spent
+from search.files import DamagedFiles, check_sums, whole_folder
+from spaces.candidate import Candidate
+from tests.search.products import PROVENANCE, SPEC, member, network
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """One export for all tests that only read it."""
+    folder = tmp_path_factory.mktemp("family") / "member-1"
+    differences = export_member(network(), member(), SPEC, folder, PROVENANCE)
+    return folder, differences
+
+
+def by_hand(images):
+    """The scores by definition: normalise, resize, network."""
+    scaled = (torch.from_numpy(images) - SPEC.mean[0]) / SPEC.std[0]
+    with torch.no_grad():
+        return network()(functional.interpolate(scaled, size=(12, 12), mode="bilinear")).numpy()
+
+
+def test_the_folder_holds_everything_and_nothing_else(exported):
+    folder, differences = exported
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "SHA256SUMS",
+        "candidate.json",
+        "config.json",
+        "input.json",
+        "model.onnx",
+        "model.pt2",
+        "model.safetensors",
+    ]
+    assert [path.name for path in folder.parent.iterdir()] == ["member-1"]
+    assert 0 <= differences["pt2"] <= 1e-5
+    assert 0 <= differences["onnx"] <= 1e-4
+    onnx.checker.check_model(str(folder / "model.onnx"), full_check=True)
+
+
+@pytest.mark.parametrize("count", [1, 3, 100])
+def test_onnx_runtime_gives_the_scores_of_the_definition(exported, count):
+    images = np.random.default_rng(count).random((count, 1, 8, 8), dtype=np.float32)
+    given = onnx_runner(exported[0] / "model.onnx")(images)
+    np.testing.assert_allclose(given, by_hand(images), atol=1e-5)
+
+
+def test_the_weights_are_those_of_the_bare_network(exported):
+    weights = load_weights(exported[0])
+    expected = network().state_dict()
+    assert set(weights) == set(expected)
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_candidate_and_input_come_back(exported):
+    given = json.loads((exported[0] / "candidate.json").read_text())
+    assert Candidate.from_dict(given) == member().candidate
+    assert load_spec(exported[0]) == (SPEC, 12)
+
+
+def test_the_card_says_data_recipe_cost_accuracy_and_gaps(exported):
+    text = (exported[0] / "README.md").read_text()
+    _, front, body = text.split("---\n", 2)
+    facts = yaml.safe_load(front)
+    assert facts["datasets"] == ["digits"]
+    assert facts["model-index"][0]["results"][0]["metrics"] == [{"type": "accuracy", "value": 0.9}]
+    for said in ("optimizer.lr.sgd | 0.1", "| 1000 | 200 | 50 | 12 |", "100 train images", "A toy.", "not been read"):
+        assert said in body
+
+
+def test_the_card_is_one_that_the_hub_reads(exported):
+    """In a process of its own: the library's imports warn about things that are not ours."""
+    code = (
+        "import sys; from pathlib import Path; from huggingface_hub import ModelCard\n"
+        "data = ModelCard(Path(sys.argv[1]).read_text()).data; result = data.eval_results[0]\n"
+        "print(data.library_name, data.pipeline_tag, result.dataset_name, result.metric_type, result.metric_value)"
+    )
+    command = [sys.executable, "-c", code, str(exported[0] / "README.md")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["pytorch", "image-classification", "digits", "accuracy", "0.9"]
+
+
+def test_a_card_with_a_test_accuracy_reports_that_one():
+    text = export.card(
+        member(test_accuracy=0.875, test_accuracy_std=0.0125, seeds=5, latency_ms=1.25),
+        SPEC,
+        PROVENANCE,
+        {"onnx": 1e-6, "pt2": 0.0},
+    )
+    result = yaml.safe_load(text.split("---\n")[1])["model-index"][0]["results"][0]
+    assert result["metrics"][0]["value"] == 0.875
+    assert "| test | 0.8750 | 5 | 0.0125 |" in text
+    assert "1.250 ms" in text
+    assert "has not been read" not in text
+
+
+def described(**changes):
+    return export.card(member(**changes), SPEC, PROVENANCE, {"onnx": 1e-6, "pt2": 0.0})
+
+
+def test_the_card_says_what_training_took():
+    final = Spent(trainings=2, seconds=12.34, images=1500, passes=3000)
+    search = Spent(trainings=1, seconds=4.0, images=500, passes=1000)
+    text = described(spent={"search": search, "final": final})
+    assert "| its final trainings | 2 | 12.3 | 1500 | 3000 |" in text
+    assert "| its trials in the search | 1 | 4.0 | 500 | 1000 |" in text
+    assert "it was predicted" not in text
+    assert "it was predicted" in described(spent={"final": final})
+    assert "Cost of training" not in described()  # a family written before it was counted
+
+
+def test_the_card_knows_every_role():
+    pretrained = replace(
+        member().candidate, pretraining={"objective": "simclr", "share": 0.5}, adaptation={"method": "full"}
+    )
+    text = described(candidate=pretrained)
+    for said in ("| objective | simclr |", "| method | full |", "architecture, recipe, pretraining and adaptation"):
+        assert said in text
+    plain = described()
+    assert "architecture and recipe" in plain
+    assert "pretraining" not in plain
+
+
+def test_the_sums_are_those_of_sha256sum(exported):
+    folder = exported[0]
+    check_sums(folder)
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_weights_that_were_changed_are_not_loaded(tmp_path):
+    with whole_folder(tmp_path / "m") as temporary:
+        (temporary / "model.safetensors").write_bytes(b"x")
+    (tmp_path / "m" / "model.safetensors").write_bytes(b"y")
+    with pytest.raises(DamagedFiles, match=r"model\.safetensors"):
+        load_weights(tmp_path / "m")
+    (tmp_path / "m" / "SHA256SUMS").unlink()
+    with pytest.raises(DamagedFiles, match="never finished"):
+        load_weights(tmp_path / "m")
+
+
+def test_files_of_another_network_are_refused(exported):
+    other = network()
+    with torch.no_grad():
+        other[-1].bias += 1e-2
+    model = export._deployable(other, member(), SPEC)
+    with pytest.raises(ExportMismatch, match=r"model\.onnx differs .* batch of 1"):
+        compare(model, SPEC, exported[0])
+
+
+def test_a_network_in_training_mode_or_of_another_shape_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="evaluation mode"):
+        export_member(network().train(), member(), SPEC, tmp_path / "m", PROVENANCE)
+    with pytest.raises(ValueError, match=r"shape \(2, 10\)"):
+        export_member(network(classes=3), member(), SPEC, tmp_path / "m", PROVENANCE)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Branching(nn.Module):
+    """Its branch depends on the content of the image, which no exported graph can follow."""
+
+    def forward(self, image):
+        return image.mean((1, 2, 3))[:, None].repeat(1, 10) * (2 if image.sum() > 0 else 1)
+
+
+def test_a_failed_export_leaves_the_old_folder_as_it_was(tmp_path):
+    folder = tmp_path / "m"
+    with whole_folder(folder) as temporary:
+        (temporary / "old").write_text("old")
+    with pytest.raises(Exception, match=r"(?i)data-dependent|guard"):
+        export_member(Branching().eval(), member(), SPEC, folder, PROVENANCE)
+    check_sums(folder)
+    assert (folder / "old").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_killed_export_leaves_no_half_folder(tmp_path):
+    """SIGKILL inside the block: the target never appears, and the next export clears the rest away."""
+    script = (
+        "import os, signal, pathlib, sys\nfrom search.files import whole_folder\n"
+        "with whole_folder(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'model.onnx').write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path / "m")], check=False).returncode == -9
+    assert not (tmp_path / "m").exists()
+    with whole_folder(tmp_path / "m") as temporary:
+        (temporary / "model.onnx").write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    check_sums(tmp_path / "m")
+
+
+def test_the_graphs_carry_no_path_of_the_machine_that_wrote_them(exported):
+    here = str(Path(export.__file__).parents[1]).encode()
+    with zipfile.ZipFile(exported[0] / "model.pt2") as archive:
+        parts = [archive.read(name) for name in archive.namelist()]
+    parts.append((exported[0] / "model.onnx").read_bytes())
+    assert all(here not in part and b"site-packages" not in part for part in parts)
+
+
+def test_accuracy_counts_images():
+    def run(images):
+        return np.eye(3, dtype=np.float32)[images[:, 0, 0, 0].astype(int)]
+
+    images = np.array([0, 1, 2, 2], dtype=np.float32).reshape(4, 1, 1, 1)
+    assert accuracy(run, images, np.array([0, 1, 2, 0]), batch=3) == 0.75

@@ -1,0 +1,112 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.family.members import COLUMNS, Family, load_family, load_table, non_dominated, study_digest
+from search.problem.front import pareto_front
+from tests.search.products import member, records
+
+points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=0, max_size=12)
+
+
+@given(points)
+def test_the_front_is_what_comparing_all_pairs_gives(pairs):
+    cost, score = np.array([p[0] for p in pairs], float), np.array([p[1] for p in pairs], float)
+    kept = pareto_front(cost, score)
+    beaten = [
+        any(
+            (c2 <= c and s2 >= s and (c2 < c or s2 > s)) or (c2 == c and s2 == s and other < row)
+            for other, (c2, s2) in enumerate(pairs)
+        )
+        for row, (c, s) in enumerate(pairs)
+    ]
+    assert sorted(kept) == [row for row, out in enumerate(beaten) if not out]
+    assert (np.diff(cost[kept]) > 0).all()
+    assert (np.diff(score[kept]) > 0).all()
+
+
+def test_unknown_values_are_not_on_the_front():
+    assert pareto_front([1, 2, 3], [0.5, np.nan, 0.7]).tolist() == [0, 2]
+
+
+def test_the_front_refuses_lengths_that_differ():
+    with pytest.raises(ValueError, match="one shape"):
+        pareto_front([1, 2], [1])
+
+
+def test_members_that_cost_more_and_score_no_more_are_left_out():
+    members = [
+        member("member-2", macs=300, search_accuracy=0.8),
+        member("member-1", macs=200, search_accuracy=0.8),
+        member("member-3", macs=400, search_accuracy=0.95),
+    ]
+    assert [kept.name for kept in non_dominated(members)] == ["member-1", "member-3"]
+
+
+def test_a_family_comes_back_from_its_files(tmp_path):
+    family = Family(
+        members=(
+            member("member-1", macs=10, test_accuracy=0.91, test_accuracy_std=0.01, seeds=3, latency_ms=0.5),
+            member("member-2", macs=20),
+        ),
+        study="abc",
+    )
+    family.save(tmp_path)
+    assert load_family(tmp_path) == family
+    table = load_table(tmp_path)
+    assert tuple(table.columns) == COLUMNS
+    assert table.test_accuracy[0] == 0.91
+    assert pd.isna(table.test_accuracy_std[1])
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["family.csv", "family.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "format 2"),
+        ({"members": [{"name": "x"}]}, "missing or unknown"),
+    ],
+)
+def test_a_family_that_cannot_be_read_says_why(tmp_path, change, message):
+    Family(members=(member(),)).save(tmp_path)
+    path = tmp_path / "family.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match=message):
+        load_family(tmp_path)
+
+
+def test_missing_or_damaged_tables_say_so(tmp_path):
+    with pytest.raises(ValueError, match="does not exist"):
+        load_family(tmp_path)
+    with pytest.raises(ValueError, match="does not exist"):
+        load_table(tmp_path)
+    (tmp_path / "family.json").write_text("{")
+    (tmp_path / "family.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="not JSON"):
+        load_family(tmp_path)
+    with pytest.raises(ValueError, match="columns"):
+        load_table(tmp_path)
+
+
+@pytest.mark.parametrize("macs", [(10, 10), (20, 10)])
+def test_the_macs_of_a_family_strictly_increase(macs):
+    with pytest.raises(ValueError, match="strictly increase"):
+        Family(members=(member("a", macs=macs[0]), member("b", macs=macs[1])))
+
+
+def test_impossible_members_are_refused():
+    with pytest.raises(ValueError, match="fraction"):
+        member(test_accuracy=91.0)
+    with pytest.raises(ValueError, match="at least 1"):
+        member(seeds=0)
+
+
+def test_the_digest_sees_scores_and_not_the_order_of_arrival():
+    found = records()
+    assert study_digest(found) == study_digest(reversed(found))
+    assert study_digest(found) != study_digest(records(seed=1))
+    assert study_digest(found) != study_digest(found[:-1])

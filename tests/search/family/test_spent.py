@@ -1,0 +1,68 @@
+"""What training took, against what was really drawn."""
+
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trainables.training.epoch
+from search.family.members import Family, load_family
+from search.family.spent import Spent, spent, together
+from search.words import named
+from spaces import components
+from spaces.sampling import uniform
+from tests.search.products import member
+from trainables.data.sources import load_source
+from trainables.training.trial import Task, trial
+
+
+@pytest.mark.parametrize("objective", [None, "simclr"])
+def test_images_are_those_that_were_drawn(objective: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = load_source("digits", {"labels": 0.1})
+    space = components.load(components.SPACES, "tiny").space().restrict({"architecture.resolution": [8]})
+    candidate = space.decode(uniform(space, 1, np.random.default_rng(0)))[0]
+    if objective is not None:
+        stage = {"objective": objective, "share": 0.5, **candidate.recipe}
+        candidate = replace(candidate, pretraining=stage, adaptation={"method": "full"})
+    drawn: list[int] = []
+    order_of = trainables.training.epoch.order_of
+
+    def counted(available: int, wanted: int, rng: np.random.Generator) -> object:
+        drawn.append(wanted)
+        return order_of(available, wanted, rng)
+
+    monkeypatch.setattr(trainables.training.epoch, "order_of", counted)
+    stopped = 3 if objective is None else 4
+    reports = list(islice(trial(Task(candidate=candidate, epochs=4, seed=0), splits), stopped))
+    took = spent(candidate, splits, epochs=4, reached=len(reports), seconds=reports[-1].seconds)
+    assert took.images == sum(drawn)
+    assert took.passes == stopped * len(splits.unlabelled)
+    assert (took.images < took.passes) == (objective is not None)  # two views of an image are two passes
+    assert took.seconds == reports[-1].seconds
+
+
+def test_trainings_are_added_up() -> None:
+    one = Spent(trainings=1, seconds=1.5, images=10, passes=20)
+    assert together([one, one, one]) == Spent(trainings=3, seconds=4.5, images=30, passes=60)
+
+
+def test_the_family_keeps_it_and_reads_older_ones(tmp_path: Path) -> None:
+    took = {"final": Spent(trainings=1, seconds=1.5, images=10, passes=20)}
+    family = Family(members=(member(spent=took),))
+    family.save(tmp_path)
+    assert load_family(tmp_path) == family
+    assert len({*family.members, *load_family(tmp_path).members}) == 1  # hashable
+    document = json.loads((tmp_path / "family.json").read_text())
+    assert document["members"][0].pop("spent") == {
+        "final": {"trainings": 1, "seconds": 1.5, "images": 10, "passes": 20}
+    }
+    (tmp_path / "family.json").write_text(json.dumps(document))
+    assert load_family(tmp_path).members[0].spent == {}
+
+
+@pytest.mark.parametrize(("names", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_names_are_listed(names: list[str], text: str) -> None:
+    assert named(names) == text

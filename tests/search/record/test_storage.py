@@ -1,0 +1,147 @@
+"""The study in databases: SQLite always, PostgreSQL where Debian's package and psycopg are installed."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from search.record import patience
+from search.record.patience import StorageError, patiently
+from search.record.storage import open_storage
+from search.record.study import NewTrial, Study
+from spaces import tiny
+from spaces.sampling import uniform
+from tests.search.postgres import Postgres, postgres_server
+from trainables.counting.statistics import Statistics
+from trainables.training.trial import Report
+
+SPACE = tiny.space()
+CURVE = tuple(Report(epoch=epoch, accuracy=epoch / 10, loss=1.0, seconds=1.0) for epoch in (1, 2))
+
+
+def new(seed: int) -> NewTrial:
+    return NewTrial(
+        purpose="search",
+        round=0,
+        candidate=SPACE.decode(uniform(SPACE, 1, np.random.default_rng(seed)))[0],
+        statistics=Statistics(macs=1, params=1, activations=1, resolution=8),
+        epochs=2,
+        stop=2,
+        seed=seed,
+        predicted=None,
+    )
+
+
+def opened(url: str) -> Study:
+    return Study(name="s", storage=open_storage(Path(), url), space=SPACE, create=True)
+
+
+@contextlib.contextmanager
+def closing_storage(url: str) -> Iterator[Study]:
+    """The study, with its connections closed at the end, of whose leaving psycopg warns."""
+    storage = open_storage(Path(), url)
+    assert isinstance(storage, RDBStorage)
+    try:
+        yield Study(name="s", storage=storage, space=SPACE, create=True)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def gone(times: int) -> Any:
+    """A function that fails as a database that restarts does, then returns how often it was called."""
+    calls = 0
+
+    def act() -> int:
+        nonlocal calls
+        calls += 1
+        if calls <= times:
+            raise OperationalError("SELECT 1", {}, Exception("server closed the connection unexpectedly"))
+        return calls
+
+    return act
+
+
+def test_what_is_written_is_read_in_few_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    study = opened(url)
+    storage = open_storage(tmp_path, url)
+    assert isinstance(storage, RDBStorage)
+    counted = Study(name="s", storage=storage, space=SPACE, create=True)
+    writes: list[str] = []
+
+    @event.listens_for(storage.engine, "before_cursor_execute")
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if statement.startswith(("UPDATE", "INSERT")):
+            tables.add(statement.split()[1 if statement.startswith("UPDATE") else 2])
+
+    tables: set[str] = set()
+    event.listen(storage.engine, "commit", lambda connection: writes.append("commit") if tables else None)
+    record = counted.add(new(0))
+    counted.start(record.number)
+    counted.finish(record.number, CURVE)
+    # Commits of reading transactions count, too: what matters is that they do not grow with the parameters (21).
+    assert len(writes) <= 20, len(writes)
+    (read,) = study.records()
+    assert (read.state, read.reports, read.candidate) == (TrialState.COMPLETE, CURVE, new(0).candidate)
+
+
+def test_a_storage_that_is_away_for_a_while_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(patience.time, "sleep", waited.append)
+    assert patiently(gone(4)) == 5
+    assert waited == [0.2, 0.4, 0.8, 1.6]
+    with pytest.raises(StorageError, match=r"did not answer for 60 seconds \(.*server closed .* search resume"):
+        patiently(gone(1000), longest=60)
+
+
+def test_a_trial_whose_write_was_not_confirmed_is_not_added_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = opened(f"sqlite:///{tmp_path / 'study.db'}")
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+    create, fail = study._storage.create_new_trial, gone(1)
+
+    def unconfirmed(*arguments: Any, **keywords: Any) -> int:
+        number = create(*arguments, **keywords)
+        fail()
+        return number
+
+    monkeypatch.setattr(study._storage, "create_new_trial", unconfirmed)
+    assert [study.add(new(seed)).number for seed in (0, 1)] == [0, 1]
+    assert len(study.records()) == 2
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdb://user:secret@host/x"])
+def test_a_url_that_cannot_be_opened_is_one_sentence_without_its_password(url: str) -> None:
+    with pytest.raises(StorageError, match=r"run\.storage is .* it can be sqlite") as caught:
+        open_storage(Path(), url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        yield server
+
+
+def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres) -> None:
+    with closing_storage(postgres.url) as study:
+        for seed in range(3):
+            study.start(study.add(new(seed)).number)
+        study.finish(0, CURVE)
+        postgres.control("restart", "-m", "immediate")
+        study.finish(1, CURVE)
+        postgres.control("restart", "-m", "fast")
+        study.finish(2, (), "training failed")
+        study.add(new(3))
+    with closing_storage(postgres.url) as again:
+        states = [record.state for record in again.records()]
+    assert states == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL, TrialState.WAITING]

@@ -1,0 +1,34 @@
+"""The script in docs/sampler.md runs as it stands, in a process of its own, and keeps to its limits."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.places import ROOT
+
+
+def test_the_script_runs(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "sampler.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    script = tmp_path / "script.py"
+    script.write_text(blocks[0])
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning:__main__", str(script)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+    found = re.findall(r"at most (\d+) macs: (0\.\d+) with \{.*?'width': (\d+)", done.stdout)
+    assert [int(budget) for budget, _, _ in found] == [600, 1200, 2400], done.stdout
+    assert all(74 * int(width) <= int(budget) for budget, _, width in found)
+    trained = [int(width) for width in re.findall(r"'width': (\d+)", done.stderr)]
+    assert len(trained) == 20  # Optuna logs each trial
+    assert 74 * max(trained) <= 2400  # the loosest budget is a hard limit
+    accuracy = [float(value) for _, value, _ in found]
+    assert accuracy == sorted(accuracy)
+    assert accuracy[-1] > 0.8

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from search.stopping.forecast import FEWEST, Forecaster, accuracy_of, log_error
+from tests.search.curves import task
+
+EPOCH = 4
+
+
+def held_out(seed: int, known: int = 40):
+    made = task(trials=known + 200, seed=seed)
+    forecast = Forecaster(made.curve_NE[:known], made.trait_NC[:known], EPOCH)
+    mean_M, std_M = forecast(made.curve_NE[known:, :EPOCH], made.trait_NC[known:])
+    return mean_M, std_M, log_error(made.curve_NE[known:, -1]), log_error(made.curve_NE[known:, EPOCH - 1])
+
+
+def test_log_error_is_undone():
+    accuracy_N = np.linspace(0, 1, 11)
+    assert accuracy_of(log_error(accuracy_N)) == pytest.approx(accuracy_N)
+
+
+def test_a_forecast_ranks_better_than_the_last_accuracy():
+    for seed in range(3):
+        mean_M, _, true_M, last_M = held_out(seed)
+        assert kendalltau(mean_M, true_M).statistic > kendalltau(last_M, true_M).statistic + 0.1
+
+
+def test_intervals_cover_what_they_say():
+    covered = []
+    for seed in range(6):
+        mean_M, std_M, true_M, _ = held_out(seed)
+        covered.append(np.mean(np.abs(true_M - mean_M) < 1.645 * std_M))
+    assert 0.82 < np.mean(covered) < 0.97
+
+
+def test_a_curve_that_is_known_to_the_end_but_one_is_surer_than_a_young_one():
+    made = task()
+    stds = [Forecaster(made.curve_NE[:40], made.trait_NC[:40], epoch)(
+        made.curve_NE[40:, :epoch], made.trait_NC[40:])[1].mean() for epoch in (1, 19)]  # fmt: skip
+    assert stds[1] < 0.5 * stds[0]
+
+
+def test_only_the_known_epochs_are_read():
+    made = task()
+    forecast = Forecaster(made.curve_NE[:20], made.trait_NC[:20], EPOCH)
+    early, whole = (forecast(made.curve_NE[20:, :end], made.trait_NC[20:])[0] for end in (EPOCH, 20))
+    assert np.array_equal(early, whole)
+
+
+def test_equal_curves_and_traits_that_do_not_vary_are_no_trouble():
+    curve_NE = np.tile([0.2, 0.4, 0.5], (FEWEST, 1))
+    mean_M, std_M = Forecaster(curve_NE, np.ones((FEWEST, 2)), 1)(curve_NE[:1, :1], np.ones((1, 2)))
+    assert accuracy_of(mean_M) == pytest.approx(0.5)
+    assert np.isfinite(std_M).all()
+
+
+def test_too_few_curves_are_refused():
+    made = task()
+    with pytest.raises(ValueError, match="7 curves were given; a forecast needs at least 8"):
+        Forecaster(made.curve_NE[:7], made.trait_NC[:7], 2)

@@ -1,0 +1,133 @@
+"""MLflow's own servers as processes: one that dies in the middle, and one that answers with a member's scores."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+
+from search.family.export import export_member, onnx_runner
+from search.family.members import Family
+from search.tracking.mlflow_store import save_model
+from search.tracking.tracker import MlflowTracker
+from tests.search.products import PROVENANCE, SPEC, member, network, records
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred"),  # MLflow's own scoring code
+]
+MLFLOW = [sys.executable, "-m", "mlflow"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+@contextlib.contextmanager
+def process(arguments: list[str], address: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start in a group of its own, wait until it answers, and end the whole group afterwards."""
+    own = {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
+    # MLflow starts uvicorn by name, which stands beside the interpreter.
+    environment = {**os.environ, **own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with (folder / "server.log").open("ab") as log:
+        started = subprocess.Popen(
+            [*MLFLOW, *arguments], cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+    try:
+        until = time.monotonic() + 240
+        while not answers(address):
+            assert started.poll() is None, (folder / "server.log").read_text()[-2000:]
+            assert time.monotonic() < until, (folder / "server.log").read_text()[-2000:]
+            time.sleep(0.5)
+        yield started
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+
+
+def server(folder: Path, port: int) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    store = ["--backend-store-uri", f"sqlite:///{folder / 'store.db'}", "--artifacts-destination", str(folder / "art")]
+    arguments = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *store]
+    return process(arguments, f"http://127.0.0.1:{port}/health", folder)
+
+
+def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
+    """SIGKILL twice while it is given trials, at moments drawn with a seed; the search goes on all the while."""
+    port, run, draw = free_port(), tmp_path / "toy", random.Random(0)
+    address, trials = f"http://127.0.0.1:{port}", records(60)
+    run.mkdir()
+    sent = run / "tracking" / "sent"
+
+    def until_more_than(offset: int) -> int:
+        deadline = time.monotonic() + 240
+        while not sent.exists() or int(sent.read_text() or 0) <= offset:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return int(sent.read_text())
+
+    view = MlflowTracker(run, identity="study-1", parameters={"a": 1}, uri=address)
+    for record in trials[:-1]:
+        view.trial(record)
+    offset = 0
+    for _ in range(2):
+        with server(tmp_path, port):
+            offset = until_more_than(offset)
+            time.sleep(draw.uniform(0, 0.5))
+        assert not view.flush(1), "it was killed when all was sent"
+    view.trial(trials[-1])
+    view.round(1, {"tau": 0.5})
+    with server(tmp_path, port):
+        assert view.flush(240)
+        client = MlflowClient(address)
+        found = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
+        by_number = {int(one.data.tags["nars_trial"]): one for one in found if "nars_trial" in one.data.tags}
+        assert sorted(by_number) == [record.number for record in trials]
+        assert len(found) == len(trials) + 1
+        for record in trials:
+            shown = by_number[record.number]
+            assert shown.info.status == ("FAILED" if record.state == "fail" else "FINISHED")
+            assert shown.data.metrics.get("score") == record.score
+            history = client.get_metric_history(shown.info.run_id, "accuracy") if record.curve else []
+            assert [point.value for point in history] == [epoch.accuracy for epoch in record.curve]
+        parents = [one for one in found if "nars_trial" not in one.data.tags]
+        assert [one.data.metrics["tau"] for one in parents] == [0.5]
+
+
+def test_a_registered_member_is_served_and_answers(tmp_path: Path) -> None:
+    folder, port = tmp_path / "family" / "member-1", free_port()
+    export_member(network(), member(), SPEC, folder, PROVENANCE)
+    Family(members=(member(),)).save(folder.parent)
+    save_model(folder, tmp_path / "model")
+    arguments = ["models", "serve", "-m", str(tmp_path / "model"), "--env-manager", "local", "-h", "127.0.0.1"]
+    with process([*arguments, "-p", str(port)], f"http://127.0.0.1:{port}/ping", tmp_path):
+        images = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
+        body = json.dumps({"inputs": {"image": images.tolist()}}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            given = json.load(answer)["predictions"]["logits"]
+    np.testing.assert_allclose(given, onnx_runner(folder / "model.onnx")(images), atol=1e-5)

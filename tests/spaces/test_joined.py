@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from spaces import imagenet, resnet_rs, tiny
+from spaces.joined import FAMILY, join
+from spaces.sampling import uniform
+from trainables.counting.statistics import count
+
+
+def test_a_joined_candidate_is_the_candidate_of_its_familys_own_space() -> None:
+    space, own = imagenet.space(), resnet_rs.space()
+    only = space.restrict({FAMILY: ("resnet",)})
+    codes_ND = uniform(only, 20, np.random.default_rng(0))
+    joined = only.decode(codes_ND)
+    assert {candidate.backbone for candidate in joined} == {"resnet"}
+    assert set(joined[0].architecture) == set(own.architecture)
+    assert np.array_equal(space.decode(space.encode(joined)), joined)
+
+
+def test_joined_counts_are_the_families_own_counts() -> None:
+    space, own = imagenet.space(), resnet_rs.space()
+    codes_ND = uniform(own, 30, np.random.default_rng(1))
+    recipe = space.decode(uniform(space, 1, np.random.default_rng(2)))[0].recipe
+    moved = [type(c)(backbone=c.backbone, objective=c.objective, architecture=c.architecture, recipe=recipe)
+             for c in own.decode(codes_ND)]  # fmt: skip
+    joined, alone = (count(s, c, classes=10, channels=3) for s, c in ((space, space.encode(moved)), (own, codes_ND)))
+    assert np.array_equal(joined.macs_N, alone.macs_N)
+    assert np.array_equal(joined.features["macs_share.2"], alone.features["macs_share.2"])
+    assert (joined.features["mean_kernel"] == 0).all()  # a feature of another family
+
+
+def test_the_size_is_the_sum_of_the_families() -> None:
+    space = imagenet.space()
+    parts = [space.restrict({FAMILY: (name,)}).count("architecture") for name in space.architecture["backbone"].values]
+    assert space.count("architecture") == sum(parts)
+
+
+def test_one_backbone_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="given mobile, mobile"):
+        join("twice", (tiny.space(), tiny.space()), recipe={}, conditions={})
+
+
+def test_a_candidate_of_another_backbone_is_refused() -> None:
+    candidate = resnet_rs.space().decode(uniform(resnet_rs.space(), 1, np.random.default_rng(0)))[0]
+    with pytest.raises(ValueError, match="has the backbone 'resnet'"):
+        tiny.space().encode([candidate])

@@ -1,0 +1,89 @@
+"""A member's folder, as timm itself loads it."""
+
+import pytest
+import timm
+import torch
+from timm.data import resolve_model_data_config
+from timm.loss import LabelSmoothingCrossEntropy
+from timm.optim import create_optimizer_v2
+
+import trainables.final.timm_folder  # noqa: F401  registers the architecture
+from search.family.export import InputSpec, Provenance, export_member, onnx_runner
+from search.family.members import Member
+from spaces import components
+from spaces.candidate import keywords
+from spaces.sampling import sobol
+from trainables.deploy import Deployable
+
+SPEC = InputSpec(channels=1, size=8, mean=(0.3,), std=(0.4,), classes=("a", "b", "c"))
+
+
+@pytest.fixture(scope="module", params=["tiny"])
+def exported(request, tmp_path_factory):
+    space = components.load(components.SPACES, request.param).space()
+    candidate = space.decode(sobol(space, 1, seed=0))[0]
+    torch.manual_seed(0)
+    module = components.load(components.BACKBONES, candidate.backbone)
+    network = module.build(classes=3, channels=1, **keywords(candidate.architecture)).eval()
+    member = Member(
+        name="m", candidate=candidate, macs=1, params=1, activations=1,
+        resolution=int(candidate.architecture["resolution"]), search_accuracy=0.5,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("export") / "m"
+    export_member(network, member, SPEC, folder, Provenance(run="r", data="d"))
+    return folder, member, network
+
+
+def test_timm_builds_and_loads_the_same_network(exported):
+    folder, member, network = exported
+    loaded = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    wrapped = Deployable(loaded, mean=SPEC.mean, std=SPEC.std, resolution=member.resolution).eval()
+    with torch.no_grad():
+        scores = wrapped(images)
+    torch.testing.assert_close(scores, torch.from_numpy(onnx_runner(folder / "model.onnx")(images.numpy())))
+    assert not torch.equal(scores[0], scores[1])
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
+def test_timm_knows_the_preprocessing(exported):
+    folder, member, _ = exported
+    config = resolve_model_data_config(timm.create_model(f"local-dir:{folder}"))
+    assert config["input_size"] == (1, member.resolution, member.resolution)
+    assert tuple(config["mean"]) == SPEC.mean
+    assert tuple(config["std"]) == SPEC.std
+    assert config["interpolation"] == "bilinear"
+
+
+def test_fine_tuning_for_other_classes_keeps_the_features(exported):
+    folder, member, network = exported
+    other = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=7, in_chans=3, drop_rate=0.5).train()
+    scores = other(torch.rand(2, 3, member.resolution, member.resolution))
+    assert scores.shape == (2, 7)
+    scores.sum().backward()
+    assert all(parameter.grad is not None for parameter in other.parameters())
+    assert torch.equal(other.conv_head.weight, network.conv_head.weight)
+    assert other.drop_rate == 0.5
+
+
+def test_a_loop_of_timm_fine_tunes_a_member(exported):
+    folder, member, _ = exported
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=2).train()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(16, 1, member.resolution, member.resolution, generator=generator)
+    labels = torch.arange(16) % 2
+    images[labels == 1] *= 0.3
+    optimizer = create_optimizer_v2(model, opt="adamw", lr=3e-3)
+    losses = []
+    for _ in range(15):
+        loss = LabelSmoothingCrossEntropy(0.1)(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_an_unknown_backbone_lists_those_there_are():
+    with pytest.raises(components.UnknownComponent, match="mobile"):
+        timm.create_model("nars", backbone="nowhere", architecture={}, num_classes=2, in_chans=1)

@@ -1,0 +1,161 @@
+"""Objectives against closed forms and the formulas of their papers."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from lightly.loss import NTXentLoss
+from lightly.loss.swav_loss import sinkhorn
+from torch import nn
+
+from tests.conformance.test_objectives import batch, candidate, few, network
+from trainables.objectives import rotation, simclr, simmim, spark
+from trainables.objectives._masked_convolution import masked, visible_at
+from trainables.objectives._views import random_mask
+from trainables.training.trial import build
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_simclrs_sum_of_both_directions_is_twice_the_loss() -> None:
+    first, second = (F.normalize(torch.randn(6, 4, generator=generator(seed))) for seed in (0, 1))
+    own = 1e9 * torch.eye(6)
+    ab, ba = first @ second.T / 0.5, second @ first.T / 0.5
+    aa, bb = first @ first.T / 0.5 - own, second @ second.T / 0.5 - own
+    label = torch.arange(6)
+    both = F.cross_entropy(torch.cat([ab, aa], 1), label) + F.cross_entropy(torch.cat([ba, bb], 1), label)
+    assert float(both) == pytest.approx(2 * float(NTXentLoss(temperature=0.5)(first, second)), rel=1e-5)
+
+
+@pytest.mark.parametrize("layers", [2, 3])
+def test_a_neck_is_the_first_layer_of_simclrs_projection(layers: int) -> None:
+    """The same loss as the same layers all above the network; what fine-tuning then sees has been through the first."""
+    given = candidate("simclr")
+    without, with_neck = (
+        build(replace(given, architecture={**given.architecture, "neck": neck}), few()) for neck in (0, 64)
+    )
+    whole, kept = (simclr.objective(each, layers=layers, width=64) for each in (without, with_neck))
+    own = {name: value for name, value in without.state_dict().items() if "classifier" not in name}
+    with_neck.load_state_dict(own, strict=False)
+    first, rest = whole.head.layers[:3], whole.head.layers[3:]
+    with_neck.network.neck.load_state_dict(first.state_dict())
+    kept.head.layers.load_state_dict(nn.Sequential(*rest).state_dict())
+    losses = [each.train()(batch(), generator()) for each in (whole, kept)]
+    assert float(losses[1].detach()) == pytest.approx(float(losses[0].detach()), rel=1e-6)
+    image = batch().image_BCHW
+    assert torch.allclose(with_neck.eval().pooled(image), first.eval()(without.eval().pooled(image)), atol=1e-6)
+    with pytest.raises(ValueError, match=r"layers is 1; a projection has at least 2"):
+        simclr.objective(without, layers=1)
+
+
+def test_swavs_codes_are_those_of_the_papers_iteration() -> None:
+    scores = torch.rand(12, 5, generator=generator()) * 2 - 1
+    code = (scores / 0.05).exp().T
+    code = code / code.sum()
+    for _ in range(3):
+        code = code / code.sum(1, keepdim=True) / 5
+        code = code / code.sum(0, keepdim=True) / 12
+    assert torch.allclose(sinkhorn(scores), (code * 12).T, atol=1e-6)
+    assert torch.allclose(sinkhorn(torch.zeros(12, 5)), torch.full((12, 5), 0.2))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.99])
+def test_a_mask_hides_the_same_number_of_units_in_each_image(share: float) -> None:
+    hidden = random_mask(5, 4, share, generator()).sum(dim=(1, 2, 3))
+    assert set(hidden.tolist()) == {min(max(1, round(share * 16)), 15)}
+
+
+def test_simmim_reads_hidden_pixels_only() -> None:
+    hidden = random_mask(3, 8, 0.6, generator())
+    target = torch.rand(3, 2, 8, 8, generator=generator(1))
+    predicted = torch.rand(3, 2, 8, 8, generator=generator(2)).requires_grad_()
+    loss = simmim.masked_error(predicted, target, hidden)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert predicted.grad is not None
+    shown = ~hidden.expand(3, 2, 8, 8)
+    assert predicted.grad[shown].abs().max() == 0
+    assert float(loss.detach()) == pytest.approx(float((predicted - target).detach().abs()[~shown].mean()), rel=1e-5)
+
+
+def test_spark_with_nothing_hidden_is_the_dense_network() -> None:
+    dense = network("spark").network
+    x = torch.rand(4, 1, 8, 8, generator=generator())
+    for training in (True, False):
+        dense.train(training)
+        expected = dense.forward_features(x)  # type: ignore[operator]
+        with masked(dense, torch.ones(4, 1, 4, 4, dtype=torch.bool)):
+            found = dense.forward_features(x)  # type: ignore[operator]
+        assert torch.allclose(found, expected, atol=1e-5)
+    assert "forward" not in vars(dense.bn1)
+
+
+def test_spark_does_not_see_hidden_pixels_and_hidden_places_stay_empty() -> None:
+    objective = spark.objective(network("spark"))
+    hidden = random_mask(8, 4, 0.6, generator())
+    image = batch().image_BCHW
+    other = torch.where(visible_at(~hidden, 8, 8) > 0, image, 1 - image)
+    maps, changed = (objective.maps(given, ~hidden) for given in (image, other))  # type: ignore[operator]
+    for first, second in zip(maps, changed, strict=True):
+        assert torch.equal(first, second)
+        empty = visible_at(~hidden, *first.shape[-2:]).expand_as(first) == 0
+        assert first[empty].abs().sum() == 0
+    dense = zip(objective.maps(image, None), objective.maps(other, None), strict=True)  # type: ignore[operator]
+    assert not any(torch.equal(first, second) for first, second in dense)
+
+
+def test_sparks_batch_statistics_are_those_of_visible_positions() -> None:
+    norm = torch.nn.BatchNorm2d(3, momentum=1.0)
+    x = torch.rand(4, 3, 4, 4, generator=generator())
+    hidden = random_mask(4, 4, 0.6, generator())
+    with masked(torch.nn.Sequential(norm), ~hidden):
+        norm(x)
+    visible = x.permute(0, 2, 3, 1)[~hidden[:, 0]]
+    assert norm.running_mean is not None
+    assert torch.allclose(norm.running_mean, visible.mean(0), atol=1e-6)
+
+
+def test_sparks_target_is_normalised_within_each_patch() -> None:
+    image = torch.rand(2, 1, 8, 8, generator=generator())
+    hidden = random_mask(2, 4, 0.5, generator())
+    brighter = 3 * image + 1
+    zero = torch.zeros_like(image)
+    first, second = spark.patch_error(zero, image, hidden), spark.patch_error(zero, brighter, hidden)
+    assert float(first) == pytest.approx(float(second), rel=1e-3)
+    assert float(first) == pytest.approx(1.0, rel=1e-2)
+
+
+def test_rotation_is_the_mean_cross_entropy_of_four_quarter_turns() -> None:
+    objective = rotation.objective(network("rotation")).eval()
+    head, body, given = objective.get_submodule("head"), network("rotation").eval(), batch()
+    with torch.no_grad():
+        expected = []
+        for turn in range(4):
+            image = torch.from_numpy(np.rot90(given.image_BCHW.numpy(), turn, axes=(2, 3)).copy())
+            expected += (-head(body.pooled(image)).log_softmax(1)[:, turn]).tolist()
+        assert float(objective(given, generator())) == pytest.approx(float(np.mean(expected)), rel=1e-5)
+        for parameter in head.parameters():
+            parameter.zero_()
+        assert float(objective(given, generator())) == pytest.approx(math.log(4))
+
+
+def test_images_that_turns_leave_as_they_are_teach_nothing_about_turns() -> None:
+    body = network("rotation")
+    objective = rotation.objective(body).eval()
+    blank = replace(batch(), image_BCHW=torch.full((8, 1, 8, 8), 0.3))
+    objective(blank, generator()).backward()
+    bias = objective.get_parameter("head.bias").grad
+    assert bias is not None
+    with torch.no_grad():
+        share = objective.get_submodule("head")(body.pooled(blank.image_BCHW)).softmax(1)[0]
+    assert torch.allclose(bias, share - 0.25, atol=1e-6)
+
+
+def test_rotation_takes_images_that_are_not_square() -> None:
+    objective = rotation.objective(network("rotation")).eval()
+    wide = replace(batch(), image_BCHW=torch.rand(8, 1, 6, 12, generator=generator()))
+    assert float(objective(wide, generator()).detach()) > 0

@@ -1,0 +1,100 @@
+"""Resizing and normalisation as parts of the recipe: the same in both stages, in evaluation and in what is exported."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from search.family.export import InputSpec, compare
+from search.family.export import _write_graphs as write_graphs
+from spaces.candidate import Candidate
+from tests.conformance.test_objectives import candidate
+from trainables.data import digits
+from trainables.plan import Plan
+from trainables.recipe import preprocess
+from trainables.splits import Splits
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.phases import Task
+from trainables.training.pretraining import key_of, pretraining_of
+from trainables.training.trial import accuracy, build, trained, trial
+
+
+@pytest.fixture(name="splits", scope="module")
+def _splits() -> Splits:
+    whole = digits.load()
+    return replace(whole, train=whole.train.take(np.arange(0, len(whole.train), 10)))
+
+
+def plain(**recipe: Any) -> Candidate:
+    """Without pretraining; its network sees 12 pixels, so that digits of 8 are resized."""
+    given = candidate("supervised")
+    recipe = {**given.recipe, **{f"preprocess.{name}": value for name, value in recipe.items()}}
+    return replace(
+        given, recipe=recipe, architecture={**given.architecture, "resolution": 12}, pretraining={}, adaptation={}
+    )
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "bicubic", "nearest"])
+@pytest.mark.parametrize(
+    ("normalise", "mean", "std"),
+    [
+        ("data", None, None),
+        ("half", 0.5, 0.5),
+        ("none", 0.0, 1.0),
+        ("imagenet", (0.485 + 0.456 + 0.406) / 3, 0.226),
+    ],
+)
+def test_the_network_sees_what_the_formula_says(
+    resize: str, normalise: str, mean: float | None, std: float | None, splits: Splits
+) -> None:
+    network = build(plain(resize=resize, normalise=normalise), splits)
+    image_BCHW, _ = splits.train.batch(np.arange(4))
+    mean, std = splits.mean[0] if mean is None else mean, splits.std[0] if std is None else std
+    corners = {} if resize == "nearest" else {"align_corners": False}
+    expected = F.interpolate((image_BCHW - mean) / std, size=(12, 12), mode=resize, **corners)
+    torch.testing.assert_close(network.prepared(image_BCHW), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_defaults_change_nothing(splits: Splits) -> None:
+    torch.manual_seed(0)
+    without = build(plain(), splits)
+    torch.manual_seed(0)
+    with_them = build(plain(resize="bilinear", normalise="data"), splits)
+    image_BCHW, _ = splits.train.batch(np.arange(4))
+    assert torch.equal(without.eval()(image_BCHW), with_them.eval()(image_BCHW))
+
+
+def test_evaluation_and_export_have_the_preprocessing_of_training(splits: Splits, tmp_path: Path) -> None:
+    task = Task(candidate=plain(resize="bicubic", normalise="half"), epochs=2, seed=0)
+    checkpoint = Checkpoint(path=tmp_path / "x.pt")
+    last = list(trial(task, splits, checkpoint=checkpoint))[-1]
+    network = trained(task, splits, checkpoint)
+    assert network.interpolation == "bicubic"
+    assert network.normalisation == ((0.5,), (0.5,))
+    assert accuracy(network, splits.validation) == last.accuracy
+    mean, std = network.normalisation
+    spec = InputSpec(channels=1, size=8, mean=mean, std=std, classes=splits.classes, interpolation="bicubic")
+    write_graphs(network, spec, tmp_path)
+    assert max(compare(network, spec, tmp_path).values()) < 1e-3
+
+
+def test_both_stages_have_it(splits: Splits) -> None:
+    two = candidate("simclr")
+    other = replace(two, recipe={**two.recipe, "preprocess.normalise": "half"})
+    stages = [pretraining_of(each, 4) for each in (two, other)]
+    assert stages[0] == stages[1]
+    assert stages[0] is not None
+    assert key_of(two, stages[0], splits) != key_of(other, stages[0], splits)
+    wrong = replace(two, pretraining={**two.pretraining, "preprocess.normalise": "half"})
+    with pytest.raises(ValueError, match="which is the same in both stages; set it in the recipe"):
+        pretraining_of(wrong, 4)
+
+
+@pytest.mark.parametrize(("knob", "value"), [("resize", "lanczos"), ("normalise", "cifar")])
+def test_unknown_values_are_refused(knob: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"recipe.preprocess.{knob} is '{value}'; it can be"):
+        preprocess.apply(Plan(epochs=1, images=1, classes=2), **{knob: value})

@@ -1,0 +1,1 @@
+"""What a network costs: counts, statistics, measured and modelled latency."""

@@ -1,6 +1,0 @@
-"""How good a network's features are without training it, one protocol a file: ``classify(known, class_N, asked, ...)``.
-
-``classify(known_NF, class_N, asked_MF, *, classes, **knobs)`` predicts a class for each row of ``asked_MF`` from
-labelled rows ``known_NF``, shape (M,). It sees features only, so several protocols share one pass of the network:
-``trainables.features`` makes them and counts who is right.
-"""

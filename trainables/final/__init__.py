@@ -1,0 +1,1 @@
+"""Final trainings: jobs, teachers, stored targets, soups, the folder that timm reads."""

@@ -1,0 +1,143 @@
+"""Final training of a family, one member after the other; the first may teach those that follow."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spaces.candidate import Candidate
+from trainables.deploy import Deployable
+from trainables.final.stored_targets import StoredTeacher
+from trainables.final.teachers import Ensemble, load_teacher
+from trainables.splits import Splits
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.precision import Precision
+from trainables.training.trial import Report, Task, trained, trial
+from trainables.training.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalJob:
+    """One final training.
+
+    Attributes:
+        name: of its checkpoint.
+        candidate: architecture and recipe.
+        epochs: length of the schedule, all of which are trained.
+        seed: of the training.
+        teachers: whose mean class probabilities teach this one: other final trainings, or names that
+            ``trainables.final.teachers`` loads; none for labels alone.
+        objective: file in ``trainables/objectives`` whose loss compares the network with its teachers.
+        distillation_weight: weight of the divergence from the teachers.
+        label_weight: weight of the cross-entropy with the labels.
+        temperature: of the distillation.
+        top_k: class probabilities of the teachers that are kept on disk for each view; None asks them anew each time.
+        precision: of the forward passes in training.
+    """
+
+    name: str
+    candidate: Candidate
+    epochs: int
+    seed: int
+    teachers: "tuple[FinalJob | str, ...]" = ()
+    objective: str = "distillation"
+    distillation_weight: float = 0.8
+    label_weight: float = 0.2
+    temperature: float = 1.0
+    top_k: int | None = None
+    precision: Precision = "float32"
+
+    @property
+    def task(self) -> Task:
+        """The training without its teachers."""
+        return Task(candidate=self.candidate, epochs=self.epochs, seed=self.seed, precision=self.precision)
+
+
+def checkpoint_of(job: FinalJob, where: Path | str) -> Checkpoint:
+    """Where a final training keeps its state, below a folder or an fsspec URI."""
+    return Checkpoint(path=f"{where}/final/{job.name}.pt")
+
+
+def network_of(job: FinalJob, splits: Splits, where: Path | str) -> Deployable:
+    """The trained network of a finished final training, in evaluation mode."""
+    return trained(job.task, splits, checkpoint_of(job, where))
+
+
+def keep_network(job: FinalJob, network: torch.nn.Module, report: Report, where: Path | str) -> None:
+    """Write a network that was made of others as the result of a job, for ``network_of`` to read."""
+    checkpoint_of(job, where).save(
+        {"phase": 1, "states": {}, "evaluated": network.state_dict(), "reports": [asdict(report)]}
+    )
+
+
+def teacher_of(job: FinalJob, splits: Splits, where: Path | str, targets: Path) -> torch.nn.Module:
+    """The network that teaches a job; an ensemble where there are several teachers.
+
+    Args:
+        job: with teachers.
+        splits: the data.
+        where: folder or URI of the final trainings.
+        targets: folder of what teachers answered, where the job keeps that.
+
+    Raises:
+        FileNotFoundError: a teacher has not been trained.
+        trainables.final.teachers.TeacherError: a teacher from elsewhere cannot be used.
+    """
+    networks = [
+        load_teacher(teacher, splits) if isinstance(teacher, str) else network_of(teacher, splits, where)
+        for teacher in job.teachers
+    ]
+    network: torch.nn.Module = networks[0] if len(networks) == 1 else Ensemble(networks)
+    if job.top_k is not None:
+        network = StoredTeacher(network, targets, top_k=job.top_k)
+    return network.eval().requires_grad_(False)
+
+
+def train_family(
+    jobs: Sequence[FinalJob],
+    splits: Splits,
+    folder: Path,
+    *,
+    checkpoints: str | None = None,
+    world: World | None = None,
+    device: torch.device | None = None,
+) -> Iterator[tuple[str, Report]]:
+    """Train each job from its checkpoint on; yields the job's name with each report, also those of earlier attempts.
+
+    Args:
+        jobs: a teacher before its pupils.
+        splits: the data.
+        folder: the run's, for what teachers answered.
+        checkpoints: folder or fsspec URI below which the trainings keep their state; the run's folder by default.
+        world, device: which worker this is, and where it trains.
+
+    Raises:
+        TrialFailed: a loss that is not finite, or not enough memory.
+        CheckpointError: a checkpoint cannot be written or read.
+    """
+    world, where = world or World(), checkpoints or folder
+    for job in jobs:
+        task, teacher = job.task, None
+        if job.teachers:
+            teacher = teacher_of(job, splits, where, folder / "targets").to(device or torch.device("cpu"))
+            knobs: dict[str, Any] = {
+                "teacher": teacher,
+                "distillation_weight": job.distillation_weight,
+                "label_weight": job.label_weight,
+                "temperature": job.temperature,
+            }
+            task = replace(task, objective=job.objective, knobs=knobs)
+        checkpoint = checkpoint_of(job, where)
+        if world.rank == 0 and not _is_done(job, checkpoint):
+            checkpoint = checkpoint.claimed()
+        for report in trial(task, splits, checkpoint=checkpoint, world=world, device=device):
+            if isinstance(teacher, StoredTeacher):
+                teacher.flush()
+            yield job.name, report
+
+
+def _is_done(job: FinalJob, checkpoint: Checkpoint) -> bool:
+    state = checkpoint.load()
+    return state is not None and len(state["reports"]) == job.epochs

@@ -1,0 +1,112 @@
+"""Teachers from elsewhere: exported members and other networks that timm builds, and several networks as one.
+
+A teacher is named ``local-dir:FOLDER`` (a timm-style folder: ``config.json`` and ``model.safetensors``, such as an
+exported member) or ``MODEL@CHECKPOINT`` (a model of timm and a file of its weights). No file is unpickled freely.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import save_file
+from timm.models import load_checkpoint
+from torch import Tensor, nn
+
+from trainables.deploy import Deployable
+from trainables.final import timm_folder as timm_folder  # registers our networks with timm
+from trainables.splits import Splits
+
+LOCAL = "local-dir:"
+
+
+class TeacherError(ValueError):
+    """A teacher cannot be used; the message names it and says what to do."""
+
+
+class Ensemble(nn.Module):
+    """Networks as one: the logarithm of their mean class probabilities, which serves as scores."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        if not networks:
+            raise ValueError("an ensemble needs at least one network, given none")
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, image_NCHW: Tensor) -> Tensor:
+        """Scores, shape (N, classes)."""
+        parts = [network(image_NCHW).log_softmax(dim=1) for network in self.networks]
+        return torch.logsumexp(torch.stack(parts), dim=0) - torch.tensor(float(len(parts))).log()
+
+
+def load_teacher(name: str, splits: Splits) -> Deployable:
+    """Build a teacher that takes images in [0, 1] of the data; in evaluation mode.
+
+    A network whose own means fit the data's channels is given images normalised by these, others by the data's.
+
+    Raises:
+        TeacherError: it does not exist, has no weights, or is made for other classes or channels.
+    """
+    model, _, checkpoint = name.partition("@")
+    classes = len(splits.classes)
+    try:
+        if name.startswith(LOCAL):
+            network: nn.Module = timm.create_model(name, pretrained=True)
+        elif checkpoint:
+            network = timm.create_model(model, num_classes=classes, in_chans=splits.channels)
+            load_checkpoint(network, checkpoint, weights_only=True)
+        else:
+            raise TeacherError(f"teacher '{name}' has no weights; give '{LOCAL}FOLDER' or '{name}@CHECKPOINT'")
+    except (RuntimeError, OSError, KeyError, ValueError) as error:
+        if isinstance(error, TeacherError):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise TeacherError(f"teacher '{name}' cannot be loaded for {classes} classes: {reason}") from error
+    given = getattr(network, "pretrained_cfg", None) or {}
+    mean, std = given.get("mean") or (), given.get("std") or ()
+    if len(mean) != splits.channels:
+        mean, std = splits.mean, splits.std
+    resolution = int((given.get("input_size") or (0, 0, splits.resolution))[-1])
+    if not name.startswith(LOCAL) and not given.get("fixed_input_size"):
+        resolution = splits.resolution
+    interpolation = str(given.get("interpolation", "bilinear")) if name.startswith(LOCAL) else "bilinear"
+    teacher = Deployable(network, mean=mean, std=std, resolution=resolution, interpolation=interpolation)
+    teacher.eval().requires_grad_(False)
+    _check_shape(name, teacher, splits)
+    return teacher
+
+
+def _check_shape(name: str, teacher: Deployable, splits: Splits) -> None:
+    image_NCHW = torch.zeros(1, splits.channels, splits.resolution, splits.resolution)
+    try:
+        shape = tuple(teacher(image_NCHW).shape)
+    except RuntimeError as error:
+        raise TeacherError(f"teacher '{name}' cannot read images of {tuple(image_NCHW.shape[1:])}: {error}") from error
+    if shape != (1, len(splits.classes)):
+        raise TeacherError(f"teacher '{name}' gives {shape[1:]} scores an image; the data has {len(splits.classes)}")
+
+
+def save_teacher(name: str, splits: Splits, folder: Path) -> None:
+    """Write a named teacher as a timm-style folder, so that a pupil can be trained again from there."""
+    folder.mkdir(parents=True)
+    if name.startswith(LOCAL):
+        for file in ("config.json", "model.safetensors"):
+            shutil.copyfile(Path(name.removeprefix(LOCAL)) / file, folder / file)
+        return
+    teacher = load_teacher(name, splits)
+    save_file(teacher.network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
+    config = {
+        "architecture": name.partition("@")[0],
+        "num_classes": len(splits.classes),
+        "model_args": {"in_chans": splits.channels, "num_classes": len(splits.classes)},
+        "pretrained_cfg": {
+            "input_size": [splits.channels, teacher.resolution, teacher.resolution],
+            "mean": teacher.mean.flatten().tolist(),
+            "std": teacher.std.flatten().tolist(),
+            "interpolation": teacher.interpolation,
+            "num_classes": len(splits.classes),
+        },
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,103 @@
+"""One epoch of training: the only place where gradients are made."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from trainables.plan import Batch, Plan
+from trainables.splits import Pictures
+from trainables.training.precision import Precision, mixed
+from trainables.training.world import World
+
+ORDER = 2**32 - 1
+"""In place of a worker's number in the seed of the order of images, which all workers share."""
+
+
+class TrialFailed(RuntimeError):
+    """This candidate cannot be trained (a loss that is not finite, not enough memory); others can."""
+
+
+def seed_of(seed: int, epoch: int, rank: int) -> int:
+    """An independent seed for each epoch and worker, so that an epoch can be repeated alone."""
+    return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def order_of(available: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of ``wanted`` images: permutations of all that are available, one after the other, the last one cut."""
+    rounds = -(-wanted // available)
+    return np.concatenate([rng.permutation(available) for _ in range(rounds)])[:wanted]
+
+
+def train_epoch(
+    plan: Plan,
+    objective: nn.Module,
+    images: Pictures,
+    *,
+    labels: bool,
+    seed: int,
+    epoch: int,
+    world: World,
+    device: torch.device,
+    precision: Precision = "float32",
+) -> float:
+    """Train on ``plan.images`` images; the mean loss over steps and workers.
+
+    Args:
+        plan: optimizer, transforms and what follows a step.
+        objective: the plan's objective, wrapped for the workers.
+        images: drawn from without replacement until all were seen.
+        labels: whether the objective reads targets, which else are zero.
+        seed, epoch: of the order of the images, of the augmentation and of the network's own randomness.
+        world, device: which worker this is, and where it trains.
+        precision: of the forward passes.
+
+    Raises:
+        TrialFailed: not enough memory.
+    """
+    order_N = order_of(len(images), plan.images, np.random.default_rng(seed_of(seed, epoch, ORDER)))
+    generator = torch.Generator().manual_seed(seed_of(seed, epoch, world.rank))
+    optimizer = plan.optimized()
+    total = torch.zeros((), device=device)
+    objective.train()
+    try:
+        with torch.random.fork_rng(), world.together():  # dropout draws from the global generator
+            torch.manual_seed(seed_of(seed, epoch, world.rank))
+            for step in range(plan.steps_per_epoch):
+                all_B = order_N[step * plan.batch_size : (step + 1) * plan.batch_size]
+                rows_B = all_B[world.rank :: world.size]
+                batch = _batch(plan, images, rows_B, labels, generator, device)
+                with mixed(precision, device):
+                    loss = objective(batch, generator)
+                if len(rows_B) * world.size != len(all_B):  # the mean over workers is to be that over images
+                    loss = loss * (len(rows_B) * world.size / len(all_B))
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                for act in plan.after_step:
+                    act()
+                total += loss.detach()
+    except torch.OutOfMemoryError as error:
+        raise TrialFailed(f"not enough memory on {device} for a batch of {plan.batch_size}: {error}") from error
+    return float(world.total(total)) / (plan.steps_per_epoch * world.size)
+
+
+def _batch(
+    plan: Plan,
+    images: Pictures,
+    rows_B: NDArray[np.int64],
+    labels: bool,
+    generator: torch.Generator,
+    device: torch.device,
+) -> Batch:
+    image_BCHW, target = images.batch(rows_B)
+    if not labels:
+        target = torch.zeros(len(target), plan.classes)
+    target_BK = target if target.ndim == 2 else F.one_hot(target, plan.classes).float()
+    batch = Batch(
+        image_BCHW=image_BCHW.to(device, non_blocking=True), target_BK=target_BK.to(device, non_blocking=True)
+    )
+    for transform in plan.transforms:
+        batch = transform(batch, generator)
+    return batch

@@ -1,0 +1,70 @@
+"""A network's features of labelled and of asked images, made once for any number of protocols that judge them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spaces import components
+from trainables.deploy import Deployable
+from trainables.splits import Images
+from trainables.training.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Pooled features on the CPU.
+
+    Attributes:
+        known_NF, class_N: of the labelled images, and their class numbers.
+        asked_MF, right_M: of this worker's part of the images to classify, and their true class numbers.
+        total: number of images to classify, over all workers.
+    """
+
+    known_NF: Tensor
+    class_N: Tensor
+    asked_MF: Tensor
+    right_M: Tensor
+    total: int
+
+
+@torch.no_grad()
+def features_of(
+    network: Deployable, labelled: Images, asked: Images, *, world: World, device: torch.device
+) -> Features:
+    """One pass over both. Leaves the network in evaluation mode; each worker takes its part of ``asked``."""
+    network.eval()
+
+    def pooled(images: Images) -> Tensor:
+        return torch.cat([network.pooled(batch.to(device)).cpu() for batch in images.batches()])
+
+    part = asked.take(np.arange(len(asked))[world.rank :: world.size])
+    return Features(
+        known_NF=pooled(labelled),
+        class_N=torch.from_numpy(labelled.label_N),
+        asked_MF=pooled(part),
+        right_M=torch.from_numpy(part.label_N),
+        total=len(asked),
+    )
+
+
+def judged(
+    features: Features, protocol: str, *, classes: int, world: World, device: torch.device, **knobs: Any
+) -> float:
+    """Share of the asked images that a protocol classifies correctly.
+
+    Args:
+        features: of a network.
+        protocol: file in ``trainables/assess``.
+        classes: number of classes.
+        world, device: which worker this is, and where its count is added to the others'.
+        knobs: keywords of the protocol.
+
+    Raises:
+        UnknownComponent: there is no such protocol.
+    """
+    module = components.load(components.EVALUATIONS, protocol)
+    found_M = module.classify(features.known_NF, features.class_N, features.asked_MF, classes=classes, **knobs)
+    return float(world.total((found_M == features.right_M).sum().to(device))) / features.total

@@ -1,0 +1,78 @@
+"""How much memory the training of a candidate takes, measured by training a little of it."""
+
+import resource
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.splits import Images, Pictures, Splits
+from trainables.training.pretraining import pretraining_of
+from trainables.training.trial import Task, trial
+
+JUDGED = 256
+"""Images that are evaluated: a batch of ``trainables.training.trial.scores``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Peaks in bytes.
+
+    Attributes:
+        memory: resident main memory of this process, with its libraries and the data that it has read.
+        device: memory of the GPU, with what the driver keeps for a process; 0 without one.
+        device_has: memory of that GPU in all.
+    """
+
+    memory: int
+    device: int = 0
+    device_has: int = 0
+
+
+def need(task: Task, splits: Splits, device: torch.device) -> Need:
+    """Train a task, all its phases, on a few batches; the peaks are those of this process, so it is to be a fresh one.
+
+    Raises:
+        TrialFailed: the memory does not suffice for it.
+    """
+    first = pretraining_of(task.candidate, task.epochs)
+    passes = 1.0 if first is None else first.passes
+    recipes = [task.candidate.recipe] + ([] if first is None else [first.recipe])
+    batch = max(int(recipe.get("batch.size", 64)) for recipe in recipes)
+    enough = int(batch * max(1.0, passes)) + 1
+    few = replace(
+        splits,
+        train=_first(splits.train, enough),
+        validation=_first(splits.validation, JUDGED),
+        pool=None if splits.pool is None else _Few(pictures=splits.pool, count=enough),
+    )
+    for _ in trial(replace(task, epochs=1 if first is None else 2), few, device=device):
+        pass
+    # Kibibytes, but for macOS.
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if device.type == "cpu":
+        return Need(memory=memory)
+    free, has = torch.cuda.mem_get_info(device)
+    beside = max(0, has - free - torch.cuda.memory_reserved(device))
+    return Need(memory=memory, device=torch.cuda.max_memory_reserved(device) + beside, device_has=has)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Few:
+    """The first of what there is to pretrain on."""
+
+    pictures: Pictures
+    count: int
+
+    def __len__(self) -> int:
+        return min(self.count, len(self.pictures))
+
+    def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        return self.pictures.batch(rows_B)
+
+
+def _first(images: Images, count: int) -> Images:
+    return Images(image_NCHW=images.image_NCHW[:count], label_N=images.label_N[:count])

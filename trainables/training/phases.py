@@ -1,0 +1,105 @@
+"""What is trained, and its phases: all of it in one, or pretraining and then training from the pretrained weights."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spaces import components
+from spaces.candidate import Candidate
+from trainables.plan import Plan
+from trainables.splits import Pictures, Splits
+from trainables.training.precision import Precision
+from trainables.training.pretraining import OWN, Pretraining
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is trained and how long.
+
+    Attributes:
+        candidate: architecture, recipe and pretraining.
+        epochs: the compute, in passes over all images, of pretraining and training together; whoever consumes the
+            reports may stop before.
+        seed: of initialisation, order of images, augmentation, dropout.
+        objective: file name in ``trainables/objectives``; the candidate's own by default.
+        knobs: keywords of the ``objective``, e.g. a teacher.
+        precision: of the forward passes in training.
+    """
+
+    candidate: Candidate
+    epochs: int
+    seed: int
+    objective: str | None = None
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    precision: Precision = "float32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Part of a trial with one objective: all of it, or the pretraining, or what follows it.
+
+    Attributes:
+        number: 0 for pretraining, 1 for training.
+        last: the report at which it ends.
+        plan: before any ingredient.
+        recipe: the ingredients.
+        images: what it trains on.
+        adaptation: method and its knobs, if it goes on from pretrained weights; else None.
+        objective, knobs: file in ``trainables/objectives`` and its keywords.
+        seed: of all that is random in it.
+    """
+
+    number: int
+    last: int
+    plan: Plan
+    recipe: Mapping[str, Any]
+    images: Pictures
+    adaptation: Mapping[str, Any] | None
+    objective: str
+    knobs: Mapping[str, Any]
+    seed: int
+
+    @property
+    def labels(self) -> bool:
+        """Whether the objective reads the targets."""
+        return bool(components.load(components.OBJECTIVES, self.objective).LABELS)
+
+
+def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining_seed: int) -> Iterator[Phase]:
+    """The phases of a task, which together make as many passes as ``task.epochs`` over the unlabelled images."""
+    compute = len(splits.unlabelled)
+    classes = len(splits.classes)
+    before = 0
+    if first is not None:
+        before = first.reports
+        labels = components.load(components.OBJECTIVES, first.objective).LABELS
+        images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
+        if first.source != OWN:
+            made = components.load(components.PICTURES, first.source).pictures(splits, **first.source_knobs)
+            images = made
+            if labels:
+                targets = knobs["classes"] = made.classes
+        yield Phase(
+            number=0,
+            last=before,
+            plan=Plan(epochs=before, images=max(1, int(compute / first.passes)), classes=targets),
+            recipe=first.recipe,
+            images=images,
+            adaptation=None,
+            objective=first.objective,
+            knobs=knobs,
+            seed=pretraining_seed,
+        )
+    objective = task.objective or task.candidate.objective
+    labels = components.load(components.OBJECTIVES, objective).LABELS
+    yield Phase(
+        number=1,
+        last=task.epochs,
+        plan=Plan(epochs=task.epochs - before, images=compute, classes=classes),
+        recipe=task.candidate.recipe,
+        images=splits.train if labels else splits.unlabelled,
+        adaptation=None if first is None else task.candidate.adaptation,
+        objective=objective,
+        knobs=task.knobs,
+        seed=task.seed,
+    )

@@ -1,0 +1,148 @@
+"""Two stages of one candidate at equal compute: which share each has, and pretrained weights that candidates share.
+
+Compute is counted in forward-backward passes of the backbone. A candidate has ``epochs`` times the number of
+unlabelled images; pretraining takes its share, divided by the passes that its objective makes for an image; supervised
+training takes the rest, on however few labelled images there are.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from spaces import components
+from spaces.candidate import Candidate, keywords
+from trainables.plan import inputs_of
+from trainables.splits import Splits
+from trainables.training.world import World
+
+NONE = "none"
+"""Value of ``pretraining.objective`` for training from scratch."""
+
+OWN = "own"
+"""Value of ``pretraining.source`` for the images of the data; others are files in ``trainables/data``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pretraining:
+    """The first stage of a candidate.
+
+    Attributes:
+        objective: file name in ``trainables/objectives``.
+        knobs: keywords of its ``objective``.
+        source: where the pictures come from, ``own`` or a file in ``trainables/data``.
+        source_knobs: keywords of its ``pictures``.
+        recipe: ingredients of this stage, by address as in a candidate's recipe.
+        reports: how many of the candidate's reports it takes.
+        passes: forward-backward passes of the objective for an image.
+    """
+
+    objective: str
+    knobs: Mapping[str, Any]
+    source: str
+    source_knobs: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    reports: int
+    passes: float
+
+
+def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
+    """The first stage of a candidate, or None if it is trained from scratch.
+
+    The share is rounded to whole reports, of which either stage has at least one.
+
+    Raises:
+        ValueError: the dimensions contradict each other, or there are too few epochs for two stages.
+    """
+    given = dict(candidate.pretraining)
+    name = str(given.pop("objective", NONE))
+    if name == NONE:
+        if given or candidate.adaptation:
+            extra = ", ".join(
+                [*(f"pretraining.{a}" for a in given), *(f"adaptation.{a}" for a in candidate.adaptation)]
+            )
+            raise ValueError(f"candidate {candidate.key} is not pretrained but has {extra}; leave these out")
+        return None
+    share = float(given.pop("share", 0.5))
+    if not 0.0 < share < 1.0 or epochs < 2:
+        raise ValueError(
+            f"pretraining.share is {share} of {epochs} epochs; two stages need a share between 0 and 1 and two epochs"
+        )
+    module = components.load(components.OBJECTIVES, name)
+    source = str(given.pop("source", getattr(module, "SOURCE", OWN)))
+    if source != OWN and module.LABELS:
+        targets = components.load(components.PICTURES, source).TARGETS
+        if not targets or "classes" not in signature(module.objective).parameters:
+            raise ValueError(
+                f"objective '{name}' reads class labels, which pictures of source '{source}' do not have; "
+                f"use pretraining.source '{OWN}' or another objective"
+            )
+    knobs, source_knobs = _taken(given, name), _taken(given, source)
+    if inputs_of(given):
+        raise ValueError(
+            f"candidate {candidate.key} sets its network's input in pretraining, which is the same in both stages; "
+            "set it in the recipe"
+        )
+    passes = float(module.passes(**knobs))
+    return Pretraining(
+        objective=name,
+        knobs=knobs,
+        source=source,
+        source_knobs=source_knobs,
+        recipe=given,
+        reports=min(max(1, round(share * epochs)), epochs - 1),
+        passes=passes,
+    )
+
+
+def _taken(given: dict[str, Any], name: str) -> dict[str, Any]:
+    """The keywords of a component, which are taken out of ``given``."""
+    own = [address for address in given if address.startswith(f"{name}.")]
+    return keywords({address.removeprefix(f"{name}."): given.pop(address) for address in own})
+
+
+def key_of(candidate: Candidate, stage: Pretraining, splits: Splits) -> str:
+    """Sixteen hexadecimal digits of all that decides the pretrained weights: network, stage and images."""
+    images = splits.unlabelled
+    sample_NCHW = images.batch(np.linspace(0, len(images) - 1, num=min(len(images), 1000), dtype=np.int64))[0].numpy()
+    described = {
+        "backbone": candidate.backbone,
+        "architecture": dict(candidate.architecture),
+        "stage": [stage.objective, dict(stage.knobs), dict(stage.recipe), stage.reports],
+        "inputs": dict(inputs_of(candidate.recipe)),
+        "source": [stage.source, dict(stage.source_knobs)],
+        "data": [len(images), len(splits.train), len(splits.classes), *splits.mean, *splits.std],
+        "images": hashlib.sha256(sample_NCHW.tobytes()).hexdigest(),
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def held(path: Path | None, world: World) -> Iterator[None]:
+    """Hold a shared pretraining: whoever comes second waits, then finds what the first has written.
+
+    The lock is the operating system's, which frees it when its holder is killed. The first worker holds it for all, and
+    removes what a killed holder has left half written.
+    """
+    if path is None:
+        yield
+        return
+    if world.rank == 0:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock")
+        lock.acquire()
+        for partial in path.parent.glob(f"{path.stem}.*.tmp"):
+            partial.unlink()
+    world.barrier()
+    try:
+        yield
+    finally:
+        if world.rank == 0:
+            lock.release()

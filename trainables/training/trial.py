@@ -1,0 +1,261 @@
+"""The one training loop: a generator of reports. It knows no backbone, objective or ingredient by name."""
+
+import math
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spaces import components
+from spaces.candidate import Candidate, keywords
+from trainables.deploy import Deployable
+from trainables.plan import Plan, Stateful, compose, inputs_of
+from trainables.splits import Images, Splits
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.epoch import TrialFailed, seed_of, train_epoch
+from trainables.training.features import features_of, judged
+from trainables.training.phases import Phase, Task, phases_of
+from trainables.training.pretraining import held, key_of, pretraining_of
+from trainables.training.world import World
+
+__all__ = ["Candidate", "Report", "Task", "TrialFailed", "accuracy", "build", "scores", "trained", "trial"]
+
+Weights = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The end of an epoch: of as many forward-backward passes as there are images to pretrain on.
+
+    Attributes:
+        epoch: epochs trained so far, from 1.
+        accuracy: share of the search-validation images classified correctly, in [0, 1]; while a network is
+            pretrained, by the nearest class mean of its features.
+        loss: mean training loss of the epoch.
+        seconds: time since the trial began, over all its attempts.
+    """
+
+    epoch: int
+    accuracy: float
+    loss: float
+    seconds: float
+
+
+def build(candidate: Candidate, splits: Splits, extra: Mapping[str, Any] | None = None) -> Deployable:
+    """The candidate's network for the data, with normalisation and resizing, freshly initialised.
+
+    Args:
+        candidate: whose backbone and architecture to build; its recipe may say how images are prepared.
+        splits: gives classes, channels, normalisation and, for backbones without one, the resolution.
+        extra: further keywords of the backbone's ``build``, such as ``dropout``.
+    """
+    architecture = keywords(candidate.architecture)
+    backbone = components.load(components.BACKBONES, candidate.backbone)
+    network = backbone.build(classes=len(splits.classes), channels=splits.channels, **architecture, **(extra or {}))
+    resolution = int(architecture.get("resolution", splits.resolution))
+    inputs = {"mean": splits.mean, "std": splits.std, **inputs_of(candidate.recipe)}
+    for name in ("mean", "std"):
+        if len(inputs[name]) != splits.channels:
+            inputs[name] = (sum(inputs[name]) / len(inputs[name]),) * splits.channels
+    return Deployable(network, resolution=resolution, **inputs)
+
+
+def trial(
+    task: Task,
+    splits: Splits,
+    *,
+    checkpoint: Checkpoint | None = None,
+    cache: Path | None = None,
+    world: World | None = None,
+    device: torch.device | None = None,
+) -> Iterator[Report]:
+    """Train, and report after every epoch.
+
+    With a checkpoint that exists, the reports of the epochs already trained come first, then training goes on exactly
+    where it was: model, optimizer, schedule, average, order of the images and random numbers are those of an
+    undisturbed run, in pretraining as in training.
+
+    Args:
+        task: what is trained.
+        splits: the data.
+        checkpoint: where the state is kept.
+        cache: folder of pretrained weights that trials share; their seed then is that of the weights' key, not the
+            task's. Each trial pretrains its own by default.
+        world, device: which worker this is, and where it trains.
+
+    Raises:
+        TrialFailed: a loss that is not finite, or not enough memory.
+        CheckpointError: a checkpoint cannot be written or read.
+    """
+    world, device = world or World(), device or torch.device("cpu")
+    first = pretraining_of(task.candidate, task.epochs)
+    shared = None if first is None or cache is None else cache / f"{key_of(task.candidate, first, splits)}.pt"
+    saved = checkpoint.load() if checkpoint is not None else None
+    reports: list[Report] = []
+    weights: Weights | None = None
+    for phase in phases_of(task, splits, first, task.seed if shared is None else int(shared.stem, 16)):
+        if saved is not None and saved["phase"] > phase.number:
+            continue
+        path = shared if phase.number == 0 else None
+        with held(path, world):
+            kept, state = checkpoint, saved if saved is not None and saved["phase"] == phase.number else None
+            if path is not None:
+                kept = Checkpoint(path=path)
+                state = kept.load()
+            weights = yield from _run(phase, task, splits, reports, weights, kept, state, world, device)
+
+
+def _run(
+    phase: Phase,
+    task: Task,
+    splits: Splits,
+    reports: list[Report],
+    weights: Weights | None,
+    checkpoint: Checkpoint | None,
+    saved: Mapping[str, Any] | None,
+    world: World,
+    device: torch.device,
+) -> Generator[Report, None, Weights]:
+    """Train a phase from the weights of the one before; returns the weights to go on with."""
+    if saved is not None:
+        reports[:] = [Report(**report) for report in saved["reports"]]
+        yield from reports
+        if len(reports) == phase.last:
+            kept: Weights = saved["evaluated"]
+            return kept
+    plan = _plan(phase, task, splits, weights, device)
+    objective = world.wrap(plan.trained(), device)
+    states: dict[str, Stateful] = {"network": plan.built(), "heads": _Heads(plan.trained()), **plan.states}
+    if saved is not None:
+        for name, state in states.items():
+            state.load_state_dict(saved["states"][name])
+    before, started = reports[-1].seconds if reports else 0.0, time.monotonic()
+    evaluated = plan.evaluated or plan.built()
+    assert isinstance(evaluated, Deployable)
+    for epoch in range(len(reports) + 1, phase.last + 1):
+        for act in plan.before_epoch:
+            act(epoch - phase.last + plan.epochs)
+        loss = train_epoch(
+            plan,
+            objective,
+            phase.images,
+            labels=phase.labels,
+            seed=phase.seed,
+            epoch=epoch,
+            world=world,
+            device=device,
+            precision=task.precision,
+        )
+        if not math.isfinite(loss):
+            raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
+        world.align(evaluated)
+        right = _judged(phase, evaluated, splits, world, device)
+        seconds = round(before + time.monotonic() - started, 3)
+        reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds))
+        if checkpoint is not None and world.rank == 0:
+            checkpoint.save(
+                {
+                    "phase": phase.number,
+                    "states": {name: state.state_dict() for name, state in states.items()},
+                    "evaluated": evaluated.state_dict(),  # tensors that are in the states too are written once
+                    "reports": [asdict(report) for report in reports],
+                }
+            )
+        world.barrier()
+        yield reports[-1]
+    return evaluated.state_dict()
+
+
+def _judged(phase: Phase, network: Deployable, splits: Splits, world: World, device: torch.device) -> float:
+    if phase.number == 1:
+        return accuracy(network, splits.validation, world=world, device=device)
+    features = features_of(network, splits.train, splits.validation, world=world, device=device)
+    return judged(features, "nearest_mean", classes=len(splits.classes), world=world, device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """The state of an objective without its network, which is kept beside it."""
+
+    objective: nn.Module
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in self.objective.state_dict().items() if not name.startswith("network.")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        _, unknown = self.objective.load_state_dict(state, strict=False)
+        if unknown:
+            raise ValueError(f"the checkpoint holds '{unknown[0]}', which the objective does not have")
+
+
+def trained(task: Task, splits: Splits, checkpoint: Checkpoint) -> Deployable:
+    """The network that a finished checkpoint holds (the average, where the recipe keeps one), in evaluation mode.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint of a trained network.
+    """
+    saved = checkpoint.load()
+    if saved is None or saved["phase"] == 0:
+        raise FileNotFoundError(f"there is no checkpoint of a trained network at '{checkpoint.path}'")
+    with torch.random.fork_rng():
+        network = build(task.candidate, splits)
+    network.load_state_dict(saved["evaluated"])
+    return network.eval()
+
+
+def _plan(phase: Phase, task: Task, splits: Splits, weights: Weights | None, device: torch.device) -> Plan:
+    candidate = task.candidate
+
+    def build_on_device(extra: Mapping[str, Any]) -> nn.Module:
+        return build(candidate, splits, extra).to(device)
+
+    def with_objective(plan: Plan) -> Plan:
+        if weights is not None:
+            _load_features(plan.built(), weights)
+        if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
+            knobs = dict(phase.adaptation)
+            method = components.load(components.ADAPTATIONS, str(knobs.pop("method", "full")))
+            own = f"{method.__name__.rpartition('.')[2]}."
+            plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))
+        module = components.load(components.OBJECTIVES, phase.objective)
+        return replace(plan, objective=module.objective(plan.built(), **phase.knobs).to(device))
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_of(phase.seed, 0, 0))
+        return compose(phase.plan, phase.recipe, build_on_device, with_objective)
+
+
+def _load_features(network: nn.Module, weights: Weights) -> None:
+    """Load all but the classifier, which stays as initialised."""
+    assert isinstance(network, Deployable)
+    last = next(name for name, module in network.named_modules() if module is network.classifier)
+    network.load_state_dict(
+        {
+            name: weights[name] if not name.startswith(f"{last}.") else value
+            for name, value in network.state_dict().items()
+        }
+    )
+
+
+@torch.inference_mode()
+def scores(network: nn.Module, images: Images, *, device: torch.device | None = None, size: int = 256) -> Tensor:
+    """Class scores of all images, shape (N, K), on the CPU. Leaves the network in evaluation mode."""
+    device = device or torch.device("cpu")
+    network.eval()
+    return torch.cat([network(batch.to(device)).cpu() for batch in images.batches(size)])
+
+
+def accuracy(
+    network: nn.Module, images: Images, *, world: World | None = None, device: torch.device | None = None
+) -> float:
+    """Share of the images classified correctly, each worker taking its part of them."""
+    world, device = world or World(), device or torch.device("cpu")
+    # Taking rows copies them; a single worker needs no copy.
+    part = images if world.size == 1 else images.take(np.arange(len(images))[world.rank :: world.size])
+    right = (scores(network, part, device=device).argmax(1) == torch.from_numpy(part.label_N)).sum()
+    return float(world.total(right.to(device))) / len(images)
