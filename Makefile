@@ -7,13 +7,16 @@ ADDRESS ?= http://127.0.0.1:8265
 CONFIG ?= configs/digits.yaml
 RUNS ?= /runs
 
-.PHONY: search test check bench dashboard submit clean
+.PHONY: search test test-all check bench dashboard submit clean
 
 search: .venv  ## the main job on embedded data: a family of models in runs/digits/family
 	$(BIN)/python -m search run configs/digits.yaml
 
-test: .venv  ## all tests but the slow ones, two files at a time
+test: .venv  ## all tests but the slow and the nightly ones, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-all: .venv  ## every test, the nightly ones too; no benchmark
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark" -rs
 
 check: .venv  ## lint, formatting, types
 	$(BIN)/ruff check .
