@@ -59,6 +59,7 @@ class Plan:
         inputs: keywords of ``trainables.deploy.Deployable`` in place of the data's.
         network: from images in [0, 1] to class scores; None before it is built.
         objective: what is trained: the objective, which holds the network and its own heads; None before it is built.
+        fixed_side: whether the objective needs images of the network's resolution.
         optimizer: None until an ingredient sets it.
         transforms: applied in turn to every training batch.
         before_epoch: called before every epoch with its number in the schedule, from 1.
@@ -76,6 +77,7 @@ class Plan:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     network: nn.Module | None = None
     objective: nn.Module | None = None
+    fixed_side: bool = False
     optimizer: torch.optim.Optimizer | None = None
     transforms: tuple[Transform, ...] = ()
     before_epoch: tuple[Callable[[int], None], ...] = ()

@@ -55,7 +55,7 @@ def _unread_stages(space: Space, prefix: str) -> list[str]:
                 if name not in components.names(kind):
                     unread.append(f"'{role}.{prefix}{chosen}' has the value '{name}', which is not in {folder}/")
                 elif kind is components.OBJECTIVES:
-                    default = getattr(components.load(kind, name), "SOURCE", OWN)
+                    default = components.load(kind, name).SOURCE
                     kind_of |= {} if default == OWN else {default: components.PICTURES}
         for address in (address for address in given if address.startswith(prefix)):
             local = address.removeprefix(prefix)
@@ -77,15 +77,15 @@ def _unread(kind: components.Kind, role: str, address: str, local: str) -> list[
 def check_family_objective(family: FamilySection) -> None:
     """The family's objective exists, compares a network with a teacher, and reads what it is given."""
     name = family.objective
-    every = components.names(components.OBJECTIVES)
-    fit = [each for each in every if "teacher" in _keywords(components.OBJECTIVES, each, "objective")]
+    modules = {name: components.load(components.OBJECTIVES, name) for name in components.names(components.OBJECTIVES)}
+    fit = [name for name, module in modules.items() if module.COMPARES is not None]
     if name not in fit:
         raise ConfigError(f"family.objective is '{name}'; it needs one with a teacher: {', '.join(fit)}")
     teachers = family.teachers if isinstance(family.teachers, int) else len(family.teachers)
-    module = components.load(components.OBJECTIVES, name)
+    module = modules[name]
     if teachers and not module.LABELS and family.label_weight:
         raise ConfigError(f"family.objective '{name}' reads no labels: set family.label_weight to 0")
-    if teachers and getattr(module, "COMPARES", "scores") == "features":
+    if teachers and module.COMPARES == "features":
         for wrong, remedy in (
             (family.stored_targets, "stored targets hold no features: set family.stored_targets to false"),
             (teachers > 1, f"{teachers} teachers have no common features: set family.teachers to 1"),

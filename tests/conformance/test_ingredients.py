@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from spaces import components
 from spaces.candidate import Candidate, keywords
 from spaces.dimensions import Value
+from tests.conformance.contracts import lacking
 from tests.conformance.workers import together
 from trainables.data import digits
 from trainables.deploy import Deployable
 from trainables.objectives import supervised
-from trainables.plan import Plan, Stage, compose
+from trainables.plan import Batch, Plan, Stage, compose
+from trainables.recipe import Ingredient
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import train_epoch
@@ -106,6 +108,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_an_ingredient_states_all_of_its_contract(name: str) -> None:
+    assert lacking(module_of(name), Ingredient) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_ingredient_says_what_it_is(name: str) -> None:
     module = module_of(name)
     assert isinstance(module.STAGE, Stage)
@@ -134,14 +141,38 @@ def test_on_changes_what_is_evaluated_and_resumes_exactly(case: Case, plain: Out
     assert same(whole, plain) == (case.recipe == BASE)
 
 
-@pytest.mark.parametrize("case", TRIED, ids=str)
-def test_every_parameter_of_the_backbone_has_a_gradient(case: Case) -> None:
+def composed_or_skipped(recipe: Mapping[str, Value]) -> Plan:
+    """The plan of a small network, unless the recipe needs a package that is not installed."""
     try:
-        plan = composed(case.recipe, lambda extra: build(candidate(BASE), few(), extra))
+        return composed(recipe, lambda extra: build(candidate(BASE), few(), extra))
     except ValueError as error:
         if isinstance(error.__cause__, ImportError):
             pytest.skip(str(error))
         raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captioned(Batch):
+    """A batch with a field that no ingredient knows."""
+
+    caption_B: Tensor
+
+
+@pytest.mark.parametrize("case", TRIED, ids=str)
+def test_a_transform_leaves_fields_that_it_does_not_know(case: Case) -> None:
+    plan = composed_or_skipped(case.recipe)
+    batch: Batch = Captioned(image_BCHW=torch.rand(4, 1, 8, 8), target_BK=torch.eye(10)[:4], caption_B=torch.arange(4))
+    for act in plan.before_epoch:
+        act(1)
+    for transform in plan.transforms:
+        batch = transform(batch, torch.Generator().manual_seed(0))
+    assert isinstance(batch, Captioned)
+    assert torch.equal(batch.caption_B, torch.arange(4))
+
+
+@pytest.mark.parametrize("case", TRIED, ids=str)
+def test_every_parameter_of_the_backbone_has_a_gradient(case: Case) -> None:
+    plan = composed_or_skipped(case.recipe)
     assert np.isfinite(epoch(plan, plan.trained(), 1, World()))
     for name, parameter in plan.built().named_parameters():
         assert parameter.grad is not None, name
@@ -189,13 +220,13 @@ def losses(world: World, recipes: Mapping[str, Mapping[str, Value]]) -> dict[str
     return found
 
 
-def test_two_workers_have_the_losses_of_one_unless_the_file_says_why_not() -> None:
+def test_two_workers_match_one_or_their_file_says_why() -> None:
     """The first setting of each ingredient, which needs no optional package."""
     recipes = {case.name: case.recipe for case in reversed(TRIED)}
     found, alone = together(losses, recipes), losses(World(), recipes)
     assert found[0] == found[1]
     for name in recipes:
-        if getattr(module_of(name), "PER_WORKER", ""):
+        if module_of(name).PER_WORKER is not None:
             assert found[0][name] != pytest.approx(alone[name], rel=1e-5), name
         else:
             assert found[0][name] == pytest.approx(alone[name], rel=1e-4), name

@@ -16,20 +16,21 @@ from torch import nn
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
+from tests.conformance.contracts import lacking
 from tests.conformance.workers import together
 from trainables.backbones import mobile, tiny_vit
 from trainables.data import digits
 from trainables.deploy import Deployable
+from trainables.objectives import Objective
 from trainables.plan import Batch
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint
+from trainables.training.pretraining import OWN
 from trainables.training.trial import Report, Task, trial
 from trainables.training.world import World
 
 NAMES = components.names(components.OBJECTIVES)
-TAUGHT = [
-    name for name in NAMES if "teacher" in signature(components.load(components.OBJECTIVES, name).objective).parameters
-]
+TAUGHT = [name for name in NAMES if components.load(components.OBJECTIVES, name).COMPARES is not None]
 FREE = [name for name in NAMES if name not in TAUGHT]  # whose knobs all have defaults
 MOBILE: dict[str, Value] = {
     "resolution": 8, "stem_width": 8, "stem_stride": 1, "activation": "relu", "head_expansion": 1, "head_width": 16,
@@ -104,13 +105,30 @@ def few() -> Splits:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_an_objective_states_all_of_its_contract(name: str) -> None:
+    assert lacking(module_of(name), Objective) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_objective_says_what_it_is(name: str) -> None:
     module = module_of(name)
     assert isinstance(module.LABELS, bool)
+    assert isinstance(module.FIXED_SIDE, bool)
     assert set(module.SUPPORTS) <= {"map", "tokens"}
     assert module.SUPPORTS
     assert module.PAPER
     assert module.passes() >= 1.0
+    assert module.COMPARES in ("scores", "features", None)
+    assert ("teacher" in signature(module.objective).parameters) == (module.COMPARES is not None)
+    assert module.SOURCE in (OWN, *components.names(components.PICTURES))
+
+
+def test_a_file_that_lacks_part_of_its_contract_is_told_which() -> None:
+    module = ModuleType("half")
+    module.LABELS, module.objective = True, nn.Identity  # type: ignore[attr-defined]
+    assert lacking(module, Objective) == [
+        "COMPARES", "FIXED_SIDE", "PAPER", "PER_WORKER", "SOURCE", "SUPPORTS", "passes"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -191,13 +209,13 @@ def _measured(name: str, given: Batch, world: World) -> tuple[float, Any]:
     return float(value.detach()), gradient.numpy().copy()
 
 
-def test_two_workers_have_the_loss_and_gradient_of_one_unless_their_file_says_why_not() -> None:
+def test_two_workers_match_one_or_their_file_says_why() -> None:
     found, alone = together(measured, list(NAMES)), measured(World(), list(NAMES))
     for name in NAMES:
         np.testing.assert_allclose(found[0][name][1], found[1][name][1], err_msg=name)
         mean = (found[0][name][0] + found[1][name][0]) / 2
         loss, gradient = alone[name]
-        if getattr(module_of(name), "PER_WORKER", ""):
+        if module_of(name).PER_WORKER is not None:
             assert mean != pytest.approx(loss, rel=1e-5), name
         else:
             assert mean == pytest.approx(loss, rel=1e-5), name

@@ -5,9 +5,37 @@ tokens). ``forward(batch, generator)`` is the loss of one worker's part of a bat
 generator. The training loop gives all its parameters to the optimizer, keeps its state in the checkpoint and averages
 its gradients over workers, so every parameter must take part in the loss or be frozen (``requires_grad_(False)``).
 
-A file states beside it ``LABELS`` (whether it reads the targets), ``SUPPORTS`` (kinds of backbones, see a backbone's
-``FEATURES``), ``PAPER``, and ``passes(**knobs)``: forward-backward passes of the backbone for each image, by which
-objectives are compared at equal compute. It may state ``SOURCE``, the pretraining source unless the candidate has one,
-and, where two workers do not have the loss of one, why: ``PER_WORKER``. An objective that can read the targets of such
-a source has the keyword ``classes``, their number.
+What else a file states is ``Objective``, all of it in every file.
 """
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from torch import nn
+
+
+class Objective(Protocol):
+    """An objective's file. Nothing has a default: what reads a file reads it plainly."""
+
+    PAPER: str
+    """Where it comes from."""
+    LABELS: bool
+    """Whether it reads the targets; if not, it is trained on the images without labels too."""
+    SUPPORTS: tuple[Literal["map", "tokens"], ...]
+    """Kinds of backbones that it suits, see a backbone's ``FEATURES``."""
+    COMPARES: Literal["scores", "features"] | None
+    """What of the network it compares with that of a ``teacher``, a keyword that it then has; None for no teacher."""
+    SOURCE: str
+    """The pretraining source unless the candidate has one: ``own``, or a file in ``trainables/data``.
+
+    An objective that can read the targets of such a source has the keyword ``classes``, their number.
+    """
+    PER_WORKER: str | None
+    """Why two workers do not have the loss of one; None where they have."""
+    FIXED_SIDE: bool
+    """Whether it needs images of the network's resolution, so that no curriculum of smaller ones fits."""
+    passes: Callable[..., float]
+    """``passes(**knobs)``: forward-backward passes of the backbone for each image, by which objectives are compared at
+    equal compute."""
+    objective: Callable[..., nn.Module]
+    """``objective(network, **knobs)``."""

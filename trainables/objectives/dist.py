@@ -11,7 +11,10 @@ from trainables.objectives._teaching import Taught, one_pass
 PAPER = "https://arxiv.org/abs/2205.10536"
 LABELS = True
 SUPPORTS = ("map", "tokens")
+COMPARES = "scores"
+SOURCE = "own"
 PER_WORKER = "each worker correlates classes over its own images"
+FIXED_SIDE = False
 passes = one_pass
 
 

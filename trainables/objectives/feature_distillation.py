@@ -13,6 +13,9 @@ PAPER = "https://arxiv.org/abs/1412.6550"
 LABELS = True
 SUPPORTS = ("map", "tokens")
 COMPARES = "features"
+SOURCE = "own"
+PER_WORKER = None
+FIXED_SIDE = False
 passes = one_pass
 
 

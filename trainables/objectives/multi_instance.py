@@ -14,8 +14,10 @@ from trainables.plan import Batch
 PAPER = "https://arxiv.org/abs/2110.03091"
 LABELS = True
 SUPPORTS = ("map", "tokens")
+COMPARES = None
 SOURCE = "fractals"
-"""The pretraining source unless the candidate has one."""
+PER_WORKER = None
+FIXED_SIDE = False
 
 
 def passes() -> float:

@@ -11,6 +11,10 @@ from trainables.plan import Batch
 PAPER = "https://arxiv.org/abs/1803.07728"
 LABELS = False
 SUPPORTS = ("map", "tokens")
+COMPARES = None
+SOURCE = "own"
+PER_WORKER = None
+FIXED_SIDE = False
 TURNS = 4
 
 

@@ -19,6 +19,10 @@ from trainables.plan import Batch
 PAPER = "https://arxiv.org/abs/2006.10029"
 LABELS = False
 SUPPORTS = ("map", "tokens")
+COMPARES = None
+SOURCE = "own"
+PER_WORKER = None
+FIXED_SIDE = False
 
 
 def passes(**knobs: object) -> float:

@@ -12,7 +12,10 @@ from trainables.plan import Batch
 PAPER = "https://arxiv.org/abs/2111.09886"
 LABELS = False
 SUPPORTS = ("tokens",)
+COMPARES = None
+SOURCE = "own"
 PER_WORKER = "each worker draws the masks of its own images"
+FIXED_SIDE = True  # masks fit the resolution
 
 
 def passes(**knobs: object) -> float:
@@ -43,8 +46,6 @@ def masked_error(predicted_BCHW: Tensor, target_BCHW: Tensor, hidden_B1HW: Tenso
 
 
 class _SimMIM(nn.Module):
-    fixed_side = True  # masks fit the resolution: no curriculum of smaller images
-
     def __init__(self, network: Deployable, masked: float, unit: int) -> None:
         super().__init__()
         if not hasattr(network.network, "patch_embed"):

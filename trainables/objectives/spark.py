@@ -14,7 +14,10 @@ from trainables.plan import Batch
 PAPER = "https://arxiv.org/abs/2301.03580"
 LABELS = False
 SUPPORTS = ("map",)
+COMPARES = None
+SOURCE = "own"
 PER_WORKER = "each worker draws the masks of its own images"
+FIXED_SIDE = False
 
 
 def passes(**knobs: object) -> float:

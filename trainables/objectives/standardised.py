@@ -8,6 +8,10 @@ from trainables.objectives._teaching import Taught, one_pass
 PAPER = "https://arxiv.org/abs/2403.01427"
 LABELS = True
 SUPPORTS = ("map", "tokens")
+COMPARES = "scores"
+SOURCE = "own"
+PER_WORKER = None
+FIXED_SIDE = False
 passes = one_pass
 SMALLEST_STD = 1e-7
 

@@ -9,6 +9,10 @@ from trainables.plan import Batch
 PAPER = "none: the usual objective"
 LABELS = True
 SUPPORTS = ("map", "tokens")
+COMPARES = None
+SOURCE = "own"
+PER_WORKER = None
+FIXED_SIDE = False
 
 
 def passes() -> float:

@@ -16,6 +16,10 @@ from trainables.plan import Batch
 PAPER = "https://arxiv.org/abs/2006.09882"
 LABELS = False
 SUPPORTS = ("map", "tokens")
+COMPARES = None
+SOURCE = "own"
+PER_WORKER = None
+FIXED_SIDE = False
 
 
 def passes(*, crops: int = 0, **knobs: object) -> float:

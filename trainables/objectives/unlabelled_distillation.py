@@ -11,6 +11,10 @@ from trainables.objectives._teaching import Taught, one_pass
 PAPER = "https://arxiv.org/abs/2006.10029"
 LABELS = False
 SUPPORTS = ("map", "tokens")
+COMPARES = "scores"
+SOURCE = "own"
+PER_WORKER = None
+FIXED_SIDE = False
 passes = one_pass
 
 

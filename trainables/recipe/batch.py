@@ -8,6 +8,7 @@ PAPER = "https://arxiv.org/abs/1804.07612"
 STAGE = Stage.NETWORK
 OFF = None
 TRIED = ({"size": 32}, {"size": 128})
+PER_WORKER = None
 
 
 def apply(plan: Plan, *, size: int) -> Plan:

@@ -16,6 +16,7 @@ PAPER = "https://arxiv.org/abs/2211.09703"
 STAGE = Stage.BATCH
 OFF = {"start": 1.0}
 TRIED = ({"start": 0.714},)
+PER_WORKER = None
 
 
 def apply(plan: Plan, *, start: float = 1.0) -> Plan:
@@ -36,7 +37,7 @@ def apply(plan: Plan, *, start: float = 1.0) -> Plan:
     sides = [max(2, round(full * share)) for share in (start, (1.0 + start) / 2)]
     if sides[0] >= full:
         return plan
-    if getattr(plan.objective, "fixed_side", False):
+    if plan.fixed_side:
         raise ValueError(
             "recipe.curriculum.start is below 1, but this objective needs the full resolution; use start 1"
         )

@@ -12,6 +12,7 @@ PAPER = "https://doi.org/10.1137/0330046"
 STAGE = Stage.SCHEDULE
 OFF = {"decay": 0.0}
 TRIED = ({"decay": 0.97},)
+PER_WORKER = None
 
 
 def apply(plan: Plan, *, decay: float) -> Plan:

@@ -10,6 +10,7 @@ PAPER = "https://arxiv.org/abs/1512.00567"
 STAGE = Stage.BATCH
 OFF = {"rate": 0.0}
 TRIED = ({"rate": 0.1},)
+PER_WORKER = None
 
 
 def apply(plan: Plan, *, rate: float) -> Plan:

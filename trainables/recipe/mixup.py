@@ -21,7 +21,8 @@ def apply(plan: Plan, *, alpha: float) -> Plan:
         seed = int(torch.randint(2**31, (), generator=generator))
         share = float(np.random.default_rng(seed).beta(alpha, alpha))
         order_B = torch.randperm(len(batch.image_BCHW), generator=generator).to(batch.image_BCHW.device)
-        return Batch(
+        return replace(
+            batch,
             image_BCHW=torch.lerp(batch.image_BCHW[order_B], batch.image_BCHW, share),
             target_BK=torch.lerp(batch.target_BK[order_B], batch.target_BK, share),
         )

@@ -25,6 +25,7 @@ TRIED = (
     {"name": "adamw8bit", "learning_rate.adamw8bit": 1e-2},
     {"name": "sgd8bit", "learning_rate.sgd8bit": 0.3},
 )
+PER_WORKER = None
 
 EIGHT_BIT = {"adamw8bit": "AdamW8bit", "sgd8bit": "SGD8bit"}
 """Classes of bitsandbytes, by name here: timm refuses them without CUDA."""

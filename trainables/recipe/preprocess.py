@@ -14,6 +14,7 @@ PAPER = "https://arxiv.org/abs/2305.13456"
 STAGE = Stage.INPUT
 OFF = {"resize": "bilinear", "normalise": "data"}
 TRIED = ({"normalise": "half"}, {"normalise": "imagenet"}, {"normalise": "none"})
+PER_WORKER = None
 
 STATISTICS = {
     "imagenet": (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD),

@@ -14,6 +14,7 @@ TRIED = (
     {"name": "cosine", "warmup_epochs": 1, "final": 0.01},
     {"name": "exponential", "warmup_epochs": 1, "final": 0.01},
 )
+PER_WORKER = None
 
 
 def apply(plan: Plan, *, name: str = "exponential", warmup_epochs: float = 0.0, final: float = 0.0035) -> Plan:

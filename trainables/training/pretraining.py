@@ -76,7 +76,7 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
             f"pretraining.share is {share} of {epochs} epochs; two stages need a share between 0 and 1 and two epochs"
         )
     module = components.load(components.OBJECTIVES, name)
-    source = str(given.pop("source", getattr(module, "SOURCE", OWN)))
+    source = str(given.pop("source", module.SOURCE))
     if source != OWN and module.LABELS:
         targets = components.load(components.PICTURES, source).TARGETS
         if not targets or "classes" not in signature(module.objective).parameters:

@@ -223,7 +223,8 @@ def _plan(phase: Phase, task: Task, splits: Splits, weights: Weights | None, dev
             own = f"{method.__name__.rpartition('.')[2]}."
             plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))
         module = components.load(components.OBJECTIVES, phase.objective)
-        return replace(plan, objective=module.objective(plan.built(), **phase.knobs).to(device))
+        objective = module.objective(plan.built(), **phase.knobs).to(device)
+        return replace(plan, objective=objective, fixed_side=module.FIXED_SIDE)
 
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(phase.seed, 0, 0))

@@ -197,7 +197,5 @@ def test_a_curriculum_trains_on_growing_sides_and_evaluates_at_the_full_one() ->
     assert curriculum.apply(off, start=1.0) is off
     with pytest.raises(ValueError, match=r"start is a share of the resolution in \(0, 1\], given 0"):
         curriculum.apply(off, start=0)
-    fixed = nn.Module()
-    fixed.fixed_side = True  # type: ignore[assignment]
     with pytest.raises(ValueError, match=r"this objective needs the full resolution"):
-        curriculum.apply(replace(off, objective=fixed), start=0.5)
+        curriculum.apply(replace(off, fixed_side=True), start=0.5)
