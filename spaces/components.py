@@ -1,7 +1,8 @@
 """Find a component by its file name: the only registry.
 
 A component is a file in a folder (``trainables/backbones/mobile.py``) that defines the name its kind is made of
-(``build``). The folder's listing is the list of what exists, so the driver and its workers cannot disagree.
+(``build``), or a folder whose ``__init__.py`` defines it, where a component needs parts. The folder's listing is the
+list of what exists, so the driver and its workers cannot disagree.
 """
 
 import ast
@@ -54,12 +55,12 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 
 def _defines(folders: list[str], module: str, symbol: str) -> bool:
-    for folder in folders:
-        path = Path(folder) / f"{module}.py"
-        if path.is_file():
-            body = ast.parse(path.read_text(encoding="utf-8")).body
-            return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == symbol for node in body)
-    return False
+    candidates = (Path(folder) / file for folder in folders for file in (f"{module}/__init__.py", f"{module}.py"))
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        return False
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == symbol for node in body)
 
 
 def load(kind: Kind, name: str) -> ModuleType:
