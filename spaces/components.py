@@ -43,6 +43,7 @@ PICTURES = Kind(package="trainables.data", defines="pictures")
 PREDICTORS = Kind(package="predictors", defines="Model")
 SAMPLERS = Kind(package="search.samplers", defines="Sampler")
 EXECUTORS = Kind(package="search.executors", defines="Executor")
+SECTIONS = Kind(package="search.report.sections", defines="section")
 
 
 @cache

@@ -10,7 +10,7 @@ from search.experiment.running import saved, show
 from search.family.members import load_family
 from search.record.storage import read_storage
 from search.record.study import Study
-from search.report.gather import report_data
+from search.report.gather import gather
 from search.report.page import write_report
 from search.setting.setting import prepare
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     storage = read_storage(config.folder, config.run.storage)
     study = Study(name=config.name, storage=storage, space=setting.space, create=False)
     family = load_family(config.folder / "family")
-    write_report(report_data(setting, study, family), config.folder / "report.html")
+    write_report(gather(setting, study, family), config.folder / "report.html")
     show(family, config)
     if setting.device is not None:
         Console().print(setting.device.describe(), highlight=False, soft_wrap=True)

@@ -26,7 +26,7 @@ from search.files import write_text
 from search.learning.learner import Learner
 from search.problem.problem import Observations
 from search.record.study import Record, Study
-from search.report.gather import report_data
+from search.report.gather import gather
 from search.report.page import write_report
 from search.samplers.by_name import build
 from search.setting.config import Config
@@ -229,7 +229,7 @@ class Experiment:
             family = family_of(finished, study_digest(records))
             family.save(target)
         with self._timed("report"):
-            write_report(report_data(self._setting, self._study, family), report)
+            write_report(gather(self._setting, self._study, family), report)
             if report.parent != target:
                 (target / "front.png").write_bytes(report.with_name("front.png").read_bytes())
         return family

@@ -1,23 +1,40 @@
-"""The tables that a report is made of, and how they follow from the trials."""
+"""What sections of the report read: the run's tables, and its members' networks with the test images."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from torch import nn
 
 from search.family.members import COLUMNS, TrialRecord
-from search.report.heatmaps import Heatmap
-from search.report.importance import scored
+from search.report.importance import Importance, importance
 from spaces.candidate import ROLES
+from trainables.splits import Images
 
 COSTS = ("macs", "params", "activations")
 
+TRIAL_COLUMNS = (
+    "number",
+    "state",
+    "round",
+    "score",
+    *COSTS,
+    "epochs_run",
+    "seconds",
+    "predicted_mean",
+    "predicted_std",
+    "error",
+)
+CURVE_COLUMNS = ("number", "epoch", "accuracy", "loss")
+
+PASSES = "passes"
+"""Column of the trials that is there, with ``images``, where their effort is known."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class ReportData:
+class Evidence:
     """What a report is made of.
 
     Attributes:
@@ -32,11 +49,14 @@ class ReportData:
             ``tau_without_pretraining`` on the round's new trials; further numeric columns appear in the table.
         family: the columns of ``family.csv``.
         stages: ``name`` and ``seconds`` of each stage, in order.
-        confusion: for each member, counts of shape (classes, classes): rows true, columns predicted; test split.
-        heatmaps: for each member, where it looked in some test images.
+        networks: each member's network by its name, in evaluation mode, from images to class scores.
+        test: the images of the test split.
         classes: names of the classes.
         settings: facts of the run for the head of the page, by name: data, space, seed, versions, hardware, ...
         notices: sentences that nobody should overlook, such as that a limit is on a predicted figure.
+
+    Raises:
+        ValueError: a table lacks a column.
     """
 
     name: str
@@ -45,16 +65,16 @@ class ReportData:
     rounds: pd.DataFrame
     family: pd.DataFrame
     stages: pd.DataFrame
-    confusion: Mapping[str, NDArray[np.integer]] = field(default_factory=dict)
-    heatmaps: Mapping[str, Sequence[Heatmap]] = field(default_factory=dict)
-    classes: tuple[str, ...] = ()
+    networks: Mapping[str, nn.Module]
+    test: Images
+    classes: tuple[str, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         needed = {
-            "trials": ("number", "state", "round", "score", *COSTS, "epochs_run", "seconds", "predicted_mean"),
-            "curves": ("number", "epoch", "accuracy", "loss"),
+            "trials": TRIAL_COLUMNS,
+            "curves": CURVE_COLUMNS,
             "rounds": ("round", "trained", "tau"),
             "family": COLUMNS,
             "stages": ("name", "seconds"),
@@ -63,6 +83,11 @@ class ReportData:
             missing = [column for column in columns if column not in getattr(self, table)]
             if missing:
                 raise ValueError(f"the report's table '{table}' lacks the columns {missing}")
+
+    @cached_property
+    def importance(self) -> Importance | None:
+        """How much the score depends on each dimension, which several sections tell; None with too few trials."""
+        return importance(self.trials)
 
 
 def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -89,26 +114,10 @@ def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
                 **candidate,
             }
         )
-    empty = ("number", "state", "round", "score", *COSTS, "epochs_run", "seconds", "predicted_mean", "predicted_std")
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*empty, "error"])
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(TRIAL_COLUMNS))
 
 
 def curves_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """The ``curves`` table of a report."""
     rows = [(record.number, epoch.epoch, epoch.accuracy, epoch.loss) for record in records for epoch in record.curve]
-    return pd.DataFrame(rows, columns=["number", "epoch", "accuracy", "loss"])
-
-
-def regret(trials: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
-    """Mean over macs budgets of (best score of the whole run - best so far) within the budget, after each trial.
-
-    As long as no trial fits a budget, the lowest score of the run stands in. Columns ``trials`` and ``regret``.
-    """
-    rows = scored(trials).sort_values("number")
-    score_N, macs_N = rows["score"].to_numpy(dtype=float), rows["macs"].to_numpy(dtype=float)
-    within = [macs_N <= budget for budget in budgets if (macs_N <= budget).any()]
-    if not within:
-        return pd.DataFrame({"trials": [], "regret": []})
-    best_KN = [np.maximum.accumulate(np.where(fits_N, score_N, score_N.min())) for fits_N in within]
-    mean_N = np.mean([best_N[-1] - best_N for best_N in best_KN], axis=0)
-    return pd.DataFrame({"trials": np.arange(1, len(rows) + 1), "regret": mean_N})
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

@@ -1,43 +1,34 @@
-"""What a finished run shows: the tables of its report, put together from the study and the family."""
+"""What the report of a finished run reads, put together from its study and its family."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from search.family.members import Family, Member, TrialRecord
 from search.family.spent import spent
 from search.record.study import Study
-from search.report.evidence import ReportData, curves_frame, trials_frame
-from search.report.heatmaps import heatmaps
+from search.report.evidence import Evidence, curves_frame, trials_frame
 from search.setting.setting import Setting
 from trainables.deploy import Deployable
 from trainables.final.jobs import FinalJob, network_of
-from trainables.training.trial import scores
 
 ROUND_COLUMNS = ["round", "trained", "tau", "tau_without_pretraining", "tau_of_proposals", "stop_epoch"]
 
 
-def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
-    """The tables of the report of a run whose family has been exported."""
+def gather(setting: Setting, study: Study, family: Family) -> Evidence:
+    """The evidence of a run whose family has been exported."""
     config = setting.config
     records = [record.as_trial for record in study.records() if record.is_finished]
-    confusion, seen = {}, {}
-    for member in family.members:
-        network = _network(setting, member)
-        confusion[member.name] = _confusion(setting, network)
-        seen[member.name] = heatmaps(network, setting.splits.test)
-    return ReportData(
+    return Evidence(
         name=config.name,
-        trials=_with_cost(trials_frame(records), setting, records),
+        trials=_with_effort(trials_frame(records), setting, records),
         curves=curves_frame(records),
         rounds=_rounds(study),
         family=family.table(),
         stages=_stages(study),
-        confusion=confusion,
-        heatmaps=seen,
+        networks={member.name: _network(setting, member) for member in family.members},
+        test=setting.splits.test,
         classes=setting.splits.classes,
         settings={
             "data": config.data.source,
@@ -50,29 +41,21 @@ def report_data(setting: Setting, study: Study, family: Family) -> ReportData:
     )
 
 
-def _with_cost(trials: pd.DataFrame, setting: Setting, records: Sequence[TrialRecord]) -> pd.DataFrame:
-    """The trials with what each took: ``images`` drawn and ``passes`` made."""
+def _with_effort(trials: pd.DataFrame, setting: Setting, records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """The trials with the ``images`` that each drew and the ``passes`` that it made."""
     epochs = setting.config.search.epochs
-    took = [
+    efforts = [
         spent(record.candidate, setting.splits, epochs=epochs, reached=len(record.curve), seconds=record.seconds)
         for record in records
     ]
-    return trials.assign(images=[one.images for one in took], passes=[one.passes for one in took])
-
-
-def _confusion(setting: Setting, network: Deployable) -> NDArray[np.int64]:
-    """Counts of the test images by true class (rows) and predicted class (columns)."""
-    predicted_N = scores(network, setting.splits.test).argmax(1).numpy()
-    classes = len(setting.splits.classes)
-    cell_N = setting.splits.test.label_N * classes + predicted_N
-    return np.bincount(cell_N, minlength=classes**2).reshape(classes, classes)
+    return trials.assign(images=[effort.images for effort in efforts], passes=[effort.passes for effort in efforts])
 
 
 def _network(setting: Setting, member: Member) -> Deployable:
     job = FinalJob(
         name=Path(member.checkpoint).stem, candidate=member.candidate, epochs=setting.config.family.epochs, seed=0
     )
-    return network_of(job, setting.splits, setting.place.final)
+    return network_of(job, setting.splits, setting.place.final).eval()
 
 
 def _rounds(study: Study) -> pd.DataFrame:

@@ -4,16 +4,21 @@ import torch
 from torch import Tensor, nn
 
 
+class NoConvolution(ValueError):
+    """A network without a convolution that has several positions, such as one of attention or linear layers alone."""
+
+
 def gradcam(network: nn.Module, image_NCHW: Tensor, class_N: Tensor) -> Tensor:
     """Maps of the images' own size, shape (N, H, W), at least 0: weighted activations of the last convolution.
 
     Args:
         network: in evaluation mode, from images to class scores.
         image_NCHW: the images.
-        class_N: the class of each that is explained.
+        class_N: the class of each image that is explained.
 
     Raises:
-        ValueError: the network is in training mode, or no convolution of it has more than one position.
+        ValueError: the network is in training mode.
+        NoConvolution: no convolution of it has more than one position.
     """
     from captum.attr import LayerAttribution, LayerGradCam  # 0.7 s, which only a report needs
 
@@ -30,18 +35,20 @@ def gradcam(network: nn.Module, image_NCHW: Tensor, class_N: Tensor) -> Tensor:
 
 def _last_convolution(network: nn.Module, image_NCHW: Tensor) -> nn.Module:
     """The last convolution with more than one position on the way from the image to the scores."""
-    found: list[nn.Module] = []
+    layers: list[nn.Module] = []
 
-    def keep(module: nn.Module, given: object, output: Tensor) -> None:
+    def on_forward(module: nn.Module, inputs: object, output: Tensor) -> None:
         if output.ndim == 4 and output.shape[-1] > 1 and output.requires_grad:
-            found.append(module)
+            layers.append(module)
 
-    handles = [module.register_forward_hook(keep) for module in network.modules() if isinstance(module, nn.Conv2d)]
+    handles = [
+        module.register_forward_hook(on_forward) for module in network.modules() if isinstance(module, nn.Conv2d)
+    ]
     try:
         network(image_NCHW[:1])
     finally:
         for handle in handles:
             handle.remove()
-    if not found:
-        raise ValueError("Grad-CAM needs a convolution with more than one position; this network has none")
-    return found[-1]
+    if not layers:
+        raise NoConvolution("Grad-CAM needs a convolution with more than one position; this network has none")
+    return layers[-1]

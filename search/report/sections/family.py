@@ -1,0 +1,17 @@
+"""The exported members with their costs and accuracies."""
+
+from search.report.evidence import Evidence
+from search.report.section import Section
+
+ORDER = 10
+TITLE = "The family"
+
+TEXT = (
+    "One trained model for each budget, cheapest first. Search accuracy is on the split that the search saw, test "
+    "accuracy on the one that it did not; its spread is over trainings with different seeds."
+)
+
+
+def section(evidence: Evidence) -> Section | None:
+    """The family's table."""
+    return None if evidence.family.empty else Section(text=TEXT, table=evidence.family)

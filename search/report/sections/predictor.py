@@ -1,0 +1,78 @@
+"""How well the predictor ranked each round's trials, and how fast the search came to its best."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from search.report.drawing import BLUE, GREEN, GREY, ORANGE, new_figure
+from search.report.evidence import Evidence
+from search.report.importance import scored
+from search.report.section import Section
+
+ORDER = 30
+TITLE = "Predictor quality"
+
+TEXT = (
+    "Before each round's trials are trained, the predictor ranks them; Kendall tau compares that ranking with the "
+    "measured one (1: same order, 0: no relation). Regret is how far the best trial so far within each member's macs "
+    "lies below the best of the whole run, so that it ends at 0."
+)
+
+LINES = {
+    "tau": ("with pretraining", BLUE, "o-"),
+    "tau_without_pretraining": ("without pretraining", ORANGE, "s--"),
+}
+"""Label, colour and marks of each column of the rounds that is drawn."""
+
+
+def section(evidence: Evidence) -> Section | None:
+    """Kendall tau by round and regret by trial."""
+    regrets = regret(evidence.trials, [float(macs) for macs in evidence.family["macs"]])
+    if evidence.rounds.empty and regrets.empty:
+        return None
+    return Section(
+        text=TEXT,
+        figure=_draw(evidence.rounds, regrets),
+        description="Kendall tau by round, and regret by trial",
+        table=evidence.rounds,
+        table_title="Figures by round",
+    )
+
+
+def regret(trials: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
+    """Mean over macs budgets of (best score of the whole run - best so far) within the budget, after each trial.
+
+    As long as no trial fits a budget, the lowest score of the run stands in. Columns ``trials`` and ``regret``.
+    """
+    rows = scored(trials).sort_values("number")
+    score_N, macs_N = rows["score"].to_numpy(dtype=float), rows["macs"].to_numpy(dtype=float)
+    within = [macs_N <= budget for budget in budgets if (macs_N <= budget).any()]
+    if not within:
+        return pd.DataFrame({"trials": [], "regret": []})
+    best_KN = [np.maximum.accumulate(np.where(fits_N, score_N, score_N.min())) for fits_N in within]
+    mean_N = np.mean([best_N[-1] - best_N for best_N in best_KN], axis=0)
+    return pd.DataFrame({"trials": np.arange(1, len(rows) + 1), "regret": mean_N})
+
+
+def _draw(rounds: pd.DataFrame, regrets: pd.DataFrame) -> Figure:
+    figure, (left, right) = new_figure(2)
+    _draw_taus(left, rounds)
+    right.step(regrets["trials"], regrets["regret"], where="post", color=GREEN)
+    right.set(xlabel="trials", ylabel="mean regret over the family's budgets", ylim=(0, None))
+    return figure
+
+
+def _draw_taus(axis: Axes, rounds: pd.DataFrame) -> None:
+    for column, (label, colour, marks) in LINES.items():
+        if column in rounds:
+            known = rounds[rounds[column].notna()]
+            axis.plot(known["trained"], known[column], marks, color=colour, label=label, ms=5)
+    axis.axhline(0, color=GREY, lw=0.8)
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axis.set(xlabel="trials known to the predictor", ylabel="Kendall tau on the round's new trials")
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend()

@@ -1,0 +1,28 @@
+"""The best trials with the values that varied, and why others failed."""
+
+from search.report.evidence import COSTS, PASSES, Evidence
+from search.report.importance import addresses, scored
+from search.report.section import Section
+
+ORDER = 120
+TITLE = "Best trials"
+
+MOST_TRIALS = 20
+
+
+def section(evidence: Evidence) -> Section | None:
+    """A table of the best trials."""
+    trials = evidence.trials
+    if trials.empty:
+        return None
+    best = scored(trials).sort_values("score", ascending=False).head(MOST_TRIALS)
+    effort = ["epochs_run", "seconds", *(["images", PASSES] if PASSES in best else [])]
+    text = f"The {len(best)} best of {len(trials)}; the study has them all."
+    failed = trials.loc[trials["state"] == "fail", "error"].value_counts()
+    if len(failed):
+        text += " Failed: " + "; ".join(f"{count} x {reason}" for reason, count in failed.items()) + "."
+    return Section(
+        text=text,
+        table=best[["number", "score", *COSTS, *effort, *addresses(trials)]],
+        table_title="The best trials",
+    )

@@ -1,0 +1,95 @@
+"""A made-up run and a reader of pages, for the tests of the report."""
+
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from search.family.members import COLUMNS, Family
+from search.report.evidence import Evidence, curves_frame, trials_frame
+from tests.search.products import member, network, records
+from trainables.splits import Images
+
+IMAGES = Images(
+    image_NCHW=np.random.default_rng(0).integers(0, 256, (9, 1, 12, 12), dtype=np.uint8),
+    label_N=np.arange(9) % 2,
+)
+VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "stop"}
+
+
+def evidence(count: int = 60, **changes: Any) -> Evidence:
+    """A run of that many trials, of which every section has something to show."""
+    trials = records(count)
+    family = Family(
+        members=(member("member-1", macs=1100, test_accuracy=0.8), member("member-2", macs=4100, search_accuracy=0.95))
+    )
+    values = {
+        "name": "toy <run> & co",
+        "trials": trials_frame(trials),
+        "curves": curves_frame(trials),
+        "rounds": pd.DataFrame({"round": [1, 2], "trained": [8, 16], "tau": [0.3, 0.5]}),
+        "family": family.table(),
+        "stages": pd.DataFrame({"name": ["stage 1", "export"], "seconds": [70.0, 5.0]}),
+        "networks": {"member-1": network(classes=2), "member-2": network(classes=2)},
+        "test": IMAGES,
+        "classes": ("cat", "dog"),
+        "settings": {"data": "toy", "seed": 0},
+    }
+    return Evidence(**{**values, **changes})
+
+
+@cache
+def whole_run() -> Evidence:
+    """The one that tests share, with its importance computed once."""
+    return evidence()
+
+
+def begun_runs() -> Iterator[Evidence]:
+    """Runs without a trial, with one that failed, and with two that ended."""
+    for trials in (records(0), records(1), records(3)[:2]):
+        yield evidence(
+            trials=trials_frame(trials),
+            curves=curves_frame([]),
+            rounds=pd.DataFrame({"round": [], "trained": [], "tau": []}),
+            family=pd.DataFrame(columns=list(COLUMNS)),
+            stages=pd.DataFrame({"name": [], "seconds": []}),
+            networks={},
+        )
+
+
+class Page(HTMLParser):
+    """Tags, attributes and texts of a page.
+
+    Raises:
+        AssertionError: a tag closes what is not open, or stays open.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]

@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from search.family.members import Family
+from search.record.storage import open_storage
+from search.record.study import NewTrial, Study
+from search.report.gather import gather
+from search.setting.config import parse
+from search.setting.device import Device
+from search.setting.setting import prepare
+from spaces.sampling import uniform
+from trainables.training.trial import Report
+
+
+@pytest.fixture
+def setting(tmp_path):
+    return prepare(parse(f"name: toy\nruns: {tmp_path}\nsearch: {{epochs: 9}}"))
+
+
+@pytest.fixture
+def study(setting, tmp_path):
+    return Study(name="toy", storage=open_storage(tmp_path, None), space=setting.space, create=True)
+
+
+def test_the_cost_of_trials_follows_from_their_epochs(setting, study):
+    codes = uniform(setting.space, 1, np.random.default_rng(0))
+    trial = NewTrial(
+        purpose="search", round=0, candidate=setting.space.decode(codes)[0], statistics=setting.statistics(codes)[0],
+        epochs=9, stop=9, seed=0, predicted=None,
+    )  # fmt: skip
+    study.start(study.add(trial).number)
+    reports = tuple(Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=float(epoch)) for epoch in (1, 2, 3))
+    study.finish(0, reports, None)
+    trials = gather(setting, study, Family(members=())).trials
+    assert trials["images"].tolist() == trials["passes"].tolist() == [3 * len(setting.splits.train)]
+
+
+def test_a_run_limited_by_latency_says_that_it_is_predicted(setting, study):
+    assert gather(setting, study, Family(members=())).notices == ()
+    phone = Device(name="a phone", model=None, measured=64, relative_error=0.0512)
+    (notice,) = gather(replace(setting, device=phone), study, Family(members=())).notices
+    assert notice == phone.describe()
+    for words in ("predicted", "a phone", "64", "5.1%"):
+        assert words in notice
