@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spaces.mistake import Mistake
+
 SUMS = "SHA256SUMS"
 """Name of the file of checksums in a folder; ``sha256sum --check SHA256SUMS`` reads it."""
 
 
-class DamagedFiles(ValueError):
+class DamagedFiles(Mistake):
     """A folder whose files are not those that its checksums name."""
 
 
@@ -38,14 +40,14 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        ValueError: it does not exist or is not JSON.
+        Mistake: it does not exist or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
+        raise Mistake(f"{path} does not exist") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
+        raise Mistake(f"{path} is not JSON: {error}") from None
 
 
 @contextlib.contextmanager

@@ -8,14 +8,15 @@ list of what exists, so the driver and its workers cannot disagree.
 import ast
 import importlib
 import importlib.util
-import pkgutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from spaces.mistake import Mistake
 
-class UnknownComponent(ValueError):
+
+class UnknownComponent(Mistake):
     """A name that no file carries; the message lists the names that exist."""
 
 
@@ -44,24 +45,38 @@ PREDICTORS = Kind(package="predictors", defines="Model")
 SAMPLERS = Kind(package="search.samplers", defines="Sampler")
 EXECUTORS = Kind(package="search.executors", defines="Executor")
 SECTIONS = Kind(package="search.report.sections", defines="section")
+COMMANDS = Kind(package="search.commands", defines="run")
 
 
 @cache
 def names(kind: Kind) -> tuple[str, ...]:
     """Names of the components of a kind, sorted; found by reading the files, without importing them."""
-    spec = importlib.util.find_spec(kind.package)
+    return tuple(sorted(name for name, file in _files(kind.package).items() if _defines(file, kind.defines)))
+
+
+def _files(package: str) -> dict[str, Path]:
+    """The file of each module in a package, by the module's name."""
+    spec = importlib.util.find_spec(package)
     folders = [] if spec is None else list(spec.submodule_search_locations or [])
-    found = pkgutil.iter_modules(folders)
-    return tuple(sorted(module.name for module in found if _defines(folders, module.name, kind.defines)))
+    files = {file.stem: file for folder in folders for file in Path(folder).glob("*.py")}
+    parted = {file.parent.name: file for folder in folders for file in Path(folder).glob("*/__init__.py")}
+    return {name: file for name, file in (files | parted).items() if name != "__init__"}
 
 
-def _defines(folders: list[str], module: str, symbol: str) -> bool:
-    candidates = (Path(folder) / file for folder in folders for file in (f"{module}/__init__.py", f"{module}.py"))
-    path = next((path for path in candidates if path.is_file()), None)
-    if path is None:
-        return False
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+def _defines(file: Path, symbol: str) -> bool:
+    body = ast.parse(file.read_text(encoding="utf-8")).body
     return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == symbol for node in body)
+
+
+def summary(kind: Kind, name: str) -> str:
+    """What a component is: the first paragraph of its docstring as one line, read without importing it.
+
+    Raises:
+        UnknownComponent: as ``load``.
+    """
+    _check(kind, name)
+    docstring = ast.get_docstring(ast.parse(_files(kind.package)[name].read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.partition("\n\n")[0].split())
 
 
 def load(kind: Kind, name: str) -> ModuleType:
@@ -70,8 +85,12 @@ def load(kind: Kind, name: str) -> ModuleType:
     Raises:
         UnknownComponent: no file of that name defines the kind's symbol; the message lists those that do.
     """
+    _check(kind, name)
+    return importlib.import_module(f"{kind.package}.{name}")
+
+
+def _check(kind: Kind, name: str) -> None:
     existing = names(kind)
     if name not in existing:
         folder = kind.package.replace(".", "/")
         raise UnknownComponent(f"'{name}' is not in {folder}/, which has: {', '.join(existing)}")
-    return importlib.import_module(f"{kind.package}.{name}")

@@ -6,13 +6,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from spaces.mistake import Mistake
 from spaces.space import Codes, Space
 
 Draw: TypeAlias = Callable[[Space, int, np.random.Generator], Codes]
 """(space, n, rng) -> codes_ND."""
 
 
-class TooFewFeasible(ValueError):
+class TooFewFeasible(Mistake):
     """Bounded rejection ended before it had enough candidates; the message tells the acceptance rate."""
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spaces.candidate import ROLES, Candidate
 from spaces.dimensions import Choice, Dimension, Value, is_ordinal
+from spaces.mistake import Mistake
 
 INACTIVE = -1
 """Code of a dimension that its condition switches off."""
@@ -170,16 +171,16 @@ class Space:
         Dimensions that can no longer be active are dropped.
 
         Raises:
-            ValueError: an address or a value that the space does not have; the message lists what it has.
+            Mistake: an address or a value that the space does not have; the message lists what it has.
         """
         dimensions = dict(zip(self.addresses, self.dimensions, strict=True))
         for address, values in allowed.items():
             if address not in dimensions:
-                raise ValueError(f"space '{self.name}' has no '{address}'; it has {', '.join(self.addresses)}")
+                raise Mistake(f"space '{self.name}' has no '{address}'; it has {', '.join(self.addresses)}")
             dimension = dimensions[address]
             unknown = [value for value in values if value not in dimension.values]
             if unknown or not values:
-                raise ValueError(f"'{address}' can't take {unknown or 'no value'}; it allows {describe(dimension)}")
+                raise Mistake(f"'{address}' can't take {unknown or 'no value'}; it allows {describe(dimension)}")
             kept = tuple(value for value in dimension.values if value in values)
             dimensions[address] = Choice(values=kept, ordered=is_ordinal(dimension))
         conditions: dict[str, Condition] = {}
@@ -237,7 +238,7 @@ class Space:
                 parts[role] = {f"{candidate.backbone}.{address}": value for address, value in parts[role].items()}
             parts["architecture"]["backbone"] = candidate.backbone
         elif candidate.backbone != self.backbone:
-            raise ValueError(
+            raise Mistake(
                 f"candidate {candidate.key} has the backbone '{candidate.backbone}', "
                 f"space '{self.name}' has '{self.backbone}'"
             )
@@ -247,27 +248,25 @@ class Space:
         """The codes of candidates, shape (N, D): the inverse of ``decode``.
 
         Raises:
-            ValueError: a candidate is no member of this space; the message names the address and the value.
+            Mistake: a candidate is no member of this space; the message names the address and the value.
         """
         codes_ND = np.full((len(candidates), len(self.dimensions)), INACTIVE, dtype=np.int16)
         for row, candidate in enumerate(candidates):
             given = self.addressed(candidate)
             unknown = sorted(set(given) - set(self.addresses))
             if unknown:
-                raise ValueError(
-                    f"candidate {candidate.key} has '{unknown[0]}', which space '{self.name}' does not have"
-                )
+                raise Mistake(f"candidate {candidate.key} has '{unknown[0]}', which space '{self.name}' does not have")
             for address, value in given.items():
                 values = self.dimension(address).values
                 if value not in values:
-                    raise ValueError(
+                    raise Mistake(
                         f"'{address}' is {value!r}; space '{self.name}' allows {describe(self.dimension(address))}"
                     )
                 codes_ND[row, self.index[address]] = values.index(value)
         outside = np.flatnonzero(~self.contains(codes_ND))
         if outside.size:
             wrong = candidates[int(outside[0])]
-            raise ValueError(
+            raise Mistake(
                 f"candidate {wrong.key} lacks an active dimension of space '{self.name}' or sets an inactive one"
             )
         return codes_ND

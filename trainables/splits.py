@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from spaces.mistake import Mistake
 from trainables.stored import Stored
 
 
-class DataError(ValueError):
+class DataError(Mistake):
     """The data cannot be used; the message says what is wrong with it and what to do."""
 
 

@@ -1,4 +1,4 @@
-"""``python -m search check CONFIG``: find mistakes without training."""
+"""Find mistakes in a configuration, its data and its limits, without training."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``python -m search components``: everything that a candidate can be made of, as the files say."""
+"""List what candidates can be made of: knobs, what each supports, paper."""
 
 import argparse
 from inspect import Parameter, getdoc, signature

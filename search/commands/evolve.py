@@ -1,4 +1,4 @@
-"""``python -m search evolve RUN``: new limits, or some dimensions fixed, on a finished study; pairs in seconds."""
+"""Evolve pairs on a finished study in seconds, under new limits or with some dimensions fixed."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ from search.experiment.warm_start import sources
 from search.files import write_text
 from search.learning.learner import Learner
 from search.problem.feasible import smallest
-from search.problem.limits import COSTS, Limits, UnreachableLimit, describe_limits
+from search.problem.limits import COSTS, Limits, describe_limits
 from search.problem.problem import Problem
 from search.problem.restriction import narrow, parse_fixed
 from search.words import amount, parse_amount
@@ -85,20 +85,15 @@ def run(arguments: argparse.Namespace) -> None:
     )
     model = learner.learn(known.observed)
     fitted = time.monotonic()
-    try:
-        picks, wide_ND = _search(known, model, arguments)
-    except UnreachableLimit:
-        raise
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    picks, wide_ND = _search(known, model, arguments)
     evolved = time.monotonic()
-    nearest = [nearest(codes_D, known) for codes_D in wide_ND]
+    near = [nearest(codes_D, known) for codes_D in wide_ND]
     out = arguments.out or config.folder / "candidates.json"
-    _write(out, entries(picks, known.setting.space, wide_ND, nearest, known.setting.device))
+    _write(out, entries(picks, known.setting.space, wide_ND, near, known.setting.device))
     console = Console()
     if known.setting.device is not None:
         console.print(known.setting.device.describe(), highlight=False, soft_wrap=True)
-    console.print(table_of(picks, nearest, config.name))
+    console.print(table_of(picks, near, config.name))
     console.print(
         f"{len(known.ended)} trials; {learner.describe} fitted in {fitted - began:.1f} s, "
         f"evolved in {evolved - fitted:.1f} s; candidates: {out}",
@@ -132,13 +127,13 @@ def budgets_of(arguments: argparse.Namespace, problem: Problem) -> tuple[Limits,
     """The limits that the arguments ask for; the run's own budgets if they name none.
 
     Raises:
-        ValueError: not a number, lists of different lengths, or a limit above the run's own.
+        UsageError: not a number, lists of different lengths, or a limit above the run's own.
     """
     given = {cost: _numbers(cost, getattr(arguments, f"max_{cost}")) for cost in COSTS}
     given = {cost: values for cost, values in given.items() if values}
     for cost, bound in problem.limits.bounds().items():
         if max(given.get(cost, [0.0])) > bound:
-            raise ValueError(
+            raise UsageError(
                 f"--max-{cost.replace('_', '-')} {max(given[cost]):,.6g} is above the run's own limit of {bound:,.6g}; "
                 "no trial went beyond it, so the predictor knows nothing there"
             )
@@ -149,7 +144,7 @@ def budgets_of(arguments: argparse.Namespace, problem: Problem) -> tuple[Limits,
     count = max(map(len, given.values()))
     for cost, values in given.items():
         if len(values) not in (1, count):
-            raise ValueError(f"--max-{cost.replace('_', '-')} has {len(values)} values; it needs 1 or {count}")
+            raise UsageError(f"--max-{cost.replace('_', '-')} has {len(values)} values; it needs 1 or {count}")
     return tuple(
         Limits(**{f"max_{cost}": values[k % len(values)] for cost, values in given.items()}) for k in range(count)
     )
@@ -158,15 +153,15 @@ def budgets_of(arguments: argparse.Namespace, problem: Problem) -> tuple[Limits,
 def _along_the_front(given: dict[str, list[float]], points: int, problem: Problem) -> tuple[Limits, ...]:
     """Budgets on the first limited cost (macs if none is), evenly spaced in the logarithm."""
     if points < 2:
-        raise ValueError(f"--points must be at least 2, given {points}")
+        raise UsageError(f"--points must be at least 2, given {points}")
     several = [cost for cost, values in given.items() if len(values) > 1]
     if several:
-        raise ValueError(f"--objective pareto takes one limit a cost, given {len(given[several[0]])} on {several[0]}")
+        raise UsageError(f"--objective pareto takes one limit a cost, given {len(given[several[0]])} on {several[0]}")
     along = next(iter(given), "macs")
     largest = [budget.bounds()[along] for budget in problem.budgets if along in budget.bounds()]
     top = given[along][0] if along in given else problem.limits.bounds().get(along, max(largest, default=np.inf))
     if not np.isfinite(top):
-        raise ValueError(f"--objective pareto needs a limit on {along}, since the run has none")
+        raise UsageError(f"--objective pareto needs a limit on {along}, since the run has none")
     upper = Limits(**{f"max_{cost}": values[0] for cost, values in given.items()})
     if along not in problem.costs(uniform(problem.space, 1, np.random.default_rng(0))):
         return (replace(upper, **{f"max_{along}": float(top)}),)  # evolve says which costs are known
@@ -181,7 +176,7 @@ def _numbers(cost: str, text: str | None) -> list[float]:
         return []
     values = [parse_amount(part) for part in text.split(",")]
     if not all(isinstance(value, float) and np.isfinite(value) and value > 0 for value in values):
-        raise ValueError(f"--max-{cost.replace('_', '-')} takes positive numbers such as 20M,40M, given '{text}'")
+        raise UsageError(f"--max-{cost.replace('_', '-')} takes positive numbers such as 20M,40M, given '{text}'")
     return values
 
 

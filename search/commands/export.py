@@ -1,4 +1,4 @@
-"""``python -m search export RUN --to DIR``: the family for others, with 8-bit copies and what they cost in accuracy."""
+"""Copy a run's family elsewhere, with 8-bit copies and what they lose in accuracy."""
 
 import argparse
 import shutil
@@ -18,7 +18,7 @@ from search.experiment.running import saved
 from search.family.export import Runner, load_spec, onnx_runner
 from search.family.members import Family, Member, load_family
 from search.family.quantise import quantise
-from search.files import SUMS, DamagedFiles, check_sums, whole_folder, write_text
+from search.files import SUMS, check_sums, whole_folder, write_text
 from trainables.data.sources import load_source
 from trainables.splits import Images, Splits
 
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Copy the family, add the 8-bit copies, and print what they lose.
 
     Raises:
-        UsageError: the run has no family, its files are damaged, or the target holds something else.
+        UsageError: the run has no family, or the target holds something else.
+        DamagedFiles: the family's files are not those that were exported.
     """
     if arguments.calibration < 1:
         raise UsageError(f"--calibration counts images and is at least 1, given {arguments.calibration}")
@@ -60,10 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"'{arguments.run}' has no family yet; finish it: python -m search resume {arguments.run}")
     _check_target(source, target)
     splits = load_source(config.data.source, config.data.keywords)
-    try:
-        show(export_family(source, target, splits, arguments.calibration), target)
-    except DamagedFiles as error:
-        raise UsageError(str(error)) from error
+    show(export_family(source, target, splits, arguments.calibration), target)
 
 
 def _check_target(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""``python -m search fidelity FOLDER``: what stopping rules save on recorded learning curves, and what that costs."""
+"""Compare what stopping rules save on recorded learning curves, and what that costs."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from search.errors import UsageError
 from search.replay.curves import compare, replay, summary
 from search.replay.rules import RULES
 
@@ -29,20 +28,17 @@ def run(arguments: argparse.Namespace) -> None:
     """Play the rules, write every play and the means, and print the means.
 
     Raises:
-        UsageError: a rule or folder that does not exist, or a count below 1.
+        Mistake: a rule or folder that does not exist, or a count below 1.
     """
-    try:
-        played = replay(
-            arguments.folder,
-            arguments.rules,
-            trials=arguments.trials,
-            seeds=arguments.seeds,
-            bands=arguments.bands,
-            workers=arguments.workers,
-            tasks=arguments.tasks,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    played = replay(
+        arguments.folder,
+        arguments.rules,
+        trials=arguments.trials,
+        seeds=arguments.seeds,
+        bands=arguments.bands,
+        workers=arguments.workers,
+        tasks=arguments.tasks,
+    )
     arguments.out.mkdir(parents=True, exist_ok=True)
     played.to_csv(arguments.out / "plays.csv", index=False)
     means = summary(played)

@@ -1,4 +1,4 @@
-"""``python -m search replay``: which sampler, or which predictor, would have served best on recorded trials."""
+"""Play samplers over recorded trials, compare predictors on them, or export a run as such a table."""
 
 import argparse
 import os
@@ -34,20 +34,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Export a run as a table, compare predictors on tables, or play samplers over them; print where or what.
 
     Raises:
-        UsageError: arguments that do not fit together, or a table or run that cannot be read.
+        UsageError: arguments that do not fit together.
+        Mistake: a table or run that cannot be read.
     """
-    try:
-        _carry_out(arguments)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def _carry_out(arguments: argparse.Namespace) -> None:
     if arguments.sizes is not None and not arguments.predictors:
-        raise ValueError("--sizes belongs to --predictors: name predictors to fit, or leave --sizes out")
+        raise UsageError("--sizes belongs to --predictors: name predictors to fit, or leave --sizes out")
     if arguments.export is not None:
         if arguments.tables or arguments.sampler or arguments.predictors:
-            raise ValueError("--export writes a table; play it in a second command")
+            raise UsageError("--export writes a table; play it in a second command")
         path = arguments.out / f"{arguments.export.name}.json"
         export_run(arguments.export, path)
         print(f"wrote {path} and {path.with_suffix('.parquet').name}")

@@ -1,4 +1,4 @@
-"""``python -m search report RUN``: write the report of a finished run again and print its family."""
+"""Write the report of a finished run again and print its family."""
 
 import argparse
 from pathlib import Path

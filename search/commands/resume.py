@@ -1,4 +1,4 @@
-"""``python -m search resume RUN``: go on with a run that was stopped or killed, without repeating a finished trial."""
+"""Go on with a run that was stopped or killed, without repeating a finished trial."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``python -m search run CONFIG``: a whole search, from images to a family."""
+"""Search, train and export a family, as a configuration says."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``python -m search spaces``: what may be chosen, how large it is, and what its candidates cost."""
+"""List the spaces, or show one: its size, what its candidates cost, and some of them."""
 
 import argparse
 from typing import Any

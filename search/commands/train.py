@@ -1,4 +1,4 @@
-"""``python -m search train WHAT --to DIR``: final training of chosen candidates, or of an exported member again."""
+"""Train candidates in full and export them, such as those of evolve, or an exported member again."""
 
 import argparse
 import json
@@ -10,9 +10,10 @@ from search.experiment.running import carry_out, saved
 from search.family.members import load_family
 from search.family.retrain import read_training
 from search.files import read_json, write_text
-from search.setting.config import Config, ConfigError, TrackingSection, read
+from search.setting.config import Config, TrackingSection, read
 from search.setting.setting import prepare
 from spaces.candidate import Candidate
+from spaces.mistake import Mistake
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,11 +99,10 @@ def _train_alone(config: Config, candidates: Sequence[Candidate], to: Path, what
 
 
 def _check_fit(config: Config, candidates: Sequence[Candidate], origin: Path) -> None:
+    space = prepare(config).space
     try:
-        prepare(config).space.encode(candidates)
-    except ConfigError:
-        raise
-    except ValueError as error:
+        space.encode(candidates)
+    except Mistake as error:
         raise UsageError(f"'{origin}' does not fit the space '{config.space.name}': {error}") from error
 
 

@@ -19,6 +19,7 @@ from search.problem.limits import Limits, UnreachableLimit, describe_limits, out
 from search.problem.problem import Problem
 from search.problem.restriction import Lift
 from spaces.codes import everybody
+from spaces.mistake import Mistake
 from spaces.sampling import uniform
 from spaces.space import Codes
 
@@ -102,7 +103,8 @@ def evolve(
 
     Raises:
         UnreachableLimit: a budget that no candidate was found for; names the smallest value found.
-        ValueError: no budgets, a start outside the space, or a number that makes no sense.
+        Mistake: a number of picks or a confidence that makes no sense, or a limit on a cost that is not known.
+        ValueError: no budgets, a start outside the space, or too few samples.
     """
     at_least_one = {"children": children, "judged": judged, "patience": patience, "per_budget": per_budget}
     _check(problem, budgets, start_ND, confidence, samples, at_least_one | {"elite": elite})
@@ -183,14 +185,14 @@ def _check(
         raise ValueError("evolve needs at least one budget")
     for name, value in at_least_one.items():
         if value < 1:
-            raise ValueError(f"{name} must be at least 1, given {value}")
+            raise Mistake(f"{name} must be at least 1, given {value}")
     if samples < 20:
         raise ValueError(f"samples must be at least 20 for the student to learn anything, given {samples}")
     if not np.isfinite(confidence) or confidence < 0:
-        raise ValueError(f"confidence must be finite and at least 0, given {confidence}")
+        raise Mistake(f"confidence must be finite and at least 0, given {confidence}")
     known = problem.costs(uniform(problem.space, 1, np.random.default_rng(0)))
     for name in (name for budget in (*budgets, problem.limits) for name in budget.bounds()):
         if name not in known:
-            raise ValueError(f"max_{name} limits a cost that is not known here; known: {', '.join(known)}")
+            raise Mistake(f"max_{name} limits a cost that is not known here; known: {', '.join(known)}")
     if len(start_ND) and not problem.space.contains(start_ND).all():
         raise ValueError(f"a start is not a member of space '{problem.space.name}'")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from spaces.candidate import Candidate
+from spaces.mistake import Mistake
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob
 from trainables.training.checkpoint import Checkpoint
@@ -15,7 +16,7 @@ from trainables.training.trial import Report, Task, TrialFailed, trial
 from trainables.training.world import World
 
 
-class PlacementError(ValueError):
+class PlacementError(Mistake):
     """What is asked for can never run here; the message says what there is."""
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spaces.mistake import Mistake
+
 Costs = Mapping[str, NDArray[Any]]
 """Cost arrays, shape (N,), by name: ``macs``, ``params``, ``activations``, ``latency_ms``."""
 
 
-class UnreachableLimit(ValueError):
+class UnreachableLimit(Mistake):
     """No candidate of the space lies within a limit; the message names the smallest value that can be reached."""
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from search.problem.problem import Problem
 from spaces.dimensions import Value
+from spaces.mistake import Mistake
 from spaces.space import INACTIVE, Codes, Space, describe
 
 
@@ -53,13 +54,13 @@ def narrow(problem: Problem, fixed: Mapping[str, Sequence[Value]]) -> tuple[Prob
     """The problem in the part of its space where the dimensions take one of the given values.
 
     Raises:
-        ValueError: an address or value that the space does not have, or a recorded pool without such a candidate.
+        Mistake: an address or value that the space does not have, or a recorded pool without such a candidate.
     """
     space = problem.space.restrict(fixed)
     lift = Lift(narrow=space, wide=problem.space)
     pool = None if problem.pool is None else lift.lower(problem.pool)
     if pool is not None and not len(pool):
-        raise ValueError(f"no recorded candidate has {', '.join(f'{a} in {list(v)}' for a, v in fixed.items())}")
+        raise Mistake(f"no recorded candidate has {', '.join(f'{a} in {list(v)}' for a, v in fixed.items())}")
     narrowed = replace(
         problem,
         space=space,
@@ -76,21 +77,21 @@ def parse_fixed(space: Space, assignments: Sequence[str]) -> dict[str, list[Valu
     ``recipe.optimizer`` is read as ``recipe.optimizer.name`` where only that exists.
 
     Raises:
-        ValueError: no ``=``, or an address or value that the space does not have.
+        Mistake: no ``=``, or an address or value that the space does not have.
     """
     fixed: dict[str, list[Value]] = {}
     for assignment in assignments:
         address, equals, text = assignment.partition("=")
         if not equals:
-            raise ValueError(f"--fix needs ADDRESS=VALUE, given '{assignment}'")
+            raise Mistake(f"--fix needs ADDRESS=VALUE, given '{assignment}'")
         if address not in space.index and f"{address}.name" in space.index:
             address = f"{address}.name"
         if address not in space.index:
-            raise ValueError(f"space '{space.name}' has no '{address}'; it has {', '.join(space.addresses)}")
+            raise Mistake(f"space '{space.name}' has no '{address}'; it has {', '.join(space.addresses)}")
         dimension = space.dimension(address)
         matches = [value for value in dimension.values if _means(text, value)]
         if not matches:
-            raise ValueError(f"'{address}' can't be '{text}'; it allows {describe(dimension)}")
+            raise Mistake(f"'{address}' can't be '{text}'; it allows {describe(dimension)}")
         fixed.setdefault(address, []).extend(matches)
     return fixed
 

@@ -8,13 +8,15 @@ from typing import TypeVar
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
 
+from spaces.mistake import Mistake
+
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 AWAY = (StorageInternalError, DBAPIError)
 """What Optuna's RDB storage raises when its server restarts or cannot be reached."""
 
 
-class StorageError(RuntimeError):
+class StorageError(Mistake):
     """The study's storage cannot be opened or stayed away; nothing that it has confirmed is lost."""
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from search.replay.rules import RULES, Rule, Task
+from spaces.mistake import Mistake
 
 Values = NDArray[np.float64]
 
@@ -35,12 +36,12 @@ class Surrogate:
         """Load.
 
         Raises:
-            ValueError: the folder lacks one of the four files.
+            Mistake: the folder lacks one of the four files.
         """
         missing = [name for name in ("model.onnx", "config_space.json", "encoding.json", "tasks.json")
                    if not (folder / name).is_file()]  # fmt: skip
         if missing:
-            raise ValueError(f"'{folder}' holds no surrogate of learning curves: it lacks {', '.join(missing)}")
+            raise Mistake(f"'{folder}' holds no surrogate of learning curves: it lacks {', '.join(missing)}")
         self.tasks: list[str] = json.loads((folder / "tasks.json").read_text())
         self._codes = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"]
         space = json.loads((folder / "config_space.json").read_text())["hyperparameters"]
@@ -141,15 +142,15 @@ def replay(
     """Play rules over every task and seed of a folder; one row each. A seed draws the same trials for every rule.
 
     Raises:
-        ValueError: a rule that does not exist, a count below 1, or a folder without a surrogate.
+        Mistake: a rule that does not exist, a count below 1, or a folder without a surrogate.
     """
     unknown = [name for name in rules if name not in RULES]
     if unknown:
-        raise ValueError(f"there is no stopping rule '{unknown[0]}'; there are: {', '.join(RULES)}")
+        raise Mistake(f"there is no stopping rule '{unknown[0]}'; there are: {', '.join(RULES)}")
     counts = {"trials": trials, "seeds": seeds, "bands": bands, "workers": workers, "tasks": tasks}
     for name, count in counts.items():
         if count is not None and count < 1:
-            raise ValueError(f"{name} is {count}; it must be at least 1")
+            raise Mistake(f"{name} is {count}; it must be at least 1")
     surrogate = Surrogate(folder)
     rows: list[dict[str, Any]] = []
     for name in surrogate.tasks[:tasks]:

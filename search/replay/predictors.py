@@ -24,6 +24,7 @@ from search.replay import tables as recorded
 from search.replay.tables import Table
 from spaces.components import PREDICTORS, load
 from spaces.encoding import encode, layout
+from spaces.mistake import Mistake
 
 SIZES = (5, 20, 50, 100, 200)
 TESTED = 2500
@@ -58,7 +59,7 @@ def compare(
         scores within intervals that include the noise.
 
     Raises:
-        ValueError: no predictor, no size that fits the table, a size below 2, no seed, or ``rank_by_macs`` on a table
+        Mistake: no predictor, no size that fits the table, a size below 2, no seed, or ``rank_by_macs`` on a table
             without macs.
         UnknownComponent: a predictor that does not exist.
     """
@@ -106,10 +107,10 @@ def compare_files(
         The ``summary`` of all tables.
 
     Raises:
-        ValueError: no tables, one that cannot be read, or what ``compare`` refuses.
+        Mistake: no tables, one that cannot be read, or what ``compare`` refuses.
     """
     if not tables:
-        raise ValueError("predictors are compared on recorded tables, given none: name at least one TABLE.json")
+        raise Mistake("predictors are compared on recorded tables, given none: name at least one TABLE.json")
     loaded = [recorded.load(path) for path in tables]
     frame = pd.concat([compare(table, names, sizes, seeds) for table in loaded], ignore_index=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -122,7 +123,7 @@ def _fitting(table: Table, names: Sequence[str], sizes: Sequence[int], seeds: in
     rows = len(table.truth_N)
     fitting = [size for size in sizes if rows - size >= max(size, FEWEST)]
     if not names or not fitting or min(sizes) < 2 or seeds < 1:
-        raise ValueError(
+        raise Mistake(
             f"a predictor, sizes from 2 to {min(rows // 2, rows - FEWEST)} and at least one seed are needed for table "
             f"'{table.name}' of {rows} rows; given predictors {list(names)}, sizes {list(sizes)} and {seeds} seeds"
         )
@@ -135,7 +136,7 @@ def _options(name: str, table: Table) -> dict[str, Any]:
     if name != "rank_by_macs":
         return {}
     if "log_macs" not in table.statistic_names:
-        raise ValueError(
+        raise Mistake(
             f"rank_by_macs needs macs, and table '{table.name}' has the statistics "
             f"{', '.join(table.statistic_names) or 'none'}: leave that predictor or that table out"
         )

@@ -8,6 +8,7 @@ import pandas as pd
 from optuna.storages.journal import JournalFileBackend
 
 from spaces.candidate import ROLES
+from spaces.mistake import Mistake
 
 
 def export_run(run_dir: Path, path: Path) -> None:
@@ -20,7 +21,7 @@ def export_run(run_dir: Path, path: Path) -> None:
         path: ``NAME.json`` to be written.
 
     Raises:
-        ValueError: no such study, or no finished trials in it.
+        Mistake: no such study, or no finished trials in it.
     """
     frame, roles = _study_rows(run_dir)
     dimensions = []
@@ -49,7 +50,7 @@ def _study_rows(run_dir: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """One row per distinct candidate that was trained in full (mean over repeats), and the role of each dimension."""
     journal = run_dir / "study.journal"
     if not journal.is_file():
-        raise ValueError(f"{journal} does not exist: give the folder of a run")
+        raise Mistake(f"{journal} does not exist: give the folder of a run")
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
     rows, roles = [], {}
     for name in optuna.get_all_study_names(storage):
@@ -64,7 +65,7 @@ def _study_rows(run_dir: Path) -> tuple[pd.DataFrame, dict[str, str]]:
                     roles[f"{role}.{address}"] = role
             rows.append(row)
     if not rows:
-        raise ValueError(f"the study in {run_dir} has no finished trials")
+        raise Mistake(f"the study in {run_dir} has no finished trials")
     frame = pd.DataFrame(rows)
     for address in roles:
         if frame[address].isna().any():

@@ -25,6 +25,7 @@ from search.replay.measures import CHECKPOINTS, compare, summarise
 from search.replay.plots import draw
 from search.replay.tables import Table
 from search.samplers import by_name as _build
+from spaces.mistake import Mistake
 
 MODES = ("family", "single")
 """``family``: all budgets at once under the loosest. ``single``: the best score, no limit."""
@@ -80,13 +81,13 @@ def replay(
         source: another table on the same dimensions; ``nars`` starts from 200 of its recorded trials.
 
     Raises:
-        ValueError: nothing to play, a count below 1, a table or a sampler that does not exist.
+        Mistake: nothing to play, a count below 1, a table or a sampler that does not exist.
     """
     counts = {"trials": trials, "seeds": seeds, "budgets": budgets, "batch": batch, "processes": processes}
     wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
     unknown = sorted(set(samplers) - set(_build.names()))
     if wrong or unknown or not tables or not samplers:
-        raise ValueError(
+        raise Mistake(
             f"a replay needs tables, samplers of {', '.join(_build.names())}, and counts of at least 1"
             + f"; given {len(tables)} tables, samplers {', '.join(samplers) or 'none'} {' '.join(wrong)}".rstrip()
         )
@@ -218,11 +219,11 @@ def _source(path: Path, table: Table, seed: int, trials: int = 200) -> Observati
     """``trials`` uniform recorded trials of another table on the same space.
 
     Raises:
-        ValueError: its dimensions differ.
+        Mistake: its dimensions differ.
     """
     other = recorded.load(path)
     if (other.space.addresses, other.space.dimensions) != (table.space.addresses, table.space.dimensions):
-        raise ValueError(f"{path} has other dimensions than '{table.name}': transfer needs the same ones")
+        raise Mistake(f"{path} has other dimensions than '{table.name}': transfer needs the same ones")
     kept = np.random.default_rng([seed, 7]).choice(
         len(other.codes_ND), size=min(trials, len(other.codes_ND)), replace=False
     )

@@ -16,12 +16,13 @@ from search.problem.problem import Problem
 from spaces.candidate import ROLES
 from spaces.codes import row_keys
 from spaces.dimensions import Choice
+from spaces.mistake import Mistake
 from spaces.space import Codes, Space
 
 MILLIONS = "_millions"
 
 
-class MalformedTable(ValueError):
+class MalformedTable(Mistake):
     """A table's JSON and parquet do not fit together; the message says which part of which file."""
 
 
@@ -211,11 +212,11 @@ def problem(table: Table, budgets: int = 10, quantiles: Sequence[float] | None =
         quantiles: the quantiles themselves, in place of ``budgets``.
 
     Raises:
-        ValueError: fewer than one budget, or a quantile outside (0, 1].
+        Mistake: fewer than one budget, or a quantile outside (0, 1].
     """
     levels = np.linspace(0.05, 0.95, budgets) if quantiles is None else np.asarray(quantiles, dtype=float)
     if levels.size == 0 or ((levels <= 0) | (levels > 1)).any():
-        raise ValueError(f"a family needs at least one budget at quantiles in (0, 1], given {levels.tolist()}")
+        raise Mistake(f"a family needs at least one budget at quantiles in (0, 1], given {levels.tolist()}")
     bounds = np.quantile(table.costs[table.cost], np.sort(levels))
     limits = tuple(Limits(**{f"max_{table.cost}": float(bound)}) for bound in bounds)
     return _problem(table, limits[-1], limits)

@@ -10,9 +10,10 @@ from search.samplers.by_name import names as sampler_names
 from search.words import parse_amount
 from spaces import components
 from spaces.dimensions import Value
+from spaces.mistake import Mistake
 
 
-class ConfigError(ValueError):
+class ConfigError(Mistake):
     """The configuration cannot be used; the message has one sentence a mistake."""
 
 

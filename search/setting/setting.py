@@ -16,6 +16,7 @@ from search.setting.config import Config, ConfigError
 from search.setting.device import Device, device_of
 from search.setting.readers import check_family_objective, check_readers
 from spaces import components
+from spaces.mistake import Mistake
 from spaces.sampling import sobol
 from spaces.space import Codes, Space
 from trainables.counting.statistics import Statistics, count, free_statistics
@@ -94,11 +95,11 @@ def prepare(config: Config) -> Setting:
             of the space that nothing reads.
         DataError: the data cannot be used.
     """
+    space: Space = components.load(components.SPACES, config.space.name).space()
     try:
-        space: Space = components.load(components.SPACES, config.space.name).space()
         if config.space.restrict:
             space = space.restrict(config.space.restrict)
-    except ValueError as error:
+    except Mistake as error:
         raise ConfigError(f"space.restrict: {error}") from error
     check_readers(space)
     check_family_objective(config.family)

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from timm.models import load_checkpoint
 from torch import Tensor, nn
 
+from spaces.mistake import Mistake
 from trainables.deploy import Deployable
 from trainables.final import timm_folder as timm_folder  # registers our networks with timm
 from trainables.splits import Splits
@@ -22,7 +23,7 @@ from trainables.splits import Splits
 LOCAL = "local-dir:"
 
 
-class TeacherError(ValueError):
+class TeacherError(Mistake):
     """A teacher cannot be used; the message names it and says what to do."""
 
 
@@ -59,9 +60,9 @@ def load_teacher(name: str, splits: Splits) -> Deployable:
             load_checkpoint(network, checkpoint, weights_only=True)
         else:
             raise TeacherError(f"teacher '{name}' has no weights; give '{LOCAL}FOLDER' or '{name}@CHECKPOINT'")
+    except TeacherError:
+        raise
     except (RuntimeError, OSError, KeyError, ValueError) as error:
-        if isinstance(error, TeacherError):
-            raise
         reason = " ".join(str(error).split())[:300]
         raise TeacherError(f"teacher '{name}' cannot be loaded for {classes} classes: {reason}") from error
     given = getattr(network, "pretrained_cfg", None) or {}

@@ -17,11 +17,13 @@ import fsspec
 import torch
 from fsspec.implementations.local import LocalFileSystem
 
+from spaces.mistake import Mistake
+
 CLAIMS = 1000
 """Attempts of one trial beyond which something else is wrong."""
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(Mistake):
     """A checkpoint could not be written or read; the message names the file and the cause."""
 
 
@@ -81,8 +83,6 @@ class Checkpoint:
                     store.remove(store.file(earlier))
         except (OSError, RuntimeError) as error:
             # torch reports a failed write as RuntimeError.
-            if isinstance(error, CheckpointError):
-                raise
             raise CheckpointError(self._unwritable(error)) from error
 
     def load(self) -> dict[str, Any] | None:

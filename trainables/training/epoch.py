@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
+from spaces.mistake import Mistake
 from trainables.plan import Batch, Plan
 from trainables.splits import Pictures
 from trainables.training.precision import Precision, mixed
@@ -15,8 +16,11 @@ ORDER = 2**32 - 1
 """In place of a worker's number in the seed of the order of images, which all workers share."""
 
 
-class TrialFailed(RuntimeError):
-    """This candidate cannot be trained (a loss that is not finite, not enough memory); others can."""
+class TrialFailed(Mistake):
+    """This candidate cannot be trained (a loss that is not finite, not enough memory); others can.
+
+    In a search it is a failed trial; in final training, which cannot do without it, the user's to mend.
+    """
 
 
 def seed_of(seed: int, epoch: int, rank: int) -> int:

@@ -1,0 +1,71 @@
+"""The command line as a whole: which commands there are, and how they end."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from search.__main__ import main
+from spaces import components
+from spaces.components import COMMANDS
+from spaces.mistake import Mistake
+from tests.places import ROOT
+
+FILES = {file.stem for file in (ROOT / "search" / "commands").glob("*.py")} - {"__init__"}
+
+
+def test_every_file_is_a_command() -> None:
+    assert set(components.names(COMMANDS)) == FILES
+
+
+@pytest.mark.parametrize("name", components.names(COMMANDS))
+def test_a_command_has_a_summary_and_arguments(name: str) -> None:
+    summary = components.summary(COMMANDS, name)
+    assert 10 < len(summary) <= 100
+    assert summary.endswith(".")
+    assert "python -m" not in summary
+    components.load(COMMANDS, name).add_arguments(argparse.ArgumentParser())
+
+
+def test_the_help_lists_every_command_without_torch_or_ray() -> None:
+    code = (
+        "import sys\nfrom search.__main__ import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n"
+        "    sys.exit(bool({'torch', 'ray', 'optuna', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    for name in FILES:
+        assert f"{name} {components.summary(COMMANDS, name)}" in text
+
+
+def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["serach"])
+    assert end.value.code == 2
+    assert "invalid choice: 'serach'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"), [(Mistake("it is odd"), 2, "error: it is odd\n"), (KeyboardInterrupt(), 130, "resume")]
+)
+def test_a_command_ends_with_a_sentence(
+    error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(arguments: argparse.Namespace) -> None:
+        raise error
+
+    monkeypatch.setattr(components.load(COMMANDS, "spaces"), "run", run)
+    assert main(["spaces"]) == code
+    assert words in capsys.readouterr().err
+
+
+def test_a_fault_of_the_program_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(arguments: argparse.Namespace) -> None:
+        raise ValueError("operands do not match")
+
+    monkeypatch.setattr(components.load(COMMANDS, "spaces"), "run", run)
+    with pytest.raises(ValueError, match="operands"):
+        main(["spaces"])
