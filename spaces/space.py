@@ -78,7 +78,7 @@ class Space:
 
     @property
     def joins_families(self) -> bool:
-        """Whether the backbone is itself a dimension, as in spaces made by ``spaces.families.join``."""
+        """Whether the backbone is itself a dimension, as in spaces made by ``spaces.joined.join``."""
         return "backbone" in self.architecture
 
     @cached_property

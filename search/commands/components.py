@@ -1,8 +1,7 @@
 """List what candidates can be made of: knobs, what each supports, paper."""
 
 import argparse
-from inspect import Parameter, getdoc, signature
-from types import ModuleType
+from inspect import Parameter, signature
 
 from rich.console import Console
 from rich.table import Table
@@ -18,21 +17,10 @@ KINDS = {
     "data": components.SOURCES,
     "pictures": components.PICTURES,
 }
-"""Kinds that are listed, by the word they are asked for with."""
+"""Kinds that are listed, by the word that names each on the command line."""
 
-CHECKS = {
-    "backbone": "tests/trainables/backbones/test_backbones.py",
-    "objective": "tests/conformance/test_objectives.py, tests/trainables/objectives/test_objectives.py",
-    "ingredient": "tests/conformance/test_ingredients.py, tests/trainables/recipe/test_recipe.py",
-    "adaptation": "tests/conformance/test_adapt.py",
-    "evaluation": "tests/conformance/test_evaluate.py",
-    "data": "tests/conformance/test_sources.py, tests/trainables/data/test_data.py",
-    "pictures": "tests/trainables/data/test_pictures.py",
-}
-"""The tests that each component of a kind passes."""
-
-GIVEN = frozenset({"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "asked_MF"})
-"""Parameters that the training loop gives, which are no knobs."""
+SUPPLIED = frozenset({"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "asked_MF"})
+"""Parameters that the training loop supplies, which are no knobs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +42,7 @@ def show(kind: str | None, console: Console | None = None) -> None:
     """
     console = console or Console()
     for name in [kind] if kind else KINDS:
-        table = Table(title=f"{name} (checked by {CHECKS[name]})", title_justify="left", show_lines=True)
+        table = Table(title=name, title_justify="left", show_lines=True)
         for column in ("name", "what it is", "knobs", "supports", "paper"):
             table.add_column(column, overflow="fold")
         for component in components.names(KINDS[name]):
@@ -66,13 +54,9 @@ def describe(kind: components.Kind, name: str) -> tuple[str, str, str, str]:
     """Summary, knobs, features that it offers or supports, and paper of a component; a dash where there is none."""
     module = components.load(kind, name)
     parameters = signature(getattr(module, kind.defines)).parameters.values()
-    knobs = ", ".join(_knob(parameter) for parameter in parameters if parameter.name not in GIVEN)
+    knobs = ", ".join(_knob(parameter) for parameter in parameters if parameter.name not in SUPPLIED)
     features = ", ".join(getattr(module, "SUPPORTS", getattr(module, "FEATURES", ())))
-    return _summary(module), knobs or "-", features or "-", str(getattr(module, "PAPER", "-"))
-
-
-def _summary(module: ModuleType) -> str:
-    return " ".join((getdoc(module) or "-").partition("\n\n")[0].split())
+    return components.summary(kind, name) or "-", knobs or "-", features or "-", str(getattr(module, "PAPER", "-"))
 
 
 def _knob(parameter: Parameter) -> str:

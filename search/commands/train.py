@@ -1,15 +1,14 @@
 """Train candidates in full and export them, such as those of evolve, or an exported member again."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from search.errors import UsageError
 from search.experiment.running import carry_out, saved
+from search.family.candidates import read_candidates, write_candidates
 from search.family.members import load_family
 from search.family.retrain import read_training
-from search.files import read_json, write_text
 from search.setting.config import Config, TrackingSection, read
 from search.setting.setting import prepare
 from spaces.candidate import Candidate
@@ -57,8 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
     _train_alone(_with_seeds(config.model_copy(update=changes), seeds), read_candidates(what), to, what)
 
 
-def _refuse(given: Path | None, option: str, goes_with: str) -> None:
-    if given is not None:
+def _refuse(value: Path | None, option: str, goes_with: str) -> None:
+    if value is not None:
         raise UsageError(f"{option} goes with {goes_with}")
 
 
@@ -104,26 +103,3 @@ def _check_fit(config: Config, candidates: Sequence[Candidate], origin: Path) ->
         space.encode(candidates)
     except Mistake as error:
         raise UsageError(f"'{origin}' does not fit the space '{config.space.name}': {error}") from error
-
-
-def write_candidates(candidates: Sequence[Candidate], path: Path) -> None:
-    """Write candidates as ``read_candidates`` reads them."""
-    entries = [{"candidate": candidate.to_dict()} for candidate in candidates]
-    write_text(path, json.dumps(entries, indent=1) + "\n")
-
-
-def read_candidates(path: Path) -> list[Candidate]:
-    """The different candidates of a file: one candidate, or a list of entries with a ``candidate`` each.
-
-    Raises:
-        UsageError: the file is missing, not JSON, or holds something else.
-    """
-    try:
-        content = read_json(path)
-        entries = content if isinstance(content, list) else [{"candidate": content}]
-        found = [Candidate.from_dict(entry["candidate"]) for entry in entries]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"'{path}' holds no candidates: {error}") from error
-    if not found:
-        raise UsageError(f"'{path}' holds no candidates")
-    return list(dict.fromkeys(found))

@@ -1,67 +1,126 @@
-"""What an evolution gives people: pairs, the trial nearest to each, and the front among them."""
+"""Pairs of architecture and recipe that an evolution picked, as people and programs read them.
+
+Beside each pair stands the trained trial that is most like it: a prediction is the safer, the nearer that one is.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from search.evolution.evolve import Pick
 from search.experiment.running import Known
+from search.problem.limits import describe_limits
 from search.record.study import Record
 from search.setting.device import Device
-from spaces.space import Codes, Space
-
-STARTS = 64
-"""Best trials that the evolution starts from."""
+from search.words import amount
+from spaces.candidate import Candidate
+from spaces.space import Codes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nearest:
-    """The ended trial that differs from a pick in the fewest dimensions; the better one of equals."""
+class Neighbour:
+    """The ended trial that differs from a pick in the fewest dimensions; the better one of equals.
+
+    Attributes:
+        record: of the trial.
+        score: what the trial counts for, as predictors learn it.
+        changes: number of dimensions in which it differs.
+    """
 
     record: Record
     score: float
     changes: int
 
 
-def front(picks: Sequence[Pick], confidence: float) -> tuple[Pick, ...]:
-    """The picks that no cheaper one matches; budgets ascend, so a pick must beat all before it."""
-    kept: list[Pick] = []
-    for pick in picks:
-        if not kept or pick.mean - confidence * pick.std > kept[-1].mean - confidence * kept[-1].std:
-            kept.append(pick)
-    return tuple(kept)
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A pick, as a candidate of the run's space, with its neighbour."""
+
+    pick: Pick
+    candidate: Candidate
+    neighbour: Neighbour
 
 
-def nearest(codes_D: Codes, known: Known) -> Nearest:
-    """The ended trial that differs from a candidate in the fewest dimensions."""
+def pairs_of(picks: Sequence[Pick], codes_ND: Codes, known: Known) -> tuple[Pair, ...]:
+    """The picks with their neighbours; ``codes_ND`` are theirs in the run's space."""
+    candidates = known.setting.space.decode(codes_ND)
+    return tuple(
+        Pair(pick=pick, candidate=candidate, neighbour=neighbour(codes_D, known))
+        for pick, candidate, codes_D in zip(picks, candidates, codes_ND, strict=True)
+    )
+
+
+def neighbour(codes_D: Codes, known: Known) -> Neighbour:
+    """The ended trial that is most like a candidate."""
     changes_N = (known.observed.codes_ND != codes_D).sum(axis=1)
     row = int(np.lexsort((-known.observed.score_N, changes_N))[0])
-    return Nearest(record=known.ended[row], score=float(known.observed.score_N[row]), changes=int(changes_N[row]))
+    return Neighbour(record=known.ended[row], score=float(known.observed.score_N[row]), changes=int(changes_N[row]))
 
 
-def entries(
-    picks: Sequence[Pick], space: Space, codes_ND: Codes, nearest: Sequence[Nearest], device: Device | None = None
-) -> list[dict[str, Any]]:
-    """The picks as JSON values; ``candidate`` is what ``candidate.json`` of a member holds."""
+def front(picks: Sequence[Pick], confidence: float) -> tuple[Pick, ...]:
+    """The picks that no cheaper one matches; budgets ascend, so a pick must beat all before it."""
+    better: list[Pick] = []
+    for pick in picks:
+        if not better or pick.mean - confidence * pick.std > better[-1].mean - confidence * better[-1].std:
+            better.append(pick)
+    return tuple(better)
+
+
+def entries(pairs: Sequence[Pair], device: Device | None = None) -> list[dict[str, Any]]:
+    """The pairs as JSON values; ``candidate`` is what ``candidate.json`` of a member holds."""
     latency = {"device": device.name, "relative_error": device.relative_error} if device is not None else None
     return [
         {
-            "candidate": candidate.to_dict(),
-            "key": candidate.key,
-            "budget": {field.name: getattr(pick.budget, field.name) for field in fields(pick.budget)},
+            "candidate": pair.candidate.to_dict(),
+            "key": pair.candidate.key,
+            "budget": {field.name: getattr(pair.pick.budget, field.name) for field in fields(pair.pick.budget)},
             "predicted": {
-                "mean": pick.mean,
-                "std": pick.std,
-                "upper": pick.upper,
-                "upper_is_certain": pick.certain,
-                "upper_estimate": pick.estimate,
+                "mean": pair.pick.mean,
+                "std": pair.pick.std,
+                "upper": pair.pick.upper,
+                "upper_is_certain": pair.pick.certain,
+                "upper_estimate": pair.pick.estimate,
             },
-            "statistics": dict(pick.costs),
+            "statistics": dict(pair.pick.costs),
             "latency_is_predicted_for": latency,
-            "nearest_trial": {"number": near.record.number, "score": near.score, "changes": near.changes},
-            "why": pick.why,
+            "nearest_trial": {
+                "number": pair.neighbour.record.number,
+                "score": pair.neighbour.score,
+                "changes": pair.neighbour.changes,
+            },
+            "why": pair.pick.why,
         }
-        for pick, candidate, near in zip(picks, space.decode(codes_ND), nearest, strict=True)
+        for pair in pairs
     ]
+
+
+def table(pairs: Sequence[Pair], name: str) -> Table:
+    """The pairs for people."""
+    shown = Table(title=f"pairs for {name}", show_lines=True)
+    costs = list(pairs[0].pick.costs)
+    headings = [f"{cost} (predicted)" if cost == "latency_ms" else cost for cost in costs]
+    for heading in ("within", "predicted", "at most", *headings, "nearest trial", "why"):
+        shown.add_column(heading, overflow="fold")
+    for pair in pairs:
+        pick, near = pair.pick, pair.neighbour
+        changes = "the same" if near.changes == 0 else f"{near.changes} changes"
+        shown.add_row(
+            "\n".join(f"{cost} {amount(bound)}" for cost, bound in pick.budget.bounds().items())
+            or describe_limits(pick.budget),
+            f"{pick.mean:.4f} ± {pick.std:.4f}",
+            _upper(pick),
+            *(amount(pick.costs[cost]) for cost in costs),
+            f"#{near.record.number}: {near.score:.4f}, {changes}",
+            pick.why,
+        )
+    return shown
+
+
+def _upper(pick: Pick) -> str:
+    estimate = f"{pick.estimate:.4f} (estimate)"
+    if not pick.certain:
+        return estimate
+    return f"{pick.upper:.4f} (proven)" + ("" if pick.estimate == pick.upper else f"\n{estimate}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.commands.train import write_candidates
+from search.family.candidates import write_candidates
 from search.family.export import load_weights
 from search.family.members import load_family
 from search.files import check_sums
