@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from spaces.mistake import Mistake
@@ -184,6 +183,9 @@ def stratified(images: Images, share: float, seed: int, names: Sequence[str]) ->
     Raises:
         DataError: a class has too few images to stand in both parts.
     """
+    # Here, because it brings pandas with it, which a worker whose source has a split of its own does not need.
+    from sklearn.model_selection import train_test_split
+
     count_K = np.bincount(images.label_N, minlength=len(names))
     if count_K.min() < 2:
         scarce = names[int(count_K.argmin())]

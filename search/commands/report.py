@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     setting = prepare(config)
     storage = read_storage(config.folder, config.run.storage)
-    study = Study(name=config.name, storage=storage, space=setting.space, create=False)
+    study = Study(name=config.name, storage=storage, space=None, create=False)
     family = load_family(config.folder / "family")
     write_report(gather(setting, study, family), config.folder / "report.html")
     show(family, config)

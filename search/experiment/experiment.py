@@ -12,20 +12,21 @@ from pathlib import Path
 from scipy.stats import kendalltau
 
 from search.executors.work import Executor, Workplace
-from search.experiment.contenders import Repeats, choose, contenders
+from search.experiment.contenders import Repeats, contenders, pick_members
 from search.experiment.finals import Finished, family_of, final_jobs, finish, with_test_accuracy
 from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
 from search.experiment.warm_start import sources
 from search.family.export import InputSpec, Provenance, export_member
-from search.family.members import Family, Member, study_digest
+from search.family.members import Family, Member
 from search.family.retrain import write_training
 from search.family.spent import Spent, spent, together
 from search.files import write_text
 from search.learning.learner import Learner
 from search.problem.problem import Observations
-from search.record.study import Record, Study
+from search.record.study import Study
+from search.record.trial import Trial, study_digest
 from search.report.gather import gather
 from search.report.page import write_report
 from search.samplers.by_name import build
@@ -74,9 +75,9 @@ class Experiment:
 
     def carry_out(self) -> Family:
         """Do what is left, and return the family."""
-        for record in self._trials.records.values():
-            if record.is_finished:
-                self._tracker.trial(record.as_trial)
+        for trial in self._trials.by_number.values():
+            if trial.is_finished:
+                self._tracker.trial(trial)
         with self._executor() as executor:
             self._stage1(executor)
             chosen = self._stage2(executor)
@@ -90,9 +91,9 @@ class Experiment:
     def catch_up(self) -> None:
         """Give MLflow what it lacks of a run that is finished."""
         self._progress.stage("sending to MLflow what an earlier process left")
-        for record in self._trials.records.values():
-            if record.is_finished:
-                self._tracker.trial(record.as_trial)
+        for trial in self._trials.by_number.values():
+            if trial.is_finished:
+                self._tracker.trial(trial)
         self._tracker.catch_up(self._folder / "family", self._folder / "report.html")
 
     def train(self, candidates: Sequence[Candidate], target: Path) -> Family:
@@ -121,14 +122,14 @@ class Experiment:
 
     # listener of the trials ------------------------------------------------------------------------------------------
 
-    def reported(self, record: Record, report: Report) -> None:
+    def reported(self, trial: Trial, report: Report) -> None:
         """An epoch has ended."""
-        self._progress.reported(record, report)
+        self._progress.reported(trial, report)
 
-    def ended(self, record: Record) -> None:
+    def ended(self, trial: Trial) -> None:
         """A trial has ended and is in the study."""
-        self._progress.ended(record)
-        self._tracker.trial(record.as_trial)
+        self._progress.ended(trial)
+        self._tracker.trial(trial)
 
     # stages ----------------------------------------------------------------------------------------------------------
 
@@ -190,14 +191,23 @@ class Experiment:
         observed = self._trials.observations(self._trials.of("search"))
         self._progress.stage("stage 2: evolving pairs on the predictor")
         with self._timed("stage 2"):
-            codes_MD = contenders(self._setting, self._learner, observed)
-        repeats = Repeats(self._trials, codes_MD)
+            codes_MD = contenders(
+                self._setting.problem, self._config.family, self._config.seed, self._learner, observed
+            )
+        repeats = Repeats(self._trials, codes_MD, self._config.family.repeats)
         done = sum(record.is_finished for record in self._trials.of("repeat"))
         self._progress.stage("training contenders again with fresh seeds", repeats.total, done)
         with self._timed("repeats"):
             if done < repeats.total:
                 executor.run(repeats.next_job, self._trials.reported, self._trials.ended)
-            return choose(self._trials, self._learner, observed, codes_MD)
+            return pick_members(
+                self._setting.problem,
+                self._config.family.confidence,
+                self._learner,
+                observed,
+                codes_MD,
+                self._trials,
+            )
 
     def _final(self, executor: Executor, chosen: Sequence[Candidate]) -> tuple[list[FinalJob], dict[str, Report]]:
         jobs = final_jobs(self._setting, chosen)
@@ -225,8 +235,7 @@ class Experiment:
                 self._export(with_test_accuracy(self._setting, one), target)
                 for one in finish(self._setting, jobs, last)
             ]
-            records = [record.as_trial for record in self._trials.records.values()]
-            family = family_of(finished, study_digest(records))
+            family = family_of(finished, study_digest(self._trials.by_number.values()))
             family.save(target)
         with self._timed("report"):
             write_report(gather(self._setting, self._study, family), report)
@@ -278,9 +287,9 @@ class Experiment:
                 self._setting.splits,
                 epochs=epochs,
                 reached=len(record.reports),
-                seconds=record.as_trial.seconds,
+                seconds=record.seconds,
             )
-            for record in self._trials.records.values()
+            for record in self._trials.by_number.values()
             if record.is_finished and record.candidate.key == member.candidate.key
         ]
         return {"search": together(own)} if own else {}

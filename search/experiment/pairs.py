@@ -13,7 +13,7 @@ from rich.table import Table
 from search.evolution.evolve import Pick
 from search.experiment.running import Known
 from search.problem.limits import describe_limits
-from search.record.study import Record
+from search.record.trial import Trial
 from search.setting.device import Device
 from search.words import amount
 from spaces.candidate import Candidate
@@ -25,12 +25,12 @@ class Neighbour:
     """The ended trial that differs from a pick in the fewest dimensions; the better one of equals.
 
     Attributes:
-        record: of the trial.
+        trial: that ended.
         score: what the trial counts for, as predictors learn it.
         changes: number of dimensions in which it differs.
     """
 
-    record: Record
+    trial: Trial
     score: float
     changes: int
 
@@ -57,7 +57,7 @@ def neighbour(codes_D: Codes, known: Known) -> Neighbour:
     """The ended trial that is most like a candidate."""
     changes_N = (known.observed.codes_ND != codes_D).sum(axis=1)
     row = int(np.lexsort((-known.observed.score_N, changes_N))[0])
-    return Neighbour(record=known.ended[row], score=float(known.observed.score_N[row]), changes=int(changes_N[row]))
+    return Neighbour(trial=known.ended[row], score=float(known.observed.score_N[row]), changes=int(changes_N[row]))
 
 
 def front(picks: Sequence[Pick], confidence: float) -> tuple[Pick, ...]:
@@ -113,7 +113,7 @@ def table(pairs: Sequence[Pair], name: str) -> Table:
             f"{pick.mean:.4f} ± {pick.std:.4f}",
             _upper(pick),
             *(amount(pick.costs[cost]) for cost in costs),
-            f"#{near.record.number}: {near.score:.4f}, {changes}",
+            f"#{near.trial.number}: {near.score:.4f}, {changes}",
             pick.why,
         )
     return shown

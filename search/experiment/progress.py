@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.problem.limits import Limits
-from search.record.study import Record
+from search.record.trial import Trial
 from search.words import amount, duration
 from trainables.training.trial import Report
 
@@ -37,7 +37,7 @@ class Progress:
     _began: float = field(default_factory=time.monotonic)
     _stage_began: float = field(default_factory=time.monotonic)
     _counted_from: int = 0
-    _best: dict[int, Record] = field(default_factory=dict)
+    _best: dict[int, Trial] = field(default_factory=dict)
     _last: str = ""
     _live: Live | None = None
 
@@ -68,26 +68,26 @@ class Progress:
                 f"{duration(time.monotonic() - self._began):>7}  {line}", highlight=False, soft_wrap=True
             )
 
-    def reported(self, record: Record, report: Report) -> None:
+    def reported(self, trial: Trial, report: Report) -> None:
         """An epoch of a trial has ended."""
-        self._last = f"trial {record.number} epoch {report.epoch} of {record.stop}: {report.accuracy:.3f}"
+        self._last = f"trial {trial.number} epoch {report.epoch} of {trial.stop}: {report.accuracy:.3f}"
 
-    def ended(self, record: Record) -> None:
+    def ended(self, trial: Trial) -> None:
         """A trial has ended."""
         self._done += 1
-        macs = amount(record.statistics.macs)
-        if record.message is not None:
-            self.say(f"trial {record.number} failed ({macs} macs): {record.message}")
+        macs = amount(trial.statistics.macs)
+        if trial.message is not None:
+            self.say(f"trial {trial.number} failed ({macs} macs): {trial.message}")
             return
-        accuracy = record.reports[-1].accuracy
+        accuracy = trial.reports[-1].accuracy
         for position, budget in enumerate(self.budgets):
             best = self._best.get(position)
-            fits = record.statistics.macs <= (budget.max_macs or float("inf"))
+            fits = trial.statistics.macs <= (budget.max_macs or float("inf"))
             if fits and (best is None or accuracy > best.reports[-1].accuracy):
-                self._best[position] = record
+                self._best[position] = trial
         self.say(
-            f"trial {record.number} ({self._done} of {self._total}): "
-            f"{accuracy:.3f} after {len(record.reports)} epochs, "
+            f"trial {trial.number} ({self._done} of {self._total}): "
+            f"{accuracy:.3f} after {len(trial.reports)} epochs, "
             f"{macs} macs{self._left()}"
         )
 

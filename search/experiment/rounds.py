@@ -40,6 +40,7 @@ class Stage1:
             on_round: called with each round's number and the observations that it is proposed from.
         """
         self._trials, self._sampler, self._believe, self._on_round = trials, sampler, believe, on_round
+        self._search, self._seed = trials.search, trials.seed
 
     def next_job(self) -> Job | None:
         """The next trial to run; proposes a round when none waits; None when all have been handed out."""
@@ -49,15 +50,14 @@ class Stage1:
         return job
 
     def _propose(self) -> bool:
-        config = self._trials.setting.config.search
         recorded = self._trials.of("search")
-        if len(recorded) >= config.trials:
+        if len(recorded) >= self._search.trials:
             return False
         round_, start, size = self._open_round(len(recorded))
         before, begun = recorded[:start], recorded[start:]
         observed = self._trials.observations(before)
         self._on_round(round_, observed)
-        pending_ND = self._trials.codes([record for record in before if not record.is_finished])
+        pending_ND = self._trials.codes([trial for trial in before if not trial.is_finished])
         codes_ND = self._sampler.propose(observed, pending_ND, size)[len(begun) :]
         beliefs = self._believe(observed, codes_ND) if round_ else [None] * len(codes_ND)
         decisive = self._trials.decisive_epoch(before)
@@ -66,19 +66,18 @@ class Stage1:
 
     def _open_round(self, recorded: int) -> tuple[int, int, int]:
         """Number, first trial and size of the first round that is not recorded as a whole."""
-        config = self._trials.setting.config.search
-        if recorded < config.initial:
-            return 0, 0, config.initial
-        later = (recorded - config.initial) // config.batch
-        start = config.initial + later * config.batch
-        return later + 1, start, min(config.batch, config.trials - start)
+        search = self._search
+        if recorded < search.initial:
+            return 0, 0, search.initial
+        later = (recorded - search.initial) // search.batch
+        start = search.initial + later * search.batch
+        return later + 1, start, min(search.batch, search.trials - start)
 
     def _stops(self, decisive: int) -> Callable[[int], int]:
         """Most trials stop at the decisive epoch; a share, drawn by trial number, still shows the final ranks."""
-        config = self._trials.setting.config
 
         def stop(number: int) -> int:
-            in_full = audited(config.seed, number, config.search.audited)
-            return config.search.epochs if in_full else decisive
+            in_full = audited(self._seed, number, self._search.audited)
+            return self._search.epochs if in_full else decisive
 
         return stop

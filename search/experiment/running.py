@@ -23,7 +23,8 @@ from search.experiment.warm_start import gather, keep, kept
 from search.family.members import Family, load_family
 from search.problem.problem import Observations
 from search.record.storage import open_storage, read_storage
-from search.record.study import Record, Study
+from search.record.study import Study
+from search.record.trial import Trial
 from search.setting.config import Config, parse
 from search.setting.device import FILE, device_of, load_device
 from search.setting.setting import Setting, prepare
@@ -38,10 +39,10 @@ LEAST_TRIALS = 4
 class Silent:
     """A listener for a study that is only read."""
 
-    def reported(self, record: Record, report: Report) -> None:
+    def reported(self, trial: Trial, report: Report) -> None:
         """Nothing to do."""
 
-    def ended(self, record: Record) -> None:
+    def ended(self, trial: Trial) -> None:
         """Nothing to do."""
 
 
@@ -50,7 +51,7 @@ class Known:
     """What a run has recorded: its ended trials, and what a predictor may learn from each of them."""
 
     setting: Setting
-    ended: tuple[Record, ...]
+    ended: tuple[Trial, ...]
     observed: Observations
 
 
@@ -83,7 +84,7 @@ def read_run(folder: Path, latency: bool = False, latency_file: Path | None = No
     except FileNotFoundError as error:
         raise UsageError(f"'{folder}' has no study yet: {error}") from None
     trials = Trials(setting, study, Silent())
-    ended = tuple(record for _, record in sorted(trials.records.items()) if record.is_finished)
+    ended = tuple(trial for _, trial in sorted(trials.by_number.items()) if trial.is_finished)
     if len(ended) < LEAST_TRIALS:
         raise UsageError(f"'{folder}' has {len(ended)} ended trials; evolve needs at least {LEAST_TRIALS}")
     return Known(setting=setting, ended=ended, observed=trials.observations(ended))
@@ -159,7 +160,7 @@ def _opened(setting: Setting, console: Console, *, create: bool) -> Iterator[Exp
     with _alone(config.folder), _terminated_is_interrupted(), progress:
         storage = open_storage(config.folder, config.run.storage)
         study = Study(name=config.name, storage=storage, space=setting.space, create=create)
-        running = {Path(setting.place.checkpoint(r.number).path).name for r in study.records() if not r.is_finished}
+        running = {Path(setting.place.checkpoint(t.number).path).name for t in study.trials() if not t.is_finished}
         drop_all_but(setting.place.checkpoint_folder, running)
         yield Experiment(setting, study, progress)
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from search.executors.work import Job, Outcome
 from search.problem.problem import Observations
-from search.record.study import NewTrial, Purpose, Record, Study
+from search.record.study import Study
+from search.record.trial import Purpose, Trial
 from search.setting.setting import Setting
 from search.stopping.at_work import Stopping
 from search.stopping.ranks import stop_epoch
@@ -19,10 +20,10 @@ from trainables.training.trial import Report
 class Listener(Protocol):
     """Who wants to know what happens."""
 
-    def reported(self, record: Record, report: Report) -> None:
+    def reported(self, trial: Trial, report: Report) -> None:
         """An epoch has ended."""
 
-    def ended(self, record: Record) -> None:
+    def ended(self, trial: Trial) -> None:
         """A trial has ended and is in the study."""
 
 
@@ -32,19 +33,27 @@ def training_seed(seed: int, number: int) -> int:
 
 
 class Trials:
-    """The trials of a study: adds new ones, hands them out, and records how they end."""
+    """The trials of a study: adds new ones, hands them out, and records how they end.
+
+    Attributes:
+        by_number: every trial of the study.
+        search: the configuration of stage 1.
+        seed: of the run.
+    """
 
     def __init__(self, setting: Setting, study: Study, listener: Listener) -> None:
-        self.setting, self.study, self._listener = setting, study, listener
-        self.records = {record.number: record for record in study.records()}
-        self._waiting = deque(record.number for record in self.records.values() if not record.is_finished)
-        self._codes_D: dict[int, Codes] = {}
-        by_regret = setting.config.search.stopping == "regret"
-        self._stopping = Stopping(setting, list(self.records.values())) if by_regret else None
+        self.search, self.seed = setting.config.search, setting.config.seed
+        self._space, self._statistics, self._place = setting.space, setting.statistics, setting.place
+        self._study, self._listener = study, listener
+        self.by_number = {trial.number: trial for trial in study.trials()}
+        self._waiting = deque(trial.number for trial in self.by_number.values() if not trial.is_finished)
+        self._stopping: Stopping | None = None
+        if self.search.stopping == "regret":
+            self._stopping = Stopping(setting.problem, self.search, self.seed, list(self.by_number.values()))
 
-    def of(self, purpose: Purpose) -> list[Record]:
-        """Records of a purpose, by number."""
-        return [record for _, record in sorted(self.records.items()) if record.purpose == purpose]
+    def of(self, purpose: Purpose) -> list[Trial]:
+        """Trials of a purpose, by number."""
+        return [trial for _, trial in sorted(self.by_number.items()) if trial.purpose == purpose]
 
     def add(
         self,
@@ -56,77 +65,73 @@ class Trials:
         predicted: Sequence[tuple[float, float] | None],
     ) -> None:
         """Record new trials; ``stop`` gives the last epoch of each by its number."""
-        config = self.setting.config
-        rows = zip(self.setting.space.decode(codes_ND), self.setting.statistics(codes_ND), predicted, strict=True)
-        for candidate, statistics, belief in rows:
-            number = len(self.records)
-            record = self.study.add(
-                NewTrial(
+        candidates, statistics = self._space.decode(codes_ND), self._statistics(codes_ND)
+        for codes_D, candidate, counts, belief in zip(codes_ND, candidates, statistics, predicted, strict=True):
+            number = len(self.by_number)
+            self.by_number[number] = self._study.add(
+                Trial(
+                    number=number,
                     purpose=purpose,
                     round=round_,
                     candidate=candidate,
-                    statistics=statistics,
-                    epochs=config.search.epochs,
+                    codes_D=codes_D,
+                    statistics=counts,
+                    epochs=self.search.epochs,
                     stop=stop(number),
-                    seed=training_seed(config.seed, number),
+                    seed=training_seed(self.seed, number),
                     predicted=belief,
                 )
             )
-            self.records[record.number] = record
-            self._waiting.append(record.number)
+            self._waiting.append(number)
 
     def next_waiting(self) -> Job | None:
         """Hand out the next recorded trial that has not ended."""
         if not self._waiting:
             return None
-        record = self.records[self._waiting.popleft()]
-        self.study.start(record.number)
-        return record.job
+        trial = self.by_number[self._waiting.popleft()]
+        self._study.start(trial.number)
+        return trial.job
 
     def reported(self, number: int, report: Report) -> bool:
         """Pass an epoch on; returns whether the trial goes on."""
-        record = self.records[number]
-        self._listener.reported(record, report)
-        goes_on = self._stopping is None or self._stopping.goes_on(record, report)
-        return goes_on and report.epoch < record.stop
+        trial = self.by_number[number]
+        self._listener.reported(trial, report)
+        goes_on = self._stopping is None or self._stopping.goes_on(trial, report)
+        return goes_on and report.epoch < trial.stop
 
     def ended(self, outcome: Outcome) -> None:
         """Record the end of a trial and drop its checkpoint, which nobody needs any more."""
-        record = self.study.finish(outcome.number, outcome.reports, outcome.message)
-        self.records[outcome.number] = record
+        trial = self._study.finish(outcome.number, outcome.reports, outcome.message)
+        self.by_number[outcome.number] = trial
         if self._stopping is not None:
-            self._stopping.end(record)
-        self.setting.place.checkpoint(outcome.number).delete()
-        self._listener.ended(record)
+            self._stopping.end(trial)
+        self._place.checkpoint(outcome.number).delete()
+        self._listener.ended(trial)
 
-    def codes(self, records: Sequence[Record]) -> Codes:
-        """Codes of the records' candidates, shape (N, D); each trial is encoded once, as rounds ask for all again."""
-        new = [record for record in records if record.number not in self._codes_D]
-        encoded_ND = self.setting.space.encode([record.candidate for record in new])
-        self._codes_D.update(zip((record.number for record in new), encoded_ND, strict=True))
-        if not records:
-            return encoded_ND
-        return np.stack([self._codes_D[record.number] for record in records])
+    def codes(self, trials: Sequence[Trial]) -> Codes:
+        """The trials' rows of codes, shape (N, D)."""
+        rows = [trial.codes_D for trial in trials]
+        return np.array(rows, dtype=np.int16).reshape(len(rows), len(self._space.dimensions))
 
-    def curves(self, records: Sequence[Record]) -> list[list[float]]:
+    def curves(self, trials: Sequence[Trial]) -> list[list[float]]:
         """Accuracies of the trials that were trained in full, shape (trials, epochs)."""
-        full = self.setting.config.search.epochs
-        return [[report.accuracy for report in record.reports] for record in records if len(record.reports) == full]
+        full = self.search.epochs
+        return [[report.accuracy for report in trial.reports] for trial in trials if len(trial.reports) == full]
 
-    def observations(self, records: Sequence[Record]) -> Observations:
+    def observations(self, trials: Sequence[Trial]) -> Observations:
         """What a predictor may learn from: the score of each ended trial.
 
         A failed trial counts as the worst that was seen: its candidate is known to be bad, not unknown.
         """
-        ended = [record for record in records if record.is_finished]
-        scores = self.scores(ended, records)
+        ended = [trial for trial in trials if trial.is_finished]
+        scores = self.scores(ended, trials)
         worst = min((score for score in scores if score is not None), default=0.0)
         return Observations(
             codes_ND=self.codes(ended),
             score_N=np.array([worst if score is None else score for score in scores], dtype=float),
         )
 
-    def scores(self, ended: Sequence[Record], known: Sequence[Record]) -> list[float | None]:
+    def scores(self, ended: Sequence[Trial], known: Sequence[Trial]) -> list[float | None]:
         """Accuracies of ended trials that can be compared with each other; None for a failed trial.
 
         Under the paper's rule those at the epoch that decides ranks, by what the trials ``known`` showed; under the
@@ -134,16 +139,16 @@ class Trials:
         """
         stopping = self._stopping
         if stopping is not None:
-            return [stopping.score(record) if record.message is None else None for record in ended]
+            return [stopping.score(trial) if trial.message is None else None for trial in ended]
         decisive = self.decisive_epoch(known)
-        return [record.accuracy_at(decisive) if record.message is None else None for record in ended]
+        return [trial.accuracy_at(decisive) if trial.message is None else None for trial in ended]
 
-    def decisive_epoch(self, records: Sequence[Record]) -> int:
+    def decisive_epoch(self, trials: Sequence[Trial]) -> int:
         """The epoch at which all candidates may be compared and stop, by what these trials showed.
 
         Under the regret rule there is none before the last: each candidate stops when its own time has come.
         """
-        search = self.setting.config.search
+        search = self.search
         if self._stopping is not None:
             return search.epochs
-        return stop_epoch(self.curves(records), search.epochs, search.rank_correlation, search.coefficient)
+        return stop_epoch(self.curves(trials), search.epochs, search.rank_correlation, search.coefficient)

@@ -16,7 +16,8 @@ from search.errors import UsageError
 from search.files import write_text
 from search.problem.problem import Observations
 from search.record.storage import read_storage
-from search.record.study import Record, Study
+from search.record.study import Study
+from search.record.trial import Trial
 from search.setting.config import Config
 from spaces.candidate import ROLES, Candidate
 from spaces.dimensions import Dimension, Value, is_ordinal
@@ -141,21 +142,16 @@ def _scored(run: Path, config: Config) -> list[tuple[Candidate, float]]:
     Those that stopped before count with their last accuracy: they were stopped because they were behind.
     """
     try:
-        study = Study(name=config.name, storage=read_storage(run, config.run.storage), space=_NO_SPACE, create=False)
+        study = Study(name=config.name, storage=read_storage(run, config.run.storage), space=None, create=False)
     except FileNotFoundError:
         raise UsageError(f"'{run}' has no study yet: nothing in it has been trained") from None
-    records = [r for r in study.records() if r.purpose == "search" and _usable(r)]
-    epoch = int(np.median([len(r.reports) for r in records])) if records else 0
-    return [(record.candidate, float(record.accuracy_at(epoch) or 0.0)) for record in records]
+    trials = [trial for trial in study.trials() if trial.purpose == "search" and _is_usable(trial)]
+    epoch = int(np.median([len(trial.reports) for trial in trials])) if trials else 0
+    return [(trial.candidate, float(trial.accuracy_at(epoch) or 0.0)) for trial in trials]
 
 
-_NO_SPACE = Space(name="none", backbone="none", architecture={}, recipe={})
-"""Dimensions are needed to add trials only."""
-
-
-def _usable(record: Record) -> bool:
-    last = record.reports[-1].accuracy if record.reports else math.nan
-    return record.is_finished and record.message is None and math.isfinite(last)
+def _is_usable(trial: Trial) -> bool:
+    return trial.is_finished and trial.score is not None and math.isfinite(trial.score)
 
 
 # translating ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,12 @@
-"""What the search leaves behind: trials as plain records, the front, and the family with its two tables.
+"""What the search leaves behind: the family with its two tables.
 
 Nothing here reads anything but JSON and CSV, so that a family from elsewhere can be opened without running its code.
 """
 
 import csv
-import hashlib
 import itertools
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -35,46 +33,6 @@ COLUMNS = (
     "seeds",
 )
 """Columns of ``family.csv``, in order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """One epoch of a trial: accuracy in [0, 1] on search-validation, training loss."""
-
-    epoch: int
-    accuracy: float
-    loss: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialRecord:
-    """A trial that has ended, as the study holds it.
-
-    Attributes:
-        number: the study's number of the trial.
-        state: ``complete``, ``pruned`` or ``fail``.
-        round: batch in which it was proposed; 0 is the first, space-filling one.
-        candidate: what was trained.
-        statistics: ``macs``, ``params``, ``activations``, ``resolution`` and whatever else is known without training.
-        score: the value told to the study; None if the trial failed.
-        curve: its epochs, in order.
-        seconds: time spent training.
-        started: seconds since 1970, UTC, when it started; a view that is rebuilt must show the same time.
-        predicted: mean and standard deviation that the predictor gave before the trial, if there was one.
-        error: the sentence that says why it failed.
-    """
-
-    number: int
-    state: str
-    round: int
-    candidate: Candidate
-    statistics: Mapping[str, float]
-    score: float | None
-    curve: tuple[Epoch, ...]
-    seconds: float
-    started: float
-    predicted: tuple[float, float] | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,12 +172,3 @@ def non_dominated(members: Sequence[Member]) -> tuple[Member, ...]:
     """The members on the front of search accuracy against macs, cheapest first; names stay as they are."""
     kept = pareto_front([member.macs for member in members], [member.search_accuracy for member in members])
     return tuple(members[row] for row in kept)
-
-
-def study_digest(records: Iterable[TrialRecord]) -> str:
-    """SHA-256 over number, candidate and score of every trial: equal for two studies that found the same."""
-    digest = hashlib.sha256()
-    for record in sorted(records, key=lambda record: record.number):
-        score = None if record.score is None or math.isnan(record.score) else record.score
-        digest.update(json.dumps([record.number, record.state, record.candidate.to_dict(), score]).encode() + b"\n")
-    return digest.hexdigest()

@@ -42,6 +42,11 @@ class Problem:
         costs = self.costs(codes_ND)
         return np.stack([budget.allow(costs) for budget in self.budgets])
 
+    def bands(self, codes_ND: Codes) -> NDArray[np.int64]:
+        """Position of the tightest budget that each candidate fits, shape (N,); the number of budgets for none."""
+        beyond_N: NDArray[np.int64] = (~self.affordable(codes_ND)).sum(axis=0)
+        return beyond_N
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:

@@ -1,124 +1,53 @@
 """The Optuna study: the single record of what happened. Resuming a run is reading it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
+import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.executors.work import Job
-from search.family.members import Epoch, TrialRecord
 from search.record.distributions import distribution
 from search.record.journal import Journal
 from search.record.patience import patiently
+from search.record.trial import State, Trial
 from spaces.candidate import Candidate
-from spaces.space import Space
+from spaces.space import Codes, Space
 from trainables.counting.statistics import Statistics
 from trainables.training.trial import Report
 
-Purpose = Literal["search", "repeat"]
-STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "fail"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A trial of the study.
-
-    Attributes:
-        number: of the trial.
-        state: ``WAITING``, ``RUNNING``, ``COMPLETE`` (trained in full), ``PRUNED`` (stopped early) or ``FAIL``.
-        purpose: ``search`` for stage 1, ``repeat`` for a contender that is trained again with a fresh seed.
-        round: of proposals, from 0.
-        candidate: what was trained.
-        statistics: its exact costs.
-        epochs: length of its schedule.
-        stop: epoch after which it was to stop.
-        seed: of the training.
-        predicted: mean and standard deviation predicted when it was proposed, or None.
-        reports: one an epoch.
-        message: why it failed.
-        started: when it was first started.
-        finished: when it ended.
-    """
-
-    number: int
-    state: TrialState
-    purpose: Purpose
-    round: int
-    candidate: Candidate
-    statistics: Statistics
-    epochs: int
-    stop: int
-    seed: int
-    predicted: tuple[float, float] | None
-    reports: tuple[Report, ...]
-    message: str | None
-    started: datetime | None
-    finished: datetime | None
-
-    @property
-    def job(self) -> Job:
-        return Job(number=self.number, candidate=self.candidate, epochs=self.epochs, stop=self.stop, seed=self.seed)
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state.is_finished()
-
-    @property
-    def as_trial(self) -> TrialRecord:
-        """The ended trial as reports and tracking show it."""
-        began = self.started or self.finished
-        return TrialRecord(
-            number=self.number,
-            state=STATES[self.state],
-            round=self.round,
-            candidate=self.candidate,
-            statistics=asdict(self.statistics),
-            score=self.reports[-1].accuracy if self.reports and self.message is None else None,
-            curve=tuple(Epoch(epoch=r.epoch, accuracy=r.accuracy, loss=r.loss) for r in self.reports),
-            seconds=self.reports[-1].seconds if self.reports else 0.0,
-            started=began.timestamp() if began else 0.0,
-            predicted=self.predicted,
-            error=self.message,
-        )
-
-    def accuracy_at(self, epoch: int) -> float | None:
-        """Accuracy after ``epoch`` epochs, or after the last one if it stopped before; None without a report."""
-        return self.reports[min(epoch, len(self.reports)) - 1].accuracy if self.reports else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTrial:
-    """A trial to be added to the study; see ``Record``."""
-
-    purpose: Purpose
-    round: int
-    candidate: Candidate
-    statistics: Statistics
-    epochs: int
-    stop: int
-    seed: int
-    predicted: tuple[float, float] | None
+STATES: Mapping[TrialState, State] = {
+    TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "fail",
+}
 
 
 class Study:
     """The record of one search. One process writes it; any number may read."""
 
-    def __init__(self, *, name: str, storage: BaseStorage, space: Space, create: bool) -> None:
+    def __init__(self, *, name: str, storage: BaseStorage, space: Space | None, create: bool) -> None:
         """Open the study ``name``, or create it.
+
+        Args:
+            name: of the study.
+            storage: where it lies.
+            space: of its candidates; None to read a study whose space need not exist any more.
+            create: whether it may be new.
 
         Raises:
             FileNotFoundError: it does not exist and ``create`` is false.
         """
         self._space = space
-        self._distributions = {
-            address: distribution(dimension)
-            for address, dimension in zip(space.addresses, space.dimensions, strict=True)
-        }
+        dimensions = {} if space is None else dict(zip(space.addresses, space.dimensions, strict=True))
+        self._distributions = {address: distribution(dimension) for address, dimension in dimensions.items()}
+        self._codes_D: dict[int, Codes] = {}
+        """Of the trials that were added or read, by number."""
         try:
             opener = optuna.create_study if create else optuna.load_study
             options: dict[str, Any] = {"direction": "maximize", "load_if_exists": True} if create else {}
@@ -129,22 +58,30 @@ class Study:
         self._study_id = self.optuna._study_id
         self._count = patiently(lambda: self._storage.get_n_trials(self._study_id))
 
-    def add(self, new: NewTrial) -> Record:
-        """Record a trial that is to run, in one write."""
-        params = self._space.addressed(new.candidate)
-        trial = create_trial(
+    def add(self, trial: Trial) -> Trial:
+        """Record a trial that is to run, in one write.
+
+        Raises:
+            ValueError: its number is not the next one, or the study was opened without a space.
+        """
+        if self._space is None:
+            raise ValueError("a study that was opened without a space is only read")
+        if trial.number != self._count:
+            raise ValueError(f"trial {trial.number} cannot be added to a study of {self._count} trials")
+        params = self._space.addressed(trial.candidate)
+        template = create_trial(
             state=TrialState.WAITING,
             params=params,
             distributions={address: self._distributions[address] for address in params},
             user_attrs={
-                "purpose": new.purpose,
-                "round": new.round,
-                "candidate": new.candidate.to_dict(),
-                "statistics": asdict(new.statistics),
-                "epochs": new.epochs,
-                "stop": new.stop,
-                "seed": new.seed,
-                "predicted": new.predicted,
+                "purpose": trial.purpose,
+                "round": trial.round,
+                "candidate": trial.candidate.to_dict(),
+                "statistics": asdict(trial.statistics),
+                "epochs": trial.epochs,
+                "stop": trial.stop,
+                "seed": trial.seed,
+                "predicted": trial.predicted,
             },
         )
         tried = False
@@ -156,22 +93,23 @@ class Study:
             if tried and self._storage.get_n_trials(self._study_id) > self._count:
                 return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, self._count)
             tried = True
-            return self._storage.create_new_trial(self._study_id, template_trial=trial)
+            return self._storage.create_new_trial(self._study_id, template_trial=template)
 
         trial_id = patiently(create)
         self._count += 1
-        return _record(patiently(lambda: self._storage.get_trial(trial_id)))
+        self._codes_D[trial.number] = trial.codes_D
+        return self._trials_of([patiently(lambda: self._storage.get_trial(trial_id))])[0]
 
     def start(self, number: int) -> None:
         """Record that a trial runs; it may have run before."""
         patiently(lambda: self._start(number))
 
     def _start(self, number: int) -> None:
-        trial = self._trial(number)
+        trial = self._frozen(number)
         if trial.state == TrialState.WAITING:
             self._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
 
-    def finish(self, number: int, reports: tuple[Report, ...], message: str | None = None) -> Record:
+    def finish(self, number: int, reports: tuple[Report, ...], message: str | None = None) -> Trial:
         """Record the end of a trial in one write: its curve, then its state; a finished trial always has its curve.
 
         Args:
@@ -181,13 +119,13 @@ class Study:
         """
         return patiently(lambda: self._finish(number, reports, message))
 
-    def _finish(self, number: int, reports: tuple[Report, ...], message: str | None) -> Record:
-        trial = self._trial(number)
+    def _finish(self, number: int, reports: tuple[Report, ...], message: str | None) -> Trial:
+        trial = self._frozen(number)
         if not trial.state.is_finished():
             backend = getattr(self._storage, "_backend", None)
             with backend.together() if isinstance(backend, Journal) else nullcontext():
                 self._end(trial, reports, message)
-        return _record(self._trial(number))
+        return self._trials_of([self._frozen(number)])[0]
 
     def _end(self, trial: FrozenTrial, reports: tuple[Report, ...], message: str | None) -> None:
         curve = [[report.epoch, report.accuracy, report.loss, report.seconds] for report in reports]
@@ -200,9 +138,21 @@ class Study:
             state = TrialState.COMPLETE if full else TrialState.PRUNED
             self._storage.set_trial_state_values(trial._trial_id, state=state, values=[reports[-1].accuracy])
 
-    def records(self) -> list[Record]:
-        """Every trial, by number."""
-        return [_record(trial) for trial in patiently(lambda: self.optuna.get_trials(deepcopy=False))]
+    def trials(self) -> list[Trial]:
+        """Every trial, by number.
+
+        Raises:
+            ValueError: a candidate is no member of the space that the study was opened with.
+        """
+        return self._trials_of(patiently(lambda: self.optuna.get_trials(deepcopy=False)))
+
+    def _trials_of(self, trials: Sequence[FrozenTrial]) -> list[Trial]:
+        """Optuna's trials as ours; the candidates that are met for the first time are encoded together."""
+        new = [trial for trial in trials if trial.number not in self._codes_D]
+        candidates = [Candidate.from_dict(trial.user_attrs["candidate"]) for trial in new]
+        codes_ND = np.empty((len(new), 0), dtype=np.int16) if self._space is None else self._space.encode(candidates)
+        self._codes_D.update(zip((trial.number for trial in new), codes_ND, strict=True))
+        return [_trial(trial, self._codes_D[trial.number]) for trial in trials]
 
     def note(self, key: str, value: Any) -> None:
         """Keep a JSON value with the study."""
@@ -213,20 +163,21 @@ class Study:
         """What ``note`` kept."""
         return patiently(lambda: self.optuna.user_attrs)
 
-    def _trial(self, number: int) -> FrozenTrial:
+    def _frozen(self, number: int) -> FrozenTrial:
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
         return self._storage.get_trial(trial_id)
 
 
-def _record(trial: FrozenTrial) -> Record:
+def _trial(trial: FrozenTrial, codes_D: Codes) -> Trial:
     attrs = trial.user_attrs
     predicted = attrs.get("predicted")
-    return Record(
+    return Trial(
         number=trial.number,
-        state=trial.state,
+        state=STATES[trial.state],
         purpose=attrs["purpose"],
         round=attrs["round"],
         candidate=Candidate.from_dict(attrs["candidate"]),
+        codes_D=codes_D,
         statistics=Statistics(**attrs["statistics"]),
         epochs=attrs["epochs"],
         stop=attrs["stop"],

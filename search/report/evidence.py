@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import pandas as pd
 from torch import nn
 
-from search.family.members import COLUMNS, TrialRecord
+from search.family.members import COLUMNS
+from search.record.trial import Trial
 from search.report.importance import Importance, importance
 from spaces.candidate import ROLES
 from trainables.splits import Images
@@ -90,34 +91,34 @@ class Evidence:
         return importance(self.trials)
 
 
-def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
+def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     """The ``trials`` table of a report."""
     rows = []
-    for record in records:
-        mean, std = record.predicted or (math.nan, math.nan)
+    for trial in trials:
+        mean, std = trial.predicted or (math.nan, math.nan)
         candidate = {
-            f"{role}.{address}": value for role in ROLES for address, value in getattr(record.candidate, role).items()
+            f"{role}.{address}": value for role in ROLES for address, value in getattr(trial.candidate, role).items()
         }
         rows.append(
             {
-                "number": record.number,
-                "state": record.state,
-                "round": record.round,
-                "score": math.nan if record.score is None else record.score,
+                "number": trial.number,
+                "state": trial.state,
+                "round": trial.round,
+                "score": math.nan if trial.score is None else trial.score,
                 **dict.fromkeys(COSTS, math.nan),
-                **record.statistics,
-                "epochs_run": len(record.curve),
-                "seconds": record.seconds,
+                **asdict(trial.statistics),
+                "epochs_run": len(trial.reports),
+                "seconds": trial.seconds,
                 "predicted_mean": mean,
                 "predicted_std": std,
-                "error": record.error or "",
+                "error": trial.message or "",
                 **candidate,
             }
         )
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(TRIAL_COLUMNS))
 
 
-def curves_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
+def curves_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     """The ``curves`` table of a report."""
-    rows = [(record.number, epoch.epoch, epoch.accuracy, epoch.loss) for record in records for epoch in record.curve]
+    rows = [(trial.number, report.epoch, report.accuracy, report.loss) for trial in trials for report in trial.reports]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

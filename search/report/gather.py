@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from search.family.members import Family, Member, TrialRecord
+from search.family.members import Family, Member
 from search.family.spent import spent
 from search.record.study import Study
+from search.record.trial import Trial
 from search.report.evidence import Evidence, curves_frame, trials_frame
 from search.setting.setting import Setting
 from trainables.deploy import Deployable
@@ -19,11 +20,11 @@ ROUND_COLUMNS = ["round", "trained", "tau", "tau_without_pretraining", "tau_of_p
 def gather(setting: Setting, study: Study, family: Family) -> Evidence:
     """The evidence of a run whose family has been exported."""
     config = setting.config
-    records = [record.as_trial for record in study.records() if record.is_finished]
+    ended = [trial for trial in study.trials() if trial.is_finished]
     return Evidence(
         name=config.name,
-        trials=_with_effort(trials_frame(records), setting, records),
-        curves=curves_frame(records),
+        trials=_with_effort(trials_frame(ended), setting, ended),
+        curves=curves_frame(ended),
         rounds=_rounds(study),
         family=family.table(),
         stages=_stages(study),
@@ -41,14 +42,14 @@ def gather(setting: Setting, study: Study, family: Family) -> Evidence:
     )
 
 
-def _with_effort(trials: pd.DataFrame, setting: Setting, records: Sequence[TrialRecord]) -> pd.DataFrame:
+def _with_effort(table: pd.DataFrame, setting: Setting, trials: Sequence[Trial]) -> pd.DataFrame:
     """The trials with the ``images`` that each drew and the ``passes`` that it made."""
     epochs = setting.config.search.epochs
     efforts = [
-        spent(record.candidate, setting.splits, epochs=epochs, reached=len(record.curve), seconds=record.seconds)
-        for record in records
+        spent(trial.candidate, setting.splits, epochs=epochs, reached=len(trial.reports), seconds=trial.seconds)
+        for trial in trials
     ]
-    return trials.assign(images=[effort.images for effort in efforts], passes=[effort.passes for effort in efforts])
+    return table.assign(images=[effort.images for effort in efforts], passes=[effort.passes for effort in efforts])
 
 
 def _network(setting: Setting, member: Member) -> Deployable:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search.record.study import Record
-from search.setting.setting import Setting
+from search.problem.problem import Problem
+from search.record.trial import Trial
+from search.setting.config import SearchSection
 from search.stopping.regret import Ended, RegretRule
 from spaces.encoding import encode
-from spaces.space import Codes
 from trainables.training.trial import Report
 
 
@@ -25,55 +25,50 @@ class Stopping:
     tightest budget of the family that it fits.
     """
 
-    def __init__(self, setting: Setting, records: Sequence[Record]) -> None:
-        """Take up a study with these records, ended or not."""
-        search = setting.config.search
-        self._setting = setting
+    def __init__(self, problem: Problem, search: SearchSection, seed: int, trials: Sequence[Trial]) -> None:
+        """Take up a study with these trials, ended or not."""
+        self._problem, self._seed, self._share = problem, seed, search.audited
         self._rule = RegretRule(epochs=search.epochs, trials=search.trials, tolerance=search.regret)
         self._curves: dict[int, list[float]] = {}
         self._known: dict[int, tuple[NDArray[np.float64], int]] = {}
-        self.learn([record for record in records if record.purpose == "search"])
-        for record in records:
-            self.end(record)
+        self._learn([trial for trial in trials if trial.purpose == "search"])
+        for trial in trials:
+            self.end(trial)
 
-    def learn(self, records: Sequence[Record]) -> None:
+    def _learn(self, trials: Sequence[Trial]) -> None:
         """Look up what is known of trials before training, all at once."""
-        if not records:
+        if not trials:
             return
-        codes_ND = self._setting.space.encode([record.candidate for record in records])
-        bands = (~self._setting.problem.affordable(codes_ND)).sum(axis=0).tolist()
-        traits = self._traits(codes_ND)
-        for record, trait_C, band in zip(records, traits, bands, strict=True):
-            self._known[record.number] = (trait_C, int(band))
+        codes_ND = np.stack([trial.codes_D for trial in trials])
+        trait_NC = np.concatenate([encode(self._problem.space, codes_ND), self._problem.statistics(codes_ND)], axis=1)
+        for trial, trait_C, band in zip(trials, trait_NC, self._problem.bands(codes_ND).tolist(), strict=True):
+            self._known[trial.number] = (trait_C, band)
 
-    def _traits(self, codes_ND: Codes) -> NDArray[np.float64]:
-        problem = self._setting.problem
-        return np.concatenate([encode(problem.space, codes_ND), problem.statistics(codes_ND)], axis=1)
+    def _known_of(self, trial: Trial) -> tuple[NDArray[np.float64], int]:
+        """The trial's traits, shape (C,), and its cost band."""
+        if trial.number not in self._known:
+            self._learn([trial])
+        return self._known[trial.number]
 
-    def goes_on(self, record: Record, report: Report) -> bool:
+    def goes_on(self, trial: Trial, report: Report) -> bool:
         """Whether a running trial goes on after a report; a trial that was lost and taken up again repeats some."""
-        curve = self._curves.setdefault(record.number, [])
+        curve = self._curves.setdefault(trial.number, [])
         curve[report.epoch - 1 :] = [report.accuracy]
-        config = self._setting.config
-        if record.purpose != "search" or audited(config.seed, record.number, config.search.audited):
+        if trial.purpose != "search" or audited(self._seed, trial.number, self._share):
             return True
-        if record.number not in self._known:
-            self.learn([record])
-        return self._rule.goes_on(curve, *self._known[record.number])
+        return self._rule.goes_on(curve, *self._known_of(trial))
 
-    def end(self, record: Record) -> None:
+    def end(self, trial: Trial) -> None:
         """Learn from a trial of the search that has ended without failing."""
-        self._curves.pop(record.number, None)
-        if record.purpose != "search" or not record.is_finished or record.message is not None:
+        self._curves.pop(trial.number, None)
+        if trial.purpose != "search" or not trial.is_finished or trial.message is not None:
             return
-        if record.number not in self._known:
-            self.learn([record])
-        trait_C, band = self._known[record.number]
-        curve = tuple(report.accuracy for report in record.reports)
-        self._rule.end(record.number, Ended(curve=curve, trait_C=trait_C, band=band))
+        trait_C, band = self._known_of(trial)
+        curve = tuple(report.accuracy for report in trial.reports)
+        self._rule.end(trial.number, Ended(curve=curve, trait_C=trait_C, band=band))
 
-    def score(self, record: Record) -> float:
+    def score(self, trial: Trial) -> float:
         """Final accuracy of an ended trial that did not fail: measured, or forecast if it was stopped."""
-        if record.purpose != "search":
-            return record.reports[-1].accuracy
-        return self._rule.finals([record.number])[0]
+        if trial.purpose != "search":
+            return trial.reports[-1].accuracy
+        return self._rule.finals([trial.number])[0]

@@ -8,13 +8,13 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from search.family.members import TrialRecord
+from search.record.trial import Trial
 from search.setting.config import DataSection
 from search.tracking.mlflow_store import connect
 from search.tracking.outbox import Entry, Outbox
@@ -25,7 +25,7 @@ from trainables.splits import Splits
 class Tracker(Protocol):
     """Where people look at a search. Calls return at once and may be repeated with the same content."""
 
-    def trial(self, record: TrialRecord) -> None:
+    def trial(self, trial: Trial) -> None:
         """Show a trial that has ended."""
 
     def round(self, number: int, metrics: Mapping[str, float]) -> None:
@@ -41,7 +41,7 @@ class Tracker(Protocol):
 class NullTracker:
     """Shows nothing."""
 
-    def trial(self, record: TrialRecord) -> None:
+    def trial(self, trial: Trial) -> None:
         pass
 
     def round(self, number: int, metrics: Mapping[str, float]) -> None:
@@ -95,8 +95,8 @@ class MlflowTracker:
     def _load(self, metrics: Mapping[str, float]) -> None:
         self._outbox.put({"kind": "system", "metrics": dict(metrics), "time": time.time()})
 
-    def trial(self, record: TrialRecord) -> None:
-        self._put_once({"kind": "trial", **plain(record)})
+    def trial(self, trial: Trial) -> None:
+        self._put_once({"kind": "trial", **plain(trial)})
 
     def round(self, number: int, metrics: Mapping[str, float]) -> None:
         known = {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
@@ -155,11 +155,22 @@ def _never() -> tuple[Callable[[Entry], None], bool]:
     raise RuntimeError("this outbox is only read")
 
 
-def plain(record: TrialRecord) -> dict[str, Any]:
-    """A trial as JSON."""
-    given = {item.name: getattr(record, item.name) for item in fields(record)}
-    curve = [[epoch.epoch, epoch.accuracy, epoch.loss] for epoch in record.curve]
-    return {**given, "candidate": record.candidate.to_dict(), "statistics": dict(record.statistics), "curve": curve}
+def plain(trial: Trial) -> dict[str, Any]:
+    """An ended trial as JSON; ``started`` is in seconds since 1970, so that a rebuilt view shows the same time."""
+    began = trial.started or trial.finished
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "round": trial.round,
+        "candidate": trial.candidate.to_dict(),
+        "statistics": asdict(trial.statistics),
+        "score": trial.score,
+        "curve": [[report.epoch, report.accuracy, report.loss] for report in trial.reports],
+        "seconds": trial.seconds,
+        "started": began.timestamp() if began else 0.0,
+        "predicted": trial.predicted,
+        "error": trial.message,
+    }
 
 
 def _key(entry: Entry) -> tuple[Any, ...]:

@@ -14,7 +14,8 @@ from search.experiment.trials import Trials
 from search.problem.feasible import sample_within
 from search.problem.problem import Observations
 from search.record.storage import open_storage
-from search.record.study import Record, Study
+from search.record.study import Study
+from search.record.trial import Trial
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.space import Codes
@@ -48,10 +49,10 @@ class Listening:
         self.marks: list[tuple[int, float, float, int]] = []
         self.ended_trials = 0
 
-    def reported(self, record: Record, report: Report) -> None:
+    def reported(self, trial: Trial, report: Report) -> None:
         pass
 
-    def ended(self, record: Record) -> None:
+    def ended(self, trial: Trial) -> None:
         self.ended_trials += 1
         if self.ended_trials % 1000 == 0 or self.ended_trials == 100:
             self.mark()

@@ -113,7 +113,7 @@ def members_of(arm: str, seed: int, runs: Path) -> list[Member]:
     whole = config(f"{arm}-final", seed, runs, {})
     with experiment(searched(arm, seed, runs)) as (search, study):
         candidates = search.found()
-    ended = [record for record in study.records() if record.is_finished]
+    ended = [record for record in study.trials() if record.is_finished]
     assert len(ended) == whole.search.trials
     assert all(len(record.reports) == whole.search.epochs for record in ended if record.message is None)
     if arm in NETWORKS:

@@ -78,5 +78,5 @@ def test_ten_thousand_trials(tmp_path: Path) -> None:
         print(f"  {len(each)} trial processes of {np.median(each):.0f} MiB (median, not shared)")
     print(f"  ideally {1e3 * seconds / (nodes * cpus):.0f} ms a trial in all")
     listening.per_trial()
-    assert len(held.records) == trials
-    assert all(record.is_finished for record in held.records.values())
+    assert len(held.by_number) == trials
+    assert all(record.is_finished for record in held.by_number.values())

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from search.experiment.running import Known, read_run
-from search.record.study import Record
+from search.record.trial import Trial
 from spaces.candidate import Candidate
 from tests.benchmarks.test_objectives import SEEDS, difference
 from trainables.training.pretraining import NONE
@@ -49,14 +49,14 @@ def test_the_best_of_each_objective_with_fresh_seeds() -> None:
         print(f"  {' '.join(pair):20} {count:3} candidates, mean {np.mean(scores):.3f}, best {max(scores):.3f}")
     again: dict[int, np.ndarray] = {}
 
-    def trained(record: Record) -> np.ndarray:
+    def trained(record: Trial) -> np.ndarray:
         if record.number not in again:
             again[record.number] = with_fresh_seeds(known, record.candidate, record.epochs)
         return again[record.number]
 
     for budget in known.setting.problem.budgets:
         within = [each for each in tried if each.statistics.macs <= budget.bounds()["macs"]]
-        best: dict[str, Record] = {}
+        best: dict[str, Trial] = {}
         for each in sorted(within, key=lambda record: record.reports[-1].accuracy):
             best[objective_of(each.candidate)] = each
         print(f"within {budget.bounds()['macs']:,.0f} macs, {SEEDS} fresh seeds; beside no pretraining", flush=True)

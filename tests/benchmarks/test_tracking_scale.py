@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.family.members import Epoch, TrialRecord
+from search.record.trial import Trial
 from search.tracking.tracker import MlflowTracker
 from spaces import components
 from spaces.sampling import uniform
 from tests.browser import FLAGS
 from tests.search.products import records
 from tests.search.tracking.test_servers import free_port, server
+from trainables.training.trial import Report
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 PAGE, REPEATS, EPOCHS = 100, 7, 10
@@ -36,13 +37,16 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 
 
-def trials(count: int) -> list[TrialRecord]:
+def trials(count: int) -> list[Trial]:
     """Trials of the space ``tiny`` (some thirty parameters each) with ten epochs."""
     space = components.load(components.SPACES, "tiny").space()
     candidates = space.decode(uniform(space, count, np.random.default_rng(0)))
-    curve = tuple(Epoch(epoch=epoch, accuracy=0.08 * epoch, loss=2.0 * 0.7**epoch) for epoch in range(1, EPOCHS + 1))
+    curve = tuple(
+        Report(epoch=epoch, accuracy=0.08 * epoch, loss=2.0 * 0.7**epoch, seconds=0.1 * epoch)
+        for epoch in range(1, EPOCHS + 1)
+    )
     made = records(count)
-    return [replace(one, candidate=each, curve=curve) for one, each in zip(made, candidates, strict=True)]
+    return [replace(one, candidate=each, reports=curve) for one, each in zip(made, candidates, strict=True)]
 
 
 def ask(address: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,8 @@ import yaml
 from search.experiment.running import saved
 from search.family.members import load_family
 from search.record.storage import JOURNAL, read_storage
-from search.record.study import Record, Study
+from search.record.study import Study
+from search.record.trial import Trial
 from search.setting.setting import prepare
 from spaces.space import Space
 from tests.integration.processes import children
@@ -150,12 +151,12 @@ class Watch:
     def space(self) -> Space:
         return prepare(saved(self.run)).space
 
-    def records(self) -> list[Record]:
+    def trials(self) -> list[Trial]:
         if not (self.run / JOURNAL).exists():
             return []
         with contextlib.suppress(FileNotFoundError):  # the journal has no study yet
             storage = read_storage(self.run, None)
-            return Study(name=self.run.name, storage=storage, space=self.space, create=False).records()
+            return Study(name=self.run.name, storage=storage, space=self.space, create=False).trials()
         return []
 
     def epochs_of(self, number: int) -> list[dict[str, Any]]:
@@ -165,7 +166,7 @@ class Watch:
 
     def in_the_middle(self) -> bool:
         """A trial has ended, and another one has just begun."""
-        records = self.records()
+        records = self.trials()
         open_ = [record.number for record in records if not record.is_finished]
         return len(open_) < len(records) and any(0 < len(self.epochs_of(number)) < EPOCHS // 3 for number in open_)
 
@@ -186,7 +187,7 @@ def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Clu
         submitted.kill()
     assert "stage 1: training candidates" in log.read_text(), "the job's output was not followed"
     assert "what has ended is recorded" in cluster.job("logs", job[0]), "the job did not end as on Ctrl-C"
-    before = {record.number: record for record in watch.records()}
+    before = {record.number: record for record in watch.trials()}
     kept = {number: watch.epochs_of(number) for number, record in before.items() if not record.is_finished}
     assert any(kept.values()), "no trial had trained an epoch when the job was stopped"
 
@@ -195,7 +196,7 @@ def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Clu
         assert again.wait(timeout=1500) == 0, log.read_text()[-3000:]
     finally:
         again.kill()
-    after = watch.records()
+    after = watch.trials()
     assert [record.number for record in after] == list(range(len(after)))
     assert sum(record.purpose == "search" for record in after) == 4
     assert all(record.is_finished and record.message is None for record in after)

@@ -75,8 +75,7 @@ def facts(run: Path) -> dict[str, Any]:
     storage = open_storage(run, config.run.storage)
     study = Study(name=config.name, storage=storage, space=setting.space, create=False)
     trials = [
-        (r.number, r.state.name, r.candidate.key, [(e.epoch, e.accuracy, e.loss) for e in r.reports])
-        for r in study.records()
+        (r.number, r.state, r.candidate.key, [(e.epoch, e.accuracy, e.loss) for e in r.reports]) for r in study.trials()
     ]
     if isinstance(storage, RDBStorage):  # a connection that is collected while open fails the whole session of tests
         storage.remove_session()
@@ -112,7 +111,7 @@ def test_no_trial_breaks_a_limit(undisturbed: Path) -> None:
     config = saved(undisturbed)
     setting = prepare(config)
     study = Study(name="small", storage=open_storage(undisturbed, None), space=setting.space, create=False)
-    records = study.records()
+    records = study.trials()
     assert sum(record.purpose == "search" for record in records) == 9
     assert all(record.statistics.macs <= 100_000 for record in records)
     counted = setting.statistics(setting.space.encode([record.candidate for record in records]))

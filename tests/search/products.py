@@ -1,5 +1,6 @@
 """Small things that the tests of the product share: a network, a member, the records of a run."""
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,11 @@ import torch
 from torch import nn
 
 from search.family.export import InputSpec, Provenance
-from search.family.members import Epoch, Member, TrialRecord
+from search.family.members import Member
+from search.record.trial import Trial
 from spaces.candidate import Candidate
+from trainables.counting.statistics import Statistics
+from trainables.training.trial import Report
 
 SPEC = InputSpec(channels=1, size=8, mean=(0.3,), std=(0.4,), classes=tuple("0123456789"))
 PROVENANCE = Provenance(
@@ -52,7 +56,7 @@ def network(channels: int = 1, classes: int = 10) -> nn.Module:
     return layers.eval()
 
 
-def records(count: int = 24, seed: int = 0) -> list[TrialRecord]:
+def records(count: int = 24, seed: int = 0) -> list[Trial]:
     """Trials whose accuracy grows with macs and falls with the distance of the learning rate from 0.1."""
     rng = np.random.default_rng(seed)
     made = []
@@ -62,28 +66,39 @@ def records(count: int = 24, seed: int = 0) -> list[TrialRecord]:
         failed = number == count - 1
         epochs = 3 + number % 5
         final = 0.5 + 0.1 * depth - 0.1 * abs(np.log10(lr) + 1) + 0.01 * float(rng.normal())
-        curve = tuple(
-            Epoch(epoch=epoch, accuracy=float(np.clip(final * (1 - 0.5**epoch), 0, 1)), loss=2.0 * 0.7**epoch)
+        reports = tuple(
+            Report(
+                epoch=epoch,
+                accuracy=float(np.clip(final * (1 - 0.5**epoch), 0, 1)),
+                loss=2.0 * 0.7**epoch,
+                seconds=1.5 * epoch / epochs,
+            )
             for epoch in range(1, epochs + 1)
         )
+        resolution = int(rng.choice([8, 12, 16]))
         made.append(
-            TrialRecord(
+            Trial(
                 number=number,
+                purpose="search",
                 state="fail" if failed else "pruned" if number % 4 == 3 else "complete",
                 round=number // 8,
                 candidate=Candidate(
                     backbone="mobile",
                     objective="supervised",
-                    architecture={"depth.0": depth, "resolution": int(rng.choice([8, 12, 16]))},
+                    architecture={"depth.0": depth, "resolution": resolution},
                     recipe={"optimizer.name": optimizer, f"optimizer.lr.{optimizer}": lr},
                 ),
-                statistics={"macs": 1000 * depth + number, "params": 50 * depth, "activations": 90 * depth},
-                score=None if failed else curve[-1].accuracy,
-                curve=() if failed else curve,
-                seconds=1.5,
-                started=1_700_000_000.0 + number,
+                codes_D=np.empty(0, dtype=np.int16),
+                statistics=Statistics(
+                    macs=1000 * depth + number, params=50 * depth, activations=90 * depth, resolution=resolution
+                ),
+                epochs=8,
+                stop=epochs,
+                seed=number,
                 predicted=(final + 0.02, 0.05) if number >= 8 else None,
-                error="the loss became NaN in epoch 1" if failed else None,
+                reports=() if failed else reports,
+                started=datetime.fromtimestamp(1_700_000_000.0 + number),
+                message="the loss became NaN in epoch 1" if failed else None,
             )
         )
     return made

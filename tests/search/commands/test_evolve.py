@@ -199,7 +199,7 @@ def test_a_run_that_goes_on_is_read_without_being_touched(tmp_path):
     assert len(evolved(folder, tmp_path, "--max-macs", "100k")) == 1
     assert journal.read_bytes() == before
     study = Study(name="small", storage=read_storage(folder, None), space=prepare(saved(folder)).space, create=False)
-    assert len(study.records()) == 8
+    assert len(study.trials()) == 8
     with pytest.raises(PermissionError, match="opened for reading"):
         study.note("key", 1)
     assert journal.read_bytes() == before
@@ -219,7 +219,7 @@ def test_a_run_with_a_warm_start_is_asked_with_the_predictor_that_starts_from_it
 
     # the same predictor as the sampler's, in the unit of the scores; and the run's own stage 2 has it too
     study = Study(name="small", storage=read_storage(folder, None), space=space, create=False)
-    observed = Trials(setting, study, Silent()).observations([r for r in study.records() if r.is_finished])
+    observed = Trials(setting, study, Silent()).observations([r for r in study.trials() if r.is_finished])
     past = Past(setting.problem, [earlier.observations(space)], setting.config.seed).fit(observed, unit="score")
     picked_ND = space.encode([Candidate.from_dict(entry["candidate"]) for entry in entries])
     columns = encode(space, picked_ND), setting.problem.statistics(picked_ND)

@@ -8,7 +8,7 @@ import pytest
 from search.errors import UsageError
 from search.experiment.warm_start import addressed, check_unchanged, gather, keep, kept, translate
 from search.record.storage import open_storage
-from search.record.study import NewTrial, Study
+from search.record.study import Study
 from search.samplers.nars import Sampler
 from search.setting.config import Config
 from spaces import pretraining, tiny
@@ -16,7 +16,7 @@ from spaces.dimensions import Choice, Integer, Real
 from spaces.sampling import uniform
 from spaces.space import Condition, Space
 from tests.conformance.test_samplers import problem, some
-from trainables.counting.statistics import Statistics
+from tests.search.record.waiting import waiting
 from trainables.training.trial import Report
 
 SPACE = Space(
@@ -71,10 +71,8 @@ def earlier_run(folder: Path, trials: int = 12) -> tuple[Path, Config, Space]:
     config.folder.mkdir(parents=True)
     space = tiny.space()
     study = Study(name="old", storage=open_storage(config.folder, None), space=space, create=True)
-    statistics = Statistics(macs=10, params=20, activations=30, resolution=8)
-    for number, candidate in enumerate(space.decode(uniform(space, trials, np.random.default_rng(1)))):
-        new = {"purpose": "search", "round": 0, "epochs": 2, "stop": 2, "seed": 0, "predicted": None}
-        study.add(NewTrial(candidate=candidate, statistics=statistics, **new))  # type: ignore[arg-type]
+    for number in range(trials):
+        study.add(waiting(space, number))
         curve = tuple(Report(epoch=e, accuracy=number / 100 + e / 10, loss=1.0, seconds=1.0) for e in (1, 2))
         study.finish(number, curve[: 1 if number == 0 else 2], "out of memory" if number == 1 else None)
     return config.folder, config, space

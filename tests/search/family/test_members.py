@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.family.members import COLUMNS, Family, load_family, load_table, non_dominated, study_digest
+from search.family.members import COLUMNS, Family, load_family, load_table, non_dominated
 from search.problem.front import pareto_front
-from tests.search.products import member, records
+from tests.search.products import member
 
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=0, max_size=12)
 
@@ -103,10 +103,3 @@ def test_impossible_members_are_refused():
         member(test_accuracy=91.0)
     with pytest.raises(ValueError, match="at least 1"):
         member(seeds=0)
-
-
-def test_the_digest_sees_scores_and_not_the_order_of_arrival():
-    found = records()
-    assert study_digest(found) == study_digest(reversed(found))
-    assert study_digest(found) != study_digest(records(seed=1))
-    assert study_digest(found) != study_digest(found[:-1])

@@ -5,38 +5,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from search.record import patience
 from search.record.patience import StorageError, patiently
 from search.record.storage import open_storage
-from search.record.study import NewTrial, Study
+from search.record.study import Study
+from search.record.trial import Trial
 from spaces import tiny
-from spaces.sampling import uniform
 from tests.search.postgres import Postgres, postgres_server
-from trainables.counting.statistics import Statistics
+from tests.search.record.waiting import waiting
 from trainables.training.trial import Report
 
 SPACE = tiny.space()
 CURVE = tuple(Report(epoch=epoch, accuracy=epoch / 10, loss=1.0, seconds=1.0) for epoch in (1, 2))
 
 
-def new(seed: int) -> NewTrial:
-    return NewTrial(
-        purpose="search",
-        round=0,
-        candidate=SPACE.decode(uniform(SPACE, 1, np.random.default_rng(seed)))[0],
-        statistics=Statistics(macs=1, params=1, activations=1, resolution=8),
-        epochs=2,
-        stop=2,
-        seed=seed,
-        predicted=None,
-    )
+def new(number: int) -> Trial:
+    return waiting(SPACE, number)
 
 
 def opened(url: str) -> Study:
@@ -84,13 +73,13 @@ def test_what_is_written_is_read_in_few_writes(tmp_path: Path) -> None:
 
     tables: set[str] = set()
     event.listen(storage.engine, "commit", lambda connection: writes.append("commit") if tables else None)
-    record = counted.add(new(0))
-    counted.start(record.number)
-    counted.finish(record.number, CURVE)
+    counted.add(new(0))
+    counted.start(0)
+    counted.finish(0, CURVE)
     # Commits of reading transactions count, too: what matters is that they do not grow with the parameters (21).
     assert len(writes) <= 20, len(writes)
-    (read,) = study.records()
-    assert (read.state, read.reports, read.candidate) == (TrialState.COMPLETE, CURVE, new(0).candidate)
+    (read,) = study.trials()
+    assert (read.state, read.reports, read.candidate) == ("complete", CURVE, new(0).candidate)
 
 
 def test_a_storage_that_is_away_for_a_while_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,8 +104,8 @@ def test_a_trial_whose_write_was_not_confirmed_is_not_added_twice(
         return number
 
     monkeypatch.setattr(study._storage, "create_new_trial", unconfirmed)
-    assert [study.add(new(seed)).number for seed in (0, 1)] == [0, 1]
-    assert len(study.records()) == 2
+    assert [study.add(new(number)).number for number in (0, 1)] == [0, 1]
+    assert len(study.trials()) == 2
 
 
 @pytest.mark.parametrize("url", ["nonsense", "nosuchdb://user:secret@host/x"])
@@ -134,8 +123,8 @@ def postgres() -> Iterator[Postgres]:
 
 def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres) -> None:
     with closing_storage(postgres.url) as study:
-        for seed in range(3):
-            study.start(study.add(new(seed)).number)
+        for number in range(3):
+            study.start(study.add(new(number)).number)
         study.finish(0, CURVE)
         postgres.control("restart", "-m", "immediate")
         study.finish(1, CURVE)
@@ -143,5 +132,5 @@ def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres
         study.finish(2, (), "training failed")
         study.add(new(3))
     with closing_storage(postgres.url) as again:
-        states = [record.state for record in again.records()]
-    assert states == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL, TrialState.WAITING]
+        states = [trial.state for trial in again.trials()]
+    assert states == ["complete", "complete", "fail", "waiting"]

@@ -14,9 +14,9 @@ def test_a_missing_column_is_named():
 def test_frames_hold_every_trial_and_epoch():
     ended = records(30)
     trials, curves = trials_frame(ended), curves_frame(ended)
-    assert trials["number"].tolist() == [record.number for record in ended]
+    assert trials["number"].tolist() == [trial.number for trial in ended]
     assert trials["score"].isna().sum() == 1
-    assert len(curves) == sum(len(record.curve) for record in ended)
+    assert len(curves) == sum(len(trial.reports) for trial in ended)
     sgd = trials[trials["recipe.optimizer.name"] == "sgd"]
     assert sgd["recipe.optimizer.lr.sgd"].notna().all()
     assert sgd["recipe.optimizer.lr.adamw"].isna().all()

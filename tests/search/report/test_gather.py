@@ -1,16 +1,15 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from search.family.members import Family
 from search.record.storage import open_storage
-from search.record.study import NewTrial, Study
+from search.record.study import Study
 from search.report.gather import gather
 from search.setting.config import parse
 from search.setting.device import Device
 from search.setting.setting import prepare
-from spaces.sampling import uniform
+from tests.search.record.waiting import waiting
 from trainables.training.trial import Report
 
 
@@ -25,12 +24,7 @@ def study(setting, tmp_path):
 
 
 def test_the_cost_of_trials_follows_from_their_epochs(setting, study):
-    codes = uniform(setting.space, 1, np.random.default_rng(0))
-    trial = NewTrial(
-        purpose="search", round=0, candidate=setting.space.decode(codes)[0], statistics=setting.statistics(codes)[0],
-        epochs=9, stop=9, seed=0, predicted=None,
-    )  # fmt: skip
-    study.start(study.add(trial).number)
+    study.start(study.add(waiting(setting.space, 0, epochs=9)).number)
     reports = tuple(Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=float(epoch)) for epoch in (1, 2, 3))
     study.finish(0, reports, None)
     trials = gather(setting, study, Family(members=())).trials

@@ -26,9 +26,9 @@ run: {{executor: serial}}
 
 
 class Silent:
-    def reported(self, record, report): ...
+    def reported(self, trial, report): ...
 
-    def ended(self, record): ...
+    def ended(self, trial): ...
 
 
 class Random:
@@ -73,7 +73,7 @@ def carry_on(folder, setting, reports_until_killed=10**9):
 
 
 def facts(trials):
-    return [(r.number, r.state.name, r.candidate.key, len(r.reports)) for r in trials.of("search")]
+    return [(r.number, r.state, r.candidate.key, len(r.reports)) for r in trials.of("search")]
 
 
 @pytest.fixture
@@ -94,13 +94,13 @@ def test_a_killed_search_makes_the_same_decisions(tmp_path, setting):
 def test_stopped_trials_are_pruned_with_their_curve_and_scored_at_the_end_of_the_schedule(tmp_path, setting):
     trials = carry_on(tmp_path, setting)
     records = trials.of("search")
-    stopped = [record for record in records if record.state.name == "PRUNED"]
+    stopped = [record for record in records if record.state == "pruned"]
     assert len(stopped) > 10
     assert all(0 < len(record.reports) < 12 for record in stopped)
     told = dict(zip([r.number for r in records], trials.observations(records).score_N, strict=True))
     true = {record.number: curve(record.job)[-1] for record in records}
     for record in records:
-        if record.state.name == "COMPLETE":
+        if record.state == "complete":
             assert told[record.number] == pytest.approx(true[record.number])
     seen = np.mean([abs(record.reports[-1].accuracy - true[record.number]) for record in stopped])
     assert np.mean([abs(told[record.number] - true[record.number]) for record in stopped]) < 0.7 * seen
@@ -112,5 +112,5 @@ def test_audited_trials_run_in_full(tmp_path):
     records = carry_on(tmp_path, setting).of("search")
     chosen = [record for record in records if audited(setting.config.seed, record.number, 0.3)]
     assert 4 < len(chosen) < 24
-    assert all(record.state.name == "COMPLETE" for record in chosen)
-    assert any(record.state.name == "PRUNED" for record in records)
+    assert all(record.state == "complete" for record in chosen)
+    assert any(record.state == "pruned" for record in records)

@@ -110,8 +110,8 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> 
             shown = by_number[record.number]
             assert shown.info.status == ("FAILED" if record.state == "fail" else "FINISHED")
             assert shown.data.metrics.get("score") == record.score
-            history = client.get_metric_history(shown.info.run_id, "accuracy") if record.curve else []
-            assert [point.value for point in history] == [epoch.accuracy for epoch in record.curve]
+            history = client.get_metric_history(shown.info.run_id, "accuracy") if record.reports else []
+            assert [point.value for point in history] == [report.accuracy for report in record.reports]
         parents = [one for one in found if "nars_trial" not in one.data.tags]
         assert [one.data.metrics["tau"] for one in parents] == [0.5]
 

@@ -73,12 +73,14 @@ def test_a_nested_run_shows_parameters_statistics_and_curve(finished):
     run = nested[9]
     recipe = {f"recipe.{address}": str(value) for address, value in record.candidate.recipe.items()}
     assert recipe.items() <= run.data.params.items()
-    assert run.data.metrics["macs"] == record.statistics["macs"]
+    assert run.data.metrics["macs"] == record.statistics.macs
     assert run.data.metrics["score"] == record.score
     assert run.data.metrics["predicted_mean"] == pytest.approx(record.predicted[0])
-    assert run.info.start_time == round(record.started * 1000)
+    assert run.info.start_time == round(record.started.timestamp() * 1000)
     curve = client.get_metric_history(run.info.run_id, "accuracy")
-    assert [(point.step, point.value) for point in curve] == [(epoch.epoch, epoch.accuracy) for epoch in record.curve]
+    assert [(point.step, point.value) for point in curve] == [
+        (report.epoch, report.accuracy) for report in record.reports
+    ]
 
 
 def test_a_failed_trial_is_marked_with_its_reason(finished):
@@ -242,7 +244,7 @@ def test_a_trial_half_logged_by_a_killed_process_is_completed(tmp_path):
     nested = runs_of(run)[2]
     assert set(nested) == {0, 1, 2}
     assert nested[2].info.status == "FAILED"  # the last of the records is the failed one
-    assert nested[2].data.metrics["macs"] == records(3)[2].statistics["macs"]
+    assert nested[2].data.metrics["macs"] == records(3)[2].statistics.macs
 
 
 def test_a_server_that_is_gone_holds_up_nothing_and_loses_nothing(tmp_path, caplog):
