@@ -87,7 +87,7 @@ def entries(pairs: Sequence[Pair], device: Device | None = None) -> list[dict[st
             "statistics": dict(pair.pick.costs),
             "latency_is_predicted_for": latency,
             "nearest_trial": {
-                "number": pair.neighbour.record.number,
+                "number": pair.neighbour.trial.number,
                 "score": pair.neighbour.score,
                 "changes": pair.neighbour.changes,
             },
