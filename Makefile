@@ -7,7 +7,7 @@ ADDRESS ?= http://127.0.0.1:8265
 CONFIG ?= configs/digits.yaml
 RUNS ?= /runs
 
-.PHONY: search test test-all check bench dashboard submit clean
+.PHONY: search test test-all check check-lowest bench dashboard submit lock clean
 
 search: .venv  ## the main job on embedded data: a family of models in runs/digits/family
 	$(BIN)/python -m search run configs/digits.yaml
@@ -36,11 +36,28 @@ submit: .venv  ## the search as a job on the cluster at ADDRESS, with the token 
 	RAY_AUTH_MODE=token $(BIN)/ray job submit --address $(ADDRESS) --working-dir . -- \
 		python -m search run $(CONFIG) --runs $(RUNS) --ray-address auto
 
-.venv: pyproject.toml
+# Nothing is resolved but where a pin is missing. The old date lets make begin anew after a command here has failed.
+.venv: pyproject.toml requirements.lock
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11')"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(PYTHON) -m venv --clear .venv && touch -t 197001010000 .venv
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock uv && \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --system-certs --no-deps --requirement requirements.lock || { \
+		echo "requirements.lock does not fit here (see above): installing what pyproject.toml allows instead" >&2; \
+		$(BIN)/python -m pip install --quiet --editable ".[dev]"; }
 	touch .venv
 
-clean:  ## remove the environment; runs stay
-	rm -rf .venv
+# uv does not read pip's configuration; a constraint there holds for the pins, too. Its path stays out of the file.
+lock: .venv  ## pin what pyproject.toml asks for; pins that fit stay, unless: make lock LOCK=--upgrade
+	UV_CONSTRAINT="$$($(BIN)/python -m pip config list | sed -n "s/^.*constraint='\(.*\)'/\1/p")" $(BIN)/uv pip compile \
+		--quiet --universal --extra dev --system-certs --custom-compile-command "make lock" $(LOCK) \
+		--output-file requirements.lock pyproject.toml
+	sed '/^ *#  *-c /d' requirements.lock > requirements.lock.tmp && mv requirements.lock.tmp requirements.lock
+
+check-lowest: .venv  ## the fast tests with the oldest releases that pyproject.toml allows, in .venv-lowest
+	$(PYTHON) -m venv --clear .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --system-certs --resolution lowest-direct \
+		--requirement pyproject.toml --extra dev
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+clean:  ## remove the environments; runs stay
+	rm -rf .venv .venv-lowest
