@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestCentroid
 from torch import Tensor
 
 from spaces import components
-from tests.conformance.test_objectives import network
+from tests.trainables.small import network
 from trainables.data import digits
 from trainables.training.features import Features, features_of, judged
 from trainables.training.world import World

@@ -16,10 +16,11 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 
 from spaces import components
-from spaces.candidate import Candidate, keywords
+from spaces.candidate import keywords
 from spaces.dimensions import Value
 from tests.conformance.contracts import lacking
 from tests.conformance.workers import together
+from tests.trainables.small import residual
 from trainables.data import digits
 from trainables.deploy import Deployable
 from trainables.objectives import supervised
@@ -34,10 +35,6 @@ from trainables.training.world import World
 
 NAMES = components.names(components.INGREDIENTS)
 BASE: dict[str, Value] = {"optimizer.name": "adamw", "optimizer.learning_rate.adamw": 1e-2, "batch.size": 32}
-RESIDUAL: dict[str, Value] = {
-    "resolution": 8, "stem_width": 8, "stem_stride": 1, "activation": "relu", "head_expansion": 1, "head_width": 16,
-    "width.0": 8, "depth.0": 2, "kernel.0": 3, "expansion.0": 2, "stride.0": 2, "squeeze_excite.0": True,
-}  # fmt: skip
 
 
 def module_of(name: str) -> ModuleType:
@@ -65,10 +62,6 @@ TRIED = [Case(name, knobs) for name in NAMES for knobs in module_of(name).TRIED]
 OFF = [Case(name, module_of(name).OFF) for name in NAMES if module_of(name).OFF is not None]
 
 
-def candidate(recipe: Mapping[str, Value]) -> Candidate:
-    return Candidate(backbone="mobile", objective="supervised", architecture=RESIDUAL, recipe=recipe)
-
-
 @cache
 def few() -> Splits:
     whole = digits.load()
@@ -77,7 +70,7 @@ def few() -> Splits:
 
 
 def task_of(recipe: Mapping[str, Value]) -> Task:
-    return Task(candidate=candidate(recipe), epochs=2, seed=3)
+    return Task(candidate=residual(recipe), epochs=2, seed=3)
 
 
 Outcome = tuple[list[tuple[float, float]], dict[str, Tensor]]
@@ -124,7 +117,7 @@ def test_an_ingredient_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("case", OFF, ids=str)
 def test_off_changes_neither_the_plan_nor_any_number(case: Case, plain: Outcome, tmp_path: Path) -> None:
-    network = build(candidate(BASE), few())
+    network = build(residual(BASE), few())
     before = Plan(epochs=2, images=64, classes=10, network=network, optimizer=torch.optim.SGD(network.parameters()))
     assert module_of(case.name).apply(before, **keywords(case.knobs)) is before
     assert same(outcome(task_of({**BASE, **case.recipe}), tmp_path), plain)
@@ -144,7 +137,7 @@ def test_on_changes_what_is_evaluated_and_resumes_exactly(case: Case, plain: Out
 def composed_or_skipped(recipe: Mapping[str, Value]) -> Plan:
     """The plan of a small network, unless the recipe needs a package that is not installed."""
     try:
-        return composed(recipe, lambda extra: build(candidate(BASE), few(), extra))
+        return composed(recipe, lambda extra: build(residual(BASE), few(), extra))
     except ValueError as error:
         if isinstance(error.__cause__, ImportError):
             pytest.skip(str(error))

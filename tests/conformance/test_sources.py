@@ -13,7 +13,7 @@ import pytest
 
 from spaces import components
 from spaces.candidate import Candidate
-from tests.conformance.test_objectives import MOBILE, OPTIMIZER
+from tests.trainables.small import MOBILE, OPTIMIZER
 from trainables.data.sources import load_source
 from trainables.splits import DataError, Images, Splits
 from trainables.training.phases import Task

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from spaces.candidate import Candidate, keywords
 from spaces.components import BACKBONES, SPACES, load, names
 from spaces.encoding import encode, layout
 from spaces.sampling import sobol, uniform
-from spaces.space import Space
+from spaces.space import Codes, Space
 from spaces.variation import cross_over, mutate, neighbours
 from tests.places import ROOT
 from trainables.counting.statistics import count, free_statistics
@@ -37,11 +39,11 @@ def space(request: pytest.FixtureRequest) -> Space:
     return built
 
 
-def _counted(space: Space, n: int, seed: int) -> Any:
+def _quickly_counted(space: Space) -> Space:
+    """The space, or one model of a space of traced ones."""
     if space.name in TRACED:
-        space = space.restrict({"architecture.name": ("mobilenetv3_small_100",), "architecture.resolution": (160,)})
-    codes_ND = uniform(space, n, np.random.default_rng(seed))
-    return space, codes_ND, count(space, codes_ND, classes=10, channels=3)
+        return space.restrict({"architecture.name": ("mobilenetv3_small_100",), "architecture.resolution": (160,)})
+    return space
 
 
 def test_its_name_is_its_file_and_its_parts_exist(space: Space) -> None:
@@ -89,7 +91,9 @@ def test_columns_are_unit_and_tell_candidates_apart(space: Space) -> None:
 
 
 def test_statistics_are_finite_positive_and_the_same_one_by_one(space: Space) -> None:
-    space, codes_ND, counts = _counted(space, 60, 5)
+    space = _quickly_counted(space)
+    codes_ND = uniform(space, 60, np.random.default_rng(5))
+    counts = count(space, codes_ND, classes=10, channels=3)
     for cost_N in counts.costs().values():
         assert cost_N.shape == (60,)
         assert (cost_N > 0).all()
@@ -100,25 +104,66 @@ def test_statistics_are_finite_positive_and_the_same_one_by_one(space: Space) ->
         assert count(space, codes_ND[row : row + 1], classes=10, channels=3)[0] == counts[row]
 
 
-def _assert_counts_equal_fvcore(space: Space, n: int) -> None:
-    space, codes_ND, counts = _counted(space, n, 6)
+def covering(space: Space) -> Codes:
+    """A few candidates that have every value of every dimension of the architecture among them.
+
+    Drawn ones, each time the one with the most values that none has yet.
+    """
+    codes_ND = uniform(space, 4096, np.random.default_rng(6))
+    columns = [column for address, column in space.index.items() if address.startswith("architecture.")]
+    values = [frozenset(enumerate(row)) for row in codes_ND[:, columns].tolist()]
+    missing = set[tuple[int, int]]().union(*values)
+    assert {pair for pair in missing if pair[1] >= 0} == {
+        (at, code) for at, column in enumerate(columns) for code in range(space.sizes_D[column])
+    }
+    rows: list[int] = []
+    while missing:
+        rows.append(max(range(len(values)), key=lambda row: len(values[row] & missing)))
+        missing -= values[rows[-1]]
+    return codes_ND[rows]
+
+
+def unweighted(candidate: Candidate) -> nn.Module:
+    """Its network with zeros for weights, on which counts do not depend and which take no time to draw."""
+    with torch.device("meta"):
+        network: nn.Module = load(BACKBONES, candidate.backbone).build(
+            classes=10, channels=3, **keywords(candidate.architecture)
+        )
+    network.to_empty(device="cpu")
+    for weight in (*network.parameters(), *network.buffers()):
+        weight.detach().zero_()
+    return network.eval()
+
+
+def check_counts_equal_fvcores(space: Space, codes_ND: Codes) -> None:
+    counts = count(space, codes_ND, classes=10, channels=3)
     for row, candidate in enumerate(space.decode(codes_ND)):
-        build = load(BACKBONES, candidate.backbone).build
-        with torch.device("meta"):  # counts do not depend on the weights, and drawing them takes half the time
-            network = build(classes=10, channels=3, **keywords(candidate.architecture))
-        network.to_empty(device="cpu")
-        for weight in (*network.parameters(), *network.buffers()):
-            weight.detach().zero_()
-        assert trace(network, channels=3, resolution=counts[row].resolution) == counts[row]
+        traced = trace(unweighted(candidate), channels=3, resolution=counts[row].resolution)
+        assert traced == counts[row], candidate
 
 
-def test_statistics_equal_fvcore(space: Space) -> None:
-    _assert_counts_equal_fvcore(space, 2)
+def test_statistics_equal_those_of_fvcore_and_torch(space: Space) -> None:
+    """Of the two candidates that cover the most values; torch counts neither parameters nor activations."""
+    space = _quickly_counted(space)
+    codes_ND = covering(space)[:2]
+    check_counts_equal_fvcores(space, codes_ND)
+    counts = count(space, codes_ND, classes=10, channels=3)
+    for row, candidate in enumerate(space.decode(codes_ND)):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            unweighted(candidate)(torch.zeros(1, 3, counts[row].resolution, counts[row].resolution))
+        assert counter.get_total_flops() == 2 * counts[row].macs  # torch counts multiplication and addition
 
 
 @pytest.mark.slow
-def test_statistics_equal_fvcore_on_fifty_candidates(space: Space) -> None:
-    _assert_counts_equal_fvcore(space, 50)
+def test_statistics_equal_fvcores_for_every_value_of_every_dimension(space: Space) -> None:
+    space = _quickly_counted(space)
+    check_counts_equal_fvcores(space, covering(space)[2:])
+
+
+@pytest.mark.nightly
+def test_statistics_equal_fvcores_on_fifty_candidates(space: Space) -> None:
+    space = _quickly_counted(space)
+    check_counts_equal_fvcores(space, uniform(space, 50, np.random.default_rng(6)))
 
 
 def test_same_seed_gives_the_same_candidates_in_another_process() -> None:

@@ -14,7 +14,8 @@ from trainables.training.world import World
 
 def together(work: Callable[..., Any], *given: Any, seconds: float = 600) -> list[Any]:
     """What ``work(world, *given)`` returns on each of two workers, which are processes of their own."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lightly.loss", "trainables.training.trial", "tests.trainables.small"])
     out = context.Queue()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -19,7 +19,7 @@ from spaces import tiny
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
 from spaces.sampling import uniform
-from tests.conformance.test_objectives import batch, candidate, loss_of, network, without_time
+from tests.trainables.small import batch, loss_of, network, pretrained, without_time
 from trainables.data import digits, fractals
 from trainables.objectives import multi_instance
 from trainables.splits import DataError, Splits
@@ -130,7 +130,7 @@ def test_multi_instance_is_the_mean_cross_entropy_of_each_thing() -> None:
 
 
 def phase_of(splits: Splits, name: str, **pretraining: Any) -> Any:
-    task = Task(candidate=candidate(name, **pretraining), epochs=4, seed=3)
+    task = Task(candidate=pretrained(name, **pretraining), epochs=4, seed=3)
     first = pretraining_of(task.candidate, 4)
     assert first is not None
     return next(iter(phases_of(task, splits, first, 0))), key_of(task.candidate, first, splits)
@@ -154,17 +154,17 @@ def test_the_source_is_a_dimension(splits: Splits) -> None:
 
 def test_class_labels_are_not_asked_of_fractals() -> None:
     with pytest.raises(ValueError, match=r"'supervised' reads class labels, which pictures of source 'fractals'"):
-        pretraining_of(candidate("supervised", source="fractals"), 4)
+        pretraining_of(pretrained("supervised", source="fractals"), 4)
 
 
 @pytest.mark.parametrize("stop", [1, 3])
 def test_training_on_fractals_resumes_exactly(stop: int, splits: Splits, tmp_path: Path) -> None:
-    task = Task(candidate=candidate("simclr", source="fractals", **{"fractals.systems": 7}), epochs=4, seed=3)
+    task = Task(candidate=pretrained("simclr", source="fractals", **{"fractals.systems": 7}), epochs=4, seed=3)
     checkpoint = Checkpoint(path=tmp_path / "x.pt")
     list(islice(trial(task, splits, checkpoint=checkpoint), stop))
     whole = without_time(list(trial(task, splits)))
     assert without_time(list(trial(task, splits, checkpoint=checkpoint))) == whole
-    assert whole != without_time(list(trial(replace(task, candidate=candidate("simclr")), splits)))
+    assert whole != without_time(list(trial(replace(task, candidate=pretrained("simclr")), splits)))
 
 
 def test_the_shipped_space_searches_over_sources() -> None:

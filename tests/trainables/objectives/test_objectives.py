@@ -11,7 +11,7 @@ from lightly.loss import NTXentLoss
 from lightly.loss.swav_loss import sinkhorn
 from torch import nn
 
-from tests.conformance.test_objectives import batch, candidate, few, network
+from tests.trainables.small import batch, few_labels, network, pretrained
 from trainables.objectives import rotation, simclr, simmim, spark
 from trainables.objectives._masked_convolution import masked, visible_at
 from trainables.objectives._views import random_mask
@@ -35,9 +35,9 @@ def test_simclrs_sum_of_both_directions_is_twice_the_loss() -> None:
 @pytest.mark.parametrize("layers", [2, 3])
 def test_a_neck_is_the_first_layer_of_simclrs_projection(layers: int) -> None:
     """The same loss as the same layers all above the network; what fine-tuning then sees has been through the first."""
-    given = candidate("simclr")
+    given = pretrained("simclr")
     without, with_neck = (
-        build(replace(given, architecture={**given.architecture, "neck": neck}), few()) for neck in (0, 64)
+        build(replace(given, architecture={**given.architecture, "neck": neck}), few_labels()) for neck in (0, 64)
     )
     whole, kept = (simclr.objective(each, layers=layers, width=64) for each in (without, with_neck))
     own = {name: value for name, value in without.state_dict().items() if "classifier" not in name}

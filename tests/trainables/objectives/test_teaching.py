@@ -16,8 +16,8 @@ from torch import Tensor
 
 from spaces import components
 from spaces.candidate import Candidate
-from tests.conformance.test_objectives import MOBILE, OPTIMIZER, network
-from tests.conformance.test_objectives import batch as images
+from tests.trainables.small import MOBILE, OPTIMIZER, network
+from tests.trainables.small import batch as images
 from trainables.data import digits
 from trainables.final.jobs import FinalJob, train_family
 from trainables.final.stored_targets import StoredTeacher

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from search.family.export import InputSpec, compare
 from search.family.export import _write_graphs as write_graphs
 from spaces.candidate import Candidate
-from tests.conformance.test_objectives import candidate
+from tests.trainables.small import pretrained
 from trainables.data import digits
 from trainables.plan import Plan
 from trainables.recipe import preprocess
@@ -31,7 +31,7 @@ def _splits() -> Splits:
 
 def plain(**recipe: Any) -> Candidate:
     """Without pretraining; its network sees 12 pixels, so that digits of 8 are resized."""
-    given = candidate("supervised")
+    given = pretrained("supervised")
     recipe = {**given.recipe, **{f"preprocess.{name}": value for name, value in recipe.items()}}
     return replace(
         given, recipe=recipe, architecture={**given.architecture, "resolution": 12}, pretraining={}, adaptation={}
@@ -83,7 +83,7 @@ def test_evaluation_and_export_have_the_preprocessing_of_training(splits: Splits
 
 
 def test_both_stages_have_it(splits: Splits) -> None:
-    two = candidate("simclr")
+    two = pretrained("simclr")
     other = replace(two, recipe={**two.recipe, "preprocess.normalise": "half"})
     stages = [pretraining_of(each, 4) for each in (two, other)]
     assert stages[0] == stages[1]

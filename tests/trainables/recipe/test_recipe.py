@@ -9,8 +9,8 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler
 
 from spaces import components
-from tests.conformance.test_ingredients import BASE, candidate
 from tests.trainables.plans import batch, plan, transformed
+from tests.trainables.small import OPTIMIZER, residual
 from trainables.data.sources import load_source
 from trainables.deploy import Deployable
 from trainables.plan import Plan, compose
@@ -86,7 +86,7 @@ def test_schedules_are_torchs(name: str, reference: Callable[[torch.optim.Optimi
 
 def test_dropout_and_stochastic_depth_are_torchs_dropout_and_rates_that_grow_evenly() -> None:
     extra: dict[str, Any] = dict(stochastic_depth.apply(dropout.apply(plan(), rate=0.4), rate=0.3).build)
-    network = build(candidate(BASE), load_source("digits", {}), extra).network.eval()
+    network = build(residual(OPTIMIZER), load_source("digits", {}), extra).network.eval()
     rates = [module.drop_prob for module in network.modules() if isinstance(module, DropPath)]
     blocks = sum(len(stage) for stage in network.blocks[:-1])  # type: ignore[arg-type, index]
     assert all(any(rate == pytest.approx(0.3 * at / (blocks + 1)) for at in range(blocks + 1)) for rate in rates)

@@ -17,7 +17,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from spaces.candidate import Candidate
-from tests.conformance.test_objectives import candidate, without_time
+from tests.trainables.small import pretrained, without_time
 from trainables.data import digits
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint, CheckpointError
@@ -35,14 +35,14 @@ def splits() -> Splits:
 def test_candidates_without_pretraining_keep_their_key() -> None:
     plain = Candidate(backbone="mobile", objective="supervised", architecture={"a": 1}, recipe={"b": 2})
     assert set(plain.to_dict()) == {"backbone", "objective", "architecture", "recipe"}
-    two_stage = candidate("simclr")
+    two_stage = pretrained("simclr")
     assert Candidate.from_dict(two_stage.to_dict()) == two_stage
     assert two_stage.key != replace(two_stage, pretraining={}, adaptation={}).key
 
 
 @pytest.mark.parametrize("name", ["simclr", "spark", "swav", "simmim"])
 def test_every_candidate_has_the_same_compute(name: str, splits: Splits) -> None:
-    task = Task(candidate=candidate(name, share=0.25), epochs=8, seed=0)
+    task = Task(candidate=pretrained(name, share=0.25), epochs=8, seed=0)
     first = pretraining_of(task.candidate, 8)
     assert first is not None
     phases = list(phases_of(task, splits, first, 0))
@@ -52,13 +52,13 @@ def test_every_candidate_has_the_same_compute(name: str, splits: Splits) -> None
 
 
 def test_scratch_with_knobs_of_pretraining_is_refused() -> None:
-    wrong = replace(candidate("simclr"), pretraining={"objective": "none", "share": 0.5})
+    wrong = replace(pretrained("simclr"), pretraining={"objective": "none", "share": 0.5})
     with pytest.raises(ValueError, match=r"is not pretrained but has pretraining\.share, adaptation\.method"):
         pretraining_of(wrong, 4)
 
 
 def test_shared_weights_give_the_reports_of_fresh_ones(splits: Splits, tmp_path: Path) -> None:
-    task = Task(candidate=candidate("simclr"), epochs=4, seed=3)
+    task = Task(candidate=pretrained("simclr"), epochs=4, seed=3)
     whole = list(trial(task, splits, cache=tmp_path / "one"))
     list(islice(trial(task, splits, cache=tmp_path / "two"), 1))  # a holder that stops half way
     found: list[list[Report]] = [[], []]
@@ -73,7 +73,7 @@ def test_shared_weights_give_the_reports_of_fresh_ones(splits: Splits, tmp_path:
 
 
 def test_a_trial_holds_its_weights_until_it_ends(splits: Splits, tmp_path: Path) -> None:
-    first = trial(Task(candidate=candidate("supervised"), epochs=4, seed=3), splits, cache=tmp_path)
+    first = trial(Task(candidate=pretrained("supervised"), epochs=4, seed=3), splits, cache=tmp_path)
     next(first)
     (lock,) = tmp_path.glob("*.lock")
     with pytest.raises(Timeout), FileLock(lock, timeout=0):
@@ -83,7 +83,7 @@ def test_a_trial_holds_its_weights_until_it_ends(splits: Splits, tmp_path: Path)
         pass
 
 
-THREE_OF_FOUR = Task(candidate=candidate("rotation", share=0.75), epochs=4, seed=3)
+THREE_OF_FOUR = Task(candidate=pretrained("rotation", share=0.75), epochs=4, seed=3)
 """Three reports of pretraining, one of training."""
 
 

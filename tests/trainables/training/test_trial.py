@@ -14,6 +14,7 @@ from spaces import tiny
 from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from tests.places import ROOT
+from tests.trainables.small import without_time
 from trainables.data import digits
 from trainables.final.jobs import FinalJob, network_of, train_family
 from trainables.objectives import distillation, supervised
@@ -21,7 +22,7 @@ from trainables.plan import Batch
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint, CheckpointError
 from trainables.training.precision import resolved
-from trainables.training.trial import Report, Task, TrialFailed, accuracy, trained, trial
+from trainables.training.trial import Task, TrialFailed, accuracy, trained, trial
 from trainables.training.world import World
 
 SPACE = tiny.space().restrict(
@@ -45,10 +46,6 @@ def splits() -> Splits:
 
 def candidate(seed: int = 0) -> Candidate:
     return SPACE.decode(uniform(SPACE, 1, np.random.default_rng(seed)))[0]
-
-
-def without_time(reports: list[Report]) -> list[tuple[int, float, float]]:
-    return [(report.epoch, report.accuracy, report.loss) for report in reports]
 
 
 def test_training_learns_digits(splits: Splits) -> None:

@@ -1,0 +1,98 @@
+"""Small candidates, networks and images that the tests of training share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spaces import components
+from spaces.candidate import Candidate
+from spaces.dimensions import Value
+from trainables.backbones import mobile, tiny_vit
+from trainables.data import digits
+from trainables.deploy import Deployable
+from trainables.plan import Batch
+from trainables.splits import Splits
+from trainables.training.trial import Report
+
+MOBILE: dict[str, Value] = {
+    "resolution": 8, "stem_width": 8, "stem_stride": 1, "activation": "relu", "head_expansion": 1, "head_width": 16,
+    "width.0": 8, "depth.0": 1, "kernel.0": 3, "expansion.0": 2, "stride.0": 2, "squeeze_excite.0": True,
+}  # fmt: skip
+RESIDUAL: dict[str, Value] = {**MOBILE, "depth.0": 2}
+"""With a block that has a shortcut, which a path can be dropped from."""
+
+TINY_VIT: dict[str, Value] = {
+    "resolution": 16, "mlp_ratio": 2.0, "conv_expansion": 2, "width.0": 32, "width.1": 32, "depth.0": 1, "depth.1": 1,
+    "window.0": 2,
+}  # fmt: skip
+OPTIMIZER: dict[str, Value] = {"optimizer.name": "adamw", "optimizer.learning_rate.adamw": 3e-3, "batch.size": 32}
+
+
+def reads_maps(objective: str) -> bool:
+    """Whether the objective works on backbones with feature maps; the others need tokens."""
+    return "map" in components.load(components.OBJECTIVES, objective).SUPPORTS
+
+
+def network(objective: str, seed: int = 0) -> Deployable:
+    """A network that the objective supports, with random weights."""
+    torch.manual_seed(seed)
+    if reads_maps(objective):
+        body = mobile.build(
+            classes=10, channels=1, resolution=8, stem_width=8, width=[8], depth=[1], kernel=[3], expansion=[2],
+            stride=[2], squeeze_excite=[True], activation="relu", head_expansion=1, head_width=16, stem_stride=1,
+        )  # fmt: skip
+        return Deployable(body, mean=[0.3], std=[0.4], resolution=8)
+    body = tiny_vit.build(
+        classes=10, channels=1, resolution=16, width=[32, 32], depth=[1, 1], window=[2], mlp_ratio=2.0, conv_expansion=2
+    )
+    return Deployable(body, mean=[0.3], std=[0.4], resolution=16)
+
+
+def pretrained(objective: str, **pretraining: Any) -> Candidate:
+    """Half of its compute on the objective, then supervised in full."""
+    is_map = reads_maps(objective)
+    return Candidate(
+        backbone="mobile" if is_map else "tiny_vit",
+        objective="supervised",
+        architecture=MOBILE if is_map else TINY_VIT,
+        recipe=OPTIMIZER,
+        pretraining={"objective": objective, "share": 0.5, **OPTIMIZER, **pretraining},
+        adaptation={"method": "full"},
+    )
+
+
+def residual(recipe: Mapping[str, Value]) -> Candidate:
+    """Supervised from scratch."""
+    return Candidate(backbone="mobile", objective="supervised", architecture=RESIDUAL, recipe=recipe)
+
+
+def batch(count: int = 8) -> Batch:
+    generator = torch.Generator().manual_seed(5)
+    labels = torch.randint(10, (count,), generator=generator)
+    return Batch(image_BCHW=torch.rand(count, 1, 8, 8, generator=generator), target_BK=torch.eye(10)[labels])
+
+
+def loss_of(objective: nn.Module, images: Batch, seed: int = 0) -> torch.Tensor:
+    value: torch.Tensor = objective(images, torch.Generator().manual_seed(seed))
+    return value
+
+
+@cache
+def few_labels() -> Splits:
+    """A tenth of the training images with labels, a quarter of them without."""
+    whole = digits.load()
+    return replace(
+        whole,
+        train=whole.train.take(np.arange(0, len(whole.train), 10)),
+        pool=whole.train.take(np.arange(0, len(whole.train), 4)),
+    )
+
+
+def without_time(reports: Sequence[Report]) -> list[tuple[int, float, float]]:
+    """Epoch, accuracy and loss."""
+    return [(report.epoch, report.accuracy, report.loss) for report in reports]
