@@ -6,7 +6,8 @@ from pathlib import Path
 from search.errors import UsageError
 from search.experiment.running import carry_out, saved, show_finished
 from search.experiment.warm_start import check_unchanged
-from search.setting.config import RaySection, read
+from search.setting.config import read
+from search.setting.sections.ray import RaySection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

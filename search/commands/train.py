@@ -9,7 +9,8 @@ from search.experiment.running import carry_out, saved
 from search.family.candidates import read_candidates, write_candidates
 from search.family.members import load_family
 from search.family.retrain import read_training
-from search.setting.config import Config, TrackingSection, read
+from search.setting.config import Config, read
+from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import prepare
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake

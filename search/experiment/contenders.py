@@ -8,7 +8,7 @@ from search.experiment.posterior import one_per_budget, posterior
 from search.experiment.trials import Trials
 from search.learning.learner import Learner
 from search.problem.problem import Observations, Problem
-from search.setting.config import FamilySection
+from search.setting.sections.family import FamilySection
 from spaces.candidate import Candidate
 from spaces.codes import first_of_each
 from spaces.encoding import encode

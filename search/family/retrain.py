@@ -11,7 +11,9 @@ from safetensors.torch import save_file
 
 from search.errors import UsageError
 from search.files import DamagedFiles, check_sums, read_json, write_text
-from search.setting.config import Config, ConfigError, RunSection, TrackingSection, parse
+from search.setting.config import Config, ConfigError, parse
+from search.setting.sections.run import RunSection
+from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob, network_of

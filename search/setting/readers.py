@@ -1,15 +1,29 @@
 """Whether something reads what a space and a configuration say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import Parameter, signature
 
-from search.setting.config import ConfigError, FamilySection
+from search.setting.config import ConfigError
+from search.setting.sections.family import FamilySection
 from spaces import components
+from spaces.components import ADAPTATIONS, BACKBONES, INGREDIENTS, OBJECTIVES, PICTURES, Kind
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
 from trainables.training.pretraining import NONE, OWN
 
 FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
+
+CHOICES: Mapping[str, Mapping[str, Kind]] = {
+    "pretraining": {"objective": OBJECTIVES, "source": PICTURES},
+    "adaptation": {"method": ADAPTATIONS},
+}
+"""By role, the addresses whose values are names of components, and of which kind."""
+
+OTHERS: Mapping[str, Kind] = {"recipe": INGREDIENTS, "pretraining": INGREDIENTS, "adaptation": ADAPTATIONS}
+"""By role, the kind of what an address names that no choice names."""
+
+SHARE = "share"
+"""The address of pretraining that the trainer itself reads."""
 
 
 def check_readers(space: Space) -> None:
@@ -18,91 +32,116 @@ def check_readers(space: Space) -> None:
     Raises:
         ConfigError: nothing reads an address.
     """
-    unread: list[str] = []
-    if space.objective not in components.names(components.OBJECTIVES):
-        unread.append(f"objective '{space.objective}' is not in trainables/objectives/")
-    families = space.architecture[FAMILY].values if FAMILY in space.architecture else (space.backbone,)
-    for family in map(str, families):
-        prefix = f"{family}." if FAMILY in space.architecture else ""
-        below = [address for address in space.architecture if address != FAMILY and address.startswith(prefix)]
-        read_by = f"trainables/backbones/{family}.py"
-        keywords = _keywords(components.BACKBONES, family, "build")
-        for address in below:
-            if not _reads(keywords, address.removeprefix(prefix).partition(".")[0]):
-                unread.append(f"'architecture.{address}' needs that keyword in {read_by}")
-        unread += _unread_stages(space, prefix)
-    for address in space.recipe:
-        unread += _unread(components.INGREDIENTS, "recipe", address, address)
+    unread = list(_unread(space))
     if unread:
         raise ConfigError(f"nothing can train space '{space.name}': {'; '.join(unread)}")
 
 
-def _unread_stages(space: Space, prefix: str) -> list[str]:
-    """What nothing reads of one family's pretraining and adaptation."""
-    unread: list[str] = []
-    choices = {
-        "pretraining": {"objective": components.OBJECTIVES, "source": components.PICTURES},
-        "adaptation": {"method": components.ADAPTATIONS},
-    }
-    for role, kinds in choices.items():
-        given = getattr(space, role)
-        kind_of: dict[str, components.Kind] = {}
-        for chosen, kind in kinds.items():
-            values = given[f"{prefix}{chosen}"].values if f"{prefix}{chosen}" in given else ()
-            folder = kind.package.replace(".", "/")
-            for name in (name for name in map(str, values) if name not in (NONE, OWN)):
-                kind_of[name] = kind
-                if name not in components.names(kind):
-                    unread.append(f"'{role}.{prefix}{chosen}' has the value '{name}', which is not in {folder}/")
-                elif kind is components.OBJECTIVES:
-                    default = components.load(kind, name).SOURCE
-                    kind_of |= {} if default == OWN else {default: components.PICTURES}
-        for address in (address for address in given if address.startswith(prefix)):
-            local = address.removeprefix(prefix)
-            if local in kinds or local == "share":
-                continue
-            other = components.ADAPTATIONS if role == "adaptation" else components.INGREDIENTS
-            unread += _unread(kind_of.get(local.partition(".")[0], other), role, address, local)
-    return unread
+def _unread(space: Space) -> Iterator[str]:
+    """What nothing reads, one clause each."""
+    if space.objective not in components.names(OBJECTIVES):
+        yield f"objective '{space.objective}' is not in {_folder(OBJECTIVES)}"
+    joined = FAMILY in space.architecture
+    for family in map(str, space.architecture[FAMILY].values if joined else (space.backbone,)):
+        prefix = f"{family}." if joined else ""
+        yield from _unread_architecture(space, family, prefix)
+        for role in CHOICES:
+            yield from _unread_choices(space, role, prefix)
+            yield from _unread_keywords(space, role, prefix)
+    for address in space.recipe:
+        yield from _unread_keyword(OTHERS["recipe"], "recipe", address, address)
 
 
-def _unread(kind: components.Kind, role: str, address: str, local: str) -> list[str]:
-    """Nothing, or what the keyword of a component's file lacks."""
+def _unread_architecture(space: Space, family: str, prefix: str) -> Iterator[str]:
+    keywords = _keywords(BACKBONES, family)
+    for address in space.architecture:
+        keyword = address.removeprefix(prefix).partition(".")[0]
+        if address != FAMILY and address.startswith(prefix) and not _reads(keywords, keyword):
+            yield f"'architecture.{address}' needs that keyword in {_folder(BACKBONES)}{family}.py"
+
+
+def _unread_choices(space: Space, role: str, prefix: str) -> Iterator[str]:
+    """Names that a role's choices offer and no file carries."""
+    for choice, kind in CHOICES[role].items():
+        for name in _names(space, role, prefix + choice):
+            if name not in components.names(kind):
+                yield f"'{role}.{prefix}{choice}' has the value '{name}', which is not in {_folder(kind)}"
+
+
+def _unread_keywords(space: Space, role: str, prefix: str) -> Iterator[str]:
+    """Addresses below a component's name that are no keyword of it."""
+    kinds = _kinds(space, role, prefix)
+    for address in getattr(space, role):
+        local = address.removeprefix(prefix)
+        if address.startswith(prefix) and local not in (*CHOICES[role], SHARE):
+            kind = kinds.get(local.partition(".")[0], OTHERS[role])
+            yield from _unread_keyword(kind, role, address, local)
+
+
+def _kinds(space: Space, role: str, prefix: str) -> dict[str, Kind]:
+    """The kind of each component that a role's choices offer, by name; with the sources that objectives have anyway."""
+    kinds = {name: kind for choice, kind in CHOICES[role].items() for name in _names(space, role, prefix + choice)}
+    objectives = [name for name, kind in kinds.items() if kind is OBJECTIVES and name in components.names(kind)]
+    sources = [components.load(OBJECTIVES, name).SOURCE for name in objectives]
+    return kinds | {source: PICTURES for source in sources if source != OWN}
+
+
+def _names(space: Space, role: str, address: str) -> list[str]:
+    """The names that a choice offers; none where the space does not have it."""
+    dimension = getattr(space, role).get(address)
+    values = () if dimension is None else map(str, dimension.values)
+    return [value for value in values if value not in (NONE, OWN)]
+
+
+def _unread_keyword(kind: Kind, role: str, address: str, local: str) -> Iterator[str]:
+    """What the file of ``mixup`` lacks, where ``local`` is ``mixup.alpha`` and it has no such keyword."""
     name, _, keyword = local.partition(".")
-    if _reads(_keywords(kind, name, kind.defines), keyword.partition(".")[0]):
-        return []
-    return [f"'{role}.{address}' needs that keyword in {kind.package.replace('.', '/')}/{name}.py"]
+    if not _reads(_keywords(kind, name), keyword.partition(".")[0]):
+        yield f"'{role}.{address}' needs that keyword in {_folder(kind)}{name}.py"
 
 
-def check_family_objective(family: FamilySection) -> None:
-    """The family's objective exists, compares a network with a teacher, and reads what it is given."""
-    name = family.objective
-    modules = {name: components.load(components.OBJECTIVES, name) for name in components.names(components.OBJECTIVES)}
-    fit = [name for name, module in modules.items() if module.COMPARES is not None]
-    if name not in fit:
-        raise ConfigError(f"family.objective is '{name}'; it needs one with a teacher: {', '.join(fit)}")
-    teachers = family.teachers if isinstance(family.teachers, int) else len(family.teachers)
-    module = modules[name]
-    if teachers and not module.LABELS and family.label_weight:
-        raise ConfigError(f"family.objective '{name}' reads no labels: set family.label_weight to 0")
-    if teachers and module.COMPARES == "features":
-        for wrong, remedy in (
-            (family.stored_targets, "stored targets hold no features: set family.stored_targets to false"),
-            (teachers > 1, f"{teachers} teachers have no common features: set family.teachers to 1"),
-            (family.temperature != 1, "features have no temperature: set family.temperature to 1"),
-            (family.label_weight == 0, "only labels train the classifier: set family.label_weight above 0"),
-        ):
-            if wrong:
-                raise ConfigError(f"family.objective '{name}' compares features; {remedy}")
+def _folder(kind: Kind) -> str:
+    return f"{kind.package.replace('.', '/')}/"
 
 
-def _keywords(kind: components.Kind, name: str, function: str) -> Mapping[str, Parameter]:
+def _keywords(kind: Kind, name: str) -> Mapping[str, Parameter]:
     """The parameters of a component's function; none where there is no such component."""
     if name not in components.names(kind):
         return {}
-    return signature(getattr(components.load(kind, name), function)).parameters
+    return signature(getattr(components.load(kind, name), kind.defines)).parameters
 
 
 def _reads(parameters: Mapping[str, Parameter], keyword: str) -> bool:
     takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
     return keyword in parameters or takes_any
+
+
+def check_family_objective(family: FamilySection) -> None:
+    """The family's objective exists, compares a network with a teacher, and reads what the section says of it.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    name = family.objective
+    modules = {name: components.load(OBJECTIVES, name) for name in components.names(OBJECTIVES)}
+    teachable = [name for name, module in modules.items() if module.COMPARES is not None]
+    if name not in teachable:
+        raise ConfigError(f"family.objective is '{name}'; it needs one with a teacher: {', '.join(teachable)}")
+    teachers = family.teachers if isinstance(family.teachers, int) else len(family.teachers)
+    if not teachers:
+        return
+    if not modules[name].LABELS and family.label_weight:
+        raise ConfigError(f"family.objective '{name}' reads no labels: set family.label_weight to 0")
+    if modules[name].COMPARES == "features":
+        _check_features(family, teachers)
+
+
+def _check_features(family: FamilySection, teachers: int) -> None:
+    for wrong, remedy in (
+        (family.stored_targets, "stored targets hold no features: set family.stored_targets to false"),
+        (teachers > 1, f"{teachers} teachers have no common features: set family.teachers to 1"),
+        (family.temperature != 1, "features have no temperature: set family.temperature to 1"),
+        (family.label_weight == 0, "only labels train the classifier: set family.label_weight above 0"),
+    ):
+        if wrong:
+            raise ConfigError(f"family.objective '{family.objective}' compares features; {remedy}")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from search.problem.problem import Problem
 from search.record.trial import Trial
-from search.setting.config import SearchSection
+from search.setting.sections.search import SearchSection
 from search.stopping.regret import Ended, RegretRule
 from spaces.encoding import encode
 from trainables.training.trial import Report

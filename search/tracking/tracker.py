@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from search.record.trial import Trial
-from search.setting.config import DataSection
+from search.setting.sections.data import DataSection
 from search.tracking.mlflow_store import connect
 from search.tracking.outbox import Entry, Outbox
 from search.tracking.system_load import Sampling

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from search.setting.config import ConfigError, parse, read
+from search.setting.config import Config, ConfigError, parse, read
+from search.setting.section import Section
 from tests.places import ROOT
 
 
@@ -33,6 +34,11 @@ def test_what_is_dumped_is_read_back() -> None:
         ("name: a\nlimits: {max_macs: many}", ("'limits.max_macs'", "'many'")),
         ("name: a\nrun:\n  gpus: -1", ("line 3", "'run.gpus", "-1", "zero or more, or 'auto'")),
         ("name: a\nrun: {memory: much}", ("'run.memory", "'much'")),
+        ("name: a\nfamily:\n  max_macs: []", ("line 3", "'family.max_macs' is []", "a list of budgets such as")),
+        ("name: a\nfamily: {max_macs: 51}", ("'family.max_macs' is 51", "from 1 to 50")),
+        ("name: a\nfamily: {max_macs: [1k, -2]}", ("'family.max_macs' is ['1k', -2]",)),
+        ("name: a\nfamily: {teachers: -1}", ("'family.teachers' is -1", "zero or more", "local-dir:")),
+        ("name: a\nfamily: {teachers: [1]}", ("'family.teachers' is [1]",)),
         ("name: [", ("not YAML",)),
         ("- 1", ("must be a mapping",)),
         ("", ("must be a mapping",)),
@@ -47,8 +53,24 @@ def test_a_mistake_is_named_with_its_line_and_what_is_allowed(text: str, parts: 
 
 def test_every_mistake_is_reported_once() -> None:
     with pytest.raises(ConfigError) as error:
-        parse("name: a\nsearch: {trails: 3, batch: 0}")
-    assert len(str(error.value).splitlines()) == 2
+        parse("name: a\nsearch: {trails: 3, batch: 0, sampler: magic}")
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_every_file_of_sections_is_in_the_configuration() -> None:
+    files = {file.stem for file in (ROOT / "search" / "setting" / "sections").glob("*.py")} - {"__init__"}
+    types = {name: field.annotation for name, field in Config.model_fields.items()}
+    sections = {name: kind for name, kind in types.items() if isinstance(kind, type) and issubclass(kind, Section)}
+    assert set(sections) == files
+    for name, kind in sections.items():
+        assert kind.__module__ == f"search.setting.sections.{name}"
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_bytes(b"\xff\xfe\x00name")
+    with pytest.raises(ConfigError, match=r"c\.yaml' is not text in UTF-8"):
+        read(file)
 
 
 def test_a_missing_file_is_named() -> None:

@@ -1,0 +1,42 @@
+"""What the sections of a configuration are made of: the base class, and types of values that several share."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from search.words import parse_amount
+from spaces import components
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Amount = Annotated[float, BeforeValidator(parse_amount), Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def number_or_auto(value: Any) -> Any:
+    """A number of at least zero, with suffixes as in ``parse_amount``, or ``'auto'``."""
+    number = parse_amount(value)
+    if value == "auto" or (isinstance(number, int | float) and not isinstance(number, bool) and number >= 0):
+        return number
+    raise ValueError("it must be a number, zero or more, or 'auto'")
+
+
+NumberOrAuto = Annotated[float | Literal["auto"], PlainValidator(number_or_auto)]
+
+
+def one_of(allowed: components.Kind | Callable[[], Sequence[str]]) -> AfterValidator:
+    """For a value that names a component of a kind, or one of the names that a function gives."""
+
+    def check(name: str) -> str:
+        names = components.names(allowed) if isinstance(allowed, components.Kind) else allowed()
+        if name not in names:
+            raise ValueError(f"it can be {', '.join(names)}")
+        return name
+
+    return AfterValidator(check)

@@ -1,0 +1,71 @@
+"""The section ``family``: which members, and how they are trained in the end."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator
+
+from search.setting.section import Section
+from search.words import parse_amount
+
+MOST_BUDGETS = 50
+
+
+def budgets_or_count(value: Any) -> list[float] | int:
+    """Budgets with suffixes as in ``parse_amount``, or how many there are to be."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_BUDGETS:
+        return value
+    amounts = [parse_amount(part) for part in value] if isinstance(value, list) else []
+    if amounts and all(isinstance(one, int | float) and not isinstance(one, bool) and one > 0 for one in amounts):
+        return [float(one) for one in amounts]
+    raise ValueError(f"it must be a list of budgets such as [20M, 40M], or their number, from 1 to {MOST_BUDGETS}")
+
+
+def count_or_names(value: Any) -> int | list[str]:
+    """How many members teach, or names of networks from elsewhere."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return list(value)
+    raise ValueError("it must be a number, zero or more, or a list of names such as [local-dir:FOLDER]")
+
+
+class FamilySection(Section):
+    """The budgets, the choice of a member for each, and its final training.
+
+    Attributes:
+        max_macs: the budgets, one member each; or how many, evenly spaced on a logarithmic scale below the limit.
+        contenders: pairs per budget that are trained again with fresh seeds before the choice.
+        repeats: fresh seeds of each contender.
+        confidence: multiple of the predicted spread that is subtracted from the predicted accuracy.
+        epochs: length of the final schedule.
+        seeds: final trainings of each member; the best on search-validation is exported.
+        teachers: how many of the largest members are trained on labels and teach the others together; 0 trains all on
+            labels. Or names of networks that teach all members: ``local-dir:FOLDER`` of an exported network, or
+            ``MODEL@CHECKPOINT`` of timm.
+        soup: mix the weights of a member's final trainings, and export the mix if it is better on search-validation.
+        objective: file in ``trainables/objectives`` that compares a network with its teachers.
+        stored_targets: whether the teachers' answers are kept on disk and reused; all members then have the
+            augmentation, mixing and batch size of the largest, so that they see the same views.
+        top_k: class probabilities that are kept for a view.
+        distillation_weight: weight of the divergence from the teachers.
+        label_weight: weight of the cross-entropy with the labels.
+        temperature: of the distillation.
+        precision: of the forward passes of final trainings; ``auto`` is bfloat16 on a GPU that computes in it, float32
+            on all else. Trials, evaluation and what is exported are float32.
+    """
+
+    max_macs: Annotated[list[float] | int, PlainValidator(budgets_or_count)] = 5
+    contenders: int = Field(default=2, ge=1)
+    repeats: int = Field(default=1, ge=0)
+    confidence: float = Field(default=0.5, ge=0)
+    epochs: int = Field(default=30, ge=1)
+    seeds: int = Field(default=1, ge=1)
+    teachers: Annotated[int | list[str], PlainValidator(count_or_names)] = 1
+    soup: Literal["none", "uniform", "greedy"] = "none"
+    objective: str = "distillation"
+    stored_targets: bool = False
+    top_k: int = Field(default=10, ge=1)
+    distillation_weight: float = Field(default=0.8, ge=0)
+    label_weight: float = Field(default=0.2, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"

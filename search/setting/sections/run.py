@@ -1,0 +1,79 @@
+"""The section ``run``: where and with how much the work runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from search.executors.work import Probe, Workplace
+from search.setting.section import Amount, NumberOrAuto, Section, one_of
+from search.setting.sections.data import DataSection
+from spaces import components
+
+
+class RunSection(Section):
+    """Where and with how much the work runs.
+
+    Attributes:
+        executor: file in ``search/executors``.
+        concurrent: trials at a time; as many as the cluster has room for by default.
+        workers: Ray Train workers of a final training.
+        workers_per_trial: Ray Train workers of a trial; more than one need executor ray_train.
+        cpus: processor cores of a trial or of a worker; also its number of threads.
+        gpus: GPUs of a trial or of a worker. Below 1, several trials share one; ``auto`` measures which share the
+            largest candidate within the limits needs. A worker of a final training has whole ones.
+        memory: bytes of main memory that a machine must have left to start a trial, or a worker of one; ``auto``
+            measures them, and 0 does not look at memory.
+        retries: how often a trial is started again after its machine or process was lost.
+        storage: URL of the Optuna storage; a journal file in the run's folder by default.
+        checkpoints: folder or fsspec URI (``s3://...``) of the checkpoints of trials and final trainings; the run's
+            folder by default.
+        checkpoint_quota: bytes that the trials' checkpoints may take together; no bound by default.
+    """
+
+    executor: Annotated[str, one_of(components.EXECUTORS)] = "ray_tune"
+    concurrent: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=1, ge=1)
+    workers_per_trial: int = Field(default=1, ge=1)
+    cpus: int = Field(default=1, ge=1)
+    gpus: NumberOrAuto = 0.0
+    memory: NumberOrAuto = 0.0
+    retries: int = Field(default=3, ge=0)
+    storage: str | None = None
+    checkpoints: str | None = None
+    checkpoint_quota: Amount | None = None
+
+    @property
+    def measures(self) -> bool:
+        """Whether the needs of the largest candidates are measured before the first trial."""
+        return "auto" in (self.gpus, self.memory)
+
+    def workplace(
+        self, folder: Path, data: DataSection, *, address: str | None, probe: Probe | None, verbose: bool
+    ) -> Workplace:
+        """What workers need to know of a run.
+
+        Args:
+            folder: the run's.
+            data: what they train on.
+            address: of a running Ray cluster.
+            probe: what ``auto`` measures.
+            verbose: whether Ray may write to the terminal.
+        """
+        return Workplace(
+            source=data.source,
+            keywords=data.keywords,
+            folder=folder.resolve(),
+            concurrent=self.concurrent,
+            workers=self.workers,
+            workers_per_trial=self.workers_per_trial,
+            cpus=self.cpus,
+            gpus=1 if self.gpus == "auto" else self.gpus,
+            memory=0 if self.memory == "auto" else int(self.memory),
+            probe=probe,
+            retries=self.retries,
+            address=address,
+            checkpoints=None if self.checkpoints is None else f"{self.checkpoints.rstrip('/')}/{folder.name}",
+            checkpoint_quota=None if self.checkpoint_quota is None else int(self.checkpoint_quota),
+            verbose=verbose,
+        )

@@ -1,0 +1,57 @@
+"""The section ``search``: the rounds of trials."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from search.samplers.by_name import names as sampler_names
+from search.setting.section import Section, Share, one_of
+from spaces import components
+
+
+class SearchSection(Section):
+    """How many trials, who proposes them, and when they stop.
+
+    Attributes:
+        trials: candidates to train.
+        initial: how many of them before the predictor chooses; trained in full under the paper's rule.
+        batch: candidates proposed together.
+        epochs: length of the schedule of a candidate.
+        sampler: file in ``search/samplers``, or one of Optuna's.
+        predictor: file in ``predictors``, fitted to all trials for each round of proposals.
+        watched: predictor whose rank agreement on held-out trials is measured each round with and without pretraining.
+        pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
+        stopping: ``paper`` stops all candidates at one epoch, at which ranks are decided; ``regret`` stops each as soon
+            as what the stopped ones could still have brought is worth less than the tolerance.
+        regret: the tolerance of ``regret``: expected loss of the best, as a share of its distance from the median.
+        rank_correlation: the threshold of ``paper``: the first epoch whose correlation with the final ranks reaches
+            it is where candidates stop.
+        coefficient: which rank correlation.
+        audit: share of candidates that are trained in full whatever the rule says, to re-check it; by default 0.125
+            under ``paper`` and none under ``regret``, which does without.
+    """
+
+    trials: int = Field(default=100, ge=4)
+    initial: int = Field(default=24, ge=3)
+    batch: int = Field(default=8, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    sampler: Annotated[str, one_of(sampler_names)] = "nars"
+    predictor: Annotated[str, one_of(components.PREDICTORS)] = "gp"
+    watched: Annotated[str, one_of(components.PREDICTORS)] = "mlp"
+    pretrain: int = Field(default=5000, ge=0)
+    stopping: Literal["paper", "regret"] = "paper"
+    regret: float = Field(default=0.01, gt=0, le=1)
+    rank_correlation: Share = 0.92
+    coefficient: Literal["kendall", "spearman"] = "spearman"
+    audit: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def audited(self) -> float:
+        """Share of candidates that are trained in full whatever the rule says."""
+        return self.audit if self.audit is not None else 0.125 if self.stopping == "paper" else 0.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.initial > self.trials:
+            raise ValueError(f"initial ({self.initial}) must not exceed trials ({self.trials})")
+        return self
