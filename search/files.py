@@ -72,6 +72,21 @@ def whole_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(left)
 
 
+def check_writable(folder: Path) -> None:
+    """Whether a folder can be written, or made if it does not exist; tried in the nearest one that does.
+
+    Raises:
+        Mistake: it cannot.
+    """
+    try:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=nearest) as file:
+            file.write(b"x")
+            file.flush()
+    except OSError as error:
+        raise Mistake(f"'{folder}' cannot be written ({error.strerror or error}); choose another place") from error
+
+
 def _sum(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

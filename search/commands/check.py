@@ -1,12 +1,15 @@
-"""Find mistakes in a configuration, its data and its limits, without training."""
+"""Find mistakes in a configuration and in what its run would need, without training."""
 
 import argparse
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 
+from search.experiment.rehearsal import reach, rehearse
 from search.setting.config import read
-from search.setting.setting import prepare
+from search.setting.setting import Setting, prepare
 from search.words import amount
 from spaces import components
 
@@ -17,20 +20,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Load data and space, check names, limits and budgets, and say what the run would do."""
-    config = read(arguments.config)
-    setting = prepare(config)
-    components.load(components.EXECUTORS, config.run.executor).Executor(setting.place)  # refuses what it cannot run
-    splits, space = setting.splits, setting.space
-    budgets = ", ".join(amount(budget.max_macs or float("inf")) for budget in setting.problem.budgets)
-    lines = (
+    """Load data, space and teachers, open the places of a run, and say what the run would do.
+
+    Raises:
+        Mistake: something cannot be used.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    setting = prepare(read(arguments.config))
+    executor = setting.config.run.executor
+    components.load(components.EXECUTORS, executor).Executor(setting.place)  # refuses what it cannot run
+    for line in chain(plan(setting), rehearse(setting), reach(setting)):
+        console.print(line)
+    console.print("no mistakes found")
+
+
+def plan(setting: Setting) -> Iterator[str]:
+    """What the run would do."""
+    config, splits, space = setting.config, setting.splits, setting.space
+    yield (
         f"data: {config.data.source}, {len(splits.classes)} classes, {splits.channels} x {splits.resolution} x "
         f"{splits.resolution} pixels; {len(splits.train):,} images to train, {len(splits.validation):,} for "
-        f"search-validation, {len(splits.test):,} to test",
-        f"space: {space.name}, {space.count('architecture'):.3g} architectures x {space.count('recipe'):.3g} recipes",
-        f"stage 1: {config.search.trials} trials of at most {config.search.epochs} epochs",
-        f"family: budgets of {budgets} macs, {config.family.epochs} epochs each",
-        "no mistakes found",
+        f"search-validation, {len(splits.test):,} to test"
     )
-    for line in lines:
-        Console().print(line, highlight=False, soft_wrap=True)
+    yield f"space: {space.name}, {space.count('architecture'):.3g} architectures x {space.count('recipe'):.3g} recipes"
+    yield f"search: {config.search.trials} trials of at most {config.search.epochs} epochs, by {config.run.executor}"
+    budgets = ", ".join(amount(budget.max_macs or float("inf")) for budget in setting.problem.budgets)
+    yield f"family: budgets of {budgets} macs, {config.family.epochs} epochs each"

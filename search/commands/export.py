@@ -18,7 +18,7 @@ from search.experiment.running import saved
 from search.family.export import Runner, load_spec, onnx_runner
 from search.family.members import Family, Member, load_family
 from search.family.quantise import quantise
-from search.files import SUMS, check_sums, whole_folder, write_text
+from search.files import SUMS, check_sums, check_writable, whole_folder, write_text
 from trainables.data.sources import load_source
 from trainables.splits import Images, Splits
 
@@ -69,6 +69,7 @@ def _check_target(source: Path, target: Path) -> None:
         raise UsageError(f"'{target}' is the run's own family; name another folder with --to")
     if target.exists() and not (target.is_dir() and _is_ours(target)):
         raise UsageError(f"'{target}' exists and is no exported family; name another folder with --to")
+    check_writable(target)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from search.files import check_writable
 from search.replay.curves import compare, replay, summary
 from search.replay.rules import RULES
 
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         Mistake: a rule or folder that does not exist, or a count below 1.
     """
+    check_writable(arguments.out)
     played = replay(
         arguments.folder,
         arguments.rules,

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from search.errors import UsageError
+from search.files import check_writable
 from search.replay import predictors as replay_predictors
 from search.replay.run_table import export_run
 from search.replay.samplers import MODES, replay
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.sizes is not None and not arguments.predictors:
         raise UsageError("--sizes belongs to --predictors: name predictors to fit, or leave --sizes out")
+    check_writable(arguments.out)
     if arguments.export is not None:
         if arguments.tables or arguments.sampler or arguments.predictors:
             raise UsageError("--export writes a table; play it in a second command")

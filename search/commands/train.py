@@ -9,6 +9,7 @@ from search.experiment.running import carry_out, saved
 from search.family.candidates import read_candidates, write_candidates
 from search.family.members import load_family
 from search.family.retrain import read_training
+from search.files import check_writable
 from search.setting.config import Config, read
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import prepare
@@ -79,6 +80,7 @@ def _train_of_run(folder: Path, path: Path | None, to: Path, seeds: int | None) 
     else:
         raise UsageError(f"'{folder}' has no family yet; finish it: python -m search resume {folder}, or --candidates")
     _check_fit(config, candidates, path or folder)
+    check_writable(to)
     to.mkdir(parents=True, exist_ok=True)
     carry_out(config, lambda experiment: experiment.train(candidates, to), to)
 
@@ -93,6 +95,7 @@ def _train_alone(config: Config, candidates: Sequence[Candidate], to: Path, what
     elif to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"'{to}' exists and holds something else; give a new folder")
     _check_fit(config, candidates, what)
+    check_writable(to)
     to.mkdir(parents=True, exist_ok=True)
     write_candidates(candidates, to / "candidates.json")
     carry_out(config, lambda experiment: experiment.train(candidates, to / "family"), to / "family")

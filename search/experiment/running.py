@@ -18,6 +18,7 @@ from rich.table import Table
 from search.errors import UsageError
 from search.experiment.experiment import Experiment, save_config
 from search.experiment.progress import Progress
+from search.experiment.rehearsal import rehearse
 from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, keep, kept
 from search.family.members import Family, load_family
@@ -121,6 +122,8 @@ def carry_out(
     _quiet(verbose)
     setting = replace(prepare(config), verbose=verbose)
     console = Console()
+    for _ in rehearse(setting, to):
+        pass
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
         keep(config.folder, gather(earlier, setting.space, config.search.sampler))

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from search.record.journal import Journal, ReadOnlyJournal
 from search.record.patience import StorageError, patiently
@@ -25,10 +26,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
             # A connection is tried before use, since a server that was restarted has closed it.
             return patiently(lambda: RDBStorage(url, engine_kwargs={"pool_pre_ping": True}), longest=30)
         except (ArgumentError, ImportError) as error:
-            raise StorageError(
-                f"run.storage is '{_without_password(url)}', which cannot be opened ({' '.join(str(error).split())}); "
-                "it can be sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME with: pip install 'psycopg[binary]'"
-            ) from None
+            raise StorageError(_no_database(url, error)) from None
     journal = folder / JOURNAL
     if journal.exists():
         content = journal.read_bytes()
@@ -37,6 +35,31 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
             with journal.open("r+b") as file:
                 file.truncate(whole)
     return JournalStorage(Journal(str(journal)))
+
+
+def check_storage(url: str) -> None:
+    """Connect to a database without changing it; of a file, whether its folder exists.
+
+    Raises:
+        StorageError: the URL names no database, its driver is not installed, or it does not answer.
+    """
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            folder = Path(address.database or "").absolute().parent
+            if not folder.is_dir():
+                raise StorageError(f"run.storage is '{url}', but there is no folder '{folder}': make it first")
+            return
+        engine = create_engine(address)
+        try:
+            engine.connect().close()
+        finally:
+            engine.dispose()
+    except (ArgumentError, ImportError) as error:
+        raise StorageError(_no_database(url, error)) from None
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())[:200]
+        raise StorageError(f"run.storage '{_without_password(url)}' does not answer ({reason}); start it") from error
 
 
 def read_storage(folder: Path, url: str | None) -> BaseStorage:
@@ -51,6 +74,13 @@ def read_storage(folder: Path, url: str | None) -> BaseStorage:
     if not (folder / JOURNAL).exists():
         raise FileNotFoundError(f"there is no '{folder / JOURNAL}'")
     return JournalStorage(ReadOnlyJournal(str(folder / JOURNAL)))
+
+
+def _no_database(url: str, error: Exception) -> str:
+    return (
+        f"run.storage is '{_without_password(url)}', which cannot be opened ({' '.join(str(error).split())}); "
+        "it can be sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME with: pip install 'psycopg[binary]'"
+    )
 
 
 def _without_password(url: str) -> str:

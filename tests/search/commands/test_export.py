@@ -89,7 +89,12 @@ def test_the_weights_really_have_8_bits(exported):
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("family", "own family"), ("config.yaml", "no exported family"), (".", "no exported family")],
+    [
+        ("family", "own family"),
+        ("config.yaml", "no exported family"),
+        (".", "no exported family"),
+        ("/proc/x", "cannot be written"),
+    ],
 )
 def test_a_target_that_holds_something_else_is_left_alone(run, capsys, target, message):
     before = sorted(run[0].rglob("*"))

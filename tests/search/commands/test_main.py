@@ -69,3 +69,11 @@ def test_a_fault_of_the_program_keeps_its_trace(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(components.load(COMMANDS, "spaces"), "run", run)
     with pytest.raises(ValueError, match="operands"):
         main(["spaces"])
+
+
+@pytest.mark.parametrize("words", [("fidelity", "nowhere"), ("replay",)])
+def test_results_that_cannot_be_written_are_told_first(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--out", "/proc/x"]) == 2
+    assert "'/proc/x' cannot be written" in capsys.readouterr().err

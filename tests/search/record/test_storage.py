@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from search.record import patience
 from search.record.patience import StorageError, patiently
-from search.record.storage import open_storage
+from search.record.storage import check_storage, open_storage
 from search.record.study import Study
 from search.record.trial import Trial
 from spaces import tiny
@@ -122,6 +122,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres) -> None:
+    check_storage(postgres.url)
     with closing_storage(postgres.url) as study:
         for number in range(3):
             study.start(study.add(new(number)).number)

@@ -1,0 +1,122 @@
+"""What the later stages of a run need, opened before its first trial.
+
+A teacher that cannot be loaded or a place that cannot be written ends a run here, not after hours of training. Nothing
+that is written stays.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from search.files import check_writable
+from search.record.storage import check_storage
+from search.setting.setting import Setting
+from search.tracking.address import check_address
+from spaces.mistake import Mistake
+from trainables.final.teachers import load_teacher
+from trainables.training.checkpoint import Checkpoint
+
+T = TypeVar("T")
+
+PATIENCE_S = 10.0
+"""How long something beyond this machine may take to answer."""
+
+
+def rehearse(setting: Setting, target: Path | None = None) -> Iterator[str]:
+    """Open the places and teachers of a run; yields a sentence for each that is fine.
+
+    Args:
+        setting: of the run.
+        target: folder where the family is written; in the run's folder by default.
+
+    Raises:
+        Mistake: a folder or the checkpoints' place cannot be written.
+        TeacherError: a teacher cannot be loaded.
+    """
+    config = setting.config
+    for folder in (config.folder, target or config.folder / "family"):
+        check_writable(folder)
+    yield f"results: '{target or config.folder / 'family'}' can be written"
+    for place in dict.fromkeys((setting.place.checkpoint_folder, f"{setting.place.final}/final")):
+        check_checkpoints(place)
+    yield f"checkpoints: '{setting.place.checkpoint_folder}' can be written"
+    if config.family.stored_targets:
+        check_writable(config.folder / "targets")
+        yield f"stored targets: '{config.folder / 'targets'}' can be written"
+    for name in config.family.teachers if isinstance(config.family.teachers, list) else ():
+        load_teacher(name, setting.splits)
+        yield f"teacher: '{name}' is loaded and has the data's {len(setting.splits.classes)} classes"
+
+
+def reach(setting: Setting) -> Iterator[str]:
+    """Reach the servers of a run; yields a sentence for each that answers.
+
+    A run itself does without: it waits for its storage, and sends later what a tracking server has missed.
+
+    Raises:
+        StorageError: the study's storage does not answer.
+        Mistake: the tracking server does not.
+    """
+    config = setting.config
+    if config.run.storage is not None:
+        storage = config.run.storage
+        within(PATIENCE_S, "the study's storage", lambda: check_storage(storage))
+        yield "storage of the study: answers"
+    if config.tracking.enabled and config.tracking.uri is not None:
+        uri = config.tracking.uri
+        within(PATIENCE_S, f"tracking.uri '{uri}'", lambda: check_address(uri))
+        yield f"tracking: '{uri}' answers"
+
+
+def check_checkpoints(place: str) -> None:
+    """Write, read and remove a checkpoint in a folder or below a URI.
+
+    Raises:
+        Mistake: the place cannot be written, or does not answer in time.
+    """
+
+    def work() -> None:
+        files, path = fsspec.core.url_to_fs(place)
+        if isinstance(files, LocalFileSystem):
+            check_writable(Path(path))
+            return
+        probe = Checkpoint(path=f"{place}/probe-{uuid.uuid4().hex}.pt")
+        probe.save({})
+        probe.load()
+        probe.delete()
+
+    try:
+        within(PATIENCE_S, f"run.checkpoints '{place}'", work)
+    except Mistake:
+        raise
+    except Exception as error:  # every file system has its own
+        raise Mistake(f"run.checkpoints '{place}' cannot be used: {' '.join(str(error).split())[:300]}") from error
+
+
+def within(seconds: float, what: str, act: Callable[[], T]) -> T:
+    """Do something that may wait for another machine, for some seconds at most; its thread ends with the process.
+
+    Raises:
+        Mistake: it takes longer.
+    """
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(act())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, name=f"reaching {what}", daemon=True).start()
+    try:
+        return future.result(timeout=seconds)
+    except TimeoutError:
+        if future.done():  # its own
+            raise
+        raise Mistake(f"{what} did not answer within {seconds:g} seconds") from None

@@ -1,0 +1,170 @@
+"""``python -m search check``: mistakes in a configuration, and in what its run would need."""
+
+import contextlib
+import http.server
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+import timm
+from safetensors.torch import save_file
+
+from search.__main__ import main
+from search.experiment.rehearsal import within
+from spaces.mistake import Mistake
+
+CONFIG = """
+name: small
+runs: RUNS
+data: {source: digits}
+space:
+  name: tiny
+  restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
+limits: {max_macs: 100k}
+search: {trials: 9, initial: 6, batch: 3, epochs: 2}
+family: {max_macs: [6k, 20k, 60k], epochs: 2}
+run: {executor: serial, workers: 1}
+tracking: {enabled: false}
+"""
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def check(runs: Path, *changes: tuple[str, str]) -> int:
+    """The exit code of ``check`` for a configuration with some texts replaced by others."""
+    text = CONFIG.replace("RUNS", str(runs))
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    file = runs.parent / "config.yaml"
+    file.write_text(text)
+    return main(["check", str(file)])
+
+
+def test_a_good_configuration(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(runs) == 0
+    shown = capsys.readouterr().out
+    for words in (
+        "data: digits, 10 classes, 1 x 8 x 8 pixels",
+        "space: tiny",
+        "search: 9 trials of at most 2 epochs, by serial",
+        "family: budgets of 6k, 20k, 60k macs",
+        f"results: '{runs / 'small' / 'family'}' can be written",
+        f"checkpoints: '{runs / 'small' / 'checkpoints'}' can be written",
+        "no mistakes found",
+    ):
+        assert words in shown
+    assert not runs.exists()
+
+
+MISTAKES = [
+    ("{max_macs: 100k}", "{max_macs: 10}", "limits.max_macs is 10, but the smallest macs found in space 'tiny'"),
+    ("max_macs: [6k,", "max_macs: [9,", "family.max_macs has 9, but the smallest macs"),
+    ("max_macs: [6k, 20k, 60k]", "max_macs: [6k, 200k]", "above limits.max_macs"),
+    ("max_macs: [6k, 20k, 60k]", "max_macs: [6k, 6k]", "family.max_macs has a budget twice: 6,000, 6,000"),
+    ("trials: 9", "trails: 9", "unknown key 'search.trails'"),
+    ("{source: digits}", "{source: folder, path: /nowhere/at/all}", "is not a folder"),
+    ("workers: 1", "workers: 2", "executor 'serial' runs one trial with one worker"),
+    ("architecture.resolution: [8]", "architecture.resolution: [7]", "'architecture.resolution' can't take [7]"),
+    (
+        "epochs: 2}\nrun",
+        "epochs: 2, objective: simclr}\nrun",
+        "objective is 'simclr'; it needs one with a teacher",
+    ),
+    ("epochs: 2}\nrun", "epochs: 2, teachers: [resnet18]}\nrun", "teacher 'resnet18' has no weights"),
+    ("epochs: 2}\nrun", "epochs: 2, teachers: ['local-dir:/nowhere']}\nrun", "'local-dir:/nowhere' cannot be loaded"),
+    ("workers: 1", "workers: 1, checkpoints: 'nowhere://bucket'", "'nowhere://bucket/small' cannot be used"),
+    ("workers: 1", "workers: 1, checkpoints: /proc", "'/proc/small' cannot be written"),
+    ("workers: 1", "workers: 1, storage: nonsense", "run.storage is 'nonsense', which cannot be opened"),
+    ("workers: 1", "workers: 1, storage: 'sqlite:////nowhere/x.db'", "there is no folder '/nowhere'"),
+    ("{enabled: false}", "{uri: 'sqlite:////nowhere/x.db'}", "needs the folder '/nowhere'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES)
+def test_a_mistake_is_one_sentence(
+    old: str, new: str, message: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(runs, (old, new)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize("name", ["small", "small/family", "small/targets", "small/checkpoints", "small/final"])
+def test_a_file_in_the_way_is_found(name: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / name).parent.mkdir(parents=True)
+    (runs / name).touch()
+    assert check(runs, ("epochs: 2}\nrun", "epochs: 2, stored_targets: true}\nrun")) == 2
+    assert "cannot be written (Not a directory)" in capsys.readouterr().err
+
+
+def test_a_run_ends_before_its_first_trial(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same as ``check``: nothing is trained when what a later stage needs is missing."""
+    check(runs, ("epochs: 2}\nrun", "epochs: 2, teachers: ['local-dir:/nowhere']}\nrun"))
+    capsys.readouterr()
+    assert main(["run", str(runs.parent / "config.yaml")]) == 2
+    assert "'local-dir:/nowhere' cannot be loaded" in capsys.readouterr().err
+    assert not runs.exists()
+
+
+def test_a_teacher_is_loaded(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file(timm.create_model("test_resnet", num_classes=10, in_chans=1).state_dict(), path)
+    teacher = f"test_resnet@{path}"
+    assert check(runs, ("epochs: 2}\nrun", f"epochs: 2, teachers: ['{teacher}']}}\nrun")) == 0
+    assert f"teacher: '{teacher}' is loaded and has the data's 10 classes" in capsys.readouterr().out
+
+
+def test_checkpoints_behind_an_address_leave_nothing(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(runs, ("workers: 1", "workers: 1, checkpoints: 'memory://rehearsal'")) == 0
+    assert "checkpoints: 'memory://rehearsal/small' can be written" in capsys.readouterr().out
+    assert not [name for name in fsspec.filesystem("memory").find("/rehearsal") if "probe" in name]
+
+
+@contextlib.contextmanager
+def server() -> Iterator[int]:
+    """A web server that refuses everything; its port."""
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as web:
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield web.server_port
+        finally:
+            web.shutdown()
+            thread.join()
+
+
+def test_a_tracking_server_is_asked(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with server() as port:
+        uri = f"http://127.0.0.1:{port}"
+        assert check(runs, ("{enabled: false}", f"{{uri: '{uri}'}}")) == 0
+        assert f"tracking: '{uri}' answers" in capsys.readouterr().out
+    assert check(runs, ("{enabled: false}", f"{{uri: '{uri}'}}")) == 2
+    assert f"tracking.uri '{uri}' does not answer" in capsys.readouterr().err
+
+
+def test_a_database_that_is_away_is_told_without_its_password(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"postgresql+psycopg://nars:secret@127.0.0.1:{free.getsockname()[1]}/x"
+        assert check(runs, ("workers: 1", f"workers: 1, storage: '{url}'")) == 2
+    error = capsys.readouterr().err
+    assert "run.storage 'postgresql+psycopg://nars:***@127.0.0.1" in error
+    assert "does not answer" in error
+    assert "secret" not in error
+
+
+def test_what_never_answers_ends_in_time() -> None:
+    answered = threading.Event()
+    with pytest.raises(Mistake, match=r"the far end did not answer within 0\.01 seconds"):
+        within(0.01, "the far end", answered.wait)
+    answered.set()
