@@ -35,8 +35,8 @@ def first_of_each(codes_ND: Codes) -> NDArray[np.int64]:
     return np.sort(np.unique(row_keys(codes_ND), return_index=True)[1])
 
 
-def everybody(space: Space) -> Codes:
-    """All candidates of a (small) space, shape (space.count(), D)."""
+def members(space: Space) -> Codes:
+    """All candidates of a (small) space, shape (space.count(), D), the last dimension's code changing fastest."""
     codes_ND: Codes = np.full((1, len(space.dimensions)), -1, dtype=np.int16)
     for column, size in enumerate(space.sizes_D.tolist()):
         probe_ND = codes_ND.copy()

@@ -102,11 +102,3 @@ def positions(dimension: Dimension) -> NDArray[np.float32]:
     span = level[-1] - level[0]
     scaled = (level - level[0]) / span if span > 0 else np.zeros_like(level)
     return scaled.astype(np.float32)
-
-
-def neighbour_codes(dimension: Dimension, code: int) -> tuple[int, ...]:
-    """Codes one step away: the adjacent levels of an ordinal dimension, every other value of an unordered one."""
-    size = len(dimension.values)
-    if is_ordinal(dimension):
-        return tuple(other for other in (code - 1, code + 1) if 0 <= other < size)
-    return tuple(other for other in range(size) if other != code)

@@ -1,4 +1,4 @@
-"""Change candidates: mutation, cross-over, neighbours. Pure functions of (space, parents, rng), vectorised."""
+"""Change candidates: mutation, breeding, neighbours. Pure functions of (space, parents, rng), vectorised."""
 
 import numpy as np
 
@@ -29,18 +29,29 @@ def mutate(space: Space, codes_ND: Codes, rng: np.random.Generator, rate: float)
     return space.complete(changed_ND, fill_ND)
 
 
-def cross_over(space: Space, a_ND: Codes, b_ND: Codes, rng: np.random.Generator) -> Codes:
-    """Uniform cross-over: each gene from either parent with equal probability. Every result is a member of the space.
+def breed(space: Space, parents_ND: Codes, count: int, rng: np.random.Generator) -> Codes:
+    """Children of random parents: half are crossed over uniformly, then one to four genes of each get a new value.
 
-    A gene that the child needs but did not draw comes from the parent that has it; from ``a`` if both have.
-
-    Raises:
-        ValueError: the parents' shapes differ.
+    For children by the hundred thousand: random numbers are drawn per changed gene, and not per gene as in ``mutate``,
+    which is an order of magnitude faster. A change of an inactive gene has no effect. Every child is a member of the
+    space.
     """
-    if a_ND.shape != b_ND.shape:
-        raise ValueError(f"cross-over needs as many first as second parents, given {a_ND.shape} and {b_ND.shape}")
-    child_ND = np.where(rng.random(a_ND.shape) < 0.5, a_ND, b_ND)
-    return space.complete(child_ND, np.where(a_ND >= 0, a_ND, b_ND))
+    mutable = np.flatnonzero(space.sizes_D > 1)
+    fill_ND = rng.integers(0, space.sizes_D, size=parents_ND.shape).astype(np.int16)
+    parents_ND = np.where(parents_ND < 0, fill_ND, parents_ND).astype(np.int16)  # inactive genes are latent meanwhile
+    child_ND = parents_ND[rng.integers(len(parents_ND), size=count)]
+    half = count // 2
+    bits = np.unpackbits(rng.integers(0, 256, size=(half * child_ND.shape[1] + 7) // 8, dtype=np.uint8))
+    from_mate = bits[: half * child_ND.shape[1]].reshape(half, -1).view(bool)
+    np.copyto(child_ND[:half], parents_ND[rng.integers(len(parents_ND), size=half)], where=from_mate)
+    sizes = space.sizes_D.astype(np.int16)
+    for changes in range(4 if len(mutable) else 0):
+        rows = np.arange(0, count, 2**changes)
+        columns = mutable[rng.integers(len(mutable), size=len(rows))]
+        size_N = sizes[columns]
+        step_N = 1 + (rng.random(len(rows), dtype=np.float32) * (size_N - 1)).astype(np.int16)
+        child_ND[rows, columns] = (child_ND[rows, columns] + step_N) % size_N
+    return space.mask(child_ND)
 
 
 def neighbours(space: Space, codes_D: Codes) -> Codes:

@@ -49,7 +49,7 @@ def proven(
                 constant_B += table[0]
             else:
                 unary[g][len(unary[g]) - len(columns) :] += table
-        bounds.append(ceiling.scores(constant_B + largest(lift.narrow, unary)))
+        bounds.append(ceiling.scores(constant_B + largest_sum(lift.narrow, unary)))
     smallest_B: Values = np.min(bounds, axis=0)
     return smallest_B
 
@@ -77,7 +77,7 @@ def _options(lift: Lift) -> list[tuple[int | None, NDArray[np.float32]]]:
     return options
 
 
-def largest(space: Space, unary: Sequence[Values]) -> float:
+def largest_sum(space: Space, unary: Sequence[Values]) -> float:
     """The largest sum of table values over the members of a space; row 0 of a table is the inactive code.
 
     Exact: conditions make trees, and each choice is worth its own value plus the best of what depends on it.

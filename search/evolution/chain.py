@@ -7,13 +7,12 @@ It starts the evolution, and it bounds what the evolution may have missed: where
     max f  <=  max chain over a set that contains all feasible candidates  +  max remainder.
 
 The set contains them because every step's cost is rounded down to a cell and the budget is widened to the largest
-chain cost of a feasible candidate. Both maxima are taken over rows that are given: they are certain if these are all
-members of the space, and an estimate if they are a sample.
+chain cost of a feasible candidate. Both maxima are taken over scored rows, so the bound is an estimate unless these are
+all members of the space.
 """
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +24,6 @@ from spaces.space import Codes, Space
 Values = NDArray[np.float64]
 CONTEXTS = 64
 """At most so many assignments of the genes that switch others on are enumerated; what is left is relaxed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bound:
-    """No candidate within the budget scores above ``upper``.
-
-    Attributes:
-        upper: ``chain + remainder``, in the unit of the objective.
-        chain: exact maximum of the chain part over the relaxed budget.
-        remainder: largest part of the objective that the chain part leaves unexplained within the budget.
-        certain: whether every member of the space was looked at; otherwise the bound is an estimate from ``rows`` rows.
-        rows: how many candidates within the budget were looked at.
-    """
-
-    upper: float
-    chain: float
-    remainder: float
-    certain: bool
-    rows: int
 
 
 def solve(
@@ -73,10 +53,10 @@ def solve(
     for places in _contexts(space):
         scores = _allowed(steps_score, places)
         shifted, spare_K = _shift(_allowed(steps_cost, places), bounds_K - constant)
-        found_KD, found_K = _program(scores, shifted, spare_K, cells)
-        for k in np.flatnonzero(found_K > value_K):
-            value_K[k] = found_K[k]
-            codes_KD[k] = [places[g][place] - 1 for g, place in enumerate(found_KD[k])]
+        place_KD, best_K = _program(scores, shifted, spare_K, cells)
+        for k in np.flatnonzero(best_K > value_K):
+            value_K[k] = best_K[k]
+            codes_KD[k] = [places[g][place] - 1 for g, place in enumerate(place_KD[k])]
     return space.complete(codes_KD, np.zeros_like(codes_KD)), value_K + score.constant
 
 
@@ -144,14 +124,14 @@ def _program(
     for score, cost in zip(scores, costs, strict=True):
         used = np.floor(cost / width + 1e-9).astype(np.int64)
         next_CL = np.full((score.shape[1], cells + 1), -np.inf)
-        came = np.zeros((score.shape[1], cells + 1), dtype=np.int16)
+        before = np.zeros((score.shape[1], cells + 1), dtype=np.int16)
         for b, c in np.argwhere(used <= cells):
             move = used[b, c]
             offer_L = best_CL[b, : cells + 1 - move] + score[b, c]
             better_L = offer_L > next_CL[c, move:]
             next_CL[c, move:][better_L] = offer_L[better_L]
-            came[c, move:][better_L] = b
-        history.append((came, used))
+            before[c, move:][better_L] = b
+        history.append((before, used))
         best_CL = next_CL
     return _read_back(best_CL, history, limit_K, cells)
 
@@ -172,16 +152,16 @@ def _read_back(
         if not np.isfinite(value_K[k]):
             continue
         for g in range(len(history) - 1, -1, -1):
-            came, used = history[g]
+            before, used = history[g]
             places_KD[k, g] = choice
-            before = came[choice, cell]
-            cell -= used[before, choice]
-            choice = before
+            previous = before[choice, cell]
+            cell -= used[previous, choice]
+            choice = previous
     return places_KD, value_K
 
 
 class Chain:
-    """Chain tables of an objective and of the logarithm of each bounded cost, fitted to judged candidates."""
+    """Chain tables of an objective and of the logarithm of each bounded cost, fitted to scored candidates."""
 
     def __init__(self, space: Space, budgets: Sequence[Limits], codes_ND: Codes, value_N: Values, costs: Costs) -> None:
         self.space, self.budgets = space, tuple(budgets)
@@ -193,25 +173,27 @@ class Chain:
 
     def starts(self) -> Codes:
         """The chain's optimum for each bound of each budget; not necessarily within it, so count before use."""
-        found = [np.empty((0, len(self.space.dimensions)), dtype=np.int16)]
+        optima = [np.empty((0, len(self.space.dimensions)), dtype=np.int16)]
         for name in self.names:
             bounds = np.array([budget.bounds()[name] for budget in self.budgets if name in budget.bounds()])
-            # The chain's cost is off by some per cent, so a little less than the budget is asked for as well.
-            asked_K = np.concatenate([_log(bounds), _log(bounds) - 0.03])
-            codes_KD, value_K = solve(self.space, self.score, self.cost[name], asked_K)
-            found.append(codes_KD[np.isfinite(value_K)])
+            # The chain's cost is off by some per cent, so a little less than the budget is solved for as well.
+            length_K = np.concatenate([_log(bounds), _log(bounds) - 0.03])
+            codes_KD, value_K = solve(self.space, self.score, self.cost[name], length_K)
+            optima.append(codes_KD[np.isfinite(value_K)])
         if not all(budget.bounds() for budget in self.budgets):
-            found.append(solve(self.space, self.score, None, np.zeros(1))[0])
-        return np.concatenate(found)
+            optima.append(solve(self.space, self.score, None, np.zeros(1))[0])
+        return np.concatenate(optima)
 
-    def bounds(self, codes_ND: Codes, value_N: Values, costs: Costs, *, certain: bool) -> list[Bound]:
-        """An upper bound per budget from rows that were judged.
+    def bounds(self, codes_ND: Codes, value_N: Values, costs: Costs) -> Values:
+        """An upper bound of the objective within each budget, shape (K,).
+
+        It holds if the rows are all members of the space (or of the pool that may be chosen from); of a sample of them
+        it is an estimate.
 
         Args:
-            codes_ND: at least one candidate within every budget.
+            codes_ND: scored rows, at least one candidate within every budget.
             value_N: their objective.
             costs: their exact costs.
-            certain: whether the rows are all members of the space (or of the pool that may be chosen from).
         """
         remainder_N = value_N - self.score(codes_ND)
         inside_KN = np.stack([budget.allow(costs) for budget in self.budgets])
@@ -219,23 +201,15 @@ class Chain:
         for name in self.names:
             length_N = self.cost[name](codes_ND)
             bounded = [k for k, budget in enumerate(self.budgets) if name in budget.bounds()]
-            asked_K = np.array([length_N[inside_KN[k]].max() for k in bounded])
+            longest_K = np.array([length_N[inside_KN[k]].max() for k in bounded])
             chain_K[bounded] = np.minimum(
-                chain_K[bounded], solve(self.space, self.score, self.cost[name], asked_K + 1e-9)[1]
+                chain_K[bounded], solve(self.space, self.score, self.cost[name], longest_K + 1e-9)[1]
             )
         free = [k for k, budget in enumerate(self.budgets) if not budget.bounds()]
         chain_K[free] = solve(self.space, self.score, None, np.zeros(1))[1]
-        most_K = np.array([remainder_N[inside_N].max() for inside_N in inside_KN])
-        return [
-            Bound(
-                upper=float(chain_K[k] + most_K[k]),
-                chain=float(chain_K[k]),
-                remainder=float(most_K[k]),
-                certain=certain,
-                rows=int(inside_KN[k].sum()),
-            )
-            for k in range(len(self.budgets))
-        ]
+        remainder_K = np.array([remainder_N[inside_N].max() for inside_N in inside_KN])
+        bound_K: Values = chain_K + remainder_K
+        return bound_K
 
 
 def _log(cost_N: NDArray[np.float64]) -> Values:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from predictors.protocol import Predictor
 from search.evolution.archive import Archive
 from search.evolution.ceiling import proven
-from search.evolution.generations import ORIGINS, WHOLE, Evolution, Judge
-from search.problem.limits import Limits, UnreachableLimit, describe_limits, out_of_reach, tighten
+from search.evolution.generations import ORIGINS, WHOLE, Evolution, Score
+from search.problem.limits import Limits, describe_limits, tighten, unreachable
 from search.problem.problem import Problem
 from search.problem.restriction import Lift
-from spaces.codes import everybody
+from spaces.codes import members
 from spaces.mistake import Mistake
 from spaces.sampling import uniform
 from spaces.space import Codes
@@ -37,9 +37,9 @@ class Pick:
         costs: its exact costs by name.
         budget: the limits it was chosen for.
         upper: no candidate within the budget has an objective (mean - confidence * std) above this.
-        certain: whether ``upper`` is proven: everybody was judged, or the predictor proves it (``ceiling.py``).
+        certain: whether ``upper`` is proven: all candidates were scored, or the predictor proves it (``ceiling.py``).
             Otherwise it is the estimate.
-        estimate: where not everybody was judged, the usually much tighter estimate of ``chain.py``.
+        estimate: where not all were scored, the usually much tighter estimate of ``chain.py``.
         why: one sentence for people.
     """
 
@@ -63,7 +63,7 @@ def evolve(
     rng: np.random.Generator,
     generations: int = 60,
     children: int = 16_384,
-    judged: int = 400,
+    scored: int = 400,
     samples: int = 1000,
     tolerance: float = 1e-4,
     patience: int = 6,
@@ -86,7 +86,7 @@ def evolve(
         rng: the only source of randomness.
         generations: at most so many.
         children: candidates bred in a generation and scored by a fast student of the predictor.
-        judged: at most so many of them are scored by the predictor itself.
+        scored: at most so many of them are scored by the predictor itself.
         samples: predictions the student learns from.
         tolerance: a generation whose largest gain over the budgets is not above this brings the end nearer.
         patience: so many such generations in a row, and no better neighbour of any pick, end the evolution. Neighbours
@@ -106,38 +106,39 @@ def evolve(
         Mistake: a number of picks or a confidence that makes no sense, or a limit on a cost that is not known.
         ValueError: no budgets, a start outside the space, or too few samples.
     """
-    at_least_one = {"children": children, "judged": judged, "patience": patience, "per_budget": per_budget}
+    at_least_one = {"children": children, "scored": scored, "patience": patience, "per_budget": per_budget}
     _check(problem, budgets, start_ND, confidence, samples, at_least_one | {"elite": elite})
-    judge = Judge(problem, predictor, confidence, lift)
+    score = Score(problem, predictor, confidence, lift)
     inside = tuple(tighten(budget, problem.limits) for budget in budgets)
     archive = Archive(inside, len(problem.space.dimensions), max(elite, per_budget))
     whole = problem.pool
     if whole is None and problem.space.count() <= enumerate_up_to:
-        whole = everybody(problem.space)
+        whole = members(problem.space)
     proven_K: Values | None
     if whole is not None:
-        _offer_all(archive, judge, whole)
+        _offer_all(archive, score, whole)
         estimate_K = proven_K = archive.best_K
     else:
         until = None if seconds is None else time.monotonic() + seconds
-        evolution = Evolution(judge, archive, rng, children, judged, samples)
+        evolution = Evolution(score, archive, rng, children, scored, samples)
         evolution.start(start_ND)
         evolution.run(generations, tolerance, patience, until)
         estimate_K, proven_K = evolution.upper(), proven(problem, predictor, inside, lift)
-    return _picks(archive, judge, budgets, per_budget, estimate_K, proven_K)
+    return _picks(archive, score, budgets, per_budget, estimate_K, proven_K)
 
 
-def _offer_all(archive: Archive, judge: Judge, whole_ND: Codes) -> None:
-    costs = judge.problem.costs(whole_ND)
+def _offer_all(archive: Archive, score: Score, whole_ND: Codes) -> None:
+    costs = score.problem.costs(whole_ND)
     for budget in archive.budgets:
         if not budget.allow(costs).any():
-            raise UnreachableLimit(out_of_reach(budget, costs))
-    archive.update(whole_ND, judge(whole_ND), costs, WHOLE)
+            smallest = {name: float(np.min(costs[name])) for name in budget.bounds()}
+            raise unreachable(score.problem.space.name, budget, smallest, "the smallest of all candidates")
+    archive.update(whole_ND, score(whole_ND), costs, WHOLE)
 
 
 def _picks(
     archive: Archive,
-    judge: Judge,
+    score: Score,
     budgets: Sequence[Limits],
     per_budget: int,
     estimate_K: Values,
@@ -145,10 +146,10 @@ def _picks(
 ) -> tuple[Pick, ...]:
     picks: list[Pick] = []
     for k, budget in enumerate(budgets):
-        taken = min(per_budget, int(archive.filled_K[k]))
-        codes_ND = archive.codes_KED[k, :taken]
-        prediction, costs = judge.predict(codes_ND), judge.problem.costs(codes_ND)
-        for row in range(taken):
+        count = min(per_budget, int(archive.filled_K[k]))
+        codes_ND = archive.codes_KED[k, :count]
+        prediction, costs = score.predict(codes_ND), score.problem.costs(codes_ND)
+        for row in range(count):
             picks.append(
                 Pick(
                     codes=codes_ND[row].copy(),
@@ -159,18 +160,18 @@ def _picks(
                     upper=float(estimate_K[k] if proven_K is None else proven_K[k]),
                     certain=proven_K is not None,
                     estimate=float(estimate_K[k]),
-                    why=_why(row, judge, budget, ORIGINS[archive.origin_KE[k, row]]),
+                    why=_why(row, score, budget, ORIGINS[archive.origin_KE[k, row]]),
                 )
             )
     return tuple(picks)
 
 
-def _why(rank: int, judge: Judge, budget: Limits, origin: str) -> str:
+def _why(rank: int, score: Score, budget: Limits, origin: str) -> str:
     place = "highest" if rank == 0 else f"number {rank + 1} in"
     objective = "predicted score"
-    if judge.confidence:
-        objective += f" minus {judge.confidence:g} standard deviations"
-    return f"{place} {objective} of {judge.asked:,} judged, {describe_limits(budget)}; {origin}"
+    if score.confidence:
+        objective += f" minus {score.confidence:g} standard deviations"
+    return f"{place} {objective} of {score.count:,} scored, {describe_limits(budget)}; {origin}"
 
 
 def _check(

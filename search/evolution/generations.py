@@ -1,4 +1,4 @@
-"""How stage 2's evolution goes: all budgets at once, a student on everybody, the predictor on the promising."""
+"""How stage 2's evolution goes: all budgets at once, a student on all, the predictor on the promising."""
 
 import time
 
@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from predictors.protocol import Prediction, Predictor
 from search.evolution.archive import Archive
-from search.evolution.breeding import breed
 from search.evolution.chain import Chain
 from search.evolution.screen import Screen, take
 from search.problem.feasible import sample_within
@@ -17,34 +16,34 @@ from spaces.codes import first_of_each, row_keys
 from spaces.encoding import encode
 from spaces.sampling import uniform
 from spaces.space import Codes
-from spaces.variation import neighbours
+from spaces.variation import breed, neighbours
 
 CHUNK = 8192
 CHAIN_LESSONS = 600
-"""Neighbouring pairs need fewer judgements than all pairs."""
+"""Neighbouring pairs need fewer scores than all pairs."""
 FEW = 8
 """A budget that so few of the first candidates fit gets candidates of its own."""
 PAIRS = 2000
-"""A candidate with at most so many two-change neighbours has them all judged before it is called the best."""
+"""A candidate with at most so many two-change neighbours has them all scored before it is called the best."""
 ORIGINS = (
     "given to start from",
     "fresh sample",
     "bred by evolution",
     "neighbour of a winner",
     "best by its neighbouring genes (dynamic program)",
-    "everybody was judged",
+    "all candidates were scored",
 )
-START, FRESH, BRED, NEAR, EXACT, WHOLE = range(len(ORIGINS))
+START, FRESH, BRED, NEAR, CHAIN, WHOLE = range(len(ORIGINS))
 
 Values = NDArray[np.float64]
 
 
-class Judge:
-    """The full predictor's opinion: mean - confidence * std, in chunks; counts what it was asked."""
+class Score:
+    """The full predictor's opinion: mean - confidence * std, in chunks; counts what it has scored."""
 
     def __init__(self, problem: Problem, predictor: Predictor, confidence: float, lift: Lift | None) -> None:
         self.problem, self.predictor, self.confidence, self.lift = problem, predictor, confidence, lift
-        self.asked = 0
+        self.count = 0
 
     def predict(self, codes_ND: Codes) -> Prediction:
         if self.lift is None:
@@ -54,21 +53,21 @@ class Judge:
         return self.predictor.predict(x_NF, self.problem.statistics(codes_ND))
 
     def __call__(self, codes_ND: Codes) -> Values:
-        self.asked += len(codes_ND)
+        self.count += len(codes_ND)
         parts = [self.predict(codes_ND[start : start + CHUNK]) for start in range(0, len(codes_ND), CHUNK)]
         values = [part.mean_N - self.confidence * part.std_N for part in parts]
         return np.concatenate(values) if values else np.empty(0)
 
 
 class Evolution:
-    """The state of one run: the archive, all that was judged, the student."""
+    """The state of one run: the archive, all that was scored, the student."""
 
     def __init__(
-        self, judge: Judge, archive: Archive, rng: np.random.Generator, children: int, judged: int, samples: int
+        self, score: Score, archive: Archive, rng: np.random.Generator, children: int, scored: int, samples: int
     ) -> None:
-        self.problem, self.space = judge.problem, judge.problem.space
-        self.judge, self.archive, self.rng = judge, archive, rng
-        self.children, self.judged, self.samples = children, judged, samples
+        self.problem, self.space = score.problem, score.problem.space
+        self.score, self.archive, self.rng = score, archive, rng
+        self.children, self.scored, self.samples = children, scored, samples
         self.seen: set[bytes] = set()
         self.codes: list[Codes] = []
         self.values: list[Values] = []
@@ -76,7 +75,7 @@ class Evolution:
         self.swept: set[bytes] = set()
 
     def offer(self, codes_ND: Codes, origin: int, *, at_most: int | None = None, lessons: bool = False) -> None:
-        """Judge the first ``at_most`` that are new and fit a budget (for ``lessons``: all new ones); budgets choose."""
+        """Score the first ``at_most`` that are new and fit a budget (for ``lessons``: all new ones); budgets choose."""
         costs = self.problem.costs(codes_ND)
         fits_N = np.any([budget.allow(costs) for budget in self.archive.budgets], axis=0) | lessons
         rows: list[int] = []
@@ -86,7 +85,7 @@ class Evolution:
                 rows.append(row)
         chosen = np.array(rows, dtype=np.int64)
         if len(chosen):
-            value_N = self.judge(codes_ND[chosen])
+            value_N = self.score(codes_ND[chosen])
             self.codes.append(codes_ND[chosen])
             self.values.append(value_N)
             self.archive.update(codes_ND[chosen], value_N, take(costs, chosen), origin)
@@ -99,7 +98,7 @@ class Evolution:
             if self.archive.filled_K[k] < FEW:
                 self.offer(sample_within(self.problem, 16, self.rng, limits=budget), FRESH)
         self.offer(self.bred(self.samples // 2), BRED, lessons=True)
-        self.offer(self.chain().starts(), EXACT)
+        self.offer(self.chain().starts(), CHAIN)
 
     def bred(self, count: int) -> Codes:
         """Children of the members and, one parent in five, of strangers that keep other regions open."""
@@ -119,25 +118,25 @@ class Evolution:
                 if not (self.polish(best_ND) or self.sweep(best_ND)):
                     return
             else:
-                if screen is None or self.judge.asked >= 3 * learnt:
-                    learnt = self.judge.asked
+                if screen is None or self.score.count >= 3 * learnt:
+                    learnt = self.score.count
                     screen = self.learn()
                 children = self.bred(self.children)
-                asked = self.judge.asked
-                self.offer(children[screen.choose(children)], BRED, at_most=(self.judged + 1) // 2)
+                before = self.score.count
+                self.offer(children[screen.best(children)], BRED, at_most=(self.scored + 1) // 2)
                 # The rest goes to neighbours that no student chose: it may be wrong about them.
-                self.polish(self.archive.members(), at_most=self.judged - (self.judge.asked - asked))
+                self.polish(self.archive.members(), at_most=self.scored - (self.score.count - before))
             gained = float(np.max(self.archive.best_K - before_K)) > tolerance
             idle = 0 if gained else idle + 1
 
     def learn(self) -> Screen:
-        """A new student of everything judged so far."""
+        """A new student of everything scored so far."""
         codes_ND, value_N = self.lessons(self.samples)
-        places = max(8, 3 * self.judged // len(self.archive.budgets))
+        places = max(8, 3 * self.scored // len(self.archive.budgets))
         return Screen(self.problem, self.archive.budgets, codes_ND, value_N, places)
 
     def lessons(self, count: int) -> tuple[Codes, Values]:
-        """Up to ``count`` of the candidates judged so far: the latest, and as many of all earlier ones."""
+        """Up to ``count`` of the candidates scored so far: the latest, and as many of all earlier ones."""
         codes_ND, value_N = np.concatenate(self.codes), np.concatenate(self.values)
         late = max(0, len(codes_ND) - count // 2)
         early = self.rng.permutation(late)[: count - count // 2]
@@ -149,18 +148,17 @@ class Evolution:
         return Chain(self.space, self.archive.budgets, codes_ND, value_N, self.problem.costs(codes_ND))
 
     def upper(self) -> Values:
-        """Estimated upper bound of the objective within each budget, from everything judged."""
+        """Estimated upper bound of the objective within each budget, from everything scored."""
         codes_ND, value_N = np.concatenate(self.codes), np.concatenate(self.values)
-        bounds = self.chain().bounds(codes_ND, value_N, self.problem.costs(codes_ND), certain=False)
-        return np.array([bound.upper for bound in bounds])
+        return self.chain().bounds(codes_ND, value_N, self.problem.costs(codes_ND))
 
     def polish(self, codes_ND: Codes, at_most: int | None = None) -> int:
-        """Judge all neighbours of rows not polished before, best first, until ``at_most`` are judged; how many."""
+        """Score all neighbours of rows not polished before, best first, until ``at_most`` are scored; how many."""
         rows = [row for row, key in enumerate(row_keys(codes_ND).tolist()) if key not in self.polished]
-        each = max(1, int((self.space.sizes_D - 1).sum()))
-        batch = max(1, len(rows)) if at_most is None else max(1, at_most // each)
-        asked, done = self.judge.asked, 0
-        while done < len(rows) and (at_most is None or self.judge.asked - asked < at_most):
+        neighbourhood = max(1, int((self.space.sizes_D - 1).sum()))
+        batch = max(1, len(rows)) if at_most is None else max(1, at_most // neighbourhood)
+        before, done = self.score.count, 0
+        while done < len(rows) and (at_most is None or self.score.count - before < at_most):
             chosen_ND = codes_ND[rows[done : done + batch]]
             self.polished.update(row_keys(chosen_ND).tolist())
             self.offer(np.concatenate([neighbours(self.space, codes_D) for codes_D in chosen_ND]), NEAR)
@@ -168,7 +166,7 @@ class Evolution:
         return done
 
     def sweep(self, codes_ND: Codes) -> int:
-        """Judge all two-change neighbours of rows not swept before, where there are few enough of them; how many rows.
+        """Score all two-change neighbours of rows not swept before, where there are few enough of them; how many rows.
 
         Within a budget, one gene often has to give what another one takes.
         """

@@ -19,23 +19,17 @@ class Screen:
 
     Costs are screened by the student too, since exact counts of a million candidates take seconds; whoever passes is
     counted exactly before anything else happens, so a limit is never broken by the student's error.
-
-    Attributes:
-        fidelity: rank correlation of the student with the objective on held-out candidates.
-        scored: how many candidates it has scored so far.
     """
 
     def __init__(
         self, problem: Problem, budgets: Sequence[Limits], codes_ND: Codes, value_N: Values, places: int
     ) -> None:
-        self.scored = 0
         self._places = places
         self._names = tuple(dict.fromkeys(name for budget in budgets for name in budget.bounds()))
         costs = problem.costs(codes_ND)
         self._offset = {name: 0.01 * float(np.median(costs[name])) + 1e-12 for name in self._names}
         columns = [value_N, *(np.log(costs[name] + self._offset[name]) for name in self._names)]
         self._student = Student(fit_tables(problem.space, codes_ND, np.stack(columns, axis=1), "all"))
-        self.fidelity = self._student.held_out_spearman[0]
         self._bound_KC = np.array([self._log_bounds(budget) for budget in budgets]).reshape(len(budgets), -1)
         self._floor_K = np.full(len(budgets), -np.inf)
 
@@ -49,23 +43,22 @@ class Screen:
             for c, name in enumerate(self._names)
         ]
 
-    def choose(self, codes_ND: Codes) -> NDArray[np.int64]:
+    def best(self, codes_ND: Codes) -> NDArray[np.int64]:
         """Rows among the best ``places`` of some budget in the student's opinion, the best of each budget first."""
         out_NT = self._student(codes_ND)
-        self.scored += len(codes_ND)
         value_N, costs_CN = np.ascontiguousarray(out_NT[:, 0]), np.ascontiguousarray(out_NT[:, 1:].T)
         ranked = np.full((self._places, len(self._bound_KC)), -1, dtype=np.int64)
         for k, bound_C in enumerate(self._bound_KC.astype(np.float32)):
             fits_N = np.ones(len(value_N), dtype=bool)
             for cost_N, bound in zip(costs_CN, bound_C, strict=True):
                 fits_N &= cost_N <= bound
-            order = self._best(k, value_N, fits_N)
+            order = self._first(k, value_N, fits_N)
             ranked[: len(order), k] = order
         flat = ranked.ravel()
         flat = flat[flat >= 0]
         return flat[np.sort(np.unique(flat, return_index=True)[1])]
 
-    def _best(self, k: int, value_N: NDArray[np.float32], fits_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def _first(self, k: int, value_N: NDArray[np.float32], fits_N: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The best ``places`` of those that fit budget k, best first.
 
         The value at place ``WIDER * places`` of an earlier round is a floor: nearly all rows end at one comparison.

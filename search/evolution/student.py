@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.stats import spearmanr
 
 from spaces.dimensions import is_ordinal, positions
 from spaces.space import Codes, Space
@@ -78,10 +77,16 @@ def _gene_features(size: int, position: NDArray[np.float32] | None) -> Values:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Fitted tables of one output, and how well they did on a held-out fifth of the rows when fitted to the others."""
+    """Fitted tables of one output.
+
+    Attributes:
+        tables: their sum approximates the output.
+        held_out_error: root mean square error on a held-out fifth of the rows when fitted to the others.
+        pair_FF: weights of the products of two features.
+        features: of the genes.
+    """
 
     tables: Tables
-    held_out_spearman: float
     held_out_error: float
     pair_FF: Values
     features: Features
@@ -104,22 +109,14 @@ def fit_tables(space: Space, codes_ND: Codes, y_NT: Values, pairs: Pairs) -> lis
     mean_T = y_NT.mean(axis=0)
     scale_T = np.maximum(y_NT.std(axis=0), 1e-12)
     target_NT = (y_NT - mean_T) / scale_T
-    ridge_T, rank_T, error_T = _choose_ridge(kernel_NN, target_NT)
+    ridge_T, error_T = _best_ridge(kernel_NN, target_NT)
     fits = []
     for t in range(y_NT.shape[1]):
         alpha_N = _solve(kernel_NN, target_NT[:, t], ridge_T[t]) * scale_T[t]
         pair_FF = double * (z_NF.T @ (alpha_N[:, None] * z_NF))
         tables = _tables(features, single * (z_NF.T @ alpha_N), pair_FF, float(mean_T[t]), pairs)
         error = error_T[t] * float(scale_T[t])
-        fits.append(
-            Fit(
-                tables=tables,
-                held_out_spearman=rank_T[t],
-                held_out_error=error,
-                pair_FF=pair_FF,
-                features=features,
-            )
-        )
+        fits.append(Fit(tables=tables, held_out_error=error, pair_FF=pair_FF, features=features))
     return fits
 
 
@@ -141,22 +138,15 @@ def _kernels(z_NF: Values, blocks: list[slice], pairs: Pairs) -> tuple[NDArray[n
     return total, double
 
 
-def _choose_ridge(kernel_NN: Values, target_NT: Values) -> tuple[list[float], list[float], list[float]]:
-    """(ridge, rank correlation, root mean square error) of each output."""
+def _best_ridge(kernel_NN: Values, target_NT: Values) -> tuple[list[float], list[float]]:
+    """Ridge and held-out root mean square error of each output."""
     held = np.arange(len(kernel_NN)) % 5 == 4
     train_NN, cross = kernel_NN[np.ix_(~held, ~held)], kernel_NN[np.ix_(held, ~held)]
     guesses = np.stack([cross @ _solve(train_NN, target_NT[~held], ridge) for ridge in RIDGES])
     error_RT = ((guesses - target_NT[held]) ** 2).mean(axis=1)
     best_T = np.argmin(error_RT, axis=0)
-    ranks = [_rank_correlation(guesses[best, :, t], target_NT[held, t]) for t, best in enumerate(best_T)]
     errors = [float(np.sqrt(error_RT[best, t])) for t, best in enumerate(best_T)]
-    return [RIDGES[best] for best in best_T], ranks, errors
-
-
-def _rank_correlation(a_N: Values, b_N: Values) -> float:
-    if np.ptp(a_N) == 0 or np.ptp(b_N) == 0:
-        return 1.0 if np.ptp(b_N) == 0 else 0.0
-    return float(spearmanr(a_N, b_N).statistic)
+    return [RIDGES[best] for best in best_T], errors
 
 
 def _solve(kernel_NN: Values, target: Values, ridge: float) -> Values:
@@ -189,13 +179,11 @@ class Student:
     The pair tables of each output are kept as their ``rank`` leading eigenvectors: sum_r l_r (v_r . z)^2 / 2.
 
     Attributes:
-        held_out_spearman: rank correlation of each output's tables with the truth on held-out rows, T of them.
         held_out_error: root mean square error of each output's tables on held-out rows, T of them.
     """
 
     def __init__(self, fits: list[Fit], rank: int = 16) -> None:
         features = fits[0].features
-        self.held_out_spearman = tuple(fit.held_out_spearman for fit in fits)
         self.held_out_error = tuple(fit.held_out_error for fit in fits)
         sizes = [len(table) for table in features.tables]
         self._offset_D = (np.concatenate([[0], np.cumsum(sizes[:-1])]) + 1).astype(np.int32)

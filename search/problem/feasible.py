@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from search.problem.limits import Costs, Limits, UnreachableLimit
+from search.problem.limits import Costs, Limits, unreachable
 from search.problem.problem import Problem
 from spaces.joined import FAMILY
 from spaces.sampling import uniform
@@ -32,13 +32,13 @@ def largest(problem: Problem, size: Callable[[Codes], NDArray[np.float64]], n: i
     Found from many draws and changes of the largest of them, so there may be a larger one that was not met.
     """
     rng = np.random.default_rng(0)
-    found_SD = sample_within(problem, 1024, rng)
-    changeable = problem.pool is None and len(_top(found_SD, size, 2)) > 1
+    codes_SD = sample_within(problem, 1024, rng)
+    changeable = problem.pool is None and len(_top(codes_SD, size, 2)) > 1
     for change in range(40 if changeable else 0):
-        parents_SD = _top(found_SD, size, 64)
+        parents_SD = _top(codes_SD, size, 64)
         changed_SD = mutate(problem.space, np.repeat(parents_SD, 8, axis=0), rng, 0.1 * (change % 2))
-        found_SD = np.concatenate([parents_SD, changed_SD[problem.feasible(changed_SD)]])
-    return _top(found_SD, size, n)
+        codes_SD = np.concatenate([parents_SD, changed_SD[problem.feasible(changed_SD)]])
+    return _top(codes_SD, size, n)
 
 
 def _top(codes_ND: Codes, size: Callable[[Codes], NDArray[np.float64]], n: int) -> Codes:
@@ -116,7 +116,7 @@ def _from_pool(problem: Problem, pool_PD: Codes, n: int, rng: np.random.Generato
     rows = np.flatnonzero(limits.allow(costs))
     if not rows.size:
         least = {name: float(costs[name].min()) for name in limits.bounds()}
-        raise _unreachable(problem.space, limits, least, "the smallest recorded")
+        raise unreachable(problem.space.name, limits, least, "the smallest recorded")
     chosen_ND: Codes = pool_PD[rng.choice(rows, size=n, replace=n > rows.size)]
     return chosen_ND
 
@@ -140,20 +140,7 @@ def _anchor(problem: Problem, limits: Limits) -> Codes:
         rows = np.concatenate([rows, cheapest, *(_descend(space, worst, "worst", row_D) for row_D in cheapest)])
     if limits.allow(problem.costs(rows)).any():
         return rows[limits.allow(problem.costs(rows))][:1]
-    raise _unreachable(space, limits, least, "the smallest found (by descents, not proven)")
-
-
-def _unreachable(space: Space, limits: Limits, least: dict[str, float], which: str) -> UnreachableLimit:
-    bounds = limits.bounds()
-    broken = [name for name in bounds if least[name] > bounds[name]]
-    if broken:
-        sentences = [f"max_{name} is {bounds[name]:,.12g}, {which} is {least[name]:,.12g}" for name in broken]
-    else:
-        named = ", ".join(
-            f"max_{name} {bound:,.12g} (alone reachable from {least[name]:,.12g})" for name, bound in bounds.items()
-        )
-        sentences = [f"no candidate meets all at once: {named}"]
-    return UnreachableLimit(f"space '{space.name}' has nothing within the limits: {'; '.join(sentences)}")
+    raise unreachable(space.name, limits, least, "the smallest found (by descents, not proven)")
 
 
 def _pull(

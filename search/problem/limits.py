@@ -44,11 +44,27 @@ class Limits:
         return allowed_N
 
 
-def out_of_reach(budget: Limits, costs: Costs) -> str:
-    """The sentence for a budget that none of the candidates meets."""
-    smallest = ", ".join(f"{name} {float(np.min(costs[name])):,.6g}" for name in budget.bounds())
-    asked = describe_limits(budget)
-    return f"no candidate lies within {asked}; the smallest reached: {smallest}. Raise the limit"
+def unreachable(space: str, limits: Limits, smallest: Mapping[str, float], which: str) -> UnreachableLimit:
+    """The mistake of limits that no candidate meets.
+
+    Args:
+        space: its name.
+        limits: what was asked for.
+        smallest: the smallest value of each limited cost by itself.
+        which: what these values are the smallest of, for people.
+    """
+    bounds = limits.bounds()
+    sentences = [
+        f"max_{name} is {bound:,.12g}, {which} is {smallest[name]:,.12g}"
+        for name, bound in bounds.items()
+        if smallest[name] > bound
+    ]
+    if not sentences:
+        alone = (
+            f"max_{name} {bound:,.12g} (alone reachable from {smallest[name]:,.12g})" for name, bound in bounds.items()
+        )
+        sentences = [f"no candidate meets all at once: {', '.join(alone)}"]
+    return UnreachableLimit(f"space '{space}' has nothing within the limits: {'; '.join(sentences)}. Raise the limit")
 
 
 def describe_limits(budget: Limits) -> str:

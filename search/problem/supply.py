@@ -7,7 +7,7 @@ import numpy as np
 from search.problem.feasible import sample_within
 from search.problem.problem import Problem
 from spaces import variation
-from spaces.codes import distinct, hamming
+from spaces.codes import distinct, hamming, members
 from spaces.space import Codes
 
 ENUMERABLE = 20_000
@@ -32,11 +32,9 @@ class Supply:
         """All feasible candidates where they can be listed: the pool, or a small space; else None."""
         if self.pool is not None:
             return self.pool
-        sizes = self.space.sizes_D
-        if np.prod(sizes.astype(float)) > ENUMERABLE:
+        if np.prod(self.space.sizes_D.astype(float)) > ENUMERABLE:
             return None
-        grid = np.stack(np.unravel_index(np.arange(int(np.prod(sizes))), tuple(sizes)), axis=1).astype(np.int16)
-        return self._feasible(distinct(self.space.mask(grid)))
+        return self._feasible(members(self.space))
 
     def draw(self, n: int, rng: np.random.Generator) -> Codes:
         """Up to ``n`` candidates, uniform over the feasible part.

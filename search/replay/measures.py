@@ -28,7 +28,6 @@ from search.replay.tables import Table
 CHECKPOINTS = (20, 50, 100, 220)
 SHARES = {"1pct": 0.01, "0.1pct": 0.001}
 GRID = 1000
-LOWER_IS_BETTER = ("family_regret", "family_regret_recommended", "regret", "trials_to_top_1pct", "trials_to_top_0.1pct")
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from spaces import fbnetv3
 from spaces.candidate import keywords
 from spaces.encoding import encode
 from spaces.sampling import uniform
-from spaces.variation import cross_over, mutate
+from spaces.variation import breed, mutate
 from tests.places import ROOT
 from trainables.backbones import mobile
 from trainables.counting.statistics import count
@@ -61,12 +61,11 @@ def test_arrays_against_tracing(report: list[str]) -> None:
     codes_ND = uniform(space, N, rng)
     counted = _seconds(lambda: count(space, codes_ND, classes=1000, channels=3))
     parts_ND = codes_ND[: N // 4]
-    other_ND = uniform(space, N // 4, rng)
     report += [
         _line("statistics", N, counted),
         _line("uniform sample", N // 4, _seconds(lambda: uniform(space, N // 4, rng))),
         _line("mutate", N // 4, _seconds(lambda: mutate(space, parts_ND, rng, 0.1))),
-        _line("cross over", N // 4, _seconds(lambda: cross_over(space, parts_ND, other_ND, rng))),
+        _line("breed", N // 4, _seconds(lambda: breed(space, parts_ND, N // 4, rng))),
         _line("encode to columns", N // 4, _seconds(lambda: encode(space, parts_ND))),
     ]
     traced, few = _traced_by_fvcore(space, codes_ND, 10), 10

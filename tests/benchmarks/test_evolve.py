@@ -12,10 +12,9 @@ import torch
 
 from predictors.gp import Model
 from predictors.protocol import Prediction
-from search.evolution.breeding import breed
 from search.evolution.ceiling import proven
 from search.evolution.evolve import evolve
-from search.evolution.generations import Judge
+from search.evolution.generations import Score
 from search.evolution.screen import Screen
 from search.problem.feasible import sample_within
 from search.problem.limits import Limits
@@ -24,6 +23,7 @@ from search.replay.tables import load, problem
 from spaces.encoding import encode, layout
 from spaces.fbnetv3 import space
 from spaces.sampling import uniform
+from spaces.variation import breed
 from tests.oracles.paper_evolution import paper_evolution
 from trainables.counting.statistics import count, free_statistics
 
@@ -65,9 +65,9 @@ def imagenet() -> tuple[Problem, Model, np.ndarray]:
 def test_a_million_candidates_for_twenty_budgets():
     world, model, codes_ND = imagenet()
     rng = np.random.default_rng(0)
-    judge = Judge(world, model, 0.0, None)
+    score = Score(world, model, 0.0, None)
     lessons = np.concatenate([uniform(world.space, 500, rng), breed(world.space, codes_ND, 500, rng)])
-    screen = Screen(world, world.budgets, lessons, judge(lessons), 60)
+    screen = Screen(world, world.budgets, lessons, score(lessons), 60)
     fresh = uniform(world.space, 20_000, np.random.default_rng(9))
     seconds = []
     for _ in range(3):
@@ -76,14 +76,14 @@ def test_a_million_candidates_for_twenty_budgets():
             began = time.process_time()
             children = breed(world.space, codes_ND, 65_536, rng)
             bred = time.process_time()
-            chosen = screen.choose(children)
+            chosen = screen.best(children)
             spent["bred"] += bred - began
             spent["scored and chosen"] += time.process_time() - bred
             scored += len(children)
             assert len(chosen) >= BUDGETS
         seconds.append((sum(spent.values()) * 1e6 / scored, spent))
     total, spent = min(seconds, key=lambda pair: pair[0])
-    truth, guess = judge(fresh), screen._student(fresh)[:, 0]
+    truth, guess = score(fresh), screen._student(fresh)[:, 0]
     rank = np.corrcoef(np.argsort(np.argsort(truth)), np.argsort(np.argsort(guess)))[0, 1]
     began = time.process_time()
     world.costs(children)
@@ -97,16 +97,16 @@ def test_a_million_candidates_for_twenty_budgets():
 
 def test_a_family_against_the_papers_scheme_and_random_search():
     world, model, codes_ND = imagenet()
-    judge = Judge(world, model, 0.0, None)
+    score = Score(world, model, 0.0, None)
     began = time.process_time()
     picks = evolve(world, model, budgets=world.budgets, start_ND=codes_ND, rng=np.random.default_rng(0))
     ours_seconds = time.process_time() - began
     ours = np.array([pick.mean for pick in picks])
-    spread = float(judge(uniform(world.space, 2000, np.random.default_rng(1))).std())
+    spread = float(score(uniform(world.space, 2000, np.random.default_rng(1))).std())
 
     began, paper, asked = time.process_time(), [], 0
     for number, budget in enumerate(world.budgets):
-        best, scored = paper_evolution(world, judge, budget, codes_ND, np.random.default_rng(number))
+        best, scored = paper_evolution(world, score, budget, codes_ND, np.random.default_rng(number))
         paper.append(best)
         asked += scored
     paper_seconds = time.process_time() - began
@@ -114,7 +114,7 @@ def test_a_family_against_the_papers_scheme_and_random_search():
     rng, began, random_best = np.random.default_rng(2), time.process_time(), np.full(BUDGETS, -np.inf)
     while time.process_time() - began < ours_seconds:
         rows = uniform(world.space, 4096, rng)
-        costs, value_N = world.costs(rows), judge(rows)
+        costs, value_N = world.costs(rows), score(rows)
         for k, budget in enumerate(world.budgets):
             random_best[k] = max(random_best[k], value_N[budget.allow(costs)].max(initial=-np.inf))
     gap = np.array([pick.estimate - pick.mean for pick in picks]) / spread
@@ -137,10 +137,10 @@ def test_time_to_the_score_of_the_papers_scheme():
     world, model, codes_ND = imagenet()
     ratios = []
     for seed in range(5):
-        judge, began = Judge(world, model, 0.0, None), time.process_time()
+        score, began = Score(world, model, 0.0, None), time.process_time()
         rngs = np.random.default_rng(seed).spawn(BUDGETS)
         paper = [
-            paper_evolution(world, judge, budget, codes_ND, rng)[0]
+            paper_evolution(world, score, budget, codes_ND, rng)[0]
             for budget, rng in zip(world.budgets, rngs, strict=True)
         ]
         paper_seconds = time.process_time() - began

@@ -16,7 +16,7 @@ from spaces.components import BACKBONES, SPACES, load, names
 from spaces.encoding import encode, layout
 from spaces.sampling import sobol, uniform
 from spaces.space import Codes, Space
-from spaces.variation import cross_over, mutate, neighbours
+from spaces.variation import breed, mutate, neighbours
 from tests.places import ROOT
 from trainables.counting.statistics import count, free_statistics
 from trainables.counting.tracing import trace
@@ -71,12 +71,12 @@ def test_samples_are_members_and_move_with_the_seed(space: Space) -> None:
 
 def test_variation_stays_inside_and_changes_something(space: Space) -> None:
     rng = np.random.default_rng(3)
-    a_ND, b_ND = uniform(space, 500, rng), uniform(space, 500, rng)
+    a_ND = uniform(space, 500, rng)
     for rate in (0.0, 0.2, 1.0):
         mutated_ND = mutate(space, a_ND, rng, rate)
         assert space.contains(mutated_ND).all()
         assert (mutated_ND != a_ND).any(axis=1).all()
-    assert space.contains(cross_over(space, a_ND, b_ND, rng)).all()
+    assert space.contains(breed(space, a_ND, 1_000, rng)).all()
     around_MD = neighbours(space, a_ND[0])
     assert space.contains(around_MD).all()
     assert (around_MD != a_ND[0]).any(axis=1).all()

@@ -13,8 +13,8 @@ import numpy as np
 from search.problem.feasible import sample_within
 from search.problem.limits import Limits
 from search.problem.problem import Problem
-from spaces.space import Codes
-from spaces.variation import cross_over, mutate
+from spaces.space import Codes, Space
+from spaces.variation import mutate
 
 
 def paper_evolution(
@@ -59,3 +59,9 @@ def _best(codes_ND: Codes, value_N: np.ndarray, kept: int) -> tuple[Codes, np.nd
     _, first = np.unique(codes_ND, axis=0, return_index=True)
     order = first[np.argsort(-value_N[first], kind="stable")][:kept]
     return codes_ND[order], value_N[order]
+
+
+def cross_over(space: Space, a_ND: Codes, b_ND: Codes, rng: np.random.Generator) -> Codes:
+    """Each gene from either parent with equal probability; one that is missing comes from the parent that has it."""
+    child_ND = np.where(rng.random(a_ND.shape) < 0.5, a_ND, b_ND)
+    return space.complete(child_ND, np.where(a_ND >= 0, a_ND, b_ND))

@@ -1,10 +1,9 @@
 import numpy as np
-import pytest
 from scipy import stats
 
 from spaces.dimensions import Choice
-from spaces.sampling import TooFewFeasible, rejection, sobol, uniform
-from spaces.space import Codes, Condition, Space
+from spaces.sampling import sobol, uniform
+from spaces.space import Condition, Space
 
 SPACE = Space(
     name="small",
@@ -28,17 +27,3 @@ def test_a_sobol_sequence_is_balanced_and_a_longer_one_begins_with_it() -> None:
     assert np.bincount(codes_ND[:, 1]).tolist() == [8] * 8
     assert np.array_equal(sobol(SPACE, 40, 5), codes_ND[:40])
     assert sobol(SPACE, 0, 5).shape == (0, 4)
-
-
-def test_rejection_keeps_only_what_is_acceptable() -> None:
-    kept_ND = rejection(SPACE, 300, np.random.default_rng(1), lambda codes_ND: codes_ND[:, 1] == 7)
-    assert kept_ND.shape == (300, 4)
-    assert (kept_ND[:, 1] == 7).all()
-
-
-def test_rejection_ends_with_the_acceptance_rate() -> None:
-    def never(codes_ND: Codes) -> np.ndarray:
-        return np.zeros(len(codes_ND), dtype=bool)
-
-    with pytest.raises(TooFewFeasible, match=r"only 0 of \d+ drawn .* \(0.00%\), 10 were asked for"):
-        rejection(SPACE, 10, np.random.default_rng(1), never, tries=3)

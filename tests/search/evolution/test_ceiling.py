@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from predictors.constant import Model as Constant
 from predictors.gp import Model, condition
 from predictors.parts.kernel import PARTS
-from search.evolution.ceiling import largest, proven
+from search.evolution.ceiling import largest_sum, proven
 from search.evolution.evolve import evolve
 from search.problem.limits import Limits
 from search.problem.restriction import narrow
@@ -135,7 +135,7 @@ def test_the_largest_sum_over_members(name, seed):
     unary = [rng.normal(size=1 + len(dimension.values)) for dimension in space.dimensions]
     rows = worlds.members(space)
     sums = sum(table[rows[:, g] + 1] for g, table in enumerate(unary))
-    assert largest(space, unary) == pytest.approx(sums.max())
+    assert largest_sum(space, unary) == pytest.approx(sums.max())
 
 
 def test_evolution_says_what_is_proven_and_what_is_estimated():

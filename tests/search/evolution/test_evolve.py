@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from search.evolution.archive import Archive
 from search.evolution.evolve import evolve
-from search.evolution.generations import Evolution, Judge
+from search.evolution.generations import Evolution, Score
 from search.problem.limits import Limits, UnreachableLimit
-from spaces.codes import everybody
+from spaces.codes import members
 from spaces.encoding import layout
 from spaces.sampling import uniform
 from tests.search import worlds
@@ -46,7 +46,7 @@ def test_finds_the_optimum_of_every_budget(enumerate_up_to, confidence):
             start_ND=NOBODY,
             rng=np.random.default_rng(seed),
             children=2000,
-            judged=150,
+            scored=150,
             samples=200,
             confidence=confidence,
             enumerate_up_to=enumerate_up_to,
@@ -83,7 +83,7 @@ def test_no_limit_is_ever_broken(seed, shares, both):
         rng=np.random.default_rng(seed),
         generations=3,
         children=200,
-        judged=40,
+        scored=40,
         samples=50,
         per_budget=2,
         enumerate_up_to=0,
@@ -133,7 +133,7 @@ def test_four_limits_at_once_just_above_what_the_space_reaches(seed, weights, ab
         rng=np.random.default_rng(seed),
         generations=3,
         children=200,
-        judged=40,
+        scored=40,
         samples=50,
         enumerate_up_to=0,
     )
@@ -151,7 +151,7 @@ def test_a_sweep_reaches_the_best_within_two_changes():
         first = rows[seed * 7]
         changes = (rows != first).sum(axis=1)
         archive = Archive([Limits()], 7, 4)
-        evolution = Evolution(Judge(world, truth, 0.0, None), archive, np.random.default_rng(0), 10, 10, 20)
+        evolution = Evolution(Score(world, truth, 0.0, None), archive, np.random.default_rng(0), 10, 10, 20)
         assert evolution.sweep(first[None]) == 1
         assert archive.best_K[0] >= value[(changes > 0) & (changes <= 2)].max() - 1e-9
         assert evolution.sweep(first[None]) == 0  # once is enough
@@ -161,7 +161,7 @@ def test_no_sweep_where_two_changes_are_too_many():
     space = worlds.space(widths=20, levels=6)
     world, truth = worlds.problem(space), worlds.Truth.random(layout(space).width, 0)
     archive = Archive([Limits()], 23, 4)
-    evolution = Evolution(Judge(world, truth, 0.0, None), archive, np.random.default_rng(0), 10, 10, 20)
+    evolution = Evolution(Score(world, truth, 0.0, None), archive, np.random.default_rng(0), 10, 10, 20)
     assert evolution.sweep(uniform(space, 1, np.random.default_rng(0))) == 0
     assert archive.filled_K[0] == 0
 
@@ -244,8 +244,8 @@ def test_arguments_that_make_no_sense(changed, message):
 
 def test_every_member_is_enumerated_once():
     space = worlds.space(widths=2)
-    assert {row.tobytes() for row in everybody(space)} == {row.tobytes() for row in worlds.members(space)}
-    assert len(everybody(space)) == space.count()
+    assert {row.tobytes() for row in members(space)} == {row.tobytes() for row in worlds.members(space)}
+    assert len(members(space)) == space.count()
 
 
 def test_the_archive_keeps_the_best_distinct_rows():
@@ -258,7 +258,7 @@ def test_the_archive_keeps_the_best_distinct_rows():
 
 PRINT_PICKS = """
 import numpy as np
-from tests.search import test_evolve
+from tests.search.evolution import test_evolve
 world, truth = test_evolve.chain(7)
 picks = test_evolve.evolve(world, truth, budgets=test_evolve.macs_budgets(world, 5), start_ND=test_evolve.NOBODY,
     rng=np.random.default_rng(11), children=500, samples=100, generations=4, enumerate_up_to=0)

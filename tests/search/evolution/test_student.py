@@ -1,15 +1,14 @@
-"""What makes stage 2 fast: the student, the screen and the breeding."""
+"""What makes stage 2 fast: the student and the screen."""
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
-from search.evolution.breeding import breed
 from search.evolution.screen import Screen
 from search.evolution.student import Student, fit_tables
 from search.problem.limits import Limits
 from spaces.encoding import layout
 from spaces.sampling import uniform
-from spaces.space import INACTIVE
 from tests.search import worlds
 
 SPACE = worlds.space(widths=4)
@@ -37,7 +36,7 @@ def test_a_student_ranks_unseen_candidates_nearly_as_its_teacher():
     fresh = uniform(SPACE, 1000, np.random.default_rng(2))
     guess, truth = student(fresh)[:, 0], worlds.true_values(WORLD, TRUTH, fresh)
     assert np.corrcoef(guess, truth)[0, 1] > 0.97
-    assert student.held_out_spearman[0] > 0.9
+    assert spearmanr(guess, truth).statistic > 0.9
     assert np.std(guess - truth) < 3 * student.held_out_error[0]
 
 
@@ -60,31 +59,11 @@ def test_the_screen_lets_the_best_of_every_budget_through(rounds):
     screen = Screen(WORLD, budgets, codes_ND, value_N, places=40)
     for seed in range(rounds):
         children = uniform(SPACE, 3000, np.random.default_rng(seed))
-        chosen = screen.choose(children)
+        chosen = screen.best(children)
     assert len(np.unique(chosen)) == len(chosen) <= 3 * 40
-    assert screen.scored == rounds * 3000
     truth, costs = worlds.true_values(WORLD, TRUTH, children), WORLD.costs(children)
     for budget in budgets:
         inside = np.flatnonzero(budget.allow(costs))
         assert np.isin(chosen, inside).sum() >= 20
         best = truth[inside].max()
         assert truth[np.intersect1d(chosen, inside)].max() >= best - 0.1 * truth.std()
-
-
-def test_children_are_members_and_most_differ_from_their_parents():
-    parents = uniform(SPACE, 5, np.random.default_rng(0))
-    children = breed(SPACE, parents, 2000, np.random.default_rng(1))
-    assert len(children) == 2000
-    assert SPACE.contains(children).all()
-    same = (children[:, None] == parents[None]).all(axis=2).any(axis=1)
-    assert same.mean() < 0.1
-    assert (children == INACTIVE).any()
-    again = breed(SPACE, parents, 2000, np.random.default_rng(1))
-    assert (children == again).all()
-
-
-def test_children_without_cross_over_change_at_most_four_genes():
-    parent = uniform(worlds.space(20), 1, np.random.default_rng(0))
-    children = breed(worlds.space(20), parent, 500, np.random.default_rng(2))
-    switched = (children[:, :20] != parent[:, :20]).sum(axis=1)
-    assert 0 < switched.max() <= 4
