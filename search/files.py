@@ -36,6 +36,18 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
+def write_if_absent(path: Path, text: str) -> None:
+    """Write a whole file unless it exists: of several processes, the first one's file stays."""
+    own = path.with_name(f".{path.name}.{os.getpid()}")
+    write_text(own, text)
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    finally:
+        own.unlink()
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 

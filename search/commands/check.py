@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     setting = prepare(read(arguments.config))
     executor = setting.config.run.executor
     components.load(components.EXECUTORS, executor).Executor(setting.place)  # refuses what it cannot run
-    for line in chain(plan(setting), rehearse(setting), reach(setting)):
+    for line in chain(plan(setting), rehearse(setting), reach(setting.config)):
         console.print(line)
     console.print("no mistakes found")
 

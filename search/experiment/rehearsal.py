@@ -6,8 +6,9 @@ that is written stays.
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from search.files import check_writable
 from search.record.storage import check_storage
+from search.setting.config import Config
 from search.setting.setting import Setting
 from search.tracking.address import check_address
 from spaces.mistake import Mistake
@@ -28,8 +30,8 @@ PATIENCE_S = 10.0
 """How long something beyond this machine may take to answer."""
 
 
-def rehearse(setting: Setting, target: Path | None = None) -> Iterator[str]:
-    """Open the places and teachers of a run; yields a sentence for each that is fine.
+def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
+    """Open the places and teachers of a run; a sentence for each.
 
     Args:
         setting: of the run.
@@ -39,42 +41,43 @@ def rehearse(setting: Setting, target: Path | None = None) -> Iterator[str]:
         Mistake: a folder or the checkpoints' place cannot be written.
         TeacherError: a teacher cannot be loaded.
     """
-    config = setting.config
-    for folder in (config.folder, target or config.folder / "family"):
+    config, place = setting.config, setting.place
+    results, targets = target or config.folder / "family", config.folder / "targets"
+    for folder in (config.folder, results):
         check_writable(folder)
-    yield f"results: '{target or config.folder / 'family'}' can be written"
-    for place in dict.fromkeys((setting.place.checkpoint_folder, f"{setting.place.final}/final")):
-        check_checkpoints(place)
-    yield f"checkpoints: '{setting.place.checkpoint_folder}' can be written"
+    for folder_or_uri in (place.checkpoint_folder, f"{place.final}/final"):
+        check_checkpoints(folder_or_uri)
+    opened = [f"results: '{results}' can be written", f"checkpoints: '{place.checkpoint_folder}' can be written"]
     if config.family.stored_targets:
-        check_writable(config.folder / "targets")
-        yield f"stored targets: '{config.folder / 'targets'}' can be written"
+        check_writable(targets)
+        opened.append(f"stored targets: '{targets}' can be written")
     for name in config.family.teachers if isinstance(config.family.teachers, list) else ():
         load_teacher(name, setting.splits)
-        yield f"teacher: '{name}' is loaded and has the data's {len(setting.splits.classes)} classes"
+        opened.append(f"teacher: '{name}' is loaded and has the data's {len(setting.splits.classes)} classes")
+    return opened
 
 
-def reach(setting: Setting) -> Iterator[str]:
-    """Reach the servers of a run; yields a sentence for each that answers.
+def reach(config: Config) -> list[str]:
+    """Reach the servers of a run; a sentence for each.
 
-    A run itself does without: it waits for its storage, and sends later what a tracking server has missed.
+    A run does without: it waits for its storage, and sends later what a tracking server has missed.
 
     Raises:
         StorageError: the study's storage does not answer.
         Mistake: the tracking server does not.
     """
-    config = setting.config
-    if config.run.storage is not None:
-        storage = config.run.storage
-        within(PATIENCE_S, "the study's storage", lambda: check_storage(storage))
-        yield "storage of the study: answers"
-    if config.tracking.enabled and config.tracking.uri is not None:
-        uri = config.tracking.uri
-        within(PATIENCE_S, f"tracking.uri '{uri}'", lambda: check_address(uri))
-        yield f"tracking: '{uri}' answers"
+    storage, tracking = config.run.storage, config.tracking
+    reached = []
+    if storage is not None:
+        within(PATIENCE_S, "the study's storage", partial(check_storage, storage))
+        reached.append("storage of the study: answers")
+    if tracking.enabled and tracking.uri is not None:
+        check_address(tracking.uri)
+        reached.append(f"tracking: '{tracking.uri}' answers")
+    return reached
 
 
-def check_checkpoints(place: str) -> None:
+def check_checkpoints(folder: str) -> None:
     """Write, read and remove a checkpoint in a folder or below a URI.
 
     Raises:
@@ -82,21 +85,21 @@ def check_checkpoints(place: str) -> None:
     """
 
     def work() -> None:
-        files, path = fsspec.core.url_to_fs(place)
+        files, path = fsspec.core.url_to_fs(folder)
         if isinstance(files, LocalFileSystem):
             check_writable(Path(path))
             return
-        probe = Checkpoint(path=f"{place}/probe-{uuid.uuid4().hex}.pt")
+        probe = Checkpoint(path=f"{folder}/probe-{uuid.uuid4().hex}.pt")
         probe.save({})
         probe.load()
         probe.delete()
 
     try:
-        within(PATIENCE_S, f"run.checkpoints '{place}'", work)
+        within(PATIENCE_S, f"run.checkpoints '{folder}'", work)
     except Mistake:
         raise
     except Exception as error:  # every file system has its own
-        raise Mistake(f"run.checkpoints '{place}' cannot be used: {' '.join(str(error).split())[:300]}") from error
+        raise Mistake(f"run.checkpoints '{folder}' cannot be used: {' '.join(str(error).split())[:300]}") from error
 
 
 def within(seconds: float, what: str, act: Callable[[], T]) -> T:

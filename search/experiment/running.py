@@ -1,4 +1,4 @@
-"""Runs on disk: opened by one process, read by any."""
+"""Runs on disk: carried out by one process at a time, read by any."""
 
 import contextlib
 import fcntl
@@ -28,9 +28,12 @@ from search.record.study import Study
 from search.record.trial import Trial
 from search.setting.config import Config, parse
 from search.setting.device import FILE, device_of, load_device
+from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
+from search.tracking.address import check_address
 from search.tracking.tracker import is_behind
 from search.words import amount
+from spaces.mistake import Mistake
 from trainables.training.checkpoint import drop_all_but
 from trainables.training.trial import Report
 
@@ -116,27 +119,45 @@ def carry_out(
 ) -> Family:
     """Do what is left of a run, or other ``work`` on it that writes a family ``to`` a folder, and show the family.
 
-    A new run may start from earlier ones (``warm_start``); what it takes from them stays with it. If ``verbose``, Ray
-    writes to the terminal.
+    What later stages need is opened first, so that no training is done in vain.
+
+    Args:
+        config: of the run.
+        work: what to do.
+        to: folder of the family, if it is not the run's own.
+        warm_start: earlier runs that a new run starts from; what it takes from them stays with it.
+        verbose: whether Ray may write to the terminal.
+
+    Raises:
+        Mistake: something that the run needs cannot be used; nothing has been trained.
     """
     _quiet(verbose)
     setting = replace(prepare(config), verbose=verbose)
-    console = Console()
-    for _ in rehearse(setting, to):
-        pass
+    rehearse(setting, to)
+    tell_of_tracking(config.tracking)
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
         keep(config.folder, gather(earlier, setting.space, config.search.sampler))
         save_config(config)
     for source in kept(config.folder):
-        taken = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
-        console.print(f"warm start: {taken} fit this space", highlight=False, soft_wrap=True)
+        candidates = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
+        _say(f"warm start: {candidates} fit this space")
     began = time.monotonic()
-    with _opened(setting, console, create=True) as experiment:
+    with _opened(setting, create=True) as experiment:
         family = work(experiment)
     show(family, config, to)
-    console.print(f"{time.monotonic() - began:.0f} seconds in this process", highlight=False)
+    _say(f"{time.monotonic() - began:.0f} seconds in this process")
     return family
+
+
+def tell_of_tracking(tracking: TrackingSection) -> None:
+    """A search goes on without its tracking server, but whoever has mistyped the address should know."""
+    if not tracking.enabled or tracking.uri is None:
+        return
+    try:
+        check_address(tracking.uri)
+    except Mistake as mistake:
+        _say(f"{mistake}; the search goes on, and what the server misses is sent once it answers")
 
 
 def show_finished(config: Config) -> None:
@@ -144,7 +165,7 @@ def show_finished(config: Config) -> None:
     show(load_family(config.folder / "family"), config)
     if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):
         _quiet(verbose=False)
-        with _opened(prepare(config), Console(), create=False) as experiment:
+        with _opened(prepare(config), create=False) as experiment:
             experiment.catch_up()
 
 
@@ -156,11 +177,11 @@ def _quiet(verbose: bool) -> None:
 
 
 @contextlib.contextmanager
-def _opened(setting: Setting, console: Console, *, create: bool) -> Iterator[Experiment]:
+def _opened(setting: Setting, *, create: bool) -> Iterator[Experiment]:
     """The run's experiment, held by this process alone."""
     config = setting.config
-    progress = Progress(setting.problem.budgets, console, log=config.folder / "search.log")
-    with _alone(config.folder), _terminated_is_interrupted(), progress:
+    progress = Progress(setting.problem.budgets, Console(), log=config.folder / "search.log")
+    with _alone(config.folder), terminated_is_interrupted(), progress:
         storage = open_storage(config.folder, config.run.storage)
         study = Study(name=config.name, storage=storage, space=setting.space, create=create)
         running = {Path(setting.place.checkpoint(t.number).path).name for t in study.trials() if not t.is_finished}
@@ -184,7 +205,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
+def terminated_is_interrupted() -> Iterator[None]:
     """A polite end (``ray job stop``, a batch system) closes everything as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -200,15 +221,18 @@ def _terminated_is_interrupted() -> Iterator[None]:
 
 def show(family: Family, config: Config, to: Path | None = None) -> None:
     """Print the family and where everything is: in the run's folder, or where the family was written ``to``."""
-    console = Console()
     table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
     for member in family.members:
         test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
         table.add_row(member.name, amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test)
-    console.print(table)
+    Console().print(table)
     folder = config.folder
     models, report = to or folder / "family", (to or folder) / "report.html"
-    console.print(f"models: {models}\nreport: {report}", highlight=False, soft_wrap=True)
+    _say(f"models: {models}\nreport: {report}")
     if config.tracking.enabled:
         store = config.tracking.uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
-        console.print(f"browse: mlflow ui --backend-store-uri {store}", highlight=False, soft_wrap=True)
+        _say(f"browse: mlflow ui --backend-store-uri {store}")
+
+
+def _say(text: str) -> None:
+    Console(highlight=False, soft_wrap=True).print(text)

@@ -6,7 +6,6 @@ moment changes no candidate. The same file describes another device to other run
 """
 
 import json
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from search.files import read_json, write_text
+from search.files import read_json, write_if_absent
 from search.setting.config import ConfigError
 from spaces.candidate import Candidate
 from spaces.sampling import sobol
@@ -63,20 +62,20 @@ class Device:
         )
 
 
-def device_of(folder: Path, space: Space, splits: Splits, given: str | None) -> Device:
-    """The device of a run: the one kept in its folder, else that of the ``given`` file, else this machine, measured.
+def device_of(folder: Path, space: Space, splits: Splits, file: str | None) -> Device:
+    """The device of a run: the one in its folder, else that of ``file``, else this machine, measured.
 
     Whichever it is stays in the folder and is the one next time.
 
     Raises:
         ConfigError: a file that does not exist or does not describe latencies in this space.
     """
-    kept = folder / FILE
-    if not kept.exists():
-        text = _measured(space, splits) if given is None else _given(Path(given), space, splits)
+    own = folder / FILE
+    if not own.exists():
+        text = _measured(space, splits) if file is None else _copied(Path(file), space, splits)
         folder.mkdir(parents=True, exist_ok=True)
-        _write_if_absent(kept, text)
-    return load_device(kept, space, splits)
+        write_if_absent(own, text)  # of two processes that measured at the same time, both read the first one's file
+    return load_device(own, space, splits)
 
 
 def load_device(path: Path, space: Space, splits: Splits) -> Device:
@@ -108,7 +107,7 @@ def _named(path: Path) -> Iterator[None]:
         raise ConfigError(f"'{path}' does not give a device's latencies in this space: {reason}") from error
 
 
-def _given(path: Path, space: Space, splits: Splits) -> str:
+def _copied(path: Path, space: Space, splits: Splits) -> str:
     with _named(path):
         return _text(_learnt(read_json(path), space, splits))
 
@@ -154,15 +153,3 @@ def _measured(space: Space, splits: Splits) -> str:
 
 def _text(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=1) + "\n"
-
-
-def _write_if_absent(path: Path, text: str) -> None:
-    """Of two processes that measured at the same time the first one's file stays, and both read it."""
-    own = path.with_name(f".{path.name}.{os.getpid()}")
-    write_text(own, text)
-    try:
-        os.link(own, path)
-    except FileExistsError:
-        pass
-    finally:
-        own.unlink()

@@ -202,10 +202,10 @@ def test_ray_tune_trains_and_two_ray_train_workers_finish(tmp_path: Path) -> Non
     done = search("run", configuration(tmp_path, "ray", executor="ray_tune", workers=2, tracking="true"))
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "ray"
-    found = facts(run)
-    assert [trial[0] for trial in found["trials"]] == list(range(len(found["trials"])))
-    assert {trial[1] for trial in found["trials"]} <= {"COMPLETE", "PRUNED"}
-    assert found["members"]
+    outcome = facts(run)
+    assert [trial[0] for trial in outcome["trials"]] == list(range(len(outcome["trials"])))
+    assert {trial[1] for trial in outcome["trials"]} <= {"complete", "pruned"}
+    assert outcome["members"]
     assert (run / "mlflow.db").exists()
     assert len(done.stdout.splitlines()) < 60, "Ray's chatter reached the terminal"
 

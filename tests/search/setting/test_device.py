@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from search.__main__ import main
+from search.files import write_if_absent
 from search.setting import device
 from search.setting.config import ConfigError, parse
 from search.setting.device import FILE, device_of, load_device
@@ -83,8 +84,8 @@ def test_a_resumed_run_uses_what_was_measured_first(tmp_path, clock):
 
 
 def test_of_two_that_measure_at_once_the_first_file_stays(tmp_path):
-    device._write_if_absent(tmp_path / FILE, "first")
-    device._write_if_absent(tmp_path / FILE, "second")
+    write_if_absent(tmp_path / FILE, "first")
+    write_if_absent(tmp_path / FILE, "second")
     assert (tmp_path / FILE).read_text() == "first"
     assert [file.name for file in tmp_path.iterdir()] == [FILE]
 
@@ -93,13 +94,13 @@ def test_another_devices_file_is_kept_with_the_run(tmp_path, clock):
     there = setting(tmp_path / "there", "{max_latency_ms: 3}")
     content = json.loads((tmp_path / "there" / "late" / FILE).read_text())
     content |= {"device": "a phone", "theta": None}
-    given = tmp_path / "phone.json"
-    given.write_text(json.dumps(content))
-    here = setting(tmp_path / "here", f"{{max_latency_ms: 3, latency_file: {given}}}")
+    phone = tmp_path / "phone.json"
+    phone.write_text(json.dumps(content))
+    here = setting(tmp_path / "here", f"{{max_latency_ms: 3, latency_file: {phone}}}")
     assert clock.calls == 24
     assert here.device.name == "a phone"
-    given.unlink()
-    assert setting(tmp_path / "here", f"{{max_latency_ms: 3, latency_file: {given}}}").device.name == "a phone"
+    phone.unlink()
+    assert setting(tmp_path / "here", f"{{max_latency_ms: 3, latency_file: {phone}}}").device.name == "a phone"
     codes_ND = uniform(there.space, 50, np.random.default_rng(0))
     np.testing.assert_allclose(
         here.problem.costs(codes_ND)["latency_ms"], there.problem.costs(codes_ND)["latency_ms"], rtol=1e-9
@@ -108,22 +109,22 @@ def test_another_devices_file_is_kept_with_the_run(tmp_path, clock):
 
 def test_the_error_is_that_of_candidates_held_out(tmp_path, clock):
     clock.noise = np.random.default_rng(0)  # what no model can predict must show in the error
-    made = setting(tmp_path, "{max_latency_ms: 3}")
+    limited = setting(tmp_path, "{max_latency_ms: 3}")
     content = json.loads((tmp_path / "late" / FILE).read_text())
     errors = []
     for fold in range(4):
         others = [row for number, row in enumerate(content["measured"]) if number % 4 != fold]
         path = tmp_path / "others.json"
         path.write_text(json.dumps({"format": 1, "device": "others", "measured": others}))
-        model = load_device(path, made.space, made.splits).model
+        model = load_device(path, limited.space, limited.splits).model
         for one in content["measured"][fold::4]:
-            codes_1D = made.space.encode([device.Candidate.from_dict(one["candidate"])])
-            predicted = model.predict(codes_1D, count(made.space, codes_1D, classes=10, channels=1))[0]
+            codes_1D = limited.space.encode([device.Candidate.from_dict(one["candidate"])])
+            predicted = model.predict(codes_1D, count(limited.space, codes_1D, classes=10, channels=1))[0]
             errors.append(abs(predicted / one["latency_ms"] - 1))
-    assert made.device.relative_error == pytest.approx(np.median(errors), rel=1e-3)
-    assert made.device.relative_error > 0.1
-    assert f"{made.device.relative_error:.1%}" in made.device.describe()
-    assert "predicted" in made.device.describe()
+    assert limited.device.relative_error == pytest.approx(np.median(errors), rel=1e-3)
+    assert limited.device.relative_error > 0.1
+    assert f"{limited.device.relative_error:.1%}" in limited.device.describe()
+    assert "predicted" in limited.device.describe()
 
 
 @pytest.mark.parametrize(
@@ -137,22 +138,22 @@ def test_the_error_is_that_of_candidates_held_out(tmp_path, clock):
     ],
 )
 def test_a_file_that_describes_no_device_is_refused(tmp_path, clock, change, message):
-    made = setting(tmp_path, "{max_latency_ms: 3}")
+    limited = setting(tmp_path, "{max_latency_ms: 3}")
     path = tmp_path / "late" / FILE
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match=message):
-        device_of(tmp_path / "late", made.space, made.splits, None)
+        device_of(tmp_path / "late", limited.space, limited.splits, None)
 
 
 def test_files_that_do_not_exist_and_other_spaces_are_refused(tmp_path, clock):
     with pytest.raises(ConfigError, match="does not exist"):
         setting(tmp_path, "{max_latency_ms: 3, latency_file: nowhere.json}")
-    made = setting(tmp_path, "{max_latency_ms: 3}")
-    smaller: Space = made.space.restrict({"architecture.resolution": [8]})
+    limited = setting(tmp_path, "{max_latency_ms: 3}")
+    smaller: Space = limited.space.restrict({"architecture.resolution": [8]})
     with pytest.raises(ConfigError, match="in this space"):
-        load_device(tmp_path / "late" / FILE, smaller, made.splits)
+        load_device(tmp_path / "late" / FILE, smaller, limited.splits)
 
 
 def test_a_limit_below_the_space_is_refused(tmp_path, clock, capsys):

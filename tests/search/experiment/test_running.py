@@ -1,0 +1,40 @@
+"""How a run ends when it is told to, and what it says of servers that are away."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from search.experiment.running import tell_of_tracking, terminated_is_interrupted
+from search.setting.sections.tracking import TrackingSection
+
+
+def terminate_oneself() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(1)
+
+
+def test_a_polite_end_is_an_interruption_even_where_ctrl_c_is_ignored() -> None:
+    """As in a process that a shell without job control has started in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    at_first = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(KeyboardInterrupt), terminated_is_interrupted():
+            terminate_oneself()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert signal.getsignal(signal.SIGTERM) is at_first
+
+
+def test_a_search_does_without_its_tracking_server(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{free.getsockname()[1]}"
+        tell_of_tracking(TrackingSection(uri=uri))
+    shown = capsys.readouterr().out
+    assert f"tracking.uri '{uri}' does not answer" in shown
+    assert "the search goes on" in shown
+    tell_of_tracking(TrackingSection(uri=uri, enabled=False))
+    assert not capsys.readouterr().out
