@@ -35,7 +35,7 @@ def evidence(count: int = 60, **changes: Any) -> Evidence:
         "stages": pd.DataFrame({"name": ["stage 1", "export"], "seconds": [70.0, 5.0]}),
         "networks": {"member-1": network(classes=2), "member-2": network(classes=2)},
         "test": IMAGES,
-        "classes": ("cat", "dog"),
+        "classes": ("cat", "<dog>"),
         "settings": {"data": "toy", "seed": 0},
     }
     return Evidence(**{**values, **changes})

@@ -28,4 +28,4 @@ def test_each_member_has_its_accuracy_by_class():
     table = section(run).table.set_index("class")
     counts = confusion(run.networks["member-2"], run.test, 2)
     assert table.columns.tolist() == ["member-1", "member-2"]
-    assert table.loc["dog", "member-2"] == counts[1, 1] / counts[1].sum()
+    assert table.loc["<dog>", "member-2"] == counts[1, 1] / counts[1].sum()
