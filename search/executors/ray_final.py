@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from trainables.final.jobs import FinalJob, train_family
+from trainables.final.jobs import FinalJob, train_all
 from trainables.training.trial import Report
 from trainables.training.world import World
 
@@ -118,7 +118,7 @@ def _work(config: dict[str, Any]) -> None:
     world = World(rank=context.get_world_rank(), size=context.get_world_size())
     splits = load_source(config["source"], config["keywords"])
     folder, checkpoints = Path(config["folder"]), config["checkpoints"]
-    steps = train_family(config["jobs"], splits, folder, checkpoints=checkpoints, world=world, device=get_device())
+    steps = train_all(config["jobs"], splits, folder, checkpoints=checkpoints, world=world, device=get_device())
     for name, report in steps:
         if world.rank == 0:
             config["reports"].put((name, report))

@@ -7,7 +7,7 @@ import torch
 
 from search.executors.work import Job, Outcome, PlacementError, Workplace
 from trainables.data.sources import load_source
-from trainables.final.jobs import FinalJob, train_family
+from trainables.final.jobs import FinalJob, train_all
 from trainables.training.trial import Report
 
 
@@ -56,6 +56,6 @@ class Executor:
         place = self.place
         torch.set_num_threads(place.cpus)
         splits = load_source(place.source, place.keywords)
-        steps = train_family(jobs, splits, place.folder, checkpoints=place.checkpoints, device=place.device)
+        steps = train_all(jobs, splits, place.folder, checkpoints=place.checkpoints, device=place.device)
         for name, report in steps:
             on_report(name, report)

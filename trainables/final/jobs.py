@@ -1,4 +1,4 @@
-"""Final training of a family, one member after the other; the first may teach those that follow."""
+"""Final trainings, one after the other; the first may teach those that follow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -95,7 +95,7 @@ def teacher_of(job: FinalJob, splits: Splits, where: Path | str, targets: Path) 
     return network.eval().requires_grad_(False)
 
 
-def train_family(
+def train_all(
     jobs: Sequence[FinalJob],
     splits: Splits,
     folder: Path,

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from trainables.splits import Images
 
 Kind = Literal["uniform", "greedy"]
-Judge = Callable[[nn.Module], float]
+Score = Callable[[nn.Module], float]
 """Accuracy of a network on search-validation, which alone decides what is kept."""
 
 
@@ -38,7 +38,7 @@ def mixed(networks: Sequence[nn.Module], images: Images) -> nn.Module:
     return soup.eval()
 
 
-def best_soup(networks: Sequence[nn.Module], kind: Kind, images: Images, judge: Judge) -> tuple[nn.Module, list[int]]:
+def best_soup(networks: Sequence[nn.Module], kind: Kind, images: Images, score: Score) -> tuple[nn.Module, list[int]]:
     """The soup if it beats the best single network, else that network; and the positions of what is in it.
 
     Args:
@@ -46,21 +46,21 @@ def best_soup(networks: Sequence[nn.Module], kind: Kind, images: Images, judge: 
         kind: ``uniform`` mixes all; ``greedy`` goes through them from the best on and keeps one if the soup with it is
             at least as good as the one without.
         images: training images, for the batch-norm statistics.
-        judge: higher is better.
+        score: of a network; higher is better.
     """
-    alone = [judge(network) for network in networks]
+    alone = [score(network) for network in networks]
     order = sorted(range(len(networks)), key=lambda position: -alone[position])
     best = order[0]
     if kind == "uniform":
-        chosen, soup = list(range(len(networks))), mixed(networks, images)
-        score = judge(soup)
+        parts, soup = list(range(len(networks))), mixed(networks, images)
+        reached = score(soup)
     else:
-        chosen, soup, score = [best], networks[best], alone[best]
+        parts, soup, reached = [best], networks[best], alone[best]
         for position in order[1:]:
-            tried = mixed([networks[one] for one in (*chosen, position)], images)
-            value = judge(tried)
-            if value >= score:
-                chosen, soup, score = [*chosen, position], tried, value
-    if len(chosen) > 1 and score > alone[best]:
-        return soup, chosen
+            larger = mixed([networks[part] for part in (*parts, position)], images)
+            value = score(larger)
+            if value >= reached:
+                parts, soup, reached = [*parts, position], larger, value
+    if len(parts) > 1 and reached > alone[best]:
+        return soup, parts
     return networks[best], [best]

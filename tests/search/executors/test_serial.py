@@ -11,7 +11,7 @@ from search.executors import serial
 from search.executors.work import PlacementError
 from tests.search.executors.jobs import EPOCHS, carry_out, hopeless, jobs, place
 from trainables.data import digits
-from trainables.final.jobs import FinalJob, checkpoint_of, network_of, train_family
+from trainables.final.jobs import FinalJob, checkpoint_of, network_of, train_all
 from trainables.training.checkpoint import CheckpointError
 from trainables.training.trial import Report
 
@@ -48,7 +48,7 @@ def test_checkpoints_at_a_uri(tmp_path: Path) -> None:
 def test_final_trainings_at_a_uri_are_kept_by_attempt(tmp_path: Path) -> None:
     there = place(tmp_path, checkpoints="memory://nars-final")
     job = FinalJob(name="one", candidate=jobs(1)[0].candidate, epochs=EPOCHS, seed=0)
-    first = train_family([job], digits.load(), tmp_path, checkpoints=there.checkpoints)
+    first = train_all([job], digits.load(), tmp_path, checkpoints=there.checkpoints)
     next(first)
     orphan = checkpoint_of(job, there.final).load()
     heard: list[tuple[str, Report]] = []

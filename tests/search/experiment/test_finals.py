@@ -13,7 +13,7 @@ from search.experiment.finals import final_jobs, finish, with_test_accuracy
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
-from trainables.final.jobs import FinalJob, keep_network, network_of, train_family
+from trainables.final.jobs import FinalJob, keep_network, network_of, train_all
 from trainables.training.trial import Report, scores
 
 TEXT = """
@@ -36,7 +36,7 @@ def two_sides(runs: Path, soup: str) -> tuple[Setting, list[FinalJob], dict[str,
     setting = prepare(parse(TEXT.replace("RUNS", str(runs)).replace("SOUP", soup)))
     jobs = final_jobs(setting, setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0))))
     middle = replace(jobs[0], name="middle")
-    list(train_family([middle], setting.splits, setting.config.folder))
+    list(train_all([middle], setting.splits, setting.config.folder))
     trained = network_of(middle, setting.splits, setting.config.folder)
     last = {}
     for job, side in zip(jobs, (1, -1), strict=True):
