@@ -7,6 +7,7 @@ from typing import Any
 
 def amount(value: float) -> str:
     """``45_100`` -> ``45.1k``: three significant digits and a suffix."""
+    value = float(f"{value:.3g}")  # first, so that 999_999 becomes 1M
     for suffix, unit in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= unit:
             return f"{value / unit:.3g}{suffix}"

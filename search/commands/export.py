@@ -15,7 +15,8 @@ from rich.table import Table
 
 from search.errors import UsageError
 from search.experiment.running import saved
-from search.family.export import Runner, load_spec, onnx_runner
+from search.family.folder import Runner, load_spec, onnx_runner
+from search.family.handover import save_family
 from search.family.members import Family, Member, load_family
 from search.family.quantise import quantise
 from search.files import SUMS, check_sums, check_writable, whole_folder, write_text
@@ -93,17 +94,13 @@ def export_family(source: Path, target: Path, splits: Splits, calibration: int) 
             shutil.copytree(source / member.name, folder, ignore=shutil.ignore_patterns(SUMS), dirs_exist_ok=True)
             compared.append(_add_int8(member, folder, splits, calibration))
     _save(family, compared, target)
-    names = {member.name for member in family.members}
-    for surplus in target.glob("member-*"):  # of an earlier export of a larger family
-        if surplus.name not in names:
-            shutil.rmtree(surplus)
     return compared
 
 
 def _save(family: Family, compared: list[Comparison], target: Path) -> None:
     table = pd.DataFrame([asdict(one) for one in compared])
     write_text(target / "int8.csv", table.to_csv(index=False))
-    family.save(target)
+    save_family(family, target)
 
 
 def _add_int8(member: Member, folder: Path, splits: Splits, calibration: int) -> Comparison:
@@ -122,7 +119,7 @@ def _add_int8(member: Member, folder: Path, splits: Splits, calibration: int) ->
         size=original.stat().st_size,
         int8_size=small.stat().st_size,
     )
-    spec, _ = load_spec(folder)
+    spec = load_spec(folder)
     text = (
         f"\n## 8-bit integers\n\n`model.int8.onnx` was quantised after training (static ranges from {len(chosen_N)} "
         f"training images, weights per channel) and takes the same {spec.size} x {spec.size} images. On the "

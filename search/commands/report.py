@@ -34,8 +34,9 @@ def run(arguments: argparse.Namespace) -> None:
     setting = prepare(config)
     storage = read_storage(config.folder, config.run.storage)
     study = Study(name=config.name, storage=storage, space=None, create=False)
-    family = load_family(config.folder / "family")
-    write_report(gather(setting, study, family), config.folder / "report.html")
+    folder = config.folder / "family"
+    family = load_family(folder)
+    write_report(gather(setting, study, family, folder), config.folder / "report.html")
     show(family, config)
     if setting.device is not None:
         Console().print(setting.device.describe(), highlight=False, soft_wrap=True)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from search.experiment.running import carry_out, saved, show_finished
+from search.family.members import is_complete
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Go on; a finished run is only shown, and MLflow is sent what it lacks."""
     config = saved(arguments.run)
-    if (config.folder / "family" / "family.json").exists():
+    if is_complete(config.folder / "family"):
         show_finished(config)
         return
     carry_out(config, verbose=arguments.verbose)

@@ -6,6 +6,7 @@ from pathlib import Path
 from search.errors import UsageError
 from search.experiment.running import carry_out, saved, show_finished
 from search.experiment.warm_start import check_unchanged
+from search.family.members import is_complete
 from search.setting.config import read
 from search.setting.sections.ray import RaySection
 
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"'{arguments.config}', or remove the folder, or go on with: python -m search resume {config.folder}"
             )
         check_unchanged(config.folder, arguments.warm_start)
-        if (config.folder / "family" / "family.json").exists():
+        if is_complete(config.folder / "family"):
             show_finished(config)
             return
     carry_out(config, warm_start=arguments.warm_start, verbose=arguments.verbose)

@@ -1,27 +1,22 @@
-"""A whole search: stage 1, stage 2, final training, export, report. Every stage goes on from what the study holds."""
+"""A whole search, stage by stage. Every stage goes on from what the study holds."""
 
-import math
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from scipy.stats import kendalltau
-
-from search.executors.work import Executor, Workplace
+from search.executors.work import Executor
 from search.experiment.contenders import Repeats, contenders, pick_members
-from search.experiment.finals import Finished, family_of, final_jobs, finish, with_test_accuracy
+from search.experiment.figures import describe, figures_of, is_noted, note
+from search.experiment.finals import Finals, failures, final_jobs, finalists_of, spent_in_search, train_finals
 from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
+from search.experiment.timing import add, timed
 from search.experiment.trials import Trials
 from search.experiment.warm_start import sources
-from search.family.export import InputSpec, Provenance, export_member
+from search.family.handover import hand_over, save_family
 from search.family.members import Family, Member
-from search.family.retrain import write_training
-from search.family.spent import Spent, spent, together
 from search.files import write_text
 from search.learning.learner import Learner
 from search.problem.problem import Observations
@@ -32,12 +27,10 @@ from search.report.page import write_report
 from search.samplers.by_name import build
 from search.setting.config import Config
 from search.setting.setting import Setting
-from search.tracking.tracker import MlflowTracker, NullTracker, Tracker, dataset_entry, flat
+from search.tracking.tracker import open_tracker
 from search.words import amount
 from spaces import components
 from spaces.candidate import Candidate
-from trainables.counting.latency import measure
-from trainables.final.jobs import FinalJob, checkpoint_of, network_of
 from trainables.training.trial import Report
 
 
@@ -50,7 +43,7 @@ class Experiment:
         self._folder = setting.config.folder
         if "identity" not in study.notes:
             study.note("identity", uuid.uuid4().hex)
-        self._tracker = self._track()
+        self._tracker = open_tracker(self._config, study.notes["identity"], setting.splits, setting.problem.budgets)
         self._trials = Trials(setting, study, self)
         search, problem, seed = self._config.search, setting.problem, self._config.seed
         self._sources = sources(self._folder, setting.space)
@@ -59,30 +52,14 @@ class Experiment:
         )
         self._watched = Learner(problem=problem, name=search.watched, pretrain=search.pretrain, seed=seed)
 
-    def _track(self) -> Tracker:
-        tracking = self._config.tracking
-        if not tracking.enabled:
-            return NullTracker()
-        return MlflowTracker(
-            self._folder,
-            identity=self._study.notes["identity"],
-            parameters=flat(self._config.model_dump(mode="json")),
-            uri=tracking.uri,
-            dataset=dataset_entry(self._config.data, self._setting.splits),
-            budgets=[limits.max_macs for limits in self._setting.problem.budgets if limits.max_macs is not None],
-            system_metrics_s=tracking.system_metrics_s,
-        )
-
     def carry_out(self) -> Family:
         """Do what is left, and return the family."""
-        for trial in self._trials.by_number.values():
-            if trial.is_finished:
-                self._tracker.trial(trial)
+        self._track_ended()
         with self._executor() as executor:
             self._stage1(executor)
             chosen = self._stage2(executor)
-            jobs, last = self._final(executor, chosen)
-        family = self._hand_over(jobs, last, self._folder / "family", self._folder / "report.html")
+            finals = self._finals(executor, chosen)
+        family = self._hand_over(finals, self._folder / "family", self._folder / "report.html")
         if self._config.tracking.enabled:
             self._progress.stage("sending what is left to MLflow")
         self._tracker.finish(self._folder / "family", self._folder / "report.html")
@@ -91,34 +68,16 @@ class Experiment:
     def catch_up(self) -> None:
         """Give MLflow what it lacks of a run that is finished."""
         self._progress.stage("sending to MLflow what an earlier process left")
-        for trial in self._trials.by_number.values():
-            if trial.is_finished:
-                self._tracker.trial(trial)
+        self._track_ended()
         self._tracker.catch_up(self._folder / "family", self._folder / "report.html")
 
     def train(self, candidates: Sequence[Candidate], target: Path) -> Family:
         """Train candidates in full, with the run's teachers, and write their family and report to a folder."""
-        costs = self._setting.statistics(self._setting.space.encode(candidates))
-        macs = {candidate: statistics.macs for candidate, statistics in zip(candidates, costs, strict=True)}
+        macs_N = self._setting.problem.costs(self._setting.space.encode(candidates))["macs"].tolist()
+        macs = dict(zip(candidates, macs_N, strict=True))
         with self._executor() as executor:
-            jobs, last = self._final(executor, sorted(macs, key=lambda candidate: macs[candidate]))
-        return self._hand_over(jobs, last, target, target / "report.html")
-
-    @contextmanager
-    def _executor(self) -> Iterator[Executor]:
-        module = components.load(components.EXECUTORS, self._config.run.executor)
-        place: Workplace = self._setting.place
-        with self._timed("start"):
-            executor: Executor = module.Executor(place).__enter__()
-        if place.probe is not None:
-            found = executor.place
-            self._progress.say(
-                f"measured on the largest candidates: a trial takes {found.gpus:g} GPU, {amount(found.memory)} memory"
-            )
-        try:
-            yield executor
-        finally:
-            executor.__exit__()
+            finals = self._finals(executor, sorted(macs, key=macs.__getitem__))
+        return self._hand_over(finals, target, target / "report.html")
 
     # listener of the trials ------------------------------------------------------------------------------------------
 
@@ -131,7 +90,25 @@ class Experiment:
         self._progress.ended(trial)
         self._tracker.trial(trial)
 
+    def _track_ended(self) -> None:
+        for trial in self._trials.by_number.values():
+            if trial.is_finished:
+                self._tracker.trial(trial)
+
     # stages ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
+        began = time.monotonic()
+        with executor_of(self._setting) as executor:
+            add(self._study, "start", time.monotonic() - began)
+            if self._setting.place.probe is not None:
+                place = executor.place
+                self._progress.say(
+                    "measured on the largest candidates: "
+                    f"a trial takes {place.gpus:g} GPU, {amount(place.memory)} memory"
+                )
+            yield executor
 
     def _stage1(self, executor: Executor) -> None:
         config = self._config.search
@@ -145,59 +122,32 @@ class Experiment:
             surrogate=config.predictor,
             sources=self._sources,
         )
-        stage = Stage1(self._trials, sampler, self._learner.believe, self._judge)
-        with self._timed("stage 1"):
+        stage = Stage1(self._trials, sampler, self._learner.believe, self._note_figures)
+        with timed(self._study, "stage 1"):
             executor.run(stage.next_job, self._trials.reported, self._trials.ended)
-            self._judge_all()
+            search = self._trials.of("search")
+            self._note_figures(search[-1].round + 1, self._trials.observations(search))
 
-    def _judge(self, round_: int, observed: Observations) -> None:
-        """Measure the predictor on held-out trials, once a round, and keep it with the study."""
-        key = f"round.{round_}"
-        if round_ == 0 or key in self._study.notes:
+    def _note_figures(self, round_: int, observed: Observations) -> None:
+        """Keep the figures of a round with the study, once, and show them."""
+        if round_ == 0 or is_noted(self._study, round_):
             return
-        known = len(observed.score_N)
-        figures = {
-            "trained": known,
-            "stop_epoch": self._trials.decisive_epoch(self._trials.of("search")),
-            "tau": self._watched.held_out_tau(observed),
-            "tau_without_pretraining": self._watched.held_out_tau(observed, pretrained=False),
-            "tau_of_proposals": self._tau_of_proposals(),
-        }
-        self._study.note(key, {name: None if value != value else value for name, value in figures.items()})
+        figures = figures_of(self._trials, self._watched, observed)
+        note(self._study, round_, figures)
         self._tracker.round(round_, figures)
-        self._progress.say(
-            f"round {round_}: Kendall tau of the {self._config.search.watched} on held-out trials {figures['tau']:.2f} "
-            f"({figures['tau_without_pretraining']:.2f} without pretraining); "
-            f"candidates are compared at epoch {figures['stop_epoch']}"
-        )
-
-    def _tau_of_proposals(self) -> float:
-        """Kendall tau between what was predicted of all proposals before they were trained and what they reached."""
-        search = self._trials.of("search")
-        ended = [record for record in search if record.is_finished and record.message is None]
-        pairs = [
-            (record.predicted[0], score)
-            for record, score in zip(ended, self._trials.scores(ended, search), strict=True)
-            if record.predicted is not None and score is not None
-        ]
-        return float(kendalltau(*zip(*pairs, strict=True)).statistic) if len(pairs) > 1 else math.nan
-
-    def _judge_all(self) -> None:
-        """The figures after the last round."""
-        search = self._trials.of("search")
-        self._judge(search[-1].round + 1, self._trials.observations(search))
+        self._progress.say(describe(round_, figures, self._config.search.watched))
 
     def _stage2(self, executor: Executor) -> list[Candidate]:
         observed = self._trials.observations(self._trials.of("search"))
         self._progress.stage("stage 2: evolving pairs on the predictor")
-        with self._timed("stage 2"):
+        with timed(self._study, "stage 2"):
             codes_MD = contenders(
                 self._setting.problem, self._config.family, self._config.seed, self._learner, observed
             )
         repeats = Repeats(self._trials, codes_MD, self._config.family.repeats)
         done = sum(record.is_finished for record in self._trials.of("repeat"))
         self._progress.stage("training contenders again with fresh seeds", repeats.total, done)
-        with self._timed("repeats"):
+        with timed(self._study, "repeats"):
             if done < repeats.total:
                 executor.run(repeats.next_job, self._trials.reported, self._trials.ended)
             return pick_members(
@@ -209,101 +159,43 @@ class Experiment:
                 self._trials,
             )
 
-    def _final(self, executor: Executor, chosen: Sequence[Candidate]) -> tuple[list[FinalJob], dict[str, Report]]:
-        jobs = final_jobs(self._setting, chosen)
+    def _finals(self, executor: Executor, candidates: Sequence[Candidate]) -> Finals:
+        jobs = final_jobs(self._config.family, self._config.seed, candidates)
         self._progress.stage(f"final training of {len(jobs)} networks, the largest teaches the others", len(jobs))
-        last: dict[str, Report] = {}
+        with timed(self._study, "final training"):
+            finals = train_finals(executor, jobs, self._setting.place.final, self._trained)
+        for sentence in failures(self._setting, finals):
+            self._progress.say(sentence)
+        return finals
 
-        def on_report(name: str, report: Report) -> None:
-            last[name] = report
-            if report.epoch == self._config.family.epochs:
-                self._progress.step(f"{name}: {report.accuracy:.3f} on search-validation")
+    def _trained(self, name: str, report: Report) -> None:
+        self._progress.step(f"{name}: {report.accuracy:.3f} on search-validation")
 
-        with self._timed("final training"):
-            saved = {job.name: checkpoint_of(job, self._setting.place.final).load() for job in jobs}
-            for name, state in saved.items():
-                if state is not None:
-                    last[name] = Report(**state["reports"][-1])
-            if any(name not in last or last[name].epoch < self._config.family.epochs for name in saved):
-                executor.train(jobs, on_report)
-        return jobs, last
-
-    def _hand_over(self, jobs: Sequence[FinalJob], last: dict[str, Report], target: Path, report: Path) -> Family:
+    def _hand_over(self, finals: Finals, target: Path, report: Path) -> Family:
         self._progress.stage("reading the test split, exporting the family, writing the report")
-        with self._timed("export"):
-            finished = [
-                self._export(with_test_accuracy(self._setting, one), target)
-                for one in finish(self._setting, jobs, last)
-            ]
-            family = family_of(finished, study_digest(self._trials.by_number.values()))
-            family.save(target)
-        with self._timed("report"):
-            write_report(gather(self._setting, self._study, family), report)
+        trials = list(self._trials.by_number.values())
+        with timed(self._study, "export"):
+            finalists = finalists_of(self._setting, finals, spent_in_search(self._setting, trials))
+            members = hand_over(self._setting, finalists, target, self._exported)
+            family = Family(members=members, study=study_digest(trials), failures=failures(self._setting, finals))
+            save_family(family, target)
+        with timed(self._study, "report"):
+            write_report(gather(self._setting, self._study, family, target), report)
             if report.parent != target:
                 (target / "front.png").write_bytes(report.with_name("front.png").read_bytes())
         return family
 
-    def _export(self, finished: Finished, target: Path) -> Finished:
-        splits, member = self._setting.splits, finished.member
-        teachers = finished.job.teachers
-        taught_by = [teacher if isinstance(teacher, str) else teacher.candidate.key for teacher in teachers]
-        provenance = Provenance(
-            run=self._config.name,
-            data=self._config.data.source,
-            images={"train": len(splits.train), "search-validation": len(splits.validation), "test": len(splits.test)},
-            training={
-                "epochs": finished.job.epochs,
-                "seed": finished.job.seed,
-                "weights": "a soup of its trainings" if finished.job not in finished.jobs else "of one training",
-                "teachers": ", ".join(taught_by) or "none",
-                "distillation weight": finished.job.distillation_weight if teachers else 0,
-                "label weight": finished.job.label_weight if teachers else 1,
-            },
-        )
-        network = network_of(finished.job, splits, self._setting.place.final)
-        mean, std = network.normalisation
-        spec = InputSpec(
-            channels=splits.channels, size=splits.resolution, mean=mean, std=std, classes=splits.classes,
-            interpolation=network.interpolation,
-        )  # fmt: skip
-        latency = measure(network, channels=splits.channels, resolution=splits.resolution)
-        member = replace(
-            member, latency_ms=round(latency.median_ms, 5), spent={**self._searched(member), **member.spent}
-        )
-        with_training = partial(write_training, self._setting, finished.job)
-        export_member(network.network, member, spec, target / member.name, provenance, with_training)
+    def _exported(self, member: Member) -> None:
         self._progress.say(
             f"{member.name}: {amount(member.macs)} macs, {member.search_accuracy:.4f} on search-validation, "
             f"{member.test_accuracy:.4f} on test"
         )
-        return replace(finished, member=member)
 
-    def _searched(self, member: Member) -> dict[str, Spent]:
-        """What the trials of a member's candidate took; nothing if it was no trial."""
-        epochs = self._config.search.epochs
-        own = [
-            spent(
-                record.candidate,
-                self._setting.splits,
-                epochs=epochs,
-                reached=len(record.reports),
-                seconds=record.seconds,
-            )
-            for record in self._trials.by_number.values()
-            if record.is_finished and record.candidate.key == member.candidate.key
-        ]
-        return {"search": together(own)} if own else {}
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        """Add the time that the block takes to the stage's, over all attempts."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            key = f"seconds.{stage}"
-            spent = float(self._study.notes.get(key, 0.0)) + time.monotonic() - began
-            self._study.note(key, round(spent, 2))
+def executor_of(setting: Setting) -> Executor:
+    """The executor that the configuration names, not entered yet."""
+    executor: Executor = components.load(components.EXECUTORS, setting.config.run.executor).Executor(setting.place)
+    return executor
 
 
 def save_config(config: Config) -> None:

@@ -1,32 +1,37 @@
-"""From predictions to the family: contenders trained again, one pair a budget, final training with a teacher."""
+"""Final training: a job for each training, and the networks on the front of those that ended."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-import torch
+from torch import nn
 
+from search.errors import UsageError
+from search.executors.work import Executor
 from search.experiment.trials import training_seed
-from search.family.members import Family, Member, non_dominated
+from search.family.handover import Finalist
 from search.family.spent import Spent, spent, together
+from search.problem.front import pareto_front
+from search.record.trial import Trial
+from search.setting.sections.family import FamilySection
 from search.setting.setting import Setting
+from search.words import amount
 from spaces import components
 from spaces.candidate import Candidate
-from trainables.final.jobs import FinalJob, keep_network, network_of
+from trainables.final.jobs import FinalJob, checkpoint_of, keep_network, network_of
 from trainables.final.soup import best_soup
 from trainables.plan import Stage
 from trainables.training.trial import Report, accuracy
 
 
-def final_jobs(setting: Setting, candidates: Sequence[Candidate]) -> list[FinalJob]:
+def final_jobs(family: FamilySection, seed: int, candidates: Sequence[Candidate]) -> list[FinalJob]:
     """The final trainings, teachers before their pupils.
 
     Args:
-        setting: of the run; ``family.teachers`` says who teaches.
+        family: ``family.teachers`` says who teaches.
+        seed: of the run.
         candidates: cheapest first.
     """
-    family, seed = setting.config.family, setting.config.seed
 
     def job(candidate: Candidate, repeat: int, teachers: tuple[FinalJob | str, ...]) -> FinalJob:
         return FinalJob(
@@ -47,12 +52,13 @@ def final_jobs(setting: Setting, candidates: Sequence[Candidate]) -> list[FinalJ
         candidates = list(dict.fromkeys(with_views_of(candidates[-1], candidate) for candidate in candidates))
     repeats = range(family.seeds)
     if isinstance(family.teachers, list):
-        return [job(each, repeat, tuple(family.teachers)) for each in candidates for repeat in repeats]
+        named = tuple(family.teachers)
+        return [job(candidate, repeat, named) for candidate in candidates for repeat in repeats]
     split = max(0, len(candidates) - family.teachers)
-    teaching = [job(each, repeat, ()) for each in reversed(candidates[split:]) for repeat in repeats]
+    teaching = [job(teacher, repeat, ()) for teacher in reversed(candidates[split:]) for repeat in repeats]
     # The first training of each teaches, so that whoever is taught does not depend on the number of seeds.
     teachers = tuple(teaching[:: family.seeds])
-    return teaching + [job(other, repeat, teachers) for other in candidates[:split] for repeat in repeats]
+    return teaching + [job(pupil, repeat, teachers) for pupil in candidates[:split] for repeat in repeats]
 
 
 def with_views_of(leader: Candidate, candidate: Candidate) -> Candidate:
@@ -70,88 +76,145 @@ def with_views_of(leader: Candidate, candidate: Candidate) -> Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
-    """A member with the final trainings behind it; ``job`` is the one whose network is exported."""
+class Finals:
+    """How final trainings ended.
 
-    member: Member
-    job: FinalJob
+    Attributes:
+        jobs: the trainings, teachers before their pupils.
+        reports: the last report of each that has begun, by its name.
+        messages: why a training failed, by its name.
+    """
+
     jobs: tuple[FinalJob, ...]
+    reports: Mapping[str, Report]
+    messages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> list[FinalJob]:
+        """The jobs that were trained in full."""
+        return [job for job in self.jobs if job.name in self.reports and self.reports[job.name].epoch >= job.epochs]
+
+    @property
+    def failed(self) -> dict[FinalJob, str]:
+        """The other jobs, and why they were not."""
+        ended = {job.name for job in self.ended}
+        reason = "it ended before its last epoch"
+        return {job: self.messages.get(job.name, reason) for job in self.jobs if job.name not in ended}
 
 
-def finish(setting: Setting, jobs: Sequence[FinalJob], last: dict[str, Report]) -> list[Finished]:
-    """The members on the front of search-validation accuracy, named and cheapest first; test accuracy is not read.
+def train_finals(
+    executor: Executor, jobs: Sequence[FinalJob], where: str, on_end: Callable[[str, Report], None]
+) -> Finals:
+    """Train what is left of final trainings; nothing is asked of the executor if all have ended before.
+
+    Args:
+        executor: entered.
+        jobs: teachers before their pupils.
+        where: folder or URI below which they keep their checkpoints.
+        on_end: called with the name of each training that ends now, and its last report.
+    """
+    states = {job.name: checkpoint_of(job, where).load() for job in jobs}
+    reports = {name: Report(**state["reports"][-1]) for name, state in states.items() if state is not None}
+    epochs = {job.name: job.epochs for job in jobs}
+
+    def on_report(name: str, report: Report) -> None:
+        reports[name] = report
+        if report.epoch == epochs[name]:
+            on_end(name, report)
+
+    if Finals(jobs=tuple(jobs), reports=reports).failed:
+        executor.train(jobs, on_report)
+    return Finals(jobs=tuple(jobs), reports=reports)
+
+
+def finalists_of(setting: Setting, finals: Finals, searched: Mapping[str, Spent]) -> list[Finalist]:
+    """The networks on the front of search-validation accuracy against macs, cheapest first; the test is not read.
 
     Args:
         setting: of the run.
-        jobs: all final trainings.
-        last: last report of each, by name.
+        finals: trainings that did not end are left out.
+        searched: what the search's own trainings of a candidate took, by its key.
+
+    Raises:
+        UsageError: none has ended.
     """
-    by_candidate: dict[str, list[FinalJob]] = {}
-    for job in jobs:
-        by_candidate.setdefault(job.candidate.key, []).append(job)
-    finished = []
-    for group in by_candidate.values():
-        best = max(group, key=lambda job: last[job.name].accuracy)
-        best, reached = _with_soup(setting, best, group, last[best.name].accuracy)
-        statistics = setting.statistics(setting.space.encode([best.candidate]))[0]
-        member = Member(
-            name=best.candidate.key,
-            candidate=best.candidate,
-            macs=statistics.macs,
-            params=statistics.params,
-            activations=statistics.activations,
-            resolution=statistics.resolution,
-            search_accuracy=reached,
-            seeds=len(group),
-            checkpoint=f"final/{best.name}.pt",
-            spent={"final": together(_spent(setting, job, last[job.name]) for job in group)},
+    if not finals.ended:
+        (reason, *_) = failures(setting, finals)
+        raise UsageError(
+            f"no final training ended, so that there is no family: {reason}; once its cause is mended, resume trains "
+            f"them again: python -m search resume {setting.config.folder}"
         )
-        finished.append(Finished(member=member, job=best, jobs=tuple(group)))
-    kept = {member.name: position for position, member in enumerate(non_dominated([f.member for f in finished]), 1)}
-    named = [
-        replace(one, member=replace(one.member, name=f"member-{kept[one.member.name]}"))
-        for one in finished
-        if one.member.name in kept
-    ]
-    return sorted(named, key=lambda one: one.member.macs)
+    by_candidate: dict[str, list[FinalJob]] = {}
+    for job in finals.ended:
+        by_candidate.setdefault(job.candidate.key, []).append(job)
+    networks = [_finalist(setting, trainings, finals.reports, searched) for trainings in by_candidate.values()]
+    rows = pareto_front([one.statistics.macs for one in networks], [one.search_accuracy for one in networks])
+    return [networks[row] for row in rows]
 
 
-def _spent(setting: Setting, job: FinalJob, last: Report) -> Spent:
-    return spent(job.candidate, setting.splits, epochs=job.epochs, reached=last.epoch, seconds=last.seconds)
+def _finalist(
+    setting: Setting, trainings: Sequence[FinalJob], reports: Mapping[str, Report], searched: Mapping[str, Spent]
+) -> Finalist:
+    best = max(trainings, key=lambda job: reports[job.name].accuracy)
+    job, reached = _with_soup(setting, best, trainings, reports[best.name].accuracy)
+    took = together(
+        spent(one.candidate, setting.splits, epochs=one.epochs, reached=report.epoch, seconds=report.seconds)
+        for one in trainings
+        for report in [reports[one.name]]
+    )
+    own = searched.get(job.candidate.key)
+    return Finalist(
+        job=job,
+        trainings=tuple(trainings),
+        statistics=setting.statistics(setting.space.encode([job.candidate]))[0],
+        search_accuracy=reached,
+        spent={**({} if own is None else {"search": own}), "final": took},
+    )
 
 
-def _with_soup(setting: Setting, best: FinalJob, group: Sequence[FinalJob], alone: float) -> tuple[FinalJob, float]:
-    """The soup of a member's trainings, kept as a further final training, if it is better; else the best of them."""
+def _with_soup(setting: Setting, best: FinalJob, trainings: Sequence[FinalJob], alone: float) -> tuple[FinalJob, float]:
+    """The soup of a network's trainings, stored as a further final training, if it is better; else the best of them."""
     kind, splits, where = setting.config.family.soup, setting.splits, setting.place.final
-    if kind == "none" or len(group) < 2:
+    if kind == "none" or len(trainings) < 2:
         return best, alone
 
-    def judge(network: torch.nn.Module) -> float:
+    def score(network: nn.Module) -> float:
         return accuracy(network, splits.validation)
 
-    networks = [network_of(job, splits, where) for job in group]
-    mix, chosen = best_soup(networks, kind, splits.train, judge)
-    if len(chosen) == 1:
+    networks = [network_of(job, splits, where) for job in trainings]
+    mix, parts = best_soup(networks, kind, splits.train, score)
+    if len(parts) == 1:
         return best, alone
     soup = replace(best, name=f"{best.candidate.key}-soup")
-    report = Report(epoch=best.epochs, accuracy=judge(mix), loss=math.nan, seconds=0.0)
+    report = Report(epoch=best.epochs, accuracy=score(mix), loss=math.nan, seconds=0.0)
     keep_network(soup, mix, report, where)
     return soup, report.accuracy
 
 
-def with_test_accuracy(setting: Setting, finished: Finished) -> Finished:
-    """Read the test split: the exported network's accuracy, and its standard deviation over the seeds."""
-    splits = setting.splits
-    accuracies = {
-        job.name: accuracy(network_of(job, splits, setting.place.final), splits.test)
-        for job in dict.fromkeys([*finished.jobs, finished.job])
-    }
-    single = [accuracies[job.name] for job in finished.jobs]
-    spread = float(np.std(single, ddof=1)) if len(single) > 1 else None
-    member = replace(finished.member, test_accuracy=accuracies[finished.job.name], test_accuracy_std=spread)
-    return replace(finished, member=member)
+def spent_in_search(setting: Setting, trials: Iterable[Trial]) -> dict[str, Spent]:
+    """What the trials of each candidate took, by its key."""
+    parts: dict[str, list[Spent]] = {}
+    for trial in trials:
+        if trial.is_finished:
+            part = spent(
+                trial.candidate,
+                setting.splits,
+                epochs=setting.config.search.epochs,
+                reached=len(trial.reports),
+                seconds=trial.seconds,
+            )
+            parts.setdefault(trial.candidate.key, []).append(part)
+    return {key: together(own) for key, own in parts.items()}
 
 
-def family_of(finished: Sequence[Finished], digest: str) -> Family:
-    """The family of finished members."""
-    return Family(members=tuple(one.member for one in finished), study=digest)
+def failures(setting: Setting, finals: Finals) -> tuple[str, ...]:
+    """A sentence for each final training that did not end: which network's it was, for which budget, and why."""
+    return tuple(_failure(setting, job, reason) for job, reason in finals.failed.items())
+
+
+def _failure(setting: Setting, job: FinalJob, reason: str) -> str:
+    macs = setting.statistics(setting.space.encode([job.candidate]))[0].macs
+    budgets = [limits.max_macs for limits in setting.problem.budgets if limits.max_macs is not None]
+    least = min((budget for budget in budgets if macs <= budget), default=None)
+    budget = "beyond all budgets" if least is None else f"for the budget of {amount(least)} macs"
+    return f"final training '{job.name}' of the network of {amount(macs)} macs, {budget}, failed: {reason}"

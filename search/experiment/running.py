@@ -226,6 +226,8 @@ def show(family: Family, config: Config, to: Path | None = None) -> None:
         test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
         table.add_row(member.name, amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test)
     Console().print(table)
+    for sentence in family.failures:
+        _say(sentence)
     folder = config.folder
     models, report = to or folder / "family", (to or folder) / "report.html"
     _say(f"models: {models}\nreport: {report}")

@@ -3,10 +3,9 @@
 Nothing here reads anything but JSON and CSV, so that a family from elsewhere can be opened without running its code.
 """
 
-import csv
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +14,6 @@ import pandas as pd
 
 from search.family.spent import Spent
 from search.files import read_json, write_text
-from search.problem.front import pareto_front
 from spaces.candidate import Candidate
 
 FORMAT = 1
@@ -108,12 +106,18 @@ class Member:
 class Family:
     """The members, cheapest first, and the digest of the study they came from.
 
+    Attributes:
+        members: on the front, cheapest first.
+        study: digest of the study.
+        failures: a sentence for each final training that failed, so that its network is not among the members.
+
     Raises:
         ValueError: the macs do not strictly increase, or two members share a name.
     """
 
     members: tuple[Member, ...]
-    study: str = field(default="")
+    study: str = ""
+    failures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         macs = [member.macs for member in self.members]
@@ -132,7 +136,12 @@ class Family:
 
     def save(self, folder: Path) -> None:
         """Write ``family.json`` and ``family.csv``; each appears whole or not at all."""
-        document = {"format": FORMAT, "study": self.study, "members": [member.to_dict() for member in self.members]}
+        document = {
+            "format": FORMAT,
+            "study": self.study,
+            "members": [member.to_dict() for member in self.members],
+            "failures": list(self.failures),
+        }
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "family.json", json.dumps(document, indent=1) + "\n")
         write_text(folder / "family.csv", self.table().to_csv(index=False))
@@ -149,26 +158,9 @@ def load_family(folder: Path) -> Family:
     if document.get("format") != FORMAT:
         raise ValueError(f"{path} has format {document.get('format')!r}; this version reads format {FORMAT}")
     members = tuple(Member.from_dict(member) for member in document["members"])
-    return Family(members=members, study=document["study"])
+    return Family(members=members, study=document["study"], failures=tuple(document.get("failures", ())))
 
 
-def load_table(folder: Path) -> pd.DataFrame:
-    """Read ``family.csv``.
-
-    Raises:
-        ValueError: the file is missing, or its columns are others than ``COLUMNS``.
-    """
-    path = folder / "family.csv"
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist; a finished run writes it")
-    with path.open(newline="", encoding="utf-8") as lines:
-        header = tuple(next(csv.reader(lines), ()))
-    if header != COLUMNS:
-        raise ValueError(f"{path} has the columns {header}, expected {COLUMNS}")
-    return pd.read_csv(path)
-
-
-def non_dominated(members: Sequence[Member]) -> tuple[Member, ...]:
-    """The members on the front of search accuracy against macs, cheapest first; names stay as they are."""
-    kept = pareto_front([member.macs for member in members], [member.search_accuracy for member in members])
-    return tuple(members[row] for row in kept)
+def is_complete(folder: Path) -> bool:
+    """Whether a family was written to a folder and no final training of it failed, so that nothing is left to do."""
+    return (folder / "family.json").is_file() and not load_family(folder).failures

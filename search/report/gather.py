@@ -5,20 +5,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from search.family.members import Family, Member
+from search.family.folder import load_network
+from search.family.members import Family
 from search.family.spent import spent
 from search.record.study import Study
 from search.record.trial import Trial
 from search.report.evidence import Evidence, curves_frame, trials_frame
 from search.setting.setting import Setting
-from trainables.deploy import Deployable
-from trainables.final.jobs import FinalJob, network_of
 
 ROUND_COLUMNS = ["round", "trained", "tau", "tau_without_pretraining", "tau_of_proposals", "stop_epoch"]
 
 
-def gather(setting: Setting, study: Study, family: Family) -> Evidence:
-    """The evidence of a run whose family has been exported."""
+def gather(setting: Setting, study: Study, family: Family, folder: Path) -> Evidence:
+    """The evidence of a run whose family has been exported to a folder."""
     config = setting.config
     ended = [trial for trial in study.trials() if trial.is_finished]
     return Evidence(
@@ -28,7 +27,7 @@ def gather(setting: Setting, study: Study, family: Family) -> Evidence:
         rounds=_rounds(study),
         family=family.table(),
         stages=_stages(study),
-        networks={member.name: _network(setting, member) for member in family.members},
+        networks={member.name: load_network(folder / member.name) for member in family.members},
         test=setting.splits.test,
         classes=setting.splits.classes,
         settings={
@@ -38,7 +37,7 @@ def gather(setting: Setting, study: Study, family: Family) -> Evidence:
             "sampler": config.search.sampler,
             "predictor": config.search.predictor,
         },
-        notices=() if setting.device is None else (setting.device.describe(),),
+        notices=(*(() if setting.device is None else (setting.device.describe(),)), *family.failures),
     )
 
 
@@ -50,13 +49,6 @@ def _with_effort(table: pd.DataFrame, setting: Setting, trials: Sequence[Trial])
         for trial in trials
     ]
     return table.assign(images=[effort.images for effort in efforts], passes=[effort.passes for effort in efforts])
-
-
-def _network(setting: Setting, member: Member) -> Deployable:
-    job = FinalJob(
-        name=Path(member.checkpoint).stem, candidate=member.candidate, epochs=setting.config.family.epochs, seed=0
-    )
-    return network_of(job, setting.splits, setting.place.final).eval()
 
 
 def _rounds(study: Study) -> pd.DataFrame:

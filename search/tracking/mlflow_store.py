@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from search.family.export import load_spec
+from search.family.folder import load_spec
 from search.family.members import Member, load_family
 from search.files import DamagedFiles, check_sums
 from search.tracking.outbox import Entry, Refused
+from search.words import amount
 from spaces.candidate import ROLES
 
 PARAMS_A_CALL, METRICS_A_CALL = 100, 1000
@@ -81,16 +82,16 @@ class _Sender:
         return bool(self._parent)
 
     def _runs(self) -> list[Any]:
-        found: list[Any] = []
+        runs: list[Any] = []
         token = None
         while True:
             page = self._client.search_runs(
                 [self._experiment], f"tags.nars_run = '{self._identity}'", max_results=1000, page_token=token
             )
-            found += page
+            runs += page
             token = page.token
             if not token:
-                return found
+                return runs
 
     def create_parent(self, parameters: Mapping[str, Any], dataset: Mapping[str, str] | None) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -160,11 +161,11 @@ class _Sender:
     def _log(self, run_id: str, params: Mapping[str, Any], metrics: list[tuple[str, float, float, int]]) -> None:
         from mlflow.entities import Metric, Param
 
-        given = [Param(key, str(value)) for key, value in params.items()]
+        entries = [Param(key, str(value)) for key, value in params.items()]
         points = [Metric(key, float(value), _milliseconds(when), step) for key, value, when, step in metrics]
         # One call where both fit, which is all but the largest spaces and longest curves.
-        for first in range(0, max(len(given), 1), PARAMS_A_CALL):
-            params_now = given[first : first + PARAMS_A_CALL]
+        for first in range(0, max(len(entries), 1), PARAMS_A_CALL):
+            params_now = entries[first : first + PARAMS_A_CALL]
             points_now, points = points[: METRICS_A_CALL - len(params_now)], points[METRICS_A_CALL - len(params_now) :]
             self._client.log_batch(run_id, params=params_now, metrics=points_now)
         for first in range(0, len(points), METRICS_A_CALL):
@@ -197,7 +198,7 @@ class _Sender:
             within = [member for member in family.members if member.macs <= budget]
             if within:
                 best = max(within, key=lambda member: member.search_accuracy)
-                self._client.set_registered_model_alias(self._name, f"best-{short(round(budget))}", versions[best])
+                self._client.set_registered_model_alias(self._name, alias(budget), versions[best])
         for name in ("macs", "params", "search_accuracy", "test_accuracy"):
             values = [(getattr(member, name), step) for step, member in enumerate(family.members, start=1)]
             self._log(
@@ -223,7 +224,7 @@ class _Sender:
             )
         )
         number = str(version.version)
-        self._client.set_registered_model_alias(self._name, f"best-{short(member.macs)}", number)
+        self._client.set_registered_model_alias(self._name, alias(member.macs), number)
         return number
 
 
@@ -234,7 +235,7 @@ def save_model(folder: Path, target: Path) -> None:
     from mlflow.models.signature import ModelSignature
     from mlflow.types.schema import Schema, TensorSpec
 
-    spec, _ = load_spec(folder)
+    spec = load_spec(folder)
     image = (spec.channels, spec.size, spec.size)
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *image), name="image")]),
@@ -245,17 +246,14 @@ def save_model(folder: Path, target: Path) -> None:
         str(target),
         signature=signature,
         input_example={"image": np.zeros((1, *image), dtype=np.float32)},
-        pip_requirements=["onnxruntime", "onnx", "numpy"],  # given, or MLflow starts a process to find out
+        pip_requirements=["onnxruntime", "onnx", "numpy"],  # or MLflow starts a process to find out
         save_as_external_data=False,
     )
 
 
-def short(macs: int) -> str:
-    """A count in three digits and a letter: ``312k``, ``20M``, ``1_5G`` (aliases allow no point)."""
-    for power, letter in ((9, "G"), (6, "M"), (3, "k")):
-        if macs >= 10**power:
-            return f"{macs / 10**power:.3g}{letter}".replace(".", "_")
-    return str(macs)
+def alias(macs: float) -> str:
+    """Of the best model within a number of macs: ``best-312k``, ``best-20M``, ``best-1_5G`` (without a point)."""
+    return f"best-{amount(macs)}".replace(".", "_")
 
 
 def _milliseconds(seconds: float) -> int:

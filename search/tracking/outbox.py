@@ -13,6 +13,9 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+LONGEST_RETRY_S = 60.0
+"""Longest pause between two attempts to deliver."""
+
 Entry = Mapping[str, Any]
 
 
@@ -29,7 +32,7 @@ class Outbox:
         folder: holds ``queue.jsonl`` (all entries), ``sent`` (how far, in bytes), ``refused.jsonl``.
         connect: called in the thread before the first delivery, and again after one that failed. Returns the function
             that delivers an entry, and whether the receiver still knows what was sent; if not, all is sent again.
-        retry_s: pause after the first failure; doubles with each further one, up to ``longest_retry_s``.
+        retry_s: pause after the first failure; doubles with each further one, up to ``LONGEST_RETRY_S``.
     """
 
     def __init__(
@@ -38,11 +41,10 @@ class Outbox:
         connect: Callable[[], tuple[Callable[[Entry], None], bool]],
         *,
         retry_s: float = 1.0,
-        longest_retry_s: float = 60.0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._queue, self._sent, self._refused = folder / "queue.jsonl", folder / "sent", folder / "refused.jsonl"
-        self._connect, self._retry_s, self._longest_retry_s = connect, retry_s, longest_retry_s
+        self._connect, self._retry_s = connect, retry_s
         self._size = _drop_torn_line(self._queue)
         self._offset = self._read_offset()
         self._connected = self._progressed = False
@@ -95,7 +97,7 @@ class Outbox:
                 if pause == self._retry_s:
                     log.warning("results wait in %s, because they cannot be sent: %s", self._queue, error)
             progressed, self._progressed = self._progressed, False
-            pause = self._retry_s if progressed else min(2 * pause, self._longest_retry_s)
+            pause = self._retry_s if progressed else min(2 * pause, LONGEST_RETRY_S)
             threading.Event().wait(pause)
 
     def _deliver_until_an_error(self) -> None:

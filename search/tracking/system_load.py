@@ -1,4 +1,7 @@
-"""The load of this machine, sampled by a thread: what MLflow shows as system metrics."""
+"""The load of this machine, sampled by a thread: what MLflow shows as system metrics.
+
+MLflow's own sampler is not used: it writes past the queue, so that what it sees while no server answers is lost.
+"""
 
 import os
 import shutil
@@ -13,7 +16,7 @@ KIBIBYTE, MEGABYTE = 1024, 1e6
 def load(folder: Path) -> dict[str, float]:
     """Load average of a minute per core, the disk that holds a folder, and (on Linux) the memory in use."""
     disk = shutil.disk_usage(folder)
-    found = {
+    metrics = {
         "system/load_average_per_core": os.getloadavg()[0] / (os.cpu_count() or 1),
         "system/disk_usage_megabytes": disk.used / MEGABYTE,
         "system/disk_usage_percentage": 100 * disk.used / disk.total,
@@ -22,9 +25,9 @@ def load(folder: Path) -> dict[str, float]:
         lines = (line.split() for line in MEMORY.read_text(encoding="ascii").splitlines())
         kibibytes = {words[0].rstrip(":"): float(words[1]) for words in lines}
         used = kibibytes["MemTotal"] - kibibytes["MemAvailable"]
-        found["system/system_memory_usage_megabytes"] = used * KIBIBYTE / MEGABYTE
-        found["system/system_memory_usage_percentage"] = 100 * used / kibibytes["MemTotal"]
-    return found
+        metrics["system/system_memory_usage_megabytes"] = used * KIBIBYTE / MEGABYTE
+        metrics["system/system_memory_usage_percentage"] = 100 * used / kibibytes["MemTotal"]
+    return metrics
 
 
 class Sampling:

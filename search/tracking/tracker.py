@@ -14,12 +14,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from search.problem.limits import Limits
 from search.record.trial import Trial
+from search.setting.config import Config
 from search.setting.sections.data import DataSection
 from search.tracking.mlflow_store import connect
 from search.tracking.outbox import Entry, Outbox
 from search.tracking.system_load import Sampling
 from trainables.splits import Splits
+
+FINISH_TIMEOUT_S = 60.0
+"""How long the end of a run waits for everything to be sent."""
 
 
 class Tracker(Protocol):
@@ -57,16 +62,16 @@ class NullTracker:
 class MlflowTracker:
     """One experiment a search, one parent run, one nested run a trial.
 
+    The experiment and the registered model have the name of the run's folder.
+
     Args:
         run: the run's folder; entries wait in ``tracking`` below it.
         identity: unique for the study and the same whenever it is resumed; finds the parent run again.
         parameters: the configuration, as flat names and values; parameters of the parent run.
         uri: tracking server or store; ``mlflow.db`` and ``mlartifacts`` in the run's folder unless given.
-        experiment: name of the experiment and of the registered model; the folder's name unless given.
         dataset: ``name``, ``digest``, ``source`` and ``profile`` of the data, all texts; shown by the parent run.
         budgets: macs; the best member within each gets the alias ``best-BUDGET``, such as ``best-20M``.
         system_metrics_s: seconds between two records of this machine's load; none are kept unless given.
-        finish_timeout_s: how long ``finish`` waits for everything to be sent.
     """
 
     def __init__(
@@ -76,18 +81,17 @@ class MlflowTracker:
         identity: str,
         parameters: Mapping[str, Any],
         uri: str | None = None,
-        experiment: str | None = None,
         dataset: Mapping[str, str] | None = None,
         budgets: Sequence[float] = (),
         system_metrics_s: float | None = None,
-        finish_timeout_s: float = 60.0,
     ) -> None:
         run = run.resolve()
         store = uri or f"sqlite:///{run / 'mlflow.db'}"
         artifacts = None if uri else (run / "mlartifacts").as_uri()
-        name = experiment or run.name
-        self._finish_timeout_s, self._budgets = finish_timeout_s, list(budgets)
-        self._outbox = Outbox(run / "tracking", lambda: connect(store, name, artifacts, identity, parameters, dataset))
+        self._budgets = list(budgets)
+        self._outbox = Outbox(
+            run / "tracking", lambda: connect(store, run.name, artifacts, identity, parameters, dataset)
+        )
         self._put = {_key(entry) for entry in self._outbox.entries()}
         self._outbox.start()
         self._sampling = None if system_metrics_s is None else Sampling(run, system_metrics_s, self._load)
@@ -119,7 +123,7 @@ class MlflowTracker:
         self._send_rest()
 
     def _send_rest(self) -> None:
-        if not self._outbox.flush(self._finish_timeout_s):
+        if not self._outbox.flush(FINISH_TIMEOUT_S):
             logging.getLogger(__name__).warning("MLflow did not take everything in time; a resume sends the rest")
 
     def flush(self, timeout_s: float) -> bool:
@@ -153,6 +157,29 @@ def is_behind(run: Path, uri: str | None) -> bool:
 
 def _never() -> tuple[Callable[[Entry], None], bool]:
     raise RuntimeError("this outbox is only read")
+
+
+def open_tracker(config: Config, identity: str, splits: Splits, budgets: Sequence[Limits]) -> Tracker:
+    """The tracker that the configuration asks for, of which one shows nothing.
+
+    Args:
+        config: of the run.
+        identity: of its study.
+        splits: its data.
+        budgets: of its family.
+    """
+    tracking = config.tracking
+    if not tracking.enabled:
+        return NullTracker()
+    return MlflowTracker(
+        config.folder,
+        identity=identity,
+        parameters=flat(config.model_dump(mode="json")),
+        uri=tracking.uri,
+        dataset=dataset_entry(config.data, splits),
+        budgets=[limits.max_macs for limits in budgets if limits.max_macs is not None],
+        system_metrics_s=tracking.system_metrics_s,
+    )
 
 
 def plain(trial: Trial) -> dict[str, Any]:

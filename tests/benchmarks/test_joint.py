@@ -19,8 +19,9 @@ from rich.console import Console
 from scipy import stats
 
 from search.experiment.experiment import Experiment, save_config
-from search.experiment.finals import family_of, finish, with_test_accuracy
+from search.experiment.finals import Finals, finalists_of
 from search.experiment.progress import Progress
+from search.family.handover import member_of
 from search.family.members import Family, Member
 from search.problem.front import pareto_front
 from search.record.storage import open_storage
@@ -32,8 +33,6 @@ from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from spaces.space import Space
 from trainables.data.fashion_mnist import DEBIAN
-from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
 
 pytestmark = pytest.mark.benchmark
 
@@ -94,9 +93,9 @@ class WithoutExport(Experiment):
             self._stage1(executor)
             return self._stage2(executor)
 
-    def _hand_over(self, jobs: Sequence[FinalJob], last: dict[str, Report], target: Path, report: Path) -> Family:
-        setting = self._setting
-        return family_of([with_test_accuracy(setting, one) for one in finish(setting, jobs, last)], "")
+    def _hand_over(self, finals: Finals, target: Path, report: Path) -> Family:
+        finalists = enumerate(finalists_of(self._setting, finals, {}), start=1)
+        return Family(members=tuple(member_of(self._setting, f"member-{n}", finalist) for n, finalist in finalists))
 
 
 @contextmanager

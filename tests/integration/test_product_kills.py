@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from search.family.candidates import write_candidates
-from search.family.export import load_weights
 from search.family.members import load_family
 from search.files import check_sums
 from search.setting.config import read
 from search.setting.setting import prepare
 from spaces.sampling import uniform
 from tests.integration.test_run import ROOT, SMALL_NETWORKS, command, search
+from tests.search.products import load_weights
 
 pytestmark = pytest.mark.slow
 

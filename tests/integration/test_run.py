@@ -17,13 +17,14 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from search.experiment.running import saved
-from search.family.export import accuracy, onnx_runner
+from search.family.folder import onnx_runner
 from search.family.members import load_family
 from search.record.storage import open_storage
 from search.record.study import Study
 from search.setting.config import read
 from search.setting.setting import prepare
 from tests.places import ROOT
+from tests.search.products import accuracy
 
 SMALL_NETWORKS = """\
 space:

@@ -1,20 +1,27 @@
 """Small things that the tests of the product share: a network, a member, the records of a run."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from search.family.export import InputSpec, Provenance
-from search.family.members import Member
+from search.family.card import Provenance
+from search.family.export import export_member
+from search.family.folder import InputSpec, Runner
+from search.family.members import COLUMNS, Member
+from search.files import check_sums
 from search.record.trial import Trial
 from spaces.candidate import Candidate
 from trainables.counting.statistics import Statistics
 from trainables.training.trial import Report
 
-SPEC = InputSpec(channels=1, size=8, mean=(0.3,), std=(0.4,), classes=tuple("0123456789"))
+SPEC = InputSpec(channels=1, size=8, resolution=12, mean=(0.3,), std=(0.4,), classes=tuple("0123456789"))
 PROVENANCE = Provenance(
     run="toy", data="digits", images={"train": 100, "test": 20}, training={"epochs": 3}, gaps=("A toy.",)
 )
@@ -54,6 +61,31 @@ def network(channels: int = 1, classes: int = 10) -> nn.Module:
     with torch.no_grad():
         layers(torch.randn(32, channels, 12, 12))
     return layers.eval()
+
+
+def export(folder: Path, member: Member, model: nn.Module | None = None, spec: InputSpec = SPEC) -> None:
+    """Write a member's folder, with its latency as it stands in the member."""
+    export_member(model or network(), member.candidate, spec, folder, lambda _: member, PROVENANCE)
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights of an exported member, after checking the folder's checksums."""
+    check_sums(folder)
+    weights: dict[str, Tensor] = load_file(folder / "model.safetensors")
+    return weights
+
+
+def accuracy(run: Runner, images: NDArray[np.float32], labels: NDArray[np.int64], batch: int = 256) -> float:
+    """Share of images whose highest score is that of their label."""
+    parts = [run(images[start : start + batch]).argmax(axis=1) for start in range(0, len(images), batch)]
+    return float((np.concatenate(parts) == labels).mean())
+
+
+def load_table(folder: Path) -> pd.DataFrame:
+    """``family.csv``."""
+    table = pd.read_csv(folder / "family.csv")
+    assert tuple(table.columns) == COLUMNS
+    return table
 
 
 def records(count: int = 24, seed: int = 0) -> list[Trial]:

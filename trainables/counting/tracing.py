@@ -16,6 +16,7 @@ from torch import nn
 from torch.jit._trace import TracerWarning
 
 from trainables.counting.counts import Statistics
+from trainables.deploy import evaluating
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore compiles one of its losses with torch.jit at import
@@ -36,7 +37,7 @@ def trace(network: nn.Module, *, channels: int, resolution: int) -> Statistics:
     """
     parameter = next(network.parameters())
     image = torch.zeros(1, channels, resolution, resolution, device=parameter.device, dtype=parameter.dtype)
-    with _evaluating(network), _quiet():
+    with evaluating(network), _quiet():
         # one analysis for both counts, since each runs the network
         counted = JitModelAnalysis(network, image).set_op_handle(**_handles()).by_operator()
         return Statistics(
@@ -83,16 +84,6 @@ def _attention_macs(inputs: list[Any], outputs: list[Any]) -> int:
     query, key, value = (value.type().sizes() for value in inputs[:3])
     pairs = math.prod(query[:-1]) * key[-2]
     return int(pairs * (query[-1] + value[-1]))
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)
 
 
 @contextmanager

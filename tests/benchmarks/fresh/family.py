@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from search.family.export import InputSpec, Provenance, export_member
-from search.family.members import Family, load_table
+from search.family.folder import InputSpec
+from search.family.members import Family
 from search.tracking.tracker import MlflowTracker
-from tests.search.products import member
+from tests.search.products import export, load_table, member
 from trainables.data import digits
 from trainables.deploy import Deployable
 from trainables.training.trial import scores
@@ -29,7 +29,7 @@ class Product:
 def product(run: Path) -> Product:
     splits = digits.load()
     images, labels = splits.train.batch(np.arange(len(splits.train)))
-    spec = InputSpec(channels=1, size=8, mean=splits.mean, std=splits.std, classes=splits.classes)
+    spec = InputSpec(channels=1, size=8, resolution=8, mean=splits.mean, std=splits.std, classes=splits.classes)
     family, members = run / "family", []
     for number, width in enumerate((8, 16), start=1):
         torch.manual_seed(number)
@@ -42,7 +42,7 @@ def product(run: Path) -> Product:
             optimizer.step()
         accuracy = float((scores(model, splits.test).argmax(1).numpy() == splits.test.label_N).mean())
         one = member(f"member-{number}", macs=1000 * number, resolution=8, test_accuracy=accuracy)
-        export_member(model.network.eval(), one, spec, family / one.name, Provenance(run=run.name, data="digits"))
+        export(family / one.name, one, model.network.eval(), spec)
         members.append(one)
     Family(members=tuple(members)).save(family)
     (run / "report.html").write_text("<html></html>")

@@ -9,12 +9,12 @@ from torch import nn
 
 from search.__main__ import main
 from search.experiment.experiment import save_config
-from search.family.export import InputSpec, Provenance, export_member, onnx_runner
+from search.family.folder import InputSpec, onnx_runner
 from search.family.members import Family, load_family
 from search.files import check_sums
 from search.setting.config import parse
 from tests.places import ROOT
-from tests.search.products import member
+from tests.search.products import export, member
 from trainables.data.sources import load_source
 from trainables.deploy import Deployable
 
@@ -35,10 +35,10 @@ def run(tmp_path_factory):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
-    spec = InputSpec(channels=1, size=8, mean=splits.mean, std=splits.std, classes=splits.classes)
+    spec = InputSpec(channels=1, size=8, resolution=8, mean=splits.mean, std=splits.std, classes=splits.classes)
     one = member(resolution=8)
     folder = config.folder / "family"
-    export_member(model.network.eval(), one, spec, folder / one.name, Provenance(run="toy", data="digits"))
+    export(folder / one.name, one, model.network.eval(), spec)
     Family(members=(one,), study="s").save(folder)
     save_config(config)
     return config.folder, splits, model.eval()

@@ -123,12 +123,7 @@ def test_who_teaches_whom(tmp_path: Path) -> None:
     candidates = setting.space.decode(uniform(setting.space, 3, np.random.default_rng(0)))
 
     def jobs(teachers: int | list[str]) -> list[tuple[int, list[object]]]:
-        family = config.family.model_copy(update={"teachers": teachers, "seeds": 2})
-        changed = type(setting)(
-            config=config.model_copy(update={"family": family}),
-            space=setting.space, splits=setting.splits, problem=setting.problem,
-        )  # fmt: skip
-        made = final_jobs(changed, candidates)
+        made = final_jobs(config.family.model_copy(update={"teachers": teachers, "seeds": 2}), config.seed, candidates)
         return [
             (candidates.index(job.candidate), [t if isinstance(t, str) else t.name for t in job.teachers])
             for job in made

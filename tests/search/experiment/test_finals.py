@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from search.experiment.finals import final_jobs, finish, with_test_accuracy
+from search.errors import UsageError
+from search.executors import serial
+from search.executors.work import Workplace
+from search.experiment.finals import Finals, failures, final_jobs, finalists_of, train_finals
+from search.family.handover import Finalist, member_of
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
@@ -22,7 +27,7 @@ runs: RUNS
 space:
   name: tiny
   restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
-family: {max_macs: [60k], epochs: 3, seeds: 2, teachers: 0, soup: SOUP}
+family: {max_macs: [100k], epochs: 3, seeds: 2, teachers: 0, soup: SOUP}
 """
 
 
@@ -31,46 +36,102 @@ def validated(setting: Setting, network: torch.nn.Module) -> float:
     return float((scores(network, images).argmax(1).numpy() == images.label_N).mean())
 
 
-def two_sides(runs: Path, soup: str) -> tuple[Setting, list[FinalJob], dict[str, Report]]:
+def two_sides(runs: Path, soup: str) -> tuple[Setting, Finals]:
     """A trained network, and two trainings of it whose weights lie far to either side of it."""
     setting = prepare(parse(TEXT.replace("RUNS", str(runs)).replace("SOUP", soup)))
-    jobs = final_jobs(setting, setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0))))
+    candidates = setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0)))
+    jobs = final_jobs(setting.config.family, setting.config.seed, candidates)
     middle = replace(jobs[0], name="middle")
     list(train_all([middle], setting.splits, setting.config.folder))
     trained = network_of(middle, setting.splits, setting.config.folder)
-    last = {}
+    reports = {}
     for job, side in zip(jobs, (1, -1), strict=True):
         moved = copy.deepcopy(trained)
         with torch.no_grad():
             weight = moved.network.get_classifier().weight
             noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
             weight += side * 3 * weight.std() * noise
-        last[job.name] = Report(epoch=3, accuracy=validated(setting, moved), loss=1.0, seconds=1.0)
-        keep_network(job, moved, last[job.name], setting.config.folder)
-    return setting, jobs, last
+        reports[job.name] = Report(epoch=3, accuracy=validated(setting, moved), loss=1.0, seconds=1.0)
+        keep_network(job, moved, reports[job.name], setting.config.folder)
+    return setting, Finals(jobs=tuple(jobs), reports=reports)
+
+
+def finalist_of(setting: Setting, finals: Finals) -> Finalist:
+    (finalist,) = finalists_of(setting, finals, {})
+    return finalist
 
 
 @pytest.mark.parametrize("soup", ["uniform", "greedy"])
 def test_a_better_soup_is_the_member(tmp_path: Path, soup: str) -> None:
-    setting, jobs, last = two_sides(tmp_path, soup)
-    (finished,) = finish(setting, jobs, last)
-    assert finished.member.checkpoint.endswith("-soup.pt")
-    assert finished.member.search_accuracy > max(report.accuracy for report in last.values())
-    network = network_of(finished.job, setting.splits, setting.config.folder)
-    assert validated(setting, network) == finished.member.search_accuracy
-    tested = with_test_accuracy(setting, finished).member
+    setting, finals = two_sides(tmp_path, soup)
+    finalist = finalist_of(setting, finals)
+    assert finalist.job.name.endswith("-soup")
+    assert finalist.search_accuracy > max(report.accuracy for report in finals.reports.values())
+    network = network_of(finalist.job, setting.splits, setting.config.folder)
+    assert validated(setting, network) == finalist.search_accuracy
+    member = member_of(setting, "member-1", finalist)
+    assert (member.checkpoint, member.seeds) == (f"final/{finalist.job.name}.pt", 2)
     right = scores(network, setting.splits.test).argmax(1).numpy() == setting.splits.test.label_N
-    assert tested.test_accuracy == pytest.approx(right.mean())
+    assert member.test_accuracy == pytest.approx(right.mean())
     single = [
         (scores(network_of(job, setting.splits, setting.config.folder), setting.splits.test).argmax(1).numpy()
          == setting.splits.test.label_N).mean()
-        for job in jobs
+        for job in finals.jobs
     ]  # fmt: skip
-    assert tested.test_accuracy_std == pytest.approx(abs(single[0] - single[1]) / math.sqrt(2))
+    assert member.test_accuracy_std == pytest.approx(abs(single[0] - single[1]) / math.sqrt(2))
 
 
 def test_without_a_soup_the_best_training_is_the_member(tmp_path: Path) -> None:
-    setting, jobs, last = two_sides(tmp_path, "none")
-    (finished,) = finish(setting, jobs, last)
-    assert finished.job == max(jobs, key=lambda job: last[job.name].accuracy)
-    assert finished.member.search_accuracy == last[finished.job.name].accuracy
+    setting, finals = two_sides(tmp_path, "none")
+    finalist = finalist_of(setting, finals)
+    assert finalist.job == max(finals.jobs, key=lambda job: finals.reports[job.name].accuracy)
+    assert finalist.search_accuracy == finals.reports[finalist.job.name].accuracy
+
+
+def test_a_failed_training_leaves_the_others(tmp_path: Path) -> None:
+    setting, finals = two_sides(tmp_path, "uniform")
+    lost, other = finals.jobs
+    reports = {**finals.reports, lost.name: replace(finals.reports[lost.name], epoch=2)}
+    part = replace(finals, reports=reports, messages={lost.name: "its loss is nan"})
+    finalist = finalist_of(setting, part)
+    assert (finalist.job, finalist.trainings) == (other, (other,))
+    assert member_of(setting, "member-1", finalist).seeds == 1
+    (sentence,) = failures(setting, part)
+    for words in (lost.name, "for the budget of 100k macs", "failed: its loss is nan"):
+        assert words in sentence
+    assert failures(setting, finals) == ()
+
+
+def test_without_a_training_that_ended_there_is_one_sentence(tmp_path: Path) -> None:
+    setting, finals = two_sides(tmp_path, "none")
+    with pytest.raises(UsageError, match=r"no final training ended.*before its last epoch.*search resume") as caught:
+        finalists_of(setting, replace(finals, reports={}), {})
+    assert "\n" not in str(caught.value)
+
+
+def test_what_has_ended_is_not_trained_again(tmp_path: Path) -> None:
+    setting = prepare(parse(TEXT.replace("RUNS", str(tmp_path)).replace("SOUP", "none")))
+    candidates = setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0)))
+    one, other = (replace(job, epochs=1) for job in final_jobs(setting.config.family, 0, candidates))
+    executor = Recorded(setting.place)
+
+    def train(*jobs: FinalJob) -> Finals:
+        return train_finals(executor, jobs, setting.place.final, lambda name, report: None)
+
+    first, again, both = train(one), train(one), train(one, other)
+    assert executor.asked == [[one.name], [one.name, other.name]]
+    assert first == again
+    assert both.ended == [one, other]
+    assert both.reports[one.name] == first.reports[one.name]
+
+
+class Recorded(serial.Executor):
+    """Knows what it was asked to train."""
+
+    def __init__(self, place: Workplace) -> None:
+        super().__init__(place)
+        self.asked: list[list[str]] = []
+
+    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
+        self.asked.append([job.name for job in jobs])
+        super().train(jobs, on_report)

@@ -15,19 +15,23 @@ from torch import nn
 from torch.nn import functional
 
 from search.family import export
-from search.family.export import ExportMismatch, accuracy, compare, export_member, load_spec, load_weights, onnx_runner
+from search.family.card import card
+from search.family.export import ExportMismatch, compare
+from search.family.folder import load_network, load_spec, onnx_runner
 from search.family.spent import Spent
 from search.files import DamagedFiles, check_sums, whole_folder
 from spaces.candidate import Candidate
-from tests.search.products import PROVENANCE, SPEC, member, network
+from tests.search import products
+from tests.search.products import PROVENANCE, SPEC, load_weights, member, network
+from trainables.counting.latency import Latency
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """One export for all tests that only read it."""
     folder = tmp_path_factory.mktemp("family") / "member-1"
-    differences = export_member(network(), member(), SPEC, folder, PROVENANCE)
-    return folder, differences
+    products.export(folder, member())
+    return folder
 
 
 def by_hand(images):
@@ -38,8 +42,7 @@ def by_hand(images):
 
 
 def test_the_folder_holds_everything_and_nothing_else(exported):
-    folder, differences = exported
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in exported.iterdir()) == [
         "README.md",
         "SHA256SUMS",
         "candidate.json",
@@ -49,34 +52,35 @@ def test_the_folder_holds_everything_and_nothing_else(exported):
         "model.pt2",
         "model.safetensors",
     ]
-    assert [path.name for path in folder.parent.iterdir()] == ["member-1"]
+    assert [path.name for path in exported.parent.iterdir()] == ["member-1"]
+    differences = compare(export._deployable(network(), SPEC), SPEC, exported)
     assert 0 <= differences["pt2"] <= 1e-5
     assert 0 <= differences["onnx"] <= 1e-4
-    onnx.checker.check_model(str(folder / "model.onnx"), full_check=True)
+    onnx.checker.check_model(str(exported / "model.onnx"), full_check=True)
 
 
 @pytest.mark.parametrize("count", [1, 3, 100])
 def test_onnx_runtime_gives_the_scores_of_the_definition(exported, count):
     images = np.random.default_rng(count).random((count, 1, 8, 8), dtype=np.float32)
-    given = onnx_runner(exported[0] / "model.onnx")(images)
+    given = onnx_runner(exported / "model.onnx")(images)
     np.testing.assert_allclose(given, by_hand(images), atol=1e-5)
 
 
 def test_the_weights_are_those_of_the_bare_network(exported):
-    weights = load_weights(exported[0])
+    weights = load_weights(exported)
     expected = network().state_dict()
     assert set(weights) == set(expected)
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
 def test_candidate_and_input_come_back(exported):
-    given = json.loads((exported[0] / "candidate.json").read_text())
+    given = json.loads((exported / "candidate.json").read_text())
     assert Candidate.from_dict(given) == member().candidate
-    assert load_spec(exported[0]) == (SPEC, 12)
+    assert load_spec(exported) == SPEC
 
 
 def test_the_card_says_data_recipe_cost_accuracy_and_gaps(exported):
-    text = (exported[0] / "README.md").read_text()
+    text = (exported / "README.md").read_text()
     _, front, body = text.split("---\n", 2)
     facts = yaml.safe_load(front)
     assert facts["datasets"] == ["digits"]
@@ -92,13 +96,13 @@ def test_the_card_is_one_that_the_hub_reads(exported):
         "data = ModelCard(Path(sys.argv[1]).read_text()).data; result = data.eval_results[0]\n"
         "print(data.library_name, data.pipeline_tag, result.dataset_name, result.metric_type, result.metric_value)"
     )
-    command = [sys.executable, "-c", code, str(exported[0] / "README.md")]
+    command = [sys.executable, "-c", code, str(exported / "README.md")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["pytorch", "image-classification", "digits", "accuracy", "0.9"]
 
 
 def test_a_card_with_a_test_accuracy_reports_that_one():
-    text = export.card(
+    text = card(
         member(test_accuracy=0.875, test_accuracy_std=0.0125, seeds=5, latency_ms=1.25),
         SPEC,
         PROVENANCE,
@@ -112,7 +116,7 @@ def test_a_card_with_a_test_accuracy_reports_that_one():
 
 
 def described(**changes):
-    return export.card(member(**changes), SPEC, PROVENANCE, {"onnx": 1e-6, "pt2": 0.0})
+    return card(member(**changes), SPEC, PROVENANCE, {"onnx": 1e-6, "pt2": 0.0})
 
 
 def test_the_card_says_what_training_took():
@@ -139,38 +143,61 @@ def test_the_card_knows_every_role():
 
 
 def test_the_sums_are_those_of_sha256sum(exported):
-    folder = exported[0]
-    check_sums(folder)
-    for line in (folder / "SHA256SUMS").read_text().splitlines():
+    check_sums(exported)
+    for line in (exported / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
-        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+        assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == digest
 
 
-def test_weights_that_were_changed_are_not_loaded(tmp_path):
+def test_the_latency_is_that_of_the_written_file(tmp_path, monkeypatch):
+    """The network is exported once, and measured on what is handed over."""
+    measured, exports = [], []
+    to_onnx = torch.onnx.export
+
+    def measure(path):
+        measured.append(path.read_bytes())
+        return Latency(median_ms=1.23456789, spread_ms=0.0, runtime="onnxruntime", threads=1, batch=1, repeats=1)
+
+    def counted(*arguments, **options):
+        exports.append(1)
+        return to_onnx(*arguments, **options)
+
+    monkeypatch.setattr(export, "measure_file", measure)
+    monkeypatch.setattr(torch.onnx, "export", counted)
+    one = export.export_member(
+        network(), member().candidate, SPEC, tmp_path / "m", lambda latency: member(latency_ms=latency), PROVENANCE
+    )
+    assert one == member(latency_ms=1.23457)
+    assert measured == [(tmp_path / "m" / "model.onnx").read_bytes()]
+    assert len(exports) == 1
+    assert "1.235 ms" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_a_folder_that_was_changed_is_not_loaded(tmp_path):
     with whole_folder(tmp_path / "m") as temporary:
         (temporary / "model.safetensors").write_bytes(b"x")
     (tmp_path / "m" / "model.safetensors").write_bytes(b"y")
     with pytest.raises(DamagedFiles, match=r"model\.safetensors"):
-        load_weights(tmp_path / "m")
+        load_network(tmp_path / "m")
     (tmp_path / "m" / "SHA256SUMS").unlink()
     with pytest.raises(DamagedFiles, match="never finished"):
-        load_weights(tmp_path / "m")
+        load_network(tmp_path / "m")
 
 
 def test_files_of_another_network_are_refused(exported):
     other = network()
     with torch.no_grad():
         other[-1].bias += 1e-2
-    model = export._deployable(other, member(), SPEC)
+    model = export._deployable(other, SPEC)
     with pytest.raises(ExportMismatch, match=r"model\.onnx differs .* batch of 1"):
-        compare(model, SPEC, exported[0])
+        compare(model, SPEC, exported)
 
 
 def test_a_network_in_training_mode_or_of_another_shape_is_refused(tmp_path):
     with pytest.raises(ValueError, match="evaluation mode"):
-        export_member(network().train(), member(), SPEC, tmp_path / "m", PROVENANCE)
+        products.export(tmp_path / "m", member(), network().train())
     with pytest.raises(ValueError, match=r"shape \(2, 10\)"):
-        export_member(network(classes=3), member(), SPEC, tmp_path / "m", PROVENANCE)
+        products.export(tmp_path / "m", member(), network(classes=3))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -186,7 +213,7 @@ def test_a_failed_export_leaves_the_old_folder_as_it_was(tmp_path):
     with whole_folder(folder) as temporary:
         (temporary / "old").write_text("old")
     with pytest.raises(Exception, match=r"(?i)data-dependent|guard"):
-        export_member(Branching().eval(), member(), SPEC, folder, PROVENANCE)
+        products.export(folder, member(), Branching().eval())
     check_sums(folder)
     assert (folder / "old").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
@@ -209,15 +236,7 @@ def test_a_killed_export_leaves_no_half_folder(tmp_path):
 
 def test_the_graphs_carry_no_path_of_the_machine_that_wrote_them(exported):
     here = str(Path(export.__file__).parents[1]).encode()
-    with zipfile.ZipFile(exported[0] / "model.pt2") as archive:
+    with zipfile.ZipFile(exported / "model.pt2") as archive:
         parts = [archive.read(name) for name in archive.namelist()]
-    parts.append((exported[0] / "model.onnx").read_bytes())
+    parts.append((exported / "model.onnx").read_bytes())
     assert all(here not in part and b"site-packages" not in part for part in parts)
-
-
-def test_accuracy_counts_images():
-    def run(images):
-        return np.eye(3, dtype=np.float32)[images[:, 0, 0, 0].astype(int)]
-
-    images = np.array([0, 1, 2, 2], dtype=np.float32).reshape(4, 1, 1, 1)
-    assert accuracy(run, images, np.array([0, 1, 2, 0]), batch=3) == 0.75

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.family.members import COLUMNS, Family, load_family, load_table, non_dominated
+from search.family.members import COLUMNS, Family, is_complete, load_family
 from search.problem.front import pareto_front
-from tests.search.products import member
+from tests.search.products import load_table, member
 
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=0, max_size=12)
 
@@ -38,13 +38,8 @@ def test_the_front_refuses_lengths_that_differ():
         pareto_front([1, 2], [1])
 
 
-def test_members_that_cost_more_and_score_no_more_are_left_out():
-    members = [
-        member("member-2", macs=300, search_accuracy=0.8),
-        member("member-1", macs=200, search_accuracy=0.8),
-        member("member-3", macs=400, search_accuracy=0.95),
-    ]
-    assert [kept.name for kept in non_dominated(members)] == ["member-1", "member-3"]
+def test_what_costs_more_and_scores_no_more_is_not_on_the_front():
+    assert pareto_front([300, 200, 400], [0.8, 0.8, 0.95]).tolist() == [1, 2]
 
 
 def test_a_family_comes_back_from_its_files(tmp_path):
@@ -79,17 +74,25 @@ def test_a_family_that_cannot_be_read_says_why(tmp_path, change, message):
         load_family(tmp_path)
 
 
-def test_missing_or_damaged_tables_say_so(tmp_path):
+def test_a_missing_or_damaged_family_says_so(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         load_family(tmp_path)
-    with pytest.raises(ValueError, match="does not exist"):
-        load_table(tmp_path)
     (tmp_path / "family.json").write_text("{")
-    (tmp_path / "family.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="not JSON"):
         load_family(tmp_path)
-    with pytest.raises(ValueError, match="columns"):
-        load_table(tmp_path)
+
+
+def test_a_family_with_a_failed_training_is_not_complete(tmp_path):
+    assert not is_complete(tmp_path)
+    Family(members=(member(),), failures=("it failed",)).save(tmp_path)
+    assert load_family(tmp_path).failures == ("it failed",)
+    assert not is_complete(tmp_path)
+    Family(members=(member(),)).save(tmp_path)
+    assert is_complete(tmp_path)
+    document = json.loads((tmp_path / "family.json").read_text())
+    del document["failures"]  # as families were written before
+    (tmp_path / "family.json").write_text(json.dumps(document))
+    assert is_complete(tmp_path)
 
 
 @pytest.mark.parametrize("macs", [(10, 10), (20, 10)])

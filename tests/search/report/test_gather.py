@@ -23,18 +23,18 @@ def study(setting, tmp_path):
     return Study(name="toy", storage=open_storage(tmp_path, None), space=setting.space, create=True)
 
 
-def test_the_cost_of_trials_follows_from_their_epochs(setting, study):
+def test_the_cost_of_trials_follows_from_their_epochs(setting, study, tmp_path):
     study.start(study.add(waiting(setting.space, 0, epochs=9)).number)
     reports = tuple(Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=float(epoch)) for epoch in (1, 2, 3))
     study.finish(0, reports, None)
-    trials = gather(setting, study, Family(members=())).trials
+    trials = gather(setting, study, Family(members=()), tmp_path).trials
     assert trials["images"].tolist() == trials["passes"].tolist() == [3 * len(setting.splits.train)]
 
 
-def test_a_run_limited_by_latency_says_that_it_is_predicted(setting, study):
-    assert gather(setting, study, Family(members=())).notices == ()
+def test_a_run_limited_by_latency_says_that_it_is_predicted(setting, study, tmp_path):
+    assert gather(setting, study, Family(members=()), tmp_path).notices == ()
     phone = Device(name="a phone", model=None, measured=64, relative_error=0.0512)
-    (notice,) = gather(replace(setting, device=phone), study, Family(members=())).notices
+    (notice,) = gather(replace(setting, device=phone), study, Family(members=()), tmp_path).notices
     assert notice == phone.describe()
     for words in ("predicted", "a phone", "64", "5.1%"):
         assert words in notice

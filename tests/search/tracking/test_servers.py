@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from search.family.export import export_member, onnx_runner
+from search.family.folder import onnx_runner
 from search.family.members import Family
 from search.tracking.mlflow_store import save_model
 from search.tracking.tracker import MlflowTracker
-from tests.search.products import PROVENANCE, SPEC, member, network, records
+from tests.search.products import export, member, records
 
 pytestmark = [
     pytest.mark.slow,
@@ -118,7 +118,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> 
 
 def test_a_registered_member_is_served_and_answers(tmp_path: Path) -> None:
     folder, port = tmp_path / "family" / "member-1", free_port()
-    export_member(network(), member(), SPEC, folder, PROVENANCE)
+    export(folder, member())
     Family(members=(member(),)).save(folder.parent)
     save_model(folder, tmp_path / "model")
     arguments = ["models", "serve", "-m", str(tmp_path / "model"), "--env-manager", "local", "-h", "127.0.0.1"]

@@ -14,12 +14,12 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from search.__main__ import main
-from search.family.export import export_member, onnx_runner
+from search.family.folder import onnx_runner
 from search.family.members import Family
-from search.tracking.mlflow_store import short
+from search.tracking.mlflow_store import alias
 from search.tracking.outbox import Outbox, Refused
 from search.tracking.tracker import MlflowTracker, NullTracker, is_behind
-from tests.search.products import PROVENANCE, SPEC, member, network, records
+from tests.search.products import export, member, records
 
 
 def runs_of(run: Path, experiment: str = "toy"):
@@ -46,7 +46,7 @@ def finished(tmp_path_factory):
     """A run that was logged, then logged again by a second process of the same study; all tests only read it."""
     run = tmp_path_factory.mktemp("runs") / "toy"
     one = member("member-1", macs=312_000, test_accuracy=0.875)
-    export_member(network(), one, SPEC, run / "family" / "member-1", PROVENANCE)
+    export(run / "family" / "member-1", one)
     Family(members=(one,)).save(run / "family")
     (run / "report.html").write_text("<html></html>")
     for session in range(2):
@@ -137,7 +137,7 @@ def test_the_load_of_the_machine_is_recorded_until_the_end(tmp_path):
     queue = run / "tracking" / "queue.jsonl"
     while not queue.exists() or queue.read_text().count("\n") < 2:
         time.sleep(0.02)
-    export_member(network(), member(), SPEC, run / "family" / "member-1", PROVENANCE)
+    export(run / "family" / "member-1", member())
     Family(members=(member(),)).save(run / "family")
     (run / "report.html").write_text("<html></html>")
     view.finish(run / "family", run / "report.html")
@@ -271,9 +271,11 @@ def test_the_null_tracker_shows_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("macs", "text"), [(950, "950"), (312_499, "312k"), (1_500_000, "1_5M"), (2 * 10**9, "2G")])
-def test_short_counts(macs, text):
-    assert short(macs) == text
+@pytest.mark.parametrize(
+    ("macs", "text"), [(950, "950"), (312_499, "312k"), (999_999, "1M"), (1_500_000, "1_5M"), (2e9, "2G")]
+)
+def test_an_alias_names_the_macs(macs, text):
+    assert alias(macs) == f"best-{text}"
 
 
 # the outbox by itself ---------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """A member's folder, as timm itself loads it."""
 
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
@@ -8,14 +10,15 @@ from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2
 
 import trainables.final.timm_folder  # noqa: F401  registers the architecture
-from search.family.export import InputSpec, Provenance, export_member, onnx_runner
+from search.family.folder import InputSpec, load_network, onnx_runner
 from search.family.members import Member
 from spaces import components
 from spaces.candidate import keywords
 from spaces.sampling import sobol
+from tests.search.products import export
 from trainables.deploy import Deployable
 
-SPEC = InputSpec(channels=1, size=8, mean=(0.3,), std=(0.4,), classes=("a", "b", "c"))
+SPEC = InputSpec(channels=1, size=8, resolution=8, mean=(0.3,), std=(0.4,), classes=("a", "b", "c"))
 
 
 @pytest.fixture(scope="module", params=["tiny"])
@@ -30,7 +33,7 @@ def exported(request, tmp_path_factory):
         resolution=int(candidate.architecture["resolution"]), search_accuracy=0.5,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("export") / "m"
-    export_member(network, member, SPEC, folder, Provenance(run="r", data="d"))
+    export(folder, member, network, replace(SPEC, resolution=member.resolution))
     return folder, member, network
 
 
@@ -42,6 +45,7 @@ def test_timm_builds_and_loads_the_same_network(exported):
     with torch.no_grad():
         scores = wrapped(images)
     torch.testing.assert_close(scores, torch.from_numpy(onnx_runner(folder / "model.onnx")(images.numpy())))
+    torch.testing.assert_close(load_network(folder)(images), scores)
     assert not torch.equal(scores[0], scores[1])
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from search.family.export import InputSpec, compare
-from search.family.export import _write_graphs as write_graphs
+from search.family.export import compare, write_graphs
+from search.family.folder import InputSpec
 from spaces.candidate import Candidate
 from tests.trainables.small import pretrained
 from trainables.data import digits
@@ -77,7 +77,9 @@ def test_evaluation_and_export_have_the_preprocessing_of_training(splits: Splits
     assert network.normalisation == ((0.5,), (0.5,))
     assert accuracy(network, splits.validation) == last.accuracy
     mean, std = network.normalisation
-    spec = InputSpec(channels=1, size=8, mean=mean, std=std, classes=splits.classes, interpolation="bicubic")
+    spec = InputSpec(
+        channels=1, size=8, resolution=12, mean=mean, std=std, classes=splits.classes, interpolation="bicubic"
+    )
     write_graphs(network, spec, tmp_path)
     assert max(compare(network, spec, tmp_path).values()) < 1e-3
 

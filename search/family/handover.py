@@ -1,0 +1,134 @@
+"""Handing a family over: the test split is read, and every network of the front is exported and described."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from search.family.card import Provenance
+from search.family.export import export_member
+from search.family.folder import InputSpec
+from search.family.members import Family, Member
+from search.family.retrain import write_training
+from search.family.spent import Spent
+from search.setting.setting import Setting
+from trainables.counting.counts import Statistics
+from trainables.final.jobs import FinalJob, network_of
+from trainables.training.trial import accuracy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """A network that is to be handed over.
+
+    Attributes:
+        job: whose network it is: the best of its trainings, or their soup.
+        trainings: that were made of it.
+        statistics: its exact costs.
+        search_accuracy: on search-validation, in [0, 1].
+        spent: what ``search`` and ``final`` took; see ``Member``.
+    """
+
+    job: FinalJob
+    trainings: tuple[FinalJob, ...]
+    statistics: Statistics
+    search_accuracy: float
+    spent: Mapping[str, Spent]
+
+
+def hand_over(
+    setting: Setting, finalists: Sequence[Finalist], folder: Path, on_export: Callable[[Member], None]
+) -> tuple[Member, ...]:
+    """Export networks as ``member-1``, ``member-2``, ... below a folder, each of which appears whole.
+
+    Args:
+        setting: of the run.
+        finalists: cheapest first.
+        folder: of the family.
+        on_export: called with each member once its folder is there.
+    """
+    members = []
+    for position, finalist in enumerate(finalists, start=1):
+        name = f"member-{position}"
+        members.append(_export(setting, name, finalist, folder / name))
+        on_export(members[-1])
+    return tuple(members)
+
+
+def save_family(family: Family, folder: Path) -> None:
+    """Write the tables of a family beside its members, and remove members that a larger one left there before."""
+    family.save(folder)
+    names = {member.name for member in family.members}
+    for surplus in folder.glob("member-*"):
+        if surplus.name not in names:
+            shutil.rmtree(surplus)
+
+
+def _export(setting: Setting, name: str, finalist: Finalist, folder: Path) -> Member:
+    splits, job = setting.splits, finalist.job
+    network = network_of(job, splits, setting.place.final)
+    mean, std = network.normalisation
+    spec = InputSpec(
+        channels=splits.channels,
+        size=splits.resolution,
+        resolution=network.resolution,
+        mean=mean,
+        std=std,
+        classes=splits.classes,
+        interpolation=network.interpolation,
+    )
+    return export_member(
+        network.network,
+        job.candidate,
+        spec,
+        folder,
+        partial(member_of, setting, name, finalist),
+        _provenance(setting, finalist),
+        partial(write_training, setting, job),
+    )
+
+
+def member_of(setting: Setting, name: str, finalist: Finalist, latency_ms: float | None = None) -> Member:
+    """The member that a network becomes, with its accuracy on the test split and that accuracy's spread over seeds."""
+    job, statistics, splits = finalist.job, finalist.statistics, setting.splits
+    accuracies = {
+        one.name: accuracy(network_of(one, splits, setting.place.final), splits.test)
+        for one in dict.fromkeys([*finalist.trainings, job])
+    }
+    of_trainings = [accuracies[training.name] for training in finalist.trainings]
+    return Member(
+        name=name,
+        candidate=job.candidate,
+        macs=statistics.macs,
+        params=statistics.params,
+        activations=statistics.activations,
+        resolution=statistics.resolution,
+        search_accuracy=finalist.search_accuracy,
+        test_accuracy=accuracies[job.name],
+        test_accuracy_std=float(np.std(of_trainings, ddof=1)) if len(of_trainings) > 1 else None,
+        seeds=len(finalist.trainings),
+        latency_ms=latency_ms,
+        checkpoint=f"final/{job.name}.pt",
+        spent=finalist.spent,
+    )
+
+
+def _provenance(setting: Setting, finalist: Finalist) -> Provenance:
+    splits, job = setting.splits, finalist.job
+    teachers = [teacher if isinstance(teacher, str) else teacher.candidate.key for teacher in job.teachers]
+    return Provenance(
+        run=setting.config.name,
+        data=setting.config.data.source,
+        images={"train": len(splits.train), "search-validation": len(splits.validation), "test": len(splits.test)},
+        training={
+            "epochs": job.epochs,
+            "seed": job.seed,
+            "weights": "a soup of its trainings" if job not in finalist.trainings else "of one training",
+            "teachers": ", ".join(teachers) or "none",
+            "distillation weight": job.distillation_weight if teachers else 0,
+            "label weight": job.label_weight if teachers else 1,
+        },
+    )
