@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces.mistake import Mistake
+from trainables.stored import write_whole
 
 SUMS = "SHA256SUMS"
 """Name of the file of checksums in a folder; ``sha256sum --check SHA256SUMS`` reads it."""
@@ -21,19 +22,8 @@ class DamagedFiles(Mistake):
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it: a reader sees the old content or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)  # mkstemp's 0600 would hide results from the colleagues of who ran the search
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write a file whole: a reader sees the old content or the new one."""
+    write_whole(path, lambda stream: stream.write(text.encode()))
 
 
 def write_if_absent(path: Path, text: str) -> None:

@@ -1,10 +1,35 @@
-"""Images on disk as an array, of which only the rows that are asked for are read."""
+"""What is kept on disk: files that appear whole or not at all, and images of which only the rows asked for are read."""
 
+import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file under a temporary name, then rename it: a reader sees the old content or the new one.
+
+    Args:
+        path: replaced if it exists; a process that dies before leaves a hidden ``.NAME.*.tmp`` beside it.
+        write: writes the content.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w+b") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)  # mkstemp's 0600 would hide results from the colleagues of who ran the search
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +48,8 @@ class Stored:
         return (len(self.row_N), *self.image_MCHW.shape[1:])
 
     def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
-        found: NDArray[np.uint8] = self.image_MCHW[self.row_N[rows]]
-        return found
+        image_NCHW: NDArray[np.uint8] = self.image_MCHW[self.row_N[rows]]
+        return image_NCHW
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype=dtype)

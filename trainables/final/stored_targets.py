@@ -5,8 +5,6 @@ same augmentation and seed) is answered without the teacher, and a view never se
 """
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
+from trainables.stored import write_whole
 
 FLOOR = 2.0**-25
 """Probability in place of zero: below what float16 can tell from it."""
@@ -80,11 +79,7 @@ class StoredTeacher(nn.Module):
         self._pending = []
         self._folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(shard.tobytes()).hexdigest()[:20]
-        with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".tmp", delete=False) as file:
-            np.save(file, shard)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self._folder / f"{name}.npy")
+        write_whole(self._folder / f"{name}.npy", lambda stream: np.save(stream, shard))
         self._read_new()
 
     def _read_new(self) -> None:
