@@ -5,8 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from search.errors import UsageError
-from search.experiment.running import saved, show
+from search.experiment.running import family_folder, saved, show
 from search.family.members import load_family
 from search.record.storage import read_storage
 from search.record.study import Study
@@ -26,15 +25,10 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the run has no family yet.
     """
-    config = saved(arguments.run)
-    if not (config.folder / "family" / "family.json").exists():
-        raise UsageError(
-            f"'{arguments.run}' has no family yet; finish it with: python -m search resume {arguments.run}"
-        )
+    folder, config = family_folder(arguments.run), saved(arguments.run)
     setting = prepare(config)
     storage = read_storage(config.folder, config.run.storage)
     study = Study(name=config.name, storage=storage, space=None, create=False)
-    folder = config.folder / "family"
     family = load_family(folder)
     write_report(gather(setting, study, family, folder), config.folder / "report.html")
     show(family, config)

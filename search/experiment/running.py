@@ -110,6 +110,18 @@ def saved(folder: Path) -> Config:
     return config.model_copy(update={"runs": str(folder.parent), "name": folder.name})
 
 
+def family_folder(folder: Path) -> Path:
+    """Where the family of a run is.
+
+    Raises:
+        UsageError: the folder holds no run, or the run has no family yet.
+    """
+    family = saved(folder).folder / "family"
+    if not (family / "family.json").is_file():
+        raise UsageError(f"'{folder}' has no family yet; finish it with: python -m search resume {folder}")
+    return family
+
+
 def carry_out(
     config: Config,
     work: Callable[[Experiment], Family] = Experiment.carry_out,

@@ -41,6 +41,11 @@ def test_the_help_lists_every_command_without_torch_or_ray() -> None:
         assert f"{name} {components.summary(COMMANDS, name)}" in text
 
 
+@pytest.mark.parametrize("name", components.names(COMMANDS))
+def test_the_readme_names_the_command(name: str) -> None:
+    assert f"python -m search {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["serach"])

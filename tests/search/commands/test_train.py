@@ -65,10 +65,10 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pupil = candidate_file(folder, 1)
     config = configuration(folder, f"['local-dir:{alone}']")
     member = train(pupil, folder / "second", "--config", config)
-    kept = tmp_path_factory.mktemp("kept") / "member-1"
-    shutil.copytree(member, kept)
+    copy = tmp_path_factory.mktemp("copy") / "member-1"
+    shutil.copytree(member, copy)
     shutil.rmtree(folder)
-    return kept
+    return copy
 
 
 def test_a_member_is_trained_again_from_its_folder_alone(taught: Path, tmp_path: Path) -> None:
@@ -83,13 +83,13 @@ def test_a_member_is_trained_again_from_its_folder_alone(taught: Path, tmp_path:
 
 def test_several_seeds_if_asked(taught: Path, tmp_path: Path) -> None:
     member = train(taught, tmp_path / "twice", "--seeds", "2")
-    (found,) = load_family(member.parent).members
-    assert found.seeds == found.spent["final"].trainings == 2
-    assert found.test_accuracy_std is not None
+    (trained,) = load_family(member.parent).members
+    assert trained.seeds == trained.spent["final"].trainings == 2
+    assert trained.test_accuracy_std is not None
     assert "| 2 |" in (member / "README.md").read_text()
     settings = (tmp_path / "twice" / "config.yaml").read_text()
-    trained = train(tmp_path / "twice", tmp_path / "thrice", "--seeds", "3").parents[1]
-    assert [member.seeds for member in load_family(trained).members] == [3]
+    thrice = train(tmp_path / "twice", tmp_path / "thrice", "--seeds", "3").parents[1]
+    assert [member.seeds for member in load_family(thrice).members] == [3]
     assert (tmp_path / "twice" / "config.yaml").read_text() == settings
 
 
@@ -123,10 +123,12 @@ def test_who_teaches_whom(tmp_path: Path) -> None:
     candidates = setting.space.decode(uniform(setting.space, 3, np.random.default_rng(0)))
 
     def jobs(teachers: int | list[str]) -> list[tuple[int, list[object]]]:
-        made = final_jobs(config.family.model_copy(update={"teachers": teachers, "seeds": 2}), config.seed, candidates)
+        trainings = final_jobs(
+            config.family.model_copy(update={"teachers": teachers, "seeds": 2}), config.seed, candidates
+        )
         return [
             (candidates.index(job.candidate), [t if isinstance(t, str) else t.name for t in job.teachers])
-            for job in made
+            for job in trainings
         ]
 
     keys = [candidate.key for candidate in candidates]
