@@ -65,6 +65,10 @@ class Experiment:
         self._tracker.finish(self._folder / "family", self._folder / "report.html")
         return family
 
+    def close(self) -> None:
+        """End the threads that show the run."""
+        self._tracker.close()
+
     def catch_up(self) -> None:
         """Give MLflow what it lacks of a run that is finished."""
         self._progress.stage("sending to MLflow what an earlier process left")

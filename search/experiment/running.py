@@ -198,7 +198,8 @@ def _opened(setting: Setting, *, create: bool) -> Iterator[Experiment]:
         study = Study(name=config.name, storage=storage, space=setting.space, create=create)
         running = {Path(setting.place.checkpoint(t.number).path).name for t in study.trials() if not t.is_finished}
         drop_all_but(setting.place.checkpoint_folder, running)
-        yield Experiment(setting, study, progress)
+        with contextlib.closing(Experiment(setting, study, progress)) as experiment:
+            yield experiment
 
 
 @contextlib.contextmanager

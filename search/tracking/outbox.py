@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 LONGEST_RETRY_S = 60.0
 """Longest pause between two attempts to deliver."""
 
+CLOSE_TIMEOUT_S = 5.0
+"""How long closing waits for the delivery that is under way; a receiver that hangs must not hold up the end."""
+
 Entry = Mapping[str, Any]
 
 
@@ -49,6 +52,7 @@ class Outbox:
         self._offset = self._read_offset()
         self._connected = self._progressed = False
         self._changed = threading.Condition()
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def entries(self) -> Iterator[dict[str, Any]]:
@@ -74,7 +78,7 @@ class Outbox:
 
     def start(self) -> None:
         """Start delivering what earlier processes left, if nothing is put."""
-        if self._thread is None:
+        if self._thread is None and not self._closed.is_set():
             # A daemon: a receiver that hangs must not keep the search from ending.
             self._thread = threading.Thread(target=self._deliver_all, name="outbox", daemon=True)
             self._thread.start()
@@ -85,12 +89,20 @@ class Outbox:
         with self._changed:
             return self._changed.wait_for(lambda: self._connected and self._offset >= self._size, timeout_s)
 
+    def close(self) -> None:
+        """Deliver nothing more than what is under way; the rest stays on disk, and so does what is put from now on."""
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(CLOSE_TIMEOUT_S)
+
     def _read_offset(self) -> int:
         return min(int(self._sent.read_text() or 0), self._size) if self._sent.exists() else 0
 
     def _deliver_all(self) -> None:
         pause = self._retry_s
-        while True:
+        while not self._closed.is_set():
             try:
                 self._deliver_until_an_error()
             except Exception as error:
@@ -98,7 +110,7 @@ class Outbox:
                     log.warning("results wait in %s, because they cannot be sent: %s", self._queue, error)
             progressed, self._progressed = self._progressed, False
             pause = self._retry_s if progressed else min(2 * pause, LONGEST_RETRY_S)
-            threading.Event().wait(pause)
+            self._closed.wait(pause)
 
     def _deliver_until_an_error(self) -> None:
         # Connected at once even if all is sent: only the receiver can say that it lost it.
@@ -106,7 +118,9 @@ class Outbox:
         self._advance(self._offset if remembers else 0)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._offset < self._size)
+                self._changed.wait_for(lambda: self._offset < self._size or self._closed.is_set())
+            if self._closed.is_set():
+                return
             self._deliver_next(deliver)
             self._progressed = True
 

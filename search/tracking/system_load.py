@@ -40,8 +40,10 @@ class Sampling:
             while not self._stopped.wait(every_s):
                 put(load(folder))
 
-        threading.Thread(target=sample, name="system metrics", daemon=True).start()
+        self._thread = threading.Thread(target=sample, name="system metrics", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """No sample is begun after this."""
+        """No sample is put after this."""
         self._stopped.set()
+        self._thread.join()

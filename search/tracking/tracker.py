@@ -28,7 +28,7 @@ FINISH_TIMEOUT_S = 60.0
 
 
 class Tracker(Protocol):
-    """Where people look at a search. Calls return at once and may be repeated with the same content."""
+    """Where people look at a search. ``trial`` and ``round`` return at once; all may be repeated with equal content."""
 
     def trial(self, trial: Trial) -> None:
         """Show a trial that has ended."""
@@ -41,6 +41,9 @@ class Tracker(Protocol):
 
     def catch_up(self, family: Path, report: Path) -> None:
         """Show what an earlier process could not show any more of a run that is finished."""
+
+    def close(self) -> None:
+        """Show nothing more; what could not be shown is kept for a later process."""
 
 
 class NullTracker:
@@ -58,6 +61,9 @@ class NullTracker:
     def catch_up(self, family: Path, report: Path) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
 
 class MlflowTracker:
     """One experiment a search, one parent run, one nested run a trial.
@@ -68,10 +74,10 @@ class MlflowTracker:
         run: the run's folder; entries wait in ``tracking`` below it.
         identity: unique for the study and the same whenever it is resumed; finds the parent run again.
         parameters: the configuration, as flat names and values; parameters of the parent run.
-        uri: tracking server or store; ``mlflow.db`` and ``mlartifacts`` in the run's folder unless given.
+        uri: tracking server or store; None for ``mlflow.db`` and ``mlartifacts`` in the run's folder.
         dataset: ``name``, ``digest``, ``source`` and ``profile`` of the data, all texts; shown by the parent run.
         budgets: macs; the best member within each gets the alias ``best-BUDGET``, such as ``best-20M``.
-        system_metrics_s: seconds between two records of this machine's load; none are kept unless given.
+        system_metrics_s: seconds between two records of this machine's load; None for no records.
     """
 
     def __init__(
@@ -107,8 +113,7 @@ class MlflowTracker:
         self._put_once({"kind": "round", "number": number, "metrics": known, "time": time.time()})
 
     def finish(self, family: Path, report: Path) -> None:
-        if self._sampling is not None:
-            self._sampling.stop()
+        self._stop_sampling()
         entry = {"kind": "finish", "family": str(family.resolve()), "report": str(report.resolve())}
         self._put.add(_key(entry))
         self._outbox.put({**entry, "budgets": self._budgets, "time": time.time()})
@@ -118,9 +123,16 @@ class MlflowTracker:
         if LAST not in self._put:
             self.finish(family, report)
             return
+        self._stop_sampling()
+        self._send_rest()
+
+    def close(self) -> None:
+        self._stop_sampling()
+        self._outbox.close()
+
+    def _stop_sampling(self) -> None:
         if self._sampling is not None:
             self._sampling.stop()
-        self._send_rest()
 
     def _send_rest(self) -> None:
         if not self._outbox.flush(FINISH_TIMEOUT_S):

@@ -7,7 +7,7 @@ other networks of its kind then take over.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,8 +103,11 @@ def experiment(config: Config) -> Iterator[tuple[WithoutExport, Study]]:
     setting = prepare(config)
     save_config(config)
     study = Study(name=config.name, storage=open_storage(config.folder, None), space=setting.space, create=True)
-    with (config.folder / "console.log").open("w") as file:
-        yield WithoutExport(setting, study, Progress(setting.problem.budgets, Console(file=file))), study
+    with (
+        (config.folder / "console.log").open("w") as file,
+        closing(WithoutExport(setting, study, Progress(setting.problem.budgets, Console(file=file)))) as search,
+    ):
+        yield search, study
 
 
 def members_of(arm: str, seed: int, runs: Path) -> list[Member]:

@@ -108,6 +108,7 @@ def test_a_thousand_trials_stay_browsable(tmp_path: Path) -> None:
         put = time.perf_counter() - began
         assert view.flush(1800)
         wall, processor = time.perf_counter() - began, time.process_time() - processor
+        view.close()
         size = (folder / "store.db").stat().st_size
         print(
             f"\n{count} trials: {1000 * put / count:.2f} ms a trial for the search, {1000 * wall / count:.0f} ms "

@@ -1,5 +1,6 @@
 """A small family that was really trained on digits, registered in MLflow, and its test images as a plain file."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def product(run: Path) -> Product:
         members.append(one)
     Family(members=tuple(members)).save(family)
     (run / "report.html").write_text("<html></html>")
-    view = MlflowTracker(run, identity="fresh", parameters={})
-    view.finish(family, run / "report.html")
-    assert view.flush(60)
+    with closing(MlflowTracker(run, identity="fresh", parameters={})) as view:
+        view.finish(family, run / "report.html")
+        assert view.flush(60)
     test_NCHW, label_N = splits.test.batch(np.arange(len(splits.test)))
     np.savez(run / "images.npz", image=test_NCHW.numpy(), label=label_N.numpy())
     table = load_table(family)

@@ -88,32 +88,32 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> 
             time.sleep(0.01)
         return int(sent.read_text())
 
-    view = MlflowTracker(run, identity="study-1", parameters={"a": 1}, uri=address)
-    for record in trials[:-1]:
-        view.trial(record)
-    offset = 0
-    for _ in range(2):
+    with contextlib.closing(MlflowTracker(run, identity="study-1", parameters={"a": 1}, uri=address)) as view:
+        for record in trials[:-1]:
+            view.trial(record)
+        offset = 0
+        for _ in range(2):
+            with server(tmp_path, port):
+                offset = until_more_than(offset)
+                time.sleep(draw.uniform(0, 0.5))
+            assert not view.flush(1), "it was killed when all was sent"
+        view.trial(trials[-1])
+        view.round(1, {"tau": 0.5})
         with server(tmp_path, port):
-            offset = until_more_than(offset)
-            time.sleep(draw.uniform(0, 0.5))
-        assert not view.flush(1), "it was killed when all was sent"
-    view.trial(trials[-1])
-    view.round(1, {"tau": 0.5})
-    with server(tmp_path, port):
-        assert view.flush(240)
-        client = MlflowClient(address)
-        found = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
-        by_number = {int(one.data.tags["nars_trial"]): one for one in found if "nars_trial" in one.data.tags}
-        assert sorted(by_number) == [record.number for record in trials]
-        assert len(found) == len(trials) + 1
-        for record in trials:
-            shown = by_number[record.number]
-            assert shown.info.status == ("FAILED" if record.state == "fail" else "FINISHED")
-            assert shown.data.metrics.get("score") == record.score
-            history = client.get_metric_history(shown.info.run_id, "accuracy") if record.reports else []
-            assert [point.value for point in history] == [report.accuracy for report in record.reports]
-        parents = [one for one in found if "nars_trial" not in one.data.tags]
-        assert [one.data.metrics["tau"] for one in parents] == [0.5]
+            assert view.flush(240)
+            client = MlflowClient(address)
+            runs = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
+            by_number = {int(one.data.tags["nars_trial"]): one for one in runs if "nars_trial" in one.data.tags}
+            assert sorted(by_number) == [record.number for record in trials]
+            assert len(runs) == len(trials) + 1
+            for record in trials:
+                shown = by_number[record.number]
+                assert shown.info.status == ("FAILED" if record.state == "fail" else "FINISHED")
+                assert shown.data.metrics.get("score") == record.score
+                history = client.get_metric_history(shown.info.run_id, "accuracy") if record.reports else []
+                assert [point.value for point in history] == [report.accuracy for report in record.reports]
+            parents = [one for one in runs if "nars_trial" not in one.data.tags]
+            assert [one.data.metrics["tau"] for one in parents] == [0.5]
 
 
 def test_a_registered_member_is_served_and_answers(tmp_path: Path) -> None:
@@ -129,5 +129,5 @@ def test_a_registered_member_is_served_and_answers(tmp_path: Path) -> None:
             f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
-            given = json.load(answer)["predictions"]["logits"]
-    np.testing.assert_allclose(given, onnx_runner(folder / "model.onnx")(images), atol=1e-5)
+            logits = json.load(answer)["predictions"]["logits"]
+    np.testing.assert_allclose(logits, onnx_runner(folder / "model.onnx")(images), atol=1e-5)

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import shutil
@@ -36,9 +37,23 @@ def runs_of(run: Path, experiment: str = "toy"):
 DATASET = {"name": "digits", "digest": "0123abcd", "source": "{}", "profile": '{"train": 3}'}
 
 
-def tracker(run: Path, **changes) -> MlflowTracker:
-    given = {"identity": "study-1", "parameters": {"space.name": "tiny"}, "dataset": DATASET, **changes}
-    return MlflowTracker(run, **{"budgets": [300_000, 400_000, 2e6], **given})
+def opened(run: Path, **changes) -> contextlib.closing[MlflowTracker]:
+    options = {"identity": "study-1", "parameters": {"space.name": "tiny"}, "dataset": DATASET, **changes}
+    return contextlib.closing(MlflowTracker(run, budgets=[300_000, 400_000, 2e6], **options))
+
+
+@pytest.fixture
+def tracker():
+    """Opens trackers, and closes them after the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda run, **changes: stack.enter_context(opened(run, **changes))
+
+
+@pytest.fixture
+def outbox():
+    """Opens outboxes, and closes them after the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *arguments, **options: stack.enter_context(contextlib.closing(Outbox(*arguments, **options)))
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +65,12 @@ def finished(tmp_path_factory):
     Family(members=(one,)).save(run / "family")
     (run / "report.html").write_text("<html></html>")
     for session in range(2):
-        view = tracker(run)
-        for record in records()[: 12 if session == 0 else None]:
-            view.trial(record)
-        view.round(1, {"tau": 0.5, "tau_without_pretraining": 0.25, "undefined": float("nan")})
-        view.finish(run / "family", run / "report.html")
-        assert view.flush(60)
+        with opened(run) as view:
+            for record in records()[: 12 if session == 0 else None]:
+                view.trial(record)
+            view.round(1, {"tau": 0.5, "tau_without_pretraining": 0.25, "undefined": float("nan")})
+            view.finish(run / "family", run / "report.html")
+            assert view.flush(60)
     return run
 
 
@@ -130,7 +145,7 @@ def test_the_model_says_what_it_takes_and_shows_an_example(finished):
     assert model.predict(model.input_example)["logits"].shape == (1, 10)
 
 
-def test_the_load_of_the_machine_is_recorded_until_the_end(tmp_path):
+def test_the_load_of_the_machine_is_recorded_until_the_end(tmp_path, tracker):
     run = tmp_path / "toy"
     run.mkdir()
     view = tracker(run, system_metrics_s=0.05)
@@ -149,7 +164,7 @@ def test_the_load_of_the_machine_is_recorded_until_the_end(tmp_path):
     assert kinds.index("finish") >= len(kinds) - 2  # one sample may have been under way
 
 
-def test_a_store_that_was_deleted_is_filled_again(tmp_path):
+def test_a_store_that_was_deleted_is_filled_again(tmp_path, tracker):
     run = tmp_path / "toy"
     first = tracker(run)
     for record in records(4):
@@ -228,7 +243,7 @@ def test_a_finished_run_that_is_resumed_sends_what_mlflow_lacks(whole, tmp_path,
     assert (run / "tracking" / "queue.jsonl").read_text() == before
 
 
-def test_a_trial_half_logged_by_a_killed_process_is_completed(tmp_path):
+def test_a_trial_half_logged_by_a_killed_process_is_completed(tmp_path, tracker):
     """The second process finds run 2 begun, without metrics and not ended, and an offset before it."""
     run = tmp_path / "toy"
     first = tracker(run)
@@ -247,7 +262,7 @@ def test_a_trial_half_logged_by_a_killed_process_is_completed(tmp_path):
     assert nested[2].data.metrics["macs"] == records(3)[2].statistics.macs
 
 
-def test_a_server_that_is_gone_holds_up_nothing_and_loses_nothing(tmp_path, caplog):
+def test_a_server_that_is_gone_holds_up_nothing_and_loses_nothing(tmp_path, caplog, tracker):
     run = tmp_path / "toy"
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -286,26 +301,26 @@ def collector(remembers: bool = True):
     return got, lambda: (lambda entry: got.append(entry["n"]), remembers)
 
 
-def test_entries_arrive_once_and_in_order_across_processes(tmp_path):
+def test_entries_arrive_once_and_in_order_across_processes(tmp_path, outbox):
     got, connect = collector()
     for start in (0, 3):
-        box = Outbox(tmp_path, connect)
+        box = outbox(tmp_path, connect)
         for n in range(start, start + 3):
             box.put({"n": n})
         assert box.flush(10)
     assert got == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_receiver_that_forgot_gets_everything_again(tmp_path):
-    first = Outbox(tmp_path, collector()[1])
+def test_a_receiver_that_forgot_gets_everything_again(tmp_path, outbox):
+    first = outbox(tmp_path, collector()[1])
     first.put({"n": 1})
     assert first.flush(10)
     got, connect = collector(remembers=False)
-    assert Outbox(tmp_path, connect).flush(10)
+    assert outbox(tmp_path, connect).flush(10)
     assert got == [1]
 
 
-def test_a_failed_delivery_is_repeated_and_a_refused_one_set_aside(tmp_path, caplog):
+def test_a_failed_delivery_is_repeated_and_a_refused_one_set_aside(tmp_path, caplog, outbox):
     got, troubles = [], {1: [OSError("down"), OSError("down")], 2: [Refused("too long")]}
 
     def deliver(entry):
@@ -313,7 +328,7 @@ def test_a_failed_delivery_is_repeated_and_a_refused_one_set_aside(tmp_path, cap
             raise troubles[entry["n"]].pop()
         got.append(entry["n"])
 
-    box = Outbox(tmp_path, lambda: (deliver, True), retry_s=0.01)
+    box = outbox(tmp_path, lambda: (deliver, True), retry_s=0.01)
     for n in range(4):
         box.put({"n": n})
     assert box.flush(10)
@@ -322,9 +337,9 @@ def test_a_failed_delivery_is_repeated_and_a_refused_one_set_aside(tmp_path, cap
     assert "down" in caplog.text
 
 
-def test_putting_does_not_wait_for_a_receiver_that_hangs(tmp_path):
+def test_putting_does_not_wait_for_a_receiver_that_hangs(tmp_path, outbox):
     release = threading.Event()
-    box = Outbox(tmp_path, lambda: (lambda entry: release.wait(30), True))
+    box = outbox(tmp_path, lambda: (lambda entry: release.wait(30), True))
     for n in range(100):
         box.put({"n": n})
     assert len(list(box.entries())) == 100
@@ -333,10 +348,10 @@ def test_putting_does_not_wait_for_a_receiver_that_hangs(tmp_path):
     assert box.flush(10)
 
 
-def test_a_torn_line_is_dropped(tmp_path):
+def test_a_torn_line_is_dropped(tmp_path, outbox):
     (tmp_path / "queue.jsonl").write_text('{"n": 1}\n{"n": 2')
     got, connect = collector()
-    box = Outbox(tmp_path, connect)
+    box = outbox(tmp_path, connect)
     box.put({"n": 3})
     assert box.flush(10)
     assert got == [1, 3]
