@@ -11,6 +11,7 @@ from spaces.mistake import Mistake
 PACKAGES = ("spaces", "predictors", "trainables", "search")
 NO_MISTAKE = {
     "search.family.export.ExportMismatch": "a file that an exporter has written wrongly is a fault of the program",
+    "search.report.gradcam.NoConvolution": "the report catches it and says that there is no picture",
     "search.tracking.outbox.Refused": "a signal between the tracker and its outbox, which never leaves them",
 }
 
