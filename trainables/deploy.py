@@ -1,8 +1,8 @@
 """The network as others run it: stored images in, class scores out, with all preprocessing inside the graph."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,55 @@ from torch.nn import functional
 
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 """Rules of resizing, by timm's names."""
+
+
+class Backbone(Protocol):
+    """What the network that a backbone's ``build`` returns has, an ``nn.Module`` in the manner of timm's models.
+
+    Beside each member stands what reads it.
+    """
+
+    num_classes: int
+    """Number of class scores; objectives that name things have as many by default."""
+    num_features: int
+    """Width of the map or the tokens; an export's ``config.json`` states it."""
+    head_hidden_size: int
+    """Width of what ``forward_head(..., pre_logits=True)`` returns; objectives fit their heads to it."""
+    neck_width: int
+    """Width of a hidden layer between pooled features and classifier, 0 for none: SimCLR's first projection layer."""
+    default_cfg: Mapping[str, Any]
+    """``input_size`` and ``num_classes``; timm's data configuration is made from it."""
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """What objectives without labels train: a map (N, F, H, W), or tokens (N, T, F), from normalised images."""
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Class scores of those features, or the pooled features that most objectives and evaluations read."""
+
+    def get_classifier(self) -> nn.Module:
+        """The last layer: linear probing trains it alone, and pretrained weights leave it as initialised."""
+
+    def reset_classifier(self, num_classes: int) -> Any:
+        """Another number of classes, as timm's scripts ask for when they fine-tune a member."""
+
+    def group_matcher(self, coarse: bool = False) -> Any:
+        """Which layer each parameter belongs to; ``adaptation.full.layer_decay`` has a rate for each."""
+
+
+class MapBackbone(Backbone, Protocol):
+    """A backbone whose ``FEATURES`` are a map."""
+
+    def forward_intermediates(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The last map and those of all sizes: masked convolution paints from every size."""
+
+
+class TokenBackbone(Backbone, Protocol):
+    """A backbone whose ``FEATURES`` are tokens."""
+
+    patch_embed: nn.Module
+    """From images to tokens; masked image modelling replaces some of what leaves it."""
+    num_prefix_tokens: int
+    """Tokens that stand for no place of the image, before the others."""
 
 
 def resize(image_NCHW: Tensor, resolution: int, interpolation: str = "bilinear") -> Tensor:
@@ -95,13 +144,11 @@ class Deployable(nn.Module):
 
         They are resized to the network's resolution, or to ``side``, which only some networks take.
         """
-        features: Tensor = self._body.forward_features(self.prepared(image_NCHW, side=side))
-        return features
+        return self._body.forward_features(self.prepared(image_NCHW, side=side))
 
     def pooled(self, image_NCHW: Tensor, *, side: int | None = None) -> Tensor:
         """The features that the classifier sees, shape (N, width)."""
-        pooled: Tensor = self._body.forward_head(self.features(image_NCHW, side=side), pre_logits=True)
-        return pooled
+        return self._body.forward_head(self.features(image_NCHW, side=side), pre_logits=True)
 
     def scores_and_pooled(self, image_NCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Class scores and the features that they are made of, from one pass of the backbone."""
@@ -111,26 +158,25 @@ class Deployable(nn.Module):
     @property
     def width(self) -> int:
         """Number of pooled features."""
-        return int(getattr(self._body, "head_hidden_size", None) or self._body.num_features)
+        return self._body.head_hidden_size
 
     @property
     def has_neck(self) -> bool:
         """Whether the architecture has a hidden layer between the pooled map and the classifier, named ``neck``."""
-        return bool(getattr(self.network, "neck_width", 0))
+        return self._body.neck_width > 0
 
     @property
     def scored(self) -> int:
         """Number of class scores."""
-        return int(self._body.num_classes)
+        return self._body.num_classes
 
     @property
     def classifier(self) -> nn.Module:
         """The last layer, from pooled features to class scores."""
-        classifier: nn.Module = self._body.get_classifier()
-        return classifier
+        return self._body.get_classifier()
 
     @property
-    def _body(self) -> Any:
+    def _body(self) -> Backbone:
         """The network, whose features are reached as those of every model of timm.
 
         Raises:
@@ -141,4 +187,4 @@ class Deployable(nn.Module):
                 f"{type(self.network).__name__} has no forward_features and forward_head, which every objective but "
                 "the supervised ones needs; write them as timm's models have them"
             )
-        return self.network
+        return cast(Backbone, self.network)

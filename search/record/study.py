@@ -16,7 +16,7 @@ from search.record.patience import patiently
 from search.record.trial import State, Trial
 from spaces.candidate import Candidate
 from spaces.space import Codes, Space
-from trainables.counting.statistics import Statistics
+from trainables.counting.counts import Statistics
 from trainables.training.trial import Report
 
 STATES: Mapping[TrialState, State] = {

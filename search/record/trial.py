@@ -11,7 +11,7 @@ from typing import Literal
 from search.executors.work import Job
 from spaces.candidate import Candidate
 from spaces.space import Codes
-from trainables.counting.statistics import Statistics
+from trainables.counting.counts import Statistics
 from trainables.training.trial import Report
 
 Purpose = Literal["search", "repeat"]

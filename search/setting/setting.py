@@ -16,8 +16,8 @@ from search.setting.readers import check_family_objective, check_readers
 from spaces import components
 from spaces.mistake import Mistake
 from spaces.space import Codes, Space
-from trainables.counting.counts import Counts
-from trainables.counting.statistics import Statistics, count
+from trainables.counting.counts import Counts, Statistics
+from trainables.counting.statistics import count
 from trainables.data.sources import load_source
 from trainables.splits import Splits
 from trainables.training.trial import Task

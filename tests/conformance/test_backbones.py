@@ -15,8 +15,9 @@ from spaces.components import BACKBONES, SPACES, load, names
 from spaces.joined import FAMILY
 from spaces.sampling import uniform
 from spaces.space import Space
+from tests.conformance.contracts import members
 from trainables.adapt.full import layer_rates
-from trainables.deploy import Deployable
+from trainables.deploy import Backbone, Deployable, MapBackbone, TokenBackbone
 from trainables.final.timm_folder import timm_config
 
 NAMES = names(BACKBONES)
@@ -36,9 +37,11 @@ def offering(backbone: str) -> Iterator[Space]:
 @cache
 def example(backbone: str) -> Candidate:
     """The smallest of some candidates, by the images and then by the number of parameters."""
-    space = next(offering(backbone), None)
-    assert space is not None, f"no space offers the backbone '{backbone}'; add one to spaces/"
-    candidates = space.decode(uniform(space, 32, np.random.default_rng(0)))
+    spaces = list(offering(backbone))
+    assert spaces, f"no space offers the backbone '{backbone}'; add one to spaces/"
+    candidates = [
+        candidate for space in spaces for candidate in space.decode(uniform(space, 32, np.random.default_rng(0)))
+    ]
     counts = {c: load(BACKBONES, backbone).cost(classes=CLASSES, channels=CHANNELS, **keywords(c.architecture))[0]
               for c in candidates}  # fmt: skip
     return min(candidates, key=lambda c: (counts[c].resolution, counts[c].params))
@@ -51,31 +54,62 @@ def network(backbone: str, **extra: float) -> Deployable:
     return Deployable(body, mean=[0.5] * CHANNELS, std=[0.5] * CHANNELS, resolution=int(architecture["resolution"]))
 
 
-def images(given: Deployable, count: int = 4) -> torch.Tensor:
+@cache
+def unchanged(backbone: str) -> Deployable:
+    """A network for tests that only look at it."""
+    return network(backbone).eval()
+
+
+def images(built: Deployable, count: int = 4) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(count, CHANNELS, given.resolution, given.resolution, generator=generator)
+    return torch.rand(count, CHANNELS, built.resolution, built.resolution, generator=generator)
+
+
+def contract_of(backbone: str) -> type:
+    """Of the one kind of features that a backbone has; what all have in common where it depends on the model."""
+    features = load(BACKBONES, backbone).FEATURES
+    return {("map",): MapBackbone, ("tokens",): TokenBackbone}.get(features, Backbone)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "member"), [(name, member) for name in NAMES for member in members(contract_of(name))]
+)
+def test_a_network_has_every_member_of_its_contract(backbone: str, member: str) -> None:
+    body = unchanged(backbone).network
+    assert hasattr(body, member), f"{backbone}.build returns a {type(body).__name__} without '{member}'"
+
+
+@pytest.mark.parametrize("backbone", NAMES)
+def test_a_network_says_its_own_sizes(backbone: str) -> None:
+    built = unchanged(backbone)
+    features = built.features(images(built))
+    assert built.scored == CLASSES
+    assert built.network.num_features in features.shape[1:]
+    assert built.network.default_cfg == {
+        "input_size": (CHANNELS, built.resolution, built.resolution), "num_classes": CLASSES
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("backbone", NAMES)
 def test_its_classifier_turns_its_pooled_features_into_its_scores(backbone: str) -> None:
     assert set(load(BACKBONES, backbone).FEATURES) <= {"map", "tokens"}
-    made = network(backbone).eval()
-    image = images(made)
+    built = network(backbone).eval()
+    image = images(built)
     with torch.no_grad():
-        scores, pooled = made.scores_and_pooled(image)
-        assert pooled.shape == (4, made.width)
-        assert torch.equal(scores, made(image))
-        assert torch.allclose(made.classifier(pooled), scores, atol=1e-5)
-        made.network.reset_classifier(3)  # type: ignore[operator]
-        assert made(image).shape == (4, 3)
-        assert torch.equal(made.pooled(image), pooled)
+        scores, pooled = built.scores_and_pooled(image)
+        assert pooled.shape == (4, built.width)
+        assert torch.equal(scores, built(image))
+        assert torch.allclose(built.classifier(pooled), scores, atol=1e-5)
+        built.network.reset_classifier(3)  # type: ignore[operator]
+        assert built(image).shape == (4, 3)
+        assert torch.equal(built.pooled(image), pooled)
 
 
 @pytest.mark.parametrize("backbone", NAMES)
 def test_every_parameter_has_a_gradient(backbone: str) -> None:
-    made = network(backbone).train()
-    functional.cross_entropy(made(images(made)), torch.arange(4)).backward()
-    for name, parameter in made.named_parameters():
+    built = network(backbone).train()
+    functional.cross_entropy(built(images(built)), torch.arange(4)).backward()
+    for name, parameter in built.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
 
@@ -92,25 +126,25 @@ def test_dropout_acts_in_training_only(backbone: str) -> None:
 
 @pytest.mark.parametrize("backbone", NAMES)
 def test_its_layers_are_in_order_for_layer_wise_decay(backbone: str) -> None:
-    made = network(backbone)
-    rates = layer_rates(made, 0.5)
-    assert set(rates) == {name for name, _ in made.named_parameters()}
+    built = network(backbone)
+    rates = layer_rates(built, 0.5)
+    assert set(rates) == {name for name, _ in built.named_parameters()}
     first, *_, last = rates.values()
     assert first == min(rates.values()) < last == 1.0
 
 
 @pytest.mark.parametrize("backbone", NAMES)
 def test_timm_builds_it_from_what_an_export_writes(backbone: str) -> None:
-    made = network(backbone)
+    built = network(backbone)
     config = timm_config(
-        made.network, example(backbone), channels=CHANNELS, resolution=made.resolution, mean=[0.5] * CHANNELS,
+        built.network, example(backbone), channels=CHANNELS, resolution=built.resolution, mean=[0.5] * CHANNELS,
         std=[0.5] * CHANNELS, classes=[str(number) for number in range(CLASSES)],
     )  # fmt: skip
     again = timm.create_model(trainables.final.timm_folder.nars.__name__, **config["model_args"]).eval()
-    again.load_state_dict(made.network.state_dict())
+    again.load_state_dict(built.network.state_dict())
     with torch.no_grad():
-        image = made.prepared(images(made))
-        assert torch.equal(again(image), made.network.eval()(image))
+        image = built.prepared(images(built))
+        assert torch.equal(again(image), built.network.eval()(image))
     parts = dict(again.named_modules())
     assert parts[config["pretrained_cfg"]["classifier"]] is again.get_classifier()
     assert config["pretrained_cfg"]["first_conv"] in parts

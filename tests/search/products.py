@@ -18,7 +18,7 @@ from search.family.members import COLUMNS, Member
 from search.files import check_sums
 from search.record.trial import Trial
 from spaces.candidate import Candidate
-from trainables.counting.statistics import Statistics
+from trainables.counting.counts import Statistics
 from trainables.training.trial import Report
 
 SPEC = InputSpec(channels=1, size=8, resolution=12, mean=(0.3,), std=(0.4,), classes=tuple("0123456789"))

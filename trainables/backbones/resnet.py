@@ -71,6 +71,7 @@ def build(
         drop_path_rate=stochastic_depth,
         block_args=attention,
     )
+    network.neck_width = 0
     network.default_cfg = {"input_size": (channels, resolution, resolution), "num_classes": classes}
     built: nn.Module = network
     return built

@@ -54,6 +54,8 @@ def build(
         network = timm.create_model(name, num_classes=classes, in_chans=channels, **arguments)
     except TypeError as error:
         raise ValueError(f"timm's '{name}' can't be built with {sorted(arguments)}: {error}") from error
+    network.neck_width = 0
+    network.num_prefix_tokens = getattr(network, "num_prefix_tokens", 0)  # models without such tokens don't say so
     network.default_cfg = {"input_size": (channels, resolution, resolution), "num_classes": classes}
     built: nn.Module = network
     return built

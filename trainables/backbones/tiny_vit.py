@@ -79,7 +79,7 @@ def build(
         head.pre_logits = build_neck(width[-1], neck)
         head.num_features = network.head_hidden_size = neck
         head.fc = nn.Linear(neck, classes)
-    network.neck_width = neck
+    network.neck_width, network.num_prefix_tokens = neck, 0
     network.default_cfg = {"input_size": (channels, resolution, resolution), "num_classes": classes}
     built: nn.Module = network
     return built

@@ -10,9 +10,7 @@ from spaces.candidate import keywords
 from spaces.components import BACKBONES, load
 from spaces.joined import FAMILY
 from spaces.space import Codes, Space
-from trainables.counting.counts import Counts, Statistics
-
-__all__ = ["Counts", "Statistics", "count", "free_statistics"]
+from trainables.counting.counts import Counts
 
 CHUNK = 16_384
 """Candidates counted at a time: their arrays then fit the processor's cache, which triples the speed."""

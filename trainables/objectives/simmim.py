@@ -1,10 +1,12 @@
 """SimMIM: tokens of hidden units are replaced by a learned one, and one linear layer predicts their pixels."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.deploy import Deployable, evaluating
+from trainables.deploy import Deployable, TokenBackbone, evaluating
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._views import random_mask
 from trainables.plan import Batch
@@ -61,7 +63,7 @@ class _SimMIM(nn.Module):
             raise ValueError(f"objective 'simmim': a unit of {unit} does not divide a map of {self._side} tokens")
         self.token = nn.Parameter(torch.zeros(_width(embedded)))
         nn.init.trunc_normal_(self.token, std=0.02)
-        self._scale = -(-network.resolution // _side(features, _prefix(network)))
+        self._scale = -(-network.resolution // _side(features, _tokens(network).num_prefix_tokens))
         self.decoder = nn.Conv2d(_width(features), self._scale**2 * channels, 1)
         freeze_unused(network, network.features)
 
@@ -77,12 +79,12 @@ class _SimMIM(nn.Module):
             del module, inputs
             return self._hidden(output, hidden_B1TT)
 
-        hook = self.network.network.patch_embed.register_forward_hook(hide)  # type: ignore[union-attr]
+        hook = _tokens(self.network).patch_embed.register_forward_hook(hide)
         try:
             features = self.network.features(image_BCHW)
         finally:
             hook.remove()
-        pixels = F.pixel_shuffle(self.decoder(_as_map(features, _prefix(self.network))), self._scale)
+        pixels = F.pixel_shuffle(self.decoder(_as_map(features, _tokens(self.network).num_prefix_tokens)), self._scale)
         side = self.network.resolution
         shown = F.interpolate(hidden_B1TT.float(), size=(side, side), mode="nearest")
         return masked_error(pixels[:, :, :side, :side], target_BCHW, shown)
@@ -95,22 +97,20 @@ class _SimMIM(nn.Module):
         return torch.where(hidden_B1TT, self.token[:, None, None], embedded)
 
 
+def _tokens(network: Deployable) -> TokenBackbone:
+    return cast(TokenBackbone, network.network)
+
+
 @torch.no_grad()
 def _shapes(network: Deployable) -> tuple[Tensor, Tensor, int]:
     """The embedded tokens and the features of one empty image, and the image's channels."""
     seen: list[Tensor] = []
-    hook = network.network.patch_embed.register_forward_hook(  # type: ignore[union-attr]
-        lambda module, inputs, output: seen.append(output)
-    )
+    hook = _tokens(network).patch_embed.register_forward_hook(lambda module, inputs, output: seen.append(output))
     image = network.blank()
     with evaluating(network):
         features = network.features(image)
     hook.remove()
     return seen[0], features, image.shape[1]
-
-
-def _prefix(network: Deployable) -> int:
-    return int(getattr(network.network, "num_prefix_tokens", 0))
 
 
 def _channels_last(features: Tensor) -> bool:

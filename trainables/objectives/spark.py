@@ -1,10 +1,12 @@
 """SparK: masked image modelling for convolutions; a network sees some patches, a decoder paints the others."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.deploy import Deployable, evaluating
+from trainables.deploy import Deployable, MapBackbone, evaluating
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._masked_convolution import masked as masked_network
 from trainables.objectives._masked_convolution import visible_at
@@ -67,8 +69,8 @@ class _SparK(nn.Module):
             maps = self.maps(image, None)
         self._share = share
         self._units = max(maps[-1].shape[-1], min(grid, network.resolution))
-        self.tokens = nn.ParameterList([nn.Parameter(torch.zeros(each.shape[1])) for each in maps])
-        self.project = nn.ModuleList([nn.Conv2d(each.shape[1], width, 1) for each in maps])
+        self.tokens = nn.ParameterList([nn.Parameter(torch.zeros(map_BCHW.shape[1])) for map_BCHW in maps])
+        self.project = nn.ModuleList([nn.Conv2d(map_BCHW.shape[1], width, 1) for map_BCHW in maps])
         self.mix = nn.ModuleList(
             [nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()) for _ in maps]
         )
@@ -76,14 +78,14 @@ class _SparK(nn.Module):
 
     def maps(self, image_BCHW: Tensor, visible_B1UU: Tensor | None) -> list[Tensor]:
         """The last map of each size, finest first, of images in [0, 1] of which only some units are seen."""
-        x_BCHW = self.network.prepared(image_BCHW)
+        x_BCHW, body = self.network.prepared(image_BCHW), cast(MapBackbone, self.network.network)
         if visible_B1UU is None:
-            last, all_maps = self.network.network.forward_intermediates(x_BCHW)  # type: ignore[operator]
+            last, all_maps = body.forward_intermediates(x_BCHW)
         else:
             with masked_network(self.network.network, visible_B1UU):
                 shown_BCHW = x_BCHW * visible_at(visible_B1UU, *x_BCHW.shape[-2:])
-                last, all_maps = self.network.network.forward_intermediates(shown_BCHW)  # type: ignore[operator]
-        by_side = {each.shape[-1]: each for each in [*all_maps, last]}
+                last, all_maps = body.forward_intermediates(shown_BCHW)
+        by_side = {map_BCHW.shape[-1]: map_BCHW for map_BCHW in [*all_maps, last]}
         return [by_side[side] for side in sorted(by_side, reverse=True)]
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:

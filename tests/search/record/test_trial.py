@@ -12,7 +12,7 @@ from search.record.trial import Trial, study_digest
 from spaces import tiny
 from tests.places import ROOT
 from tests.search.products import records
-from trainables.counting.statistics import Statistics
+from trainables.counting.counts import Statistics
 from trainables.training.trial import Report
 
 EARLIER = Path(__file__).with_name("earlier.journal")

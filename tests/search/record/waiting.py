@@ -7,7 +7,7 @@ import numpy as np
 from search.record.trial import Trial
 from spaces.sampling import uniform
 from spaces.space import Space
-from trainables.counting.statistics import Statistics
+from trainables.counting.counts import Statistics
 
 
 def waiting(space: Space, number: int, **changes: Any) -> Trial:
