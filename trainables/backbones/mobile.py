@@ -5,7 +5,9 @@ Built from timm's ``MobileNetV3`` so that weights, features and head behave as a
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,38 +75,26 @@ def build(
 
     from trainables.backbones._neck import NeckedMobileNetV3
 
-    reduced = reduced_padding or [False] * len(width)
-    rest = {"kernel": kernel_rest or kernel, "expansion": expansion_rest or expansion}
-    per_stage = (width, depth, kernel, expansion, stride, squeeze_excite, reduced, *rest.values())
-    if len({len(values) for values in per_stage}) != 1:
-        raise ValueError(
-            f"a mobile network needs one value per stage in each list, given {[len(v) for v in per_stage]}"
-        )
-    stages = [
-        [
-            _block(
-                width=width[i],
-                kernel=kernel[i] if first else rest["kernel"][i],
-                expansion=expansion[i] if first else rest["expansion"][i],
-                stride=stride[i] if first else 1,
-                squeeze_excite=squeeze_excite[i],
-            )
-            for first in [True] + [False] * (depth[i] - 1)
-        ]
-        for i in range(len(width))
-    ]
-    rounding = partial(round_channels, round_limit=0.95)
+    blocks = _blocks(
+        stem_width=stem_width, width=width, depth=depth, kernel=kernel, expansion=expansion, stride=stride,
+        squeeze_excite=squeeze_excite, kernel_rest=kernel_rest, expansion_rest=expansion_rest,
+        reduced_padding=reduced_padding,
+    )  # fmt: skip
+    if _sides(resolution, stem_stride, blocks)[-1] < 1:
+        raise ValueError(f"an image of {resolution} pixels is too small for the strides {[stem_stride, *stride]}")
     network = (NeckedMobileNetV3 if neck else MobileNetV3)(
-        block_args=[*stages, [_expanding_head(width[-1] * head_expansion)]],
+        block_args=[*_timm_stages(blocks), [_expanding_head(width[-1] * head_expansion)]],
         num_classes=classes,
         in_chans=channels,
         stem_size=stem_width,
         num_features=head_width,
         head_bias=False,
-        se_layer=partial(SqueezeExcite, gate_layer="hard_sigmoid", rd_round_fn=rounding),
+        se_layer=partial(
+            SqueezeExcite, gate_layer="hard_sigmoid", rd_round_fn=partial(round_channels, round_limit=0.95)
+        ),
         se_from_exp=False,
         act_layer=get_act_layer(activation),
-        round_chs_fn=int,  # widths are built as given
+        round_chs_fn=int,  # timm would make widths multiples of 8
         drop_rate=dropout,
         drop_path_rate=stochastic_depth,
     )
@@ -112,142 +102,150 @@ def build(
         network.add_neck(neck)
     network.neck_width = neck
     network.conv_stem.stride = (stem_stride, stem_stride)
-    for stage, shrinks in zip(network.blocks, reduced, strict=False):
-        if shrinks:
-            stage[0].conv_dw.padding = tuple(p - 1 for p in stage[0].conv_dw.padding)
+    for stage, first in zip(network.blocks, blocks[::2], strict=False):
+        stage[0].conv_dw.padding = (first.padding, first.padding)
     network.default_cfg = {"input_size": (channels, resolution, resolution), "num_classes": classes}
-    sides = _sides(resolution, stem_stride, kernel, stride, reduced)
-    if sides[-1] < 1:
-        raise ValueError(f"an image of {resolution} pixels is too small for the strides {[stem_stride, *stride]}")
     built: nn.Module = network
     return built
 
 
-def _block(*, width: int, kernel: int, expansion: int, stride: int, squeeze_excite: bool) -> dict[str, Any]:
-    block = {
-        "out_chs": int(width),
-        "stride": int(stride),
+def cost(
+    *,
+    classes: int,
+    channels: int,
+    resolution: Any,
+    stem_width: Any,
+    head_expansion: Any,
+    head_width: Any,
+    stem_stride: Any = 2,
+    neck: Any = 0,
+    activation: Any = None,
+    **stages: Any,
+) -> Counts:
+    """Exact counts of N networks; takes ``build``'s keywords with arrays of shape (N,) in place of numbers."""
+    del activation  # none changes a count
+    blocks = _blocks(stem_width=stem_width, **stages)
+    sides = _sides(resolution, stem_stride, blocks)
+    tally = Tally()
+    tally.conv(channels, stem_width, 3, sides[0])
+    marks = [tally.macs]
+    for block, side_in, side_out in zip(blocks, sides[:-1], sides[1:], strict=True):
+        _add(tally, block, side_in, side_out)
+        marks.append(tally.macs)
+    expanded = blocks[-1].width * head_expansion
+    tally.conv(blocks[-1].width, expanded, 1, sides[-1])
+    tally.linear(expanded, head_width, bias=False)
+    tally.linear(tally.neck(head_width, neck), classes)
+    return tally.counts(resolution, _features(blocks, marks, tally.macs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blocks:
+    """``times`` equal blocks: expand (unless the expansion is 1), depthwise, squeeze-excite, project.
+
+    Each is a number, or an array of shape (N,) with that of N networks.
+    """
+
+    times: Any
+    inputs: Any
+    width: Any
+    kernel: Any
+    expansion: Any
+    stride: Any
+    squeeze_excite: Any
+    padding: Any
+
+
+def _blocks(
+    *,
+    stem_width: Any,
+    width: Sequence[Any],
+    depth: Sequence[Any],
+    kernel: Sequence[Any],
+    expansion: Sequence[Any],
+    stride: Sequence[Any],
+    squeeze_excite: Sequence[Any],
+    kernel_rest: Sequence[Any] | None = None,
+    expansion_rest: Sequence[Any] | None = None,
+    reduced_padding: Sequence[Any] | None = None,
+) -> list[_Blocks]:
+    """Two entries a stage, its first block and the others: all that ``build`` and ``cost`` know of the stages.
+
+    Raises:
+        ValueError: lists of different length.
+    """
+    reduced = reduced_padding or [0] * len(width)
+    rest = (kernel_rest or kernel, expansion_rest or expansion)
+    per_stage = (width, depth, kernel, expansion, stride, squeeze_excite, reduced, *rest)
+    if len({len(values) for values in per_stage}) != 1:
+        raise ValueError(
+            f"a mobile network needs one value per stage in each list, given {[len(values) for values in per_stage]}"
+        )
+    blocks, inputs = [], stem_width
+    for outputs, times, size, ratio, step, excites, less, size_rest, ratio_rest in zip(*per_stage, strict=True):
+        common = {"width": outputs, "squeeze_excite": excites}
+        first = {"kernel": size, "expansion": ratio, "stride": step, "padding": size // 2 - less}
+        others = {"kernel": size_rest, "expansion": ratio_rest, "stride": 1, "padding": size_rest // 2}
+        blocks.append(_Blocks(times=1, inputs=inputs, **first, **common))
+        blocks.append(_Blocks(times=times - 1, inputs=outputs, **others, **common))
+        inputs = outputs
+    return blocks
+
+
+def _sides(resolution: Any, stem_stride: Any, blocks: Sequence[_Blocks]) -> list[Any]:
+    """Side of the map after the stem and after each entry of ``blocks``; only the first block of a stage changes it."""
+    sides = [out_side(resolution, 3, stem_stride, 1)]
+    for first in blocks[::2]:
+        sides += [out_side(sides[-1], first.kernel, first.stride, first.padding)] * 2
+    return sides
+
+
+def _timm_stages(blocks: Sequence[_Blocks]) -> list[list[dict[str, Any]]]:
+    """timm's description of every block of each stage."""
+    return [
+        [_timm_block(block) for block in (first, *[others] * others.times)]
+        for first, others in zip(blocks[::2], blocks[1::2], strict=True)
+    ]
+
+
+def _timm_block(block: _Blocks) -> dict[str, Any]:
+    described = {
+        "out_chs": int(block.width),
+        "stride": int(block.stride),
         "act_layer": None,
-        "dw_kernel_size": int(kernel),
-        "se_ratio": SQUEEZE if squeeze_excite else 0.0,
+        "dw_kernel_size": int(block.kernel),
+        "se_ratio": SQUEEZE if block.squeeze_excite else 0.0,
     }
-    if expansion == 1:
-        return {"block_type": "ds", **block}
-    return {"block_type": "ir", "exp_ratio": float(expansion), **block}
+    if block.expansion == 1:
+        return {"block_type": "ds", **described}
+    return {"block_type": "ir", "exp_ratio": float(block.expansion), **described}
 
 
 def _expanding_head(width: int) -> dict[str, Any]:
     return {"block_type": "cn", "out_chs": int(width), "stride": 1, "act_layer": None, "kernel_size": 1}
 
 
-def _sides(resolution: Any, stem_stride: Any, kernel: Any, stride: Any, reduced_padding: Any) -> list[Any]:
-    """Side of the map after the stem and after the first block of each stage."""
-    sides = [out_side(resolution, 3, stem_stride, 1)]
-    for size, step, reduced in zip(kernel, stride, reduced_padding, strict=True):
-        sides.append(out_side(sides[-1], size, step, size // 2 - reduced))
-    return sides
-
-
-def cost(*, resolution: Any, depth: Any, kernel: Any, expansion: Any, **architecture: Any) -> Counts:
-    """Exact counts of N networks; takes ``build``'s keywords with arrays of shape (N,) in place of numbers."""
-    given = {"resolution": resolution, "depth": depth, "kernel": kernel, "expansion": expansion, **architecture}
-    tally, macs_per_stage = _tally(**given)
-    blocks = sum(depth)
-    kernel_rest = architecture.get("kernel_rest") or kernel
-    expansion_rest = architecture.get("expansion_rest") or expansion
-    features: dict[str, Any] = {
-        "depth": blocks,
-        "mean_kernel": _mean_over_blocks(depth, kernel, kernel_rest, blocks),
-        "mean_expansion": _mean_over_blocks(depth, expansion, expansion_rest, blocks),
-    }
-    for stage, macs in enumerate(macs_per_stage):
-        features[f"macs_share.{stage}"] = macs / tally.macs
-    return tally.counts(resolution, features)
-
-
-def _mean_over_blocks(depth: Any, first: Any, rest: Any, blocks: Any) -> Any:
-    return sum(f + (n - 1) * r for n, f, r in zip(depth, first, rest, strict=True)) / blocks
-
-
-def authors_counts(**architecture: Any) -> tuple[Any, Any]:
-    """(macs, params) as FBNetV3's authors print them: pooled inputs are added to the macs, params are weights alone.
-
-    Takes ``cost``'s keywords.
-    """
-    tally, _ = _tally(**architecture)
-    return tally.macs + tally.pooled, tally.weights
-
-
-def _tally(
-    *,
-    classes: int,
-    channels: int,
-    resolution: Any,
-    stem_width: Any,
-    width: Any,
-    depth: Any,
-    kernel: Any,
-    expansion: Any,
-    stride: Any,
-    squeeze_excite: Any,
-    head_expansion: Any,
-    head_width: Any,
-    stem_stride: Any = 2,
-    kernel_rest: Any = None,
-    expansion_rest: Any = None,
-    reduced_padding: Any = None,
-    neck: Any = 0,
-    activation: Any = None,
-) -> tuple[Tally, list[Any]]:
-    """All layers of the networks, and the macs of each stage. No activation function changes a count."""
-    del activation
-    tally, macs_per_stage = Tally(), []
-    reduced_padding = reduced_padding or [0] * len(width)
-    sides = _sides(resolution, stem_stride, kernel, stride, reduced_padding)
-    tally.conv(channels, stem_width, 3, sides[0])
-    inputs = stem_width
-    for i, outputs in enumerate(width):
-        before = tally.macs
-        first = {"kernel": kernel[i], "expansion": expansion[i], "squeeze_excite": squeeze_excite[i]}
-        _add_blocks(tally, inputs, outputs, sides[i], sides[i + 1], **first, times=1)
-        rest = {
-            "kernel": (kernel_rest or kernel)[i],
-            "expansion": (expansion_rest or expansion)[i],
-            "squeeze_excite": squeeze_excite[i],
-        }
-        _add_blocks(tally, outputs, outputs, sides[i + 1], sides[i + 1], **rest, times=depth[i] - 1)
-        macs_per_stage.append(tally.macs - before)
-        inputs = outputs
-    pooled = inputs * head_expansion
-    tally.conv(inputs, pooled, 1, sides[-1])
-    tally.pooled = tally.pooled + pooled * sides[-1] * sides[-1]
-    tally.linear(pooled, head_width, bias=False)
-    tally.pooled = tally.pooled + head_width  # the authors pool the head's 1x1 map once more
-    tally.linear(tally.neck(head_width, neck), classes)
-    return tally, macs_per_stage
-
-
-def _add_blocks(
-    tally: Tally,
-    inputs: Any,
-    outputs: Any,
-    side_in: Any,
-    side_out: Any,
-    *,
-    kernel: Any,
-    expansion: Any,
-    squeeze_excite: Any,
-    times: Any,
-) -> None:
-    """``times`` equal blocks: expand (unless the expansion is 1), depthwise, squeeze-excite, project."""
-    expands = np.not_equal(expansion, 1)
-    middle = np.where(expands, make_divisible(inputs * np.asarray(expansion)), inputs)
-    tally.conv(inputs, middle, 1, side_in, times=times * expands)
-    tally.depthwise(middle, kernel, side_out, times=times)
-    if np.any(squeeze_excite):
-        excited = times * np.asarray(squeeze_excite, dtype=np.int64)
-        squeezed = make_divisible(middle * (SQUEEZE / expansion), floor=0.95)
+def _add(tally: Tally, block: _Blocks, side_in: Any, side_out: Any) -> None:
+    """What the blocks add, of which the first changes the map's side."""
+    expands = np.not_equal(block.expansion, 1)
+    middle = np.where(expands, make_divisible(block.inputs * np.asarray(block.expansion)), block.inputs)
+    tally.conv(block.inputs, middle, 1, side_in, times=block.times * expands)
+    tally.depthwise(middle, block.kernel, side_out, times=block.times)
+    if np.any(block.squeeze_excite):
+        excited = block.times * np.asarray(block.squeeze_excite, dtype=np.int64)
+        squeezed = make_divisible(middle * (SQUEEZE / block.expansion), floor=0.95)
         tally.linear(middle, squeezed, times=excited)
         tally.linear(squeezed, middle, times=excited)
-        tally.pooled = tally.pooled + middle * side_out * side_out * excited
-    tally.conv(middle, outputs, 1, side_out, times=times)
+    tally.conv(middle, block.width, 1, side_out, times=block.times)
+
+
+def _features(blocks: Sequence[_Blocks], marks: Sequence[Any], macs: Any) -> dict[str, Any]:
+    """Further free facts; ``marks`` are the macs before each entry of ``blocks`` and after the last."""
+    depth = sum(block.times for block in blocks)
+    shares = enumerate(pairwise(marks[::2]))
+    return {
+        "depth": depth,
+        "mean_kernel": sum(block.kernel * block.times for block in blocks) / depth,
+        "mean_expansion": sum(block.expansion * block.times for block in blocks) / depth,
+        **{f"macs_share.{stage}": (after - before) / macs for stage, (before, after) in shares},
+    }

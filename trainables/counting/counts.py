@@ -80,20 +80,15 @@ class Tally:
 
     Attributes:
         macs, params, activations: as in the module's convention.
-        weights: parameters of convolutions and linear layers without their biases.
-        pooled: input elements of global poolings.
     """
 
     def __init__(self) -> None:
         self.macs: Any = np.int64(0)
         self.params: Any = np.int64(0)
         self.activations: Any = np.int64(0)
-        self.weights: Any = np.int64(0)
-        self.pooled: Any = np.int64(0)
 
     def add(self, *, weight: Any, positions: Any, outputs: Any, others: Any = 0, times: Any = 1) -> None:
         """``times`` layers: ``weight`` weights used at ``positions`` places, ``others`` other params."""
-        self.weights = self.weights + weight * times
         self.params = self.params + (weight + others) * times
         self.macs = self.macs + weight * positions * times
         self.activations = self.activations + outputs * positions * times
