@@ -13,7 +13,7 @@ from spaces.dimensions import Value
 ROLES = ("architecture", "recipe", "pretraining", "adaptation")
 """The parts of a candidate, in the order of a space's columns."""
 OPTIONAL = ("pretraining", "adaptation")
-"""Roles that candidates trained in one stage do not have; they are then left out of the JSON and of the key."""
+"""Roles that candidates without pretraining do not have; they are then left out of the JSON and of the key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Candidate:
         architecture: value of each active architecture dimension by address below ``architecture``, e.g. ``depth.2``.
         recipe: value of each active recipe dimension by address below ``recipe``, e.g. ``mixup.alpha``.
         pretraining: ``objective`` (a file in ``trainables/objectives``, or ``none``), ``share`` of the compute, knobs
-            of the objective (``simclr.temperature``) and the recipe of this stage (``optimizer.learning_rate.adamw``).
+            of the objective (``simclr.temperature``) and its own recipe (``optimizer.learning_rate.adamw``).
         adaptation: ``method`` (a file in ``trainables/adapt``) that trains on from the pretrained weights, its knobs.
     """
 

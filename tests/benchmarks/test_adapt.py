@@ -17,7 +17,7 @@ from tests.benchmarks.test_objectives import ARCHITECTURE, EPOCHS, RECIPE, SEEDS
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, train_all
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.features import features_of, judged
+from trainables.training.features import features_of, score
 from trainables.training.trial import Task, build, trial
 from trainables.training.world import World
 
@@ -85,7 +85,7 @@ def test_protocols_on_pretrained_features(backbone: str, tmp_path: Path) -> None
             network.load_state_dict(state)
             features = features_of(network, SPLITS.train, SPLITS.validation, world=World(), device=CPU)
             for name in components.names(components.EVALUATIONS):
-                share = judged(features, name, classes=len(SPLITS.classes), world=World(), device=CPU)
+                share = score(features, name, classes=len(SPLITS.classes), world=World(), device=CPU)
                 found.setdefault(f"{kind}, {name}", []).append(share)
     show(f"{backbone}: protocols", found, "simclr, nearest_mean")
     assert all(np.mean(values) > 0.1 for values in found.values())

@@ -15,7 +15,7 @@ from torch import Tensor
 from spaces import components
 from tests.trainables.small import network
 from trainables.data import digits
-from trainables.training.features import Features, features_of, judged
+from trainables.training.features import Features, features_of, score
 from trainables.training.world import World
 
 NAMES = components.names(components.EVALUATIONS)
@@ -27,14 +27,14 @@ def features() -> Features:
     """Pixels: 120 labelled digits, all digits for search-validation."""
     splits = digits.load()
     known, asked = splits.train.take(np.arange(120)), splits.validation
-    known_NF, asked_MF = (torch.from_numpy(each.image_NCHW).flatten(1).double() / 255 for each in (known, asked))
+    known_NF, query_MF = (torch.from_numpy(each.image_NCHW).flatten(1).double() / 255 for each in (known, asked))
     label_N, label_M = (torch.from_numpy(each.label_N) for each in (known, asked))
-    return Features(known_NF=known_NF, class_N=label_N, asked_MF=asked_MF, right_M=label_M, total=len(asked))
+    return Features(known_NF=known_NF, class_N=label_N, query_MF=query_MF, right_M=label_M, total=len(asked))
 
 
 def found(name: str, given: Features, **knobs: float) -> Tensor:
     module = components.load(components.EVALUATIONS, name)
-    predicted: Tensor = module.classify(given.known_NF, given.class_N, given.asked_MF, classes=10, **knobs)
+    predicted: Tensor = module.classify(given.known_NF, given.class_N, given.query_MF, classes=10, **knobs)
     return predicted
 
 
@@ -44,7 +44,7 @@ def test_a_protocol_predicts_a_class_for_each_row_and_beats_chance(name: str, fe
     predicted_M = found(name, features)
     assert predicted_M.shape == features.right_M.shape
     assert torch.equal(predicted_M, found(name, features))
-    share = judged(features, name, classes=10, world=World(), device=CPU)
+    share = score(features, name, classes=10, world=World(), device=CPU)
     assert share == pytest.approx((predicted_M == features.right_M).double().mean().item())
     assert share > 0.6
 
@@ -54,7 +54,7 @@ def test_classes_that_are_apart_are_told_apart_and_order_does_not_matter(name: s
     generator = torch.Generator().manual_seed(0)
     class_N = torch.arange(60) % 3
     known_NF = 3 * torch.eye(3, 8)[class_N] + 0.2 * torch.randn(60, 8, generator=generator)
-    given = Features(known_NF=known_NF, class_N=class_N, asked_MF=known_NF, right_M=class_N, total=60)
+    given = Features(known_NF=known_NF, class_N=class_N, query_MF=known_NF, right_M=class_N, total=60)
     assert torch.equal(found(name, given), class_N)
     order_N = torch.randperm(60, generator=generator)
     shuffled = replace(given, known_NF=known_NF[order_N], class_N=class_N[order_N])
@@ -70,7 +70,7 @@ def test_two_workers_count_what_one_does() -> None:
     ]
     whole = features_of(judge, splits.train, splits.validation, world=World(), device=CPU)
     right = [int((found("nearest_mean", part) == part.right_M).sum()) for part in parts]
-    one = judged(whole, "nearest_mean", classes=10, world=World(), device=CPU)
+    one = score(whole, "nearest_mean", classes=10, world=World(), device=CPU)
     assert sum(right) / len(splits.validation) == one
     assert {part.total for part in (*parts, whole)} == {len(splits.validation)}
 
@@ -79,14 +79,14 @@ def test_two_workers_count_what_one_does() -> None:
 def test_the_nearest_mean_is_scikit_learns_centroid_of_features_of_length_one(features: Features) -> None:
     known_NF = F.normalize(features.known_NF)
     centroid = NearestCentroid().fit(known_NF.numpy(), features.class_N.numpy())
-    expected_M = cosine_similarity(features.asked_MF.numpy(), centroid.centroids_).argmax(1)
+    expected_M = cosine_similarity(features.query_MF.numpy(), centroid.centroids_).argmax(1)
     assert found("nearest_mean", features).tolist() == expected_M.tolist()
 
 
 @pytest.mark.parametrize(("neighbours", "temperature"), [(1, 0.1), (5, 0.1), (20, 0.07), (120, 0.5)])
 def test_neighbours_vote_as_in_lightly(neighbours: int, temperature: float, features: Features) -> None:
-    asked_MF, known_NF = (F.normalize(each.double()) for each in (features.asked_MF, features.known_NF))
-    expected_MK = knn_predict(asked_MF, known_NF.T, features.class_N, 10, neighbours, temperature)
+    query_MF, known_NF = (F.normalize(each.double()) for each in (features.query_MF, features.known_NF))
+    expected_MK = knn_predict(query_MF, known_NF.T, features.class_N, 10, neighbours, temperature)
     mine_M = found("knn", features, neighbours=neighbours, temperature=temperature)
     assert torch.equal(mine_M, expected_MK[:, 0])
 
@@ -106,8 +106,8 @@ def test_the_linear_probe_is_the_optimum_of_its_loss(features: Features) -> None
     """Found again by torch's L-BFGS on the written loss: the same classes, but for near ties."""
     spread = features.known_NF.std(0, correction=0)
     spread[spread == 0] = 1  # pixels that are always empty
-    known_NF, asked_MF = (
-        (each - features.known_NF.mean(0)) / spread for each in (features.known_NF, features.asked_MF)
+    known_NF, query_MF = (
+        (each - features.known_NF.mean(0)) / spread for each in (features.known_NF, features.query_MF)
     )
     layer = torch.nn.Linear(known_NF.shape[1], 10).double()
     solver = torch.optim.LBFGS(layer.parameters(), max_iter=2000, line_search_fn="strong_wolfe")
@@ -119,5 +119,5 @@ def test_the_linear_probe_is_the_optimum_of_its_loss(features: Features) -> None
         return value
 
     solver.step(loss)  # type: ignore[no-untyped-call]
-    same = (layer(asked_MF).argmax(1) == found("linear_probe", features)).double().mean()
+    same = (layer(query_MF).argmax(1) == found("linear_probe", features)).double().mean()
     assert same > 0.995

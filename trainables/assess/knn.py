@@ -10,13 +10,13 @@ PAPER = "https://arxiv.org/abs/1805.01978"
 
 
 def classify(
-    known_NF: Tensor, class_N: Tensor, asked_MF: Tensor, *, classes: int, neighbours: int = 20, temperature: float = 0.1
+    known_NF: Tensor, class_N: Tensor, query_MF: Tensor, *, classes: int, neighbours: int = 20, temperature: float = 0.1
 ) -> Tensor:
     """The class with the largest sum of exp(cosine / ``temperature``) over the nearest labelled features.
 
     Args:
         known_NF, class_N: labelled features.
-        asked_MF: features to classify.
+        query_MF: features to classify.
         classes: number of classes.
         neighbours: how many have a vote; all where there are fewer.
         temperature: > 0; infinite for one vote each.
@@ -33,4 +33,4 @@ def classify(
 
     nearest = KNeighborsClassifier(min(neighbours, len(known_NF)), metric="cosine", weights=votes)
     nearest.fit(known_NF.double().numpy(), class_N.numpy())
-    return torch.from_numpy(nearest.predict(asked_MF.double().numpy()))
+    return torch.from_numpy(nearest.predict(query_MF.double().numpy()))

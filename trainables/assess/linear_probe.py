@@ -10,7 +10,7 @@ PAPER = "https://arxiv.org/abs/1610.01644"
 
 
 def classify(
-    known_NF: Tensor, class_N: Tensor, asked_MF: Tensor, *, classes: int, strength: float = 1.0, steps: int = 1000
+    known_NF: Tensor, class_N: Tensor, query_MF: Tensor, *, classes: int, strength: float = 1.0, steps: int = 1000
 ) -> Tensor:
     """The class of the largest score of a linear map that minimises |W|^2 / 2 + ``strength`` sum of cross-entropies.
 
@@ -18,7 +18,7 @@ def classify(
 
     Args:
         known_NF, class_N: labelled features.
-        asked_MF: features to classify.
+        query_MF: features to classify.
         classes: number of classes.
         strength: scikit-learn's C, > 0: weight of the data against the penalty.
         steps: of the solver at most; scikit-learn warns where they are too few.
@@ -26,4 +26,4 @@ def classify(
     del classes  # scikit-learn reads them off the labels
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=steps))
     probe.fit(known_NF.double().numpy(), class_N.numpy())
-    return torch.from_numpy(probe.predict(asked_MF.double().numpy()))
+    return torch.from_numpy(probe.predict(query_MF.double().numpy()))

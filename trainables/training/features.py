@@ -1,4 +1,4 @@
-"""A network's features of labelled and of asked images, made once for any number of protocols that judge them."""
+"""A network's features of labelled and of query images, made once for any number of protocols that score them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,41 +19,41 @@ class Features:
 
     Attributes:
         known_NF, class_N: of the labelled images, and their class numbers.
-        asked_MF, right_M: of this worker's part of the images to classify, and their true class numbers.
+        query_MF, right_M: of this worker's part of the images to classify, and their true class numbers.
         total: number of images to classify, over all workers.
     """
 
     known_NF: Tensor
     class_N: Tensor
-    asked_MF: Tensor
+    query_MF: Tensor
     right_M: Tensor
     total: int
 
 
 @torch.no_grad()
 def features_of(
-    network: Deployable, labelled: Images, asked: Images, *, world: World, device: torch.device
+    network: Deployable, labelled: Images, queries: Images, *, world: World, device: torch.device
 ) -> Features:
-    """One pass over both. Leaves the network in evaluation mode; each worker takes its part of ``asked``."""
+    """One pass over both. Leaves the network in evaluation mode; each worker takes its part of ``queries``."""
     network.eval()
 
     def pooled(images: Images) -> Tensor:
         return torch.cat([network.pooled(batch.to(device)).cpu() for batch in images.batches()])
 
-    part = asked.take(np.arange(len(asked))[world.rank :: world.size])
+    part = queries.take(np.arange(len(queries))[world.rank :: world.size])
     return Features(
         known_NF=pooled(labelled),
         class_N=torch.from_numpy(labelled.label_N),
-        asked_MF=pooled(part),
+        query_MF=pooled(part),
         right_M=torch.from_numpy(part.label_N),
-        total=len(asked),
+        total=len(queries),
     )
 
 
-def judged(
+def score(
     features: Features, protocol: str, *, classes: int, world: World, device: torch.device, **knobs: Any
 ) -> float:
-    """Share of the asked images that a protocol classifies correctly.
+    """Share of the query images that a protocol classifies correctly.
 
     Args:
         features: of a network.
@@ -66,5 +66,5 @@ def judged(
         UnknownComponent: there is no such protocol.
     """
     module = components.load(components.EVALUATIONS, protocol)
-    found_M = module.classify(features.known_NF, features.class_N, features.asked_MF, classes=classes, **knobs)
-    return float(world.total((found_M == features.right_M).sum().to(device))) / features.total
+    class_M = module.classify(features.known_NF, features.class_N, features.query_MF, classes=classes, **knobs)
+    return float(world.total((class_M == features.right_M).sum().to(device))) / features.total

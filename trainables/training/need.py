@@ -13,7 +13,7 @@ from trainables.splits import Images, Pictures, Splits
 from trainables.training.pretraining import pretraining_of
 from trainables.training.trial import Task, trial
 
-JUDGED = 256
+EVALUATED = 256
 """Images that are evaluated: a batch of ``trainables.training.trial.scores``."""
 
 
@@ -46,7 +46,7 @@ def need(task: Task, splits: Splits, device: torch.device) -> Need:
     few = replace(
         splits,
         train=_first(splits.train, enough),
-        validation=_first(splits.validation, JUDGED),
+        validation=_first(splits.validation, EVALUATED),
         pool=None if splits.pool is None else _Few(pictures=splits.pool, count=enough),
     )
     for _ in trial(replace(task, epochs=1 if first is None else 2), few, device=device):

@@ -74,11 +74,11 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
         before = first.reports
         labels = components.load(components.OBJECTIVES, first.objective).LABELS
         images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
-        if first.source != OWN:
-            made = components.load(components.PICTURES, first.source).pictures(splits, **first.source_knobs)
-            images = made
+        if first.pictures != OWN:
+            pictures = components.load(components.PICTURES, first.pictures).pictures(splits, **first.pictures_knobs)
+            images = pictures
             if labels:
-                targets = knobs["classes"] = made.classes
+                targets = knobs["classes"] = pictures.classes
         yield Phase(
             number=0,
             last=before,

@@ -1,4 +1,4 @@
-"""Two stages of one candidate at equal compute: which share each has, and pretrained weights that candidates share.
+"""Pretraining and training at equal compute: which share each has, and pretrained weights that candidates share.
 
 Compute is counted in forward-backward passes of the backbone. A candidate has ``epochs`` times the number of
 unlabelled images; pretraining takes its share, divided by the passes that its objective makes for an image; supervised
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,97 +28,103 @@ NONE = "none"
 """Value of ``pretraining.objective`` for training from scratch."""
 
 OWN = "own"
-"""Value of ``pretraining.source`` for the images of the data; others are files in ``trainables/data``."""
+"""Value of ``pretraining.source`` for the data's own images; others are files in ``trainables/data``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pretraining:
-    """The first stage of a candidate.
+    """How a candidate is pretrained.
 
     Attributes:
         objective: file name in ``trainables/objectives``.
         knobs: keywords of its ``objective``.
-        source: where the pictures come from, ``own`` or a file in ``trainables/data``.
-        source_knobs: keywords of its ``pictures``.
-        recipe: ingredients of this stage, by address as in a candidate's recipe.
+        pictures: what it sees, ``own`` or a file in ``trainables/data``.
+        pictures_knobs: keywords of its ``pictures``.
+        recipe: its own ingredients, by address as in a candidate's recipe.
         reports: how many of the candidate's reports it takes.
         passes: forward-backward passes of the objective for an image.
     """
 
     objective: str
     knobs: Mapping[str, Any]
-    source: str
-    source_knobs: Mapping[str, Any]
+    pictures: str
+    pictures_knobs: Mapping[str, Any]
     recipe: Mapping[str, Any]
     reports: int
     passes: float
 
 
 def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
-    """The first stage of a candidate, or None if it is trained from scratch.
+    """How a candidate is pretrained, or None if it is trained from scratch.
 
-    The share is rounded to whole reports, of which either stage has at least one.
+    The share is rounded to whole reports, of which pretraining and training have at least one each.
 
     Raises:
-        ValueError: the dimensions contradict each other, or there are too few epochs for two stages.
+        ValueError: the dimensions contradict each other, or there are too few epochs for both.
     """
-    given = dict(candidate.pretraining)
-    name = str(given.pop("objective", NONE))
+    rest = dict(candidate.pretraining)
+    name = str(rest.pop("objective", NONE))
     if name == NONE:
-        if given or candidate.adaptation:
-            extra = ", ".join(
-                [*(f"pretraining.{a}" for a in given), *(f"adaptation.{a}" for a in candidate.adaptation)]
-            )
-            raise ValueError(f"candidate {candidate.key} is not pretrained but has {extra}; leave these out")
+        extra = [
+            *(f"pretraining.{below}" for below in rest),
+            *(f"adaptation.{below}" for below in candidate.adaptation),
+        ]
+        if extra:
+            raise ValueError(f"candidate {candidate.key} is not pretrained but has {', '.join(extra)}; leave these out")
         return None
-    share = float(given.pop("share", 0.5))
+    share = float(rest.pop("share", 0.5))
     if not 0.0 < share < 1.0 or epochs < 2:
         raise ValueError(
-            f"pretraining.share is {share} of {epochs} epochs; two stages need a share between 0 and 1 and two epochs"
+            f"pretraining.share is {share} of {epochs} epochs; pretraining and training need a share between 0 and 1 "
+            "and two epochs"
         )
     module = components.load(components.OBJECTIVES, name)
-    source = str(given.pop("source", module.SOURCE))
-    if source != OWN and module.LABELS:
-        targets = components.load(components.PICTURES, source).TARGETS
-        if not targets or "classes" not in signature(module.objective).parameters:
-            raise ValueError(
-                f"objective '{name}' reads class labels, which pictures of source '{source}' do not have; "
-                f"use pretraining.source '{OWN}' or another objective"
-            )
-    knobs, source_knobs = _taken(given, name), _taken(given, source)
-    if inputs_of(given):
+    pictures = str(rest.pop("source", module.SOURCE))
+    _check_targets(name, module, pictures)
+    knobs, pictures_knobs = _pop_knobs(rest, name), _pop_knobs(rest, pictures)
+    if inputs_of(rest):
         raise ValueError(
-            f"candidate {candidate.key} sets its network's input in pretraining, which is the same in both stages; "
+            f"candidate {candidate.key} sets its network's input in pretraining, which is the same in training; "
             "set it in the recipe"
         )
-    passes = float(module.passes(**knobs))
     return Pretraining(
         objective=name,
         knobs=knobs,
-        source=source,
-        source_knobs=source_knobs,
-        recipe=given,
+        pictures=pictures,
+        pictures_knobs=pictures_knobs,
+        recipe=rest,
         reports=min(max(1, round(share * epochs)), epochs - 1),
-        passes=passes,
+        passes=float(module.passes(**knobs)),
     )
 
 
-def _taken(given: dict[str, Any], name: str) -> dict[str, Any]:
-    """The keywords of a component, which are taken out of ``given``."""
-    own = [address for address in given if address.startswith(f"{name}.")]
-    return keywords({address.removeprefix(f"{name}."): given.pop(address) for address in own})
+def _check_targets(name: str, module: ModuleType, pictures: str) -> None:
+    if pictures == OWN or not module.LABELS:
+        return
+    targets = components.load(components.PICTURES, pictures).TARGETS
+    if not targets or "classes" not in signature(module.objective).parameters:
+        raise ValueError(
+            f"objective '{name}' reads class labels, which pictures of source '{pictures}' do not have; "
+            f"use pretraining.source '{OWN}' or another objective"
+        )
 
 
-def key_of(candidate: Candidate, stage: Pretraining, splits: Splits) -> str:
-    """Sixteen hexadecimal digits of all that decides the pretrained weights: network, stage and images."""
+def _pop_knobs(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The keywords of a component, which are removed from ``values``."""
+    own = [address for address in values if address.startswith(f"{name}.")]
+    return keywords({address.removeprefix(f"{name}."): values.pop(address) for address in own})
+
+
+def key_of(candidate: Candidate, first: Pretraining, splits: Splits) -> str:
+    """Sixteen hexadecimal digits of all that decides the pretrained weights: network, pretraining and images."""
     images = splits.unlabelled
     sample_NCHW = images.batch(np.linspace(0, len(images) - 1, num=min(len(images), 1000), dtype=np.int64))[0].numpy()
     described = {
         "backbone": candidate.backbone,
         "architecture": dict(candidate.architecture),
-        "stage": [stage.objective, dict(stage.knobs), dict(stage.recipe), stage.reports],
+        "stage": [first.objective, dict(first.knobs), dict(first.recipe), first.reports],
         "inputs": dict(inputs_of(candidate.recipe)),
-        "source": [stage.source, dict(stage.source_knobs)],
+        "source": [first.pictures, dict(first.pictures_knobs)],
         "data": [len(images), len(splits.train), len(splits.classes), *splits.mean, *splits.std],
         "images": hashlib.sha256(sample_NCHW.tobytes()).hexdigest(),
     }
@@ -126,7 +133,7 @@ def key_of(candidate: Candidate, stage: Pretraining, splits: Splits) -> str:
 
 @contextmanager
 def held(path: Path | None, world: World) -> Iterator[None]:
-    """Hold a shared pretraining: whoever comes second waits, then finds what the first has written.
+    """Hold a shared pretraining: a second trial waits, then finds what the first has written.
 
     The lock is the operating system's, which frees it when its holder is killed. The first worker holds it for all, and
     removes what a killed holder has left half written.

@@ -18,7 +18,7 @@ from trainables.plan import Plan, Stateful, compose, inputs_of
 from trainables.splits import Images, Splits
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import TrialFailed, seed_of, train_epoch
-from trainables.training.features import features_of, judged
+from trainables.training.features import features_of, score
 from trainables.training.phases import Phase, Task, phases_of
 from trainables.training.pretraining import held, key_of, pretraining_of
 from trainables.training.world import World
@@ -65,6 +65,32 @@ def build(candidate: Candidate, splits: Splits, extra: Mapping[str, Any] | None 
     return Deployable(network, resolution=resolution, **inputs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """What all phases of a trial have in common."""
+
+    task: Task
+    splits: Splits
+    world: World
+    device: torch.device
+
+    def score(self, phase: Phase, network: Deployable) -> float:
+        """Share of the search-validation images classified correctly, see ``Report``."""
+        world, device = self.world, self.device
+        if phase.number == 1:
+            return accuracy(network, self.splits.validation, world=world, device=device)
+        features = features_of(network, self.splits.train, self.splits.validation, world=world, device=device)
+        return score(features, "nearest_mean", classes=len(self.splits.classes), world=world, device=device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """What a phase leaves to the next: the reports so far, and the weights that are evaluated."""
+
+    reports: tuple[Report, ...] = ()
+    weights: Weights | None = None
+
+
 def trial(
     task: Task,
     splits: Splits,
@@ -92,90 +118,100 @@ def trial(
         TrialFailed: a loss that is not finite, or not enough memory.
         CheckpointError: a checkpoint cannot be written or read.
     """
-    world, device = world or World(), device or torch.device("cpu")
+    whole = _Trial(task=task, splits=splits, world=world or World(), device=device or torch.device("cpu"))
     first = pretraining_of(task.candidate, task.epochs)
     shared = None if first is None or cache is None else cache / f"{key_of(task.candidate, first, splits)}.pt"
     saved = checkpoint.load() if checkpoint is not None else None
-    reports: list[Report] = []
-    weights: Weights | None = None
+    left = _Left()
     for phase in phases_of(task, splits, first, task.seed if shared is None else int(shared.stem, 16)):
         if saved is not None and saved["phase"] > phase.number:
             continue
         path = shared if phase.number == 0 else None
-        with held(path, world):
-            kept, state = checkpoint, saved if saved is not None and saved["phase"] == phase.number else None
+        with held(path, whole.world):
+            own, state = checkpoint, saved if saved is not None and saved["phase"] == phase.number else None
             if path is not None:
-                kept = Checkpoint(path=path)
-                state = kept.load()
-            weights = yield from _run(phase, task, splits, reports, weights, kept, state, world, device)
+                own = Checkpoint(path=path)
+                state = own.load()
+            left = yield from _train(phase, whole, left, own, state)
 
 
-def _run(
-    phase: Phase,
-    task: Task,
-    splits: Splits,
-    reports: list[Report],
-    weights: Weights | None,
-    checkpoint: Checkpoint | None,
-    saved: Mapping[str, Any] | None,
-    world: World,
-    device: torch.device,
-) -> Generator[Report, None, Weights]:
-    """Train a phase from the weights of the one before; returns the weights to go on with."""
+def _train(
+    phase: Phase, whole: _Trial, before: _Left, checkpoint: Checkpoint | None, saved: Mapping[str, Any] | None
+) -> Generator[Report, None, _Left]:
+    """Train a phase from what the one before has left, or on from its own saved state."""
+    left = before
     if saved is not None:
-        reports[:] = [Report(**report) for report in saved["reports"]]
-        yield from reports
-        if len(reports) == phase.last:
-            kept: Weights = saved["evaluated"]
-            return kept
-    plan = _plan(phase, task, splits, weights, device)
-    objective = world.wrap(plan.trained(), device)
-    states: dict[str, Stateful] = {"network": plan.built(), "heads": _Heads(plan.trained()), **plan.states}
+        left = _Left(reports=tuple(Report(**report) for report in saved["reports"]), weights=saved["evaluated"])
+        yield from left.reports
+        if len(left.reports) == phase.last:
+            return left
+    state = _State(phase, whole, before.weights)
     if saved is not None:
-        for name, state in states.items():
-            state.load_state_dict(saved["states"][name])
-    before, started = reports[-1].seconds if reports else 0.0, time.monotonic()
-    evaluated = plan.evaluated or plan.built()
-    assert isinstance(evaluated, Deployable)
+        state.load(saved["states"])
+    reports = list(left.reports)
+    spent, started = reports[-1].seconds if reports else 0.0, time.monotonic()
     for epoch in range(len(reports) + 1, phase.last + 1):
+        loss, right = state.train(epoch)
+        seconds = round(spent + time.monotonic() - started, 3)
+        reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds))
+        if checkpoint is not None and whole.world.rank == 0:
+            checkpoint.save({**state.to_dict(), "reports": [asdict(report) for report in reports]})
+        whole.world.barrier()
+        yield reports[-1]
+    return _Left(reports=tuple(reports), weights=state.evaluated.state_dict())
+
+
+class _State:
+    """A phase that is being trained: its plan, and all that a checkpoint keeps."""
+
+    def __init__(self, phase: Phase, whole: _Trial, weights: Weights | None) -> None:
+        self._phase, self._whole = phase, whole
+        self._plan = plan = _plan(phase, whole, weights)
+        self._objective = whole.world.wrap(plan.trained(), whole.device)
+        self._states: dict[str, Stateful] = {
+            "network": plan.built(), "heads": _Heads(plan.trained()), **plan.states
+        }  # fmt: skip
+        evaluated = plan.evaluated or plan.built()
+        assert isinstance(evaluated, Deployable)
+        self.evaluated = evaluated
+
+    def load(self, states: Mapping[str, Any]) -> None:
+        """Go on from what ``to_dict`` has kept as ``states``."""
+        for name, state in self._states.items():
+            state.load_state_dict(states[name])
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside the reports."""
+        return {
+            "phase": self._phase.number,
+            "states": {name: state.state_dict() for name, state in self._states.items()},
+            "evaluated": self.evaluated.state_dict(),  # tensors that are in the states too are written once
+        }
+
+    def train(self, epoch: int) -> tuple[float, float]:
+        """Train for an epoch of the trial; loss and score.
+
+        Raises:
+            TrialFailed: a loss that is not finite, or not enough memory.
+        """
+        phase, plan, world, device = self._phase, self._plan, self._whole.world, self._whole.device
         for act in plan.before_epoch:
             act(epoch - phase.last + plan.epochs)
         loss = train_epoch(
             plan,
-            objective,
+            self._objective,
             phase.images,
             labels=phase.labels,
             seed=phase.seed,
             epoch=epoch,
             world=world,
             device=device,
-            precision=task.precision,
+            precision=self._whole.task.precision,
         )
         if not math.isfinite(loss):
             raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
-        world.align(evaluated)
-        right = _judged(phase, evaluated, splits, world, device)
-        seconds = round(before + time.monotonic() - started, 3)
-        reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds))
-        if checkpoint is not None and world.rank == 0:
-            checkpoint.save(
-                {
-                    "phase": phase.number,
-                    "states": {name: state.state_dict() for name, state in states.items()},
-                    "evaluated": evaluated.state_dict(),  # tensors that are in the states too are written once
-                    "reports": [asdict(report) for report in reports],
-                }
-            )
-        world.barrier()
-        yield reports[-1]
-    return evaluated.state_dict()
-
-
-def _judged(phase: Phase, network: Deployable, splits: Splits, world: World, device: torch.device) -> float:
-    if phase.number == 1:
-        return accuracy(network, splits.validation, world=world, device=device)
-    features = features_of(network, splits.train, splits.validation, world=world, device=device)
-    return judged(features, "nearest_mean", classes=len(splits.classes), world=world, device=device)
+        world.align(self.evaluated)
+        return loss, self._whole.score(phase, self.evaluated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,27 +244,30 @@ def trained(task: Task, splits: Splits, checkpoint: Checkpoint) -> Deployable:
     return network.eval()
 
 
-def _plan(phase: Phase, task: Task, splits: Splits, weights: Weights | None, device: torch.device) -> Plan:
-    candidate = task.candidate
-
+def _plan(phase: Phase, whole: _Trial, weights: Weights | None) -> Plan:
     def build_on_device(extra: Mapping[str, Any]) -> nn.Module:
-        return build(candidate, splits, extra).to(device)
+        return build(whole.task.candidate, whole.splits, extra).to(whole.device)
 
     def with_objective(plan: Plan) -> Plan:
         if weights is not None:
             _load_features(plan.built(), weights)
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
-            knobs = dict(phase.adaptation)
-            method = components.load(components.ADAPTATIONS, str(knobs.pop("method", "full")))
-            own = f"{method.__name__.rpartition('.')[2]}."
-            plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))
+            plan = _adapted(plan, phase.adaptation)
         module = components.load(components.OBJECTIVES, phase.objective)
-        objective = module.objective(plan.built(), **phase.knobs).to(device)
+        objective = module.objective(plan.built(), **phase.knobs).to(whole.device)
         return replace(plan, objective=objective, fixed_side=module.FIXED_SIDE)
 
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(phase.seed, 0, 0))
         return compose(phase.plan, phase.recipe, build_on_device, with_objective)
+
+
+def _adapted(plan: Plan, adaptation: Mapping[str, Any]) -> Plan:
+    knobs = dict(adaptation)
+    method = components.load(components.ADAPTATIONS, str(knobs.pop("method", "full")))
+    own = f"{method.__name__.rpartition('.')[2]}."
+    adapted: Plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))
+    return adapted
 
 
 def _load_features(network: nn.Module, weights: Weights) -> None:

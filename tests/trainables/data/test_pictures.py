@@ -174,10 +174,10 @@ def test_the_shipped_space_searches_over_sources() -> None:
         objective = each.pretraining["objective"]
         assert ("source" in each.pretraining) == (objective == "simclr")
         assert ("fractals.systems" in each.pretraining) == (objective == "multi_instance")
-        stage = pretraining_of(each, 6)
-        assert (None if stage is None else stage.objective) == (None if objective == "none" else objective)
-        if stage is not None:
-            assert stage.source == each.pretraining.get("source", "fractals")
+        first = pretraining_of(each, 6)
+        assert (None if first is None else first.objective) == (None if objective == "none" else objective)
+        if first is not None:
+            assert first.pictures == each.pretraining.get("source", "fractals")
     with pytest.raises(ConfigError, match=r"fractals.sistems' needs that keyword in trainables/data/fractals.py"):
         check_readers(replace(space, pretraining={**space.pretraining, "fractals.sistems": Choice(values=(30,))}))
     other = {**space.pretraining, "source": Choice(values=("own", "fractals", "dreams"))}

@@ -1,4 +1,4 @@
-"""Resizing and normalisation as parts of the recipe: the same in both stages, in evaluation and in what is exported."""
+"""Resizing and normalisation as parts of the recipe: the same in pretraining and training, in evaluation and in what is exported."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_both_stages_have_it(splits: Splits) -> None:
     assert stages[0] is not None
     assert key_of(two, stages[0], splits) != key_of(other, stages[0], splits)
     wrong = replace(two, pretraining={**two.pretraining, "preprocess.normalise": "half"})
-    with pytest.raises(ValueError, match="which is the same in both stages; set it in the recipe"):
+    with pytest.raises(ValueError, match="which is the same in training; set it in the recipe"):
         pretraining_of(wrong, 4)
 
 
