@@ -36,7 +36,7 @@ class Space:
 
     Attributes:
         name: file name in ``spaces``.
-        backbone: file name in ``trainables/backbones``; see ``spaces.families`` for several.
+        backbone: file name in ``trainables/backbones``; see ``spaces.joined`` for several.
         architecture: dimension of each address below ``architecture``.
         recipe: dimension of each address below ``recipe``.
         conditions: condition of each conditional dimension, by full address (``recipe.optimizer.momentum.sgd``).
@@ -181,8 +181,8 @@ class Space:
             unknown = [value for value in values if value not in dimension.values]
             if unknown or not values:
                 raise Mistake(f"'{address}' can't take {unknown or 'no value'}; it allows {describe(dimension)}")
-            kept = tuple(value for value in dimension.values if value in values)
-            dimensions[address] = Choice(values=kept, ordered=is_ordinal(dimension))
+            remaining = tuple(value for value in dimension.values if value in values)
+            dimensions[address] = Choice(values=remaining, ordered=is_ordinal(dimension))
         conditions: dict[str, Condition] = {}
         for address, condition in self.conditions.items():
             parent = dimensions.get(condition.parent)
@@ -252,11 +252,11 @@ class Space:
         """
         codes_ND = np.full((len(candidates), len(self.dimensions)), INACTIVE, dtype=np.int16)
         for row, candidate in enumerate(candidates):
-            given = self.addressed(candidate)
-            unknown = sorted(set(given) - set(self.addresses))
+            values_of = self.addressed(candidate)
+            unknown = sorted(set(values_of) - set(self.addresses))
             if unknown:
                 raise Mistake(f"candidate {candidate.key} has '{unknown[0]}', which space '{self.name}' does not have")
-            for address, value in given.items():
+            for address, value in values_of.items():
                 values = self.dimension(address).values
                 if value not in values:
                     raise Mistake(

@@ -132,7 +132,9 @@ class Deployable(nn.Module):
     @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel, to six digits."""
-        mean, std = (tuple(round(value, 6) for value in each.flatten().tolist()) for each in (self.mean, self.std))
+        mean, std = (
+            tuple(round(value, 6) for value in channels.flatten().tolist()) for channels in (self.mean, self.std)
+        )
         return mean, std
 
     def blank(self) -> Tensor:

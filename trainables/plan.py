@@ -115,7 +115,7 @@ class Plan:
         for group in groups:
             factors = [factor_of.get(parameter, 1.0) for parameter in group["params"]]
             for factor in sorted(set(factors)):
-                members = [each for each, own in zip(group["params"], factors, strict=True) if own == factor]
+                members = [parameter for parameter, own in zip(group["params"], factors, strict=True) if own == factor]
                 optimizer.add_param_group({**group, "params": members, "lr": group["lr"] * factor})
         return optimizer
 

@@ -54,8 +54,8 @@ class Images:
     def take(self, rows_B: NDArray[np.int64]) -> "Images":
         """Some of the images; those on disk stay there."""
         images = self.image_NCHW
-        taken = images.take(rows_B) if isinstance(images, Stored) else images[rows_B]
-        return Images(image_NCHW=taken, label_N=self.label_N[rows_B])
+        rows_BCHW = images.take(rows_B) if isinstance(images, Stored) else images[rows_B]
+        return Images(image_NCHW=rows_BCHW, label_N=self.label_N[rows_B])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +109,9 @@ class Joined:
         start_P = np.cumsum([0, *map(len, self.parts)])
         part_B = np.searchsorted(start_P, rows_B, side="right") - 1
         present = np.unique(part_B)
-        found = [self.parts[part].batch(rows_B[part_B == part] - start_P[part])[0] for part in present]
+        batches = [self.parts[part].batch(rows_B[part_B == part] - start_P[part])[0] for part in present]
         order_B = torch.from_numpy(np.argsort(np.argsort(part_B, kind="stable"), kind="stable"))
-        return torch.cat(found)[order_B], torch.zeros(len(rows_B), dtype=torch.int64)
+        return torch.cat(batches)[order_B], torch.zeros(len(rows_B), dtype=torch.int64)
 
 
 def from_parts(train: Images, validation: Images, test: Images, classes: Sequence[str]) -> Splits:
@@ -150,12 +150,12 @@ def completed(
         validation, test: share of all images for a part that is missing.
         seed: of the split.
     """
-    train, found = parts["train"], dict(parts)
+    train, complete = parts["train"], dict(parts)
     total = sum(map(len, parts.values()))
     for name, share in (("test", test), ("validation", validation)):
-        if name not in found:
-            train, found[name] = stratified(train, share * total / len(train), seed, names)
-    return from_parts(train, found["validation"], found["test"], names)
+        if name not in complete:
+            train, complete[name] = stratified(train, share * total / len(train), seed, names)
+    return from_parts(train, complete["validation"], complete["test"], names)
 
 
 def with_labels(splits: Splits, share: float, seed: int) -> Splits:
@@ -191,9 +191,9 @@ def stratified(images: Images, share: float, seed: int, names: Sequence[str]) ->
         scarce = names[int(count_K.argmin())]
         raise DataError(f"class '{scarce}' has {count_K.min()} image(s); a split needs at least two of each class")
     try:
-        rest, held = train_test_split(
+        rest_rows, split_rows = train_test_split(
             np.arange(len(images)), test_size=share, stratify=images.label_N, random_state=seed
         )
     except ValueError as error:
         raise DataError(f"cannot split {len(images)} images of {len(names)} classes at {share:.0%}: {error}") from error
-    return images.take(np.sort(rest)), images.take(np.sort(held))
+    return images.take(np.sort(rest_rows)), images.take(np.sort(split_rows))

@@ -72,8 +72,8 @@ def _macs(count: Callable[..., Any], activations: Handle | None = None) -> Handl
     """A handle that calls the one count of an operator ``macs``, whatever fvcore calls it, and adds its activations."""
 
     def handle(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
-        found = count(inputs, outputs)
-        macs = Counter(macs=sum(found.values()) if isinstance(found, Counter) else found)
+        counted = count(inputs, outputs)
+        macs = Counter(macs=sum(counted.values()) if isinstance(counted, Counter) else counted)
         return macs + activations(inputs, outputs) if activations else macs
 
     return handle

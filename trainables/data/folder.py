@@ -67,9 +67,9 @@ def _images(folder: Path, names: Sequence[str], resolution: int, grey: bool, sto
         raise DataError(f"'{folder}' has class '{unknown[0]}', which the training part does not have")
     files, labels = [], []
     for number, name in enumerate(names):
-        found = sorted(file for file in (folder / name).rglob("*") if file.suffix.lower() in IMG_EXTENSIONS)
-        if not found and (folder / name).is_dir():
+        of_class = sorted(file for file in (folder / name).rglob("*") if file.suffix.lower() in IMG_EXTENSIONS)
+        if not of_class and (folder / name).is_dir():
             raise DataError(f"class folder '{folder / name}' has no image ({', '.join(IMG_EXTENSIONS)})")
-        files += found
-        labels += [number] * len(found)
+        files += of_class
+        labels += [number] * len(of_class)
     return cached_files(store, files, labels, resolution, grey)

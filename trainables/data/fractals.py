@@ -128,9 +128,9 @@ def drawn(systems: int, seed: int) -> Systems:
     rng = np.random.default_rng(seed)
     map_SK3 = np.stack([_choices(system(number, seed)) for number in range(systems)])
     point_SP = np.zeros((systems, POINTS), dtype=np.complex64)
-    each = np.arange(systems)[:, None]
+    system_S1 = np.arange(systems)[:, None]
     for _ in range(SETTLE):
-        point_SP = moved(point_SP, map_SK3[each, rng.integers(CHOICES, size=(systems, POINTS))])
+        point_SP = moved(point_SP, map_SK3[system_S1, rng.integers(CHOICES, size=(systems, POINTS))])
     xy_SP2 = point_SP.view(np.float32).reshape(systems, POINTS, 2)
     low_S2, high_S2 = xy_SP2.min(axis=1), xy_SP2.max(axis=1)
     return Systems(
@@ -208,14 +208,14 @@ class Fractals:
             has_F = np.array([b for b, drawing in enumerate(drawings) if len(drawing.number_L) > layer])
             if not len(has_F):
                 return
-            layers = [drawings[b] for b in has_F]
-            number_F = np.array([each.number_L[layer] for each in layers])
-            alone_F = np.array([len(each.number_L) == 1 for each in layers])
-            choice_TFP = np.stack([each.choice_LTP[layer] for each in layers], axis=1)
-            uniform_F5 = np.stack([each.uniform_L5[layer] for each in layers])
+            deep = [drawings[b] for b in has_F]
+            number_F = np.array([drawing.number_L[layer] for drawing in deep])
+            alone_F = np.array([len(drawing.number_L) == 1 for drawing in deep])
+            choice_TFP = np.stack([drawing.choice_LTP[layer] for drawing in deep], axis=1)
+            uniform_F5 = np.stack([drawing.uniform_L5[layer] for drawing in deep])
             shown_BS[has_F, number_F] = 1.0
             light_F1HW = self._light(number_F, alone_F, choice_TFP, uniform_F5)[:, None]
-            colour_FC11 = np.stack([each.colour_LC[layer] for each in layers])[:, :, None, None]
+            colour_FC11 = np.stack([drawing.colour_LC[layer] for drawing in deep])[:, :, None, None]
             opacity_F1HW = np.minimum(1.0, 2 * light_F1HW)
             image_BCHW[has_F] += opacity_F1HW * (colour_FC11 * light_F1HW - image_BCHW[has_F])
 

@@ -40,18 +40,18 @@ def load(
         DataError: there is no data set, or it lacks a column.
     """
     store = store_of(cache)
-    found = {PARTS[name]: table for name, table in _opened(path, store).items() if name in PARTS}
-    if "train" not in found:
+    tables = {PARTS[name]: table for name, table in _opened(path, store).items() if name in PARTS}
+    if "train" not in tables:
         raise DataError(f"'{path}' has no split 'train'; save a DatasetDict with train (and validation, test)")
-    for name, table in found.items():
+    for name, table in tables.items():
         absent = [column for column in (image, label) if column not in table.column_names]
         if absent:
             raise DataError(
                 f"split '{name}' of '{path}' has no column '{absent[0]}', but {', '.join(table.column_names)}; "
                 "name them as data.image and data.label"
             )
-    names = _names(found["train"], label)
-    parts = {part: _decoded(table, image, label, names, resolution, grey, store) for part, table in found.items()}
+    names = _names(tables["train"], label)
+    parts = {part: _decoded(table, image, label, names, resolution, grey, store) for part, table in tables.items()}
     return completed(parts, names, validation=validation, test=test, seed=split_seed)
 
 
@@ -68,8 +68,8 @@ def _opened(path: str, store: Path) -> Mapping[str, Any]:
     parquet = sorted(Path(path).rglob("*.parquet")) if Path(path).is_dir() else []
     try:
         if not parquet:
-            found = datasets.load_from_disk(path)
-            return found if isinstance(found, Mapping) else {"train": found}
+            stored = datasets.load_from_disk(path)
+            return stored if isinstance(stored, Mapping) else {"train": stored}
         files: dict[str, list[str]] = {}
         for file in parquet:
             part = file.name.partition("-")[0].partition(".")[0]

@@ -33,25 +33,25 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
 @cache
 def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)
-    given = json.loads(keywords)
-    labels, unlabelled = given.pop(LABELS, 1.0), given.pop(UNLABELLED, None)
+    rest = json.loads(keywords)
+    labels, unlabelled = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None)
     if not isinstance(labels, int | float):
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     parameters = signature(module.load).parameters
-    unknown = sorted(set(given) - set(parameters))
+    unknown = sorted(set(rest) - set(parameters))
     if unknown:
         has = ", ".join((*parameters, LABELS, UNLABELLED))
         raise DataError(f"data.{unknown[0]} is not a keyword of source '{source}', which has: {has}")
     missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
-    absent = [name for name in missing if name not in given]
+    absent = [name for name in missing if name not in rest]
     if absent:
         raise DataError(f"source '{source}' needs data.{absent[0]}")
     try:
-        splits: Splits = module.load(**given)
+        splits: Splits = module.load(**rest)
     except TypeError as error:
-        raise DataError(f"source '{source}' cannot use {given}: {error}") from error
-    splits = with_labels(splits, float(labels), int(given.get("split_seed", 0)))
+        raise DataError(f"source '{source}' cannot use {rest}: {error}") from error
+    splits = with_labels(splits, float(labels), int(rest.get("split_seed", 0)))
     if unlabelled is None:
         return splits
-    further = unlabelled_folder.pictures(splits, path=str(unlabelled), cache=given.get("cache"))
+    further = unlabelled_folder.pictures(splits, path=str(unlabelled), cache=rest.get("cache"))
     return replace(splits, pool=Joined((splits.unlabelled, further)))

@@ -66,7 +66,7 @@ def load(
     if test_path is not None:
         parts["test"] = part(test_path)
     if names is None:
-        names = tuple(map(str, range(int(max(each.label_N.max() for each in parts.values())) + 1)))
+        names = tuple(map(str, range(int(max(images.label_N.max() for images in parts.values())) + 1)))
     return completed(parts, names, validation=validation, test=test, seed=split_seed)
 
 
@@ -79,17 +79,17 @@ def _package(module: str) -> Any:
 
 def _expanded(shards: str) -> list[str]:
     """The shards of a pattern with braces or stars, in order."""
-    found: list[str] = []
+    uris: list[str] = []
     for pattern in _package("shardlists").expand_urls(shards):
         try:
             files, inside = fsspec.core.url_to_fs(pattern)
             matched = sorted(files.glob(inside)) if "*" in inside else [inside]
-            found += [files.unstrip_protocol(name) for name in matched]
+            uris += [files.unstrip_protocol(name) for name in matched]
         except (OSError, ValueError, ImportError) as error:
             raise DataError(f"shards '{pattern}' cannot be found: {error}") from error
-    if not found:
+    if not uris:
         raise DataError(f"there is no shard '{shards}'; give tar files, such as /data/train-{{0000..0146}}.tar")
-    return found
+    return uris
 
 
 def _decoded(
@@ -144,20 +144,20 @@ def _label(sample: Mapping[str, Any], name: str, key: str, names: tuple[str, ...
     Raises:
         DataError: it has no label, or one that is no class.
     """
-    found: Any = None
+    value: Any = None
     try:
         if "cls" in sample:
-            found = int(sample["cls"])
+            value = int(sample["cls"])
         elif "json" in sample:
-            found = json.loads(sample["json"]).get(key)
-        if isinstance(found, str):
-            found = names.index(found) if names and found in names else int(found)
+            value = json.loads(sample["json"]).get(key)
+        if isinstance(value, str):
+            value = names.index(value) if names and value in names else int(value)
     except (ValueError, AttributeError) as error:
         raise DataError(
             f"sample '{name}' has a label that is no class number and not in data.classes: {error}"
         ) from error
-    if not isinstance(found, int):
+    if not isinstance(value, int):
         raise DataError(f"sample '{name}' has no .cls and no .json with a class number at '{key}'")
-    if found < 0 or (names is not None and found >= len(names)):
-        raise DataError(f"sample '{name}' has class {found}; data.classes has {len(names or ())} names")
-    return found
+    if value < 0 or (names is not None and value >= len(names)):
+        raise DataError(f"sample '{name}' has class {value}; data.classes has {len(names or ())} names")
+    return value

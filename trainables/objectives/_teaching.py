@@ -64,13 +64,13 @@ class Taught(nn.Module):
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss; draws nothing."""
         del generator
-        score_BK, given = self._answers(self.network, batch.image_BCHW)
+        score_BK, own = self._answers(self.network, batch.image_BCHW)
         loss: Tensor = score_BK.new_zeros(())
-        distilled, labelled = self._weights
-        if distilled:
+        teacher_weight, label_weight = self._weights
+        if teacher_weight:
             with torch.no_grad():
-                _, wanted = self._answers(self._teacher[0], batch.image_BCHW)
-            loss = loss + distilled * self._divergence(given, wanted)
-        if labelled:
-            loss = loss + labelled * F.cross_entropy(score_BK, batch.target_BK)
+                _, target = self._answers(self._teacher[0], batch.image_BCHW)
+            loss = loss + teacher_weight * self._divergence(own, target)
+        if label_weight:
+            loss = loss + label_weight * F.cross_entropy(score_BK, batch.target_BK)
         return loss

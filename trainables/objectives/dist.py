@@ -47,5 +47,5 @@ def objective(
 
 def unlike(one_NM: Tensor, other_NM: Tensor) -> Tensor:
     """Mean over the rows of 1 - Pearson's correlation; 1 for a row without variance."""
-    one_NM, other_NM = (each - each.mean(dim=1, keepdim=True) for each in (one_NM, other_NM))
+    one_NM, other_NM = (rows_NM - rows_NM.mean(dim=1, keepdim=True) for rows_NM in (one_NM, other_NM))
     return 1 - F.cosine_similarity(one_NM, other_NM, dim=1).mean()

@@ -60,7 +60,7 @@ def objective(
         distance,
         distillation_weight=distillation_weight,
         label_weight=label_weight,
-        answers=lambda asked, image_BCHW: asked.scores_and_pooled(image_BCHW),  # type: ignore[operator]
+        answers=lambda body, image_BCHW: body.scores_and_pooled(image_BCHW),  # type: ignore[operator]
     )
 
 

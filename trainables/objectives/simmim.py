@@ -104,13 +104,13 @@ def _tokens(network: Deployable) -> TokenBackbone:
 @torch.no_grad()
 def _shapes(network: Deployable) -> tuple[Tensor, Tensor, int]:
     """The embedded tokens and the features of one empty image, and the image's channels."""
-    seen: list[Tensor] = []
-    hook = _tokens(network).patch_embed.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    outputs: list[Tensor] = []
+    hook = _tokens(network).patch_embed.register_forward_hook(lambda module, inputs, output: outputs.append(output))
     image = network.blank()
     with evaluating(network):
         features = network.features(image)
     hook.remove()
-    return seen[0], features, image.shape[1]
+    return outputs[0], features, image.shape[1]
 
 
 def _channels_last(features: Tensor) -> bool:

@@ -55,8 +55,8 @@ def apply(
             package, a device that it supports, or a momentum that it can use.
     """
     if name not in learning_rate:
-        given = ", ".join(sorted(learning_rate)) or "none"
-        raise ValueError(f"recipe.optimizer.learning_rate.{name} is missing; learning rates are given for: {given}")
+        present = ", ".join(sorted(learning_rate)) or "none"
+        raise ValueError(f"recipe.optimizer.learning_rate.{name} is missing; learning rates are given for: {present}")
     extra: dict[str, Any] = {"momentum": momentum[name]} if momentum and name in momentum else {}
     if name == "sgd" and extra.get("momentum") == 0.0:
         extra["nesterov"] = False  # timm's sgd is Nesterov's, which needs a momentum

@@ -159,10 +159,10 @@ class _Store:
             return {entry.name: _size(entry) for entry in entries}
         self.fs.invalidate_cache(self.folder)
         try:
-            found = self.fs.ls(self.folder, detail=True)
+            entries = self.fs.ls(self.folder, detail=True)
         except FileNotFoundError:
             return {}
-        return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry["size"] or 0) for entry in found}
+        return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry["size"] or 0) for entry in entries}
 
     def write(self, attempt: int, content: memoryview) -> None:
         if not isinstance(self.fs, LocalFileSystem):
@@ -205,23 +205,23 @@ def _store(path: Path | str) -> _Store:
     return _Store(fs, folder, name.removesuffix(".pt"))
 
 
-def drop_all_but(folder: str, kept: set[str]) -> int:
-    """Remove the checkpoints in a folder or URI whose names are not kept, and what killed writers left; how many.
+def drop_all_but(folder: str, names: set[str]) -> int:
+    """Remove the checkpoints in a folder or URI but those of some names, and what killed writers left; how many.
 
     Args:
         folder: where they are; it need not exist.
-        kept: file names as in ``Checkpoint.path``, such as ``trial-7.pt``.
+        names: file names as in ``Checkpoint.path``, such as ``trial-7.pt``.
 
     Raises:
         CheckpointError: the folder is a URI that cannot be opened.
     """
     store = _store(f"{folder}/any.pt")
-    stems = {name.removesuffix(".pt") for name in kept}
-    dropped = [
+    stems = {name.removesuffix(".pt") for name in names}
+    others = [
         name
         for name in store.sizes()
         if name.endswith(".tmp") or (name.endswith(".pt") and name.partition(".")[0] not in stems)
     ]
-    for name in dropped:
+    for name in others:
         store.remove(f"{store.folder}/{name}")
-    return len(dropped)
+    return len(others)

@@ -1,4 +1,4 @@
-"""Resizing and normalisation as parts of the recipe: the same in pretraining and training, in evaluation and in what is exported."""
+"""Resizing and normalisation as parts of the recipe: the same in both phases, in evaluation and in what is exported."""
 
 from dataclasses import replace
 from pathlib import Path
