@@ -19,7 +19,7 @@ KINDS = {
 }
 """Kinds that are listed, by the word that names each on the command line."""
 
-SUPPLIED = frozenset({"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "asked_MF"})
+SUPPLIED = frozenset({"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "query_MF"})
 """Parameters that the training loop supplies, which are no knobs."""
 
 

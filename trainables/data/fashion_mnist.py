@@ -41,8 +41,8 @@ def load(
     folder = Path(path).expanduser()
     train = _some(_part(folder, "train"), train_images, split_seed, "train_images")
     test = _some(_part(folder, "t10k"), test_images, split_seed, "test_images")
-    train_images, validation_images = stratified(train, validation, split_seed, CLASSES)
-    return from_parts(train_images, validation_images, test, CLASSES)
+    rest, split_off = stratified(train, validation, split_seed, CLASSES)
+    return from_parts(rest, split_off, test, CLASSES)
 
 
 def _some(images: Images, count: int, seed: int, keyword: str) -> Images:
