@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,7 +103,8 @@ def test_a_run_that_has_just_begun_has_a_report(tmp_path):
 
 def test_the_head_has_notices_and_the_parts_that_were_searched(page, tmp_path):
     trials = trials_frame(records(3)).assign(**{"pretraining.objective": "none", "adaptation.method": "full"})
-    write_report(evidence(trials=trials, notices=("predicted, for <a device>",)), tmp_path / "report.html")
+    begun = replace(next(begun_runs()), trials=trials, notices=("predicted, for <a device>",))
+    write_report(begun, tmp_path / "report.html")
     noticed = Page((tmp_path / "report.html").read_text())
     assert "predicted, for <a device>." in noticed.texts
     assert [len([p for p in one.of("p") if p.get("role") == "note"]) for one in (page, noticed)] == [0, 1]
