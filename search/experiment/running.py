@@ -68,6 +68,7 @@ def read_run(folder: Path, latency: bool = False, latency_file: Path | None = No
         latency_file: a device other than the run's.
 
     Raises:
+        NoStudy: the run has not begun.
         UsageError: the folder holds no run, the run has too few ended trials, or it limits the latency of one device
             and another is given.
     """
@@ -82,11 +83,8 @@ def read_run(folder: Path, latency: bool = False, latency_file: Path | None = No
         setting = setting.with_device(load_device(latency_file, setting.space, setting.splits))
     elif latency and setting.device is None:
         setting = setting.with_device(device_of(config.folder, setting.space, setting.splits, None))
-    try:
-        storage = read_storage(config.folder, config.run.storage)
-        study = Study(name=config.name, storage=storage, space=setting.space, create=False)
-    except FileNotFoundError as error:
-        raise UsageError(f"'{folder}' has no study yet: {error}") from None
+    storage = read_storage(config.folder, config.run.storage)
+    study = Study(name=config.name, storage=storage, space=setting.space, create=False)
     trials = Trials(setting, study, Silent())
     ended = tuple(trial for _, trial in sorted(trials.by_number.items()) if trial.is_finished)
     if len(ended) < LEAST_TRIALS:

@@ -141,10 +141,7 @@ def _scored(run: Path, config: Config) -> list[tuple[Candidate, float]]:
 
     Those that stopped before count with their last accuracy: they were stopped because they were behind.
     """
-    try:
-        study = Study(name=config.name, storage=read_storage(run, config.run.storage), space=None, create=False)
-    except FileNotFoundError:
-        raise UsageError(f"'{run}' has no study yet: nothing in it has been trained") from None
+    study = Study(name=config.name, storage=read_storage(run, config.run.storage), space=None, create=False)
     trials = [trial for trial in study.trials() if trial.purpose == "search" and _is_usable(trial)]
     epoch = int(np.median([len(trial.reports) for trial in trials])) if trials else 0
     return [(trial.candidate, float(trial.accuracy_at(epoch) or 0.0)) for trial in trials]

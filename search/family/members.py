@@ -15,6 +15,7 @@ import pandas as pd
 from search.family.spent import Spent
 from search.files import read_json, write_text
 from spaces.candidate import Candidate
+from spaces.mistake import Mistake
 
 FORMAT = 1
 """Version of ``family.json``; raised when a reader of the old version would misread the new one."""
@@ -151,12 +152,12 @@ def load_family(folder: Path) -> Family:
     """Read ``family.json``.
 
     Raises:
-        ValueError: the file is missing, damaged, or of a version that this code does not know.
+        Mistake: the file is missing, damaged, or of a version that this code does not know.
     """
     path = folder / "family.json"
     document = read_json(path)
     if document.get("format") != FORMAT:
-        raise ValueError(f"{path} has format {document.get('format')!r}; this version reads format {FORMAT}")
+        raise Mistake(f"{path} has format {document.get('format')!r}; this version reads format {FORMAT}")
     members = tuple(Member.from_dict(member) for member in document["members"])
     return Family(members=members, study=document["study"], failures=tuple(document.get("failures", ())))
 

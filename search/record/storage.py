@@ -9,8 +9,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from search.record.journal import Journal, ReadOnlyJournal
 from search.record.patience import StorageError, patiently
+from spaces.mistake import Mistake
 
 JOURNAL = "study.journal"
+
+
+class NoStudy(Mistake):
+    """There is no study to read: nothing has been trained."""
 
 
 def open_storage(folder: Path, url: str | None) -> BaseStorage:
@@ -66,13 +71,13 @@ def read_storage(folder: Path, url: str | None) -> BaseStorage:
     """The storage of a run that may be going on: a journal is opened without repairing it or writing to it.
 
     Raises:
-        FileNotFoundError: the folder has no journal.
+        NoStudy: the folder has no journal.
         StorageError: as ``open_storage``.
     """
     if url is not None:
         return open_storage(folder, url)
     if not (folder / JOURNAL).exists():
-        raise FileNotFoundError(f"there is no '{folder / JOURNAL}'")
+        raise NoStudy(f"'{folder}' has no study yet: nothing in it has been trained")
     return JournalStorage(ReadOnlyJournal(str(folder / JOURNAL)))
 
 

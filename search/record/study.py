@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.record.distributions import distribution
 from search.record.journal import Journal
 from search.record.patience import patiently
+from search.record.storage import NoStudy
 from search.record.trial import State, Trial
 from spaces.candidate import Candidate
 from spaces.space import Codes, Space
@@ -41,7 +42,7 @@ class Study:
             create: whether it may be new.
 
         Raises:
-            FileNotFoundError: it does not exist and ``create`` is false.
+            NoStudy: it does not exist and ``create`` is false.
         """
         self._space = space
         dimensions = {} if space is None else dict(zip(space.addresses, space.dimensions, strict=True))
@@ -53,7 +54,7 @@ class Study:
             options: dict[str, Any] = {"direction": "maximize", "load_if_exists": True} if create else {}
             self.optuna = patiently(lambda: opener(study_name=name, storage=storage, **options))
         except KeyError:
-            raise FileNotFoundError(f"there is no study '{name}' in its storage") from None
+            raise NoStudy(f"there is no study '{name}' in its storage: nothing has been trained") from None
         self._storage = self.optuna._storage
         self._study_id = self.optuna._study_id
         self._count = patiently(lambda: self._storage.get_n_trials(self._study_id))

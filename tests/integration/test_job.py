@@ -26,7 +26,7 @@ import yaml
 
 from search.experiment.running import saved
 from search.family.members import load_family
-from search.record.storage import JOURNAL, read_storage
+from search.record.storage import JOURNAL, NoStudy, read_storage
 from search.record.study import Study
 from search.record.trial import Trial
 from search.setting.setting import prepare
@@ -154,7 +154,7 @@ class Watch:
     def trials(self) -> list[Trial]:
         if not (self.run / JOURNAL).exists():
             return []
-        with contextlib.suppress(FileNotFoundError):  # the journal has no study yet
+        with contextlib.suppress(NoStudy):
             storage = read_storage(self.run, None)
             return Study(name=self.run.name, storage=storage, space=self.space, create=False).trials()
         return []

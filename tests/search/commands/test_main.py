@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,38 @@ def test_results_that_cannot_be_written_are_told_first(
 ) -> None:
     assert main([*words, "--out", "/proc/x"]) == 2
     assert "'/proc/x' cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("resume", "holds no run (it has no config.yaml)"),
+        ("report", "holds no run"),
+        ("evolve", "holds no run"),
+        ("export --to x", "holds no run"),
+    ],
+)
+def test_a_folder_without_a_run_is_told(
+    command: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *options = command.split()
+    assert main([name, str(tmp_path), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("report", "has no family yet; finish it with: python -m search resume"),
+        ("export --to x", "has no family yet"),
+        ("train --to x", "has no family yet"),
+        ("evolve", "has no study yet: nothing in it has been trained"),
+    ],
+)
+def test_a_run_that_has_not_begun_is_told(
+    command: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *options = command.split()
+    (tmp_path / "config.yaml").write_text("name: new")
+    assert main([name, str(tmp_path), *options]) == 2
+    assert message in capsys.readouterr().err

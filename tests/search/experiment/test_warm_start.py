@@ -7,7 +7,7 @@ import pytest
 
 from search.errors import UsageError
 from search.experiment.warm_start import addressed, check_unchanged, gather, keep, kept, translate
-from search.record.storage import open_storage
+from search.record.storage import NoStudy, open_storage
 from search.record.study import Study
 from search.samplers.nars import Sampler
 from search.setting.config import Config
@@ -120,7 +120,7 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
         gather([(folder, config)], SPACE, "nars")
     with pytest.raises(UsageError, match="needs the sampler 'nars'"):
         gather([(folder, config)], space, "tpe")
-    with pytest.raises(UsageError, match="nothing in it has been trained"):
+    with pytest.raises(NoStudy, match="nothing in it has been trained"):
         gather([(tmp_path / "none", config)], space, "nars")
 
 

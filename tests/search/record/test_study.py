@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.record.storage import JOURNAL, open_storage
+from search.record.storage import JOURNAL, NoStudy, open_storage
 from search.record.study import Study
 from search.record.trial import Trial
 from spaces import pretraining, tiny
@@ -119,7 +119,7 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_missing_study_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no study 's'"):
+    with pytest.raises(NoStudy, match="no study 's'"):
         opened(tmp_path, create=False)
 
 
