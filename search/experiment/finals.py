@@ -157,7 +157,7 @@ def _finalist(
 ) -> Finalist:
     best = max(trainings, key=lambda job: reports[job.name].accuracy)
     job, reached = _with_soup(setting, best, trainings, reports[best.name].accuracy)
-    took = together(
+    final = together(
         spent(one.candidate, setting.splits, epochs=one.epochs, reached=report.epoch, seconds=report.seconds)
         for one in trainings
         for report in [reports[one.name]]
@@ -168,7 +168,7 @@ def _finalist(
         trainings=tuple(trainings),
         statistics=setting.statistics(setting.space.encode([job.candidate]))[0],
         search_accuracy=reached,
-        spent={**({} if own is None else {"search": own}), "final": took},
+        spent={**({} if own is None else {"search": own}), "final": final},
     )
 
 

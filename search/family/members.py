@@ -84,19 +84,19 @@ class Member:
         return {**plain, "candidate": self.candidate.to_dict(), "spent": spent}
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Read ``to_dict``'s form.
 
         Raises:
             ValueError: a field is missing, unknown, or holds an impossible value.
         """
         expected = {item.name for item in fields(cls)}
-        given = {"spent": {}, **given}
-        if set(given) != expected:
-            wrong = sorted(expected.symmetric_difference(given))
+        content = {"spent": {}, **content}
+        if set(content) != expected:
+            wrong = sorted(expected.symmetric_difference(content))
             raise ValueError(f"a member has the fields {sorted(expected)}; missing or unknown: {wrong}")
-        spent = {name: Spent(**part) for name, part in given["spent"].items()}
-        return cls(**{**given, "candidate": Candidate.from_dict(given["candidate"]), "spent": spent})
+        spent = {name: Spent(**part) for name, part in content["spent"].items()}
+        return cls(**{**content, "candidate": Candidate.from_dict(content["candidate"]), "spent": spent})
 
     def row(self) -> dict[str, Any]:
         """The member's line of ``family.csv``."""

@@ -35,10 +35,10 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
             save_teacher(teacher, setting.splits, folder / name)
         else:
             _save_member_teacher(setting, teacher, folder / name)
-    given = setting.config.model_dump(mode="json", include=set(SECTIONS))
-    given["run"] = {key: given["run"][key] for key in RUN_KEYS}
-    given["family"]["teachers"] = [f"{LOCAL}{name}" for name in names] or 0
-    document = {"format": FORMAT, "config": given}
+    config = setting.config.model_dump(mode="json", include=set(SECTIONS))
+    config["run"] = {key: config["run"][key] for key in RUN_KEYS}
+    config["family"]["teachers"] = [f"{LOCAL}{name}" for name in names] or 0
+    document = {"format": FORMAT, "config": config}
     write_text(folder / "training.json", json.dumps(document, indent=1) + "\n")
 
 

@@ -34,7 +34,7 @@ def candidate(**recipe: Any) -> Candidate:
 
 
 def member(name: str = "member-1", **changes: Any) -> Member:
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "name": name,
         "candidate": candidate(**{"optimizer.name": "sgd", "optimizer.lr.sgd": 0.1}),
         "macs": 1000,
@@ -43,7 +43,7 @@ def member(name: str = "member-1", **changes: Any) -> Member:
         "resolution": 12,
         "search_accuracy": 0.9,
     }
-    return Member(**{**given, **changes})
+    return Member(**{**values, **changes})
 
 
 def network(channels: int = 1, classes: int = 10) -> nn.Module:
@@ -91,7 +91,7 @@ def load_table(folder: Path) -> pd.DataFrame:
 def records(count: int = 24, seed: int = 0) -> list[Trial]:
     """Trials whose accuracy grows with macs and falls with the distance of the learning rate from 0.1."""
     rng = np.random.default_rng(seed)
-    made = []
+    trials = []
     for number in range(count):
         depth, lr = int(rng.integers(1, 5)), float(rng.choice([0.01, 0.03, 0.1, 0.3]))
         optimizer = str(rng.choice(["sgd", "adamw"]))
@@ -108,7 +108,7 @@ def records(count: int = 24, seed: int = 0) -> list[Trial]:
             for epoch in range(1, epochs + 1)
         )
         resolution = int(rng.choice([8, 12, 16]))
-        made.append(
+        trials.append(
             Trial(
                 number=number,
                 purpose="search",
@@ -133,4 +133,4 @@ def records(count: int = 24, seed: int = 0) -> list[Trial]:
                 message="the loss became NaN in epoch 1" if failed else None,
             )
         )
-    return made
+    return trials

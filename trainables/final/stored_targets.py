@@ -52,16 +52,16 @@ class StoredTeacher(nn.Module):
         self._shards: list[NDArray[np.void]] = []
         self._read: set[str] = set()
         self._pending: list[NDArray[np.void]] = []
-        self.asked = 0  # images that the teacher itself has seen
+        self.seen = 0  # images that the teacher itself has seen
         self._read_new()
 
     @torch.no_grad()
     def forward(self, image_NCHW: Tensor) -> Tensor:
         """Scores, shape (N, classes)."""
         key_N2 = _keys(image_NCHW)
-        found, answer_N = self._look_up(key_N2)
-        if not found.all():
-            missing = np.flatnonzero(~found)
+        stored_N, answer_N = self._look_up(key_N2)
+        if not stored_N.all():
+            missing = np.flatnonzero(~stored_N)
             fresh = self._ask(image_NCHW[torch.from_numpy(missing).to(image_NCHW.device)], key_N2[missing])
             if answer_N is None:
                 answer_N = np.empty(len(key_N2), dtype=fresh.dtype)
@@ -90,31 +90,31 @@ class StoredTeacher(nn.Module):
 
     def _look_up(self, key_N2: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[np.void] | None]:
         """Which keys are stored, and an array with their answers; the shard that helped last is asked first."""
-        found = np.zeros(len(key_N2), dtype=bool)
+        stored_N = np.zeros(len(key_N2), dtype=bool)
         answer_N = np.empty(len(key_N2), dtype=self._shards[0].dtype) if self._shards else None
         for position, shard in enumerate(self._shards):
             assert answer_N is not None
             row_N = np.searchsorted(shard["first"], key_N2[:, 0]).clip(max=len(shard) - 1)
-            hit = (shard["first"][row_N] == key_N2[:, 0]) & (shard["second"][row_N] == key_N2[:, 1]) & ~found
+            hit = (shard["first"][row_N] == key_N2[:, 0]) & (shard["second"][row_N] == key_N2[:, 1]) & ~stored_N
             answer_N[hit] = shard[row_N[hit]]
-            found |= hit
-            if found.all():
+            stored_N |= hit
+            if stored_N.all():
                 self._shards.insert(0, self._shards.pop(position))
                 break
-        return found, answer_N
+        return stored_N, answer_N
 
     def _ask(self, image_NCHW: Tensor, key_N2: NDArray[np.uint64]) -> NDArray[np.void]:
-        self.asked += len(image_NCHW)
+        self.seen += len(image_NCHW)
         share_NK = self.teacher(image_NCHW).float().softmax(dim=1).cpu()
         classes = share_NK.shape[1]
-        kept = min(self._top_k, classes)
-        largest_NK, class_NK = share_NK.topk(kept, dim=1)
+        top = min(self._top_k, classes)
+        largest_NK, class_NK = share_NK.topk(top, dim=1)
         index = np.uint16 if classes <= 2**16 else np.uint32
         answer_N = np.empty(
             len(key_N2),
             dtype=[
                 ("first", np.uint64), ("second", np.uint64), ("classes", np.uint32),
-                ("class", index, (kept,)), ("share", np.float16, (kept,)),
+                ("class", index, (top,)), ("share", np.float16, (top,)),
             ],
         )  # fmt: skip
         answer_N["first"], answer_N["second"], answer_N["classes"] = key_N2[:, 0], key_N2[:, 1], classes

@@ -65,14 +65,14 @@ def load_teacher(name: str, splits: Splits) -> Deployable:
     except (RuntimeError, OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise TeacherError(f"teacher '{name}' cannot be loaded for {classes} classes: {reason}") from error
-    given = getattr(network, "pretrained_cfg", None) or {}
-    mean, std = given.get("mean") or (), given.get("std") or ()
+    config = getattr(network, "pretrained_cfg", None) or {}
+    mean, std = config.get("mean") or (), config.get("std") or ()
     if len(mean) != splits.channels:
         mean, std = splits.mean, splits.std
-    resolution = int((given.get("input_size") or (0, 0, splits.resolution))[-1])
-    if not name.startswith(LOCAL) and not given.get("fixed_input_size"):
+    resolution = int((config.get("input_size") or (0, 0, splits.resolution))[-1])
+    if not name.startswith(LOCAL) and not config.get("fixed_input_size"):
         resolution = splits.resolution
-    interpolation = str(given.get("interpolation", "bilinear")) if name.startswith(LOCAL) else "bilinear"
+    interpolation = str(config.get("interpolation", "bilinear")) if name.startswith(LOCAL) else "bilinear"
     teacher = Deployable(network, mean=mean, std=std, resolution=resolution, interpolation=interpolation)
     teacher.eval().requires_grad_(False)
     _check_shape(name, teacher, splits)

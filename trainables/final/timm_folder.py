@@ -18,9 +18,9 @@ default_cfgs = generate_default_cfgs({"nars.untrained": {"first_conv": "", "clas
 
 
 @register_model  # type: ignore[untyped-decorator]
-def nars(pretrained: bool = False, **given: Any) -> nn.Module:
+def nars(pretrained: bool = False, **options: Any) -> nn.Module:
     """A network of one of our backbones; ``backbone`` and ``architecture`` come from the folder's ``config.json``."""
-    network: nn.Module = build_model_with_cfg(_build, "nars", pretrained, **given)
+    network: nn.Module = build_model_with_cfg(_build, "nars", pretrained, **options)
     return network
 
 

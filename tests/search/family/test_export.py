@@ -62,8 +62,8 @@ def test_the_folder_holds_everything_and_nothing_else(exported):
 @pytest.mark.parametrize("count", [1, 3, 100])
 def test_onnx_runtime_gives_the_scores_of_the_definition(exported, count):
     images = np.random.default_rng(count).random((count, 1, 8, 8), dtype=np.float32)
-    given = onnx_runner(exported / "model.onnx")(images)
-    np.testing.assert_allclose(given, by_hand(images), atol=1e-5)
+    scores = onnx_runner(exported / "model.onnx")(images)
+    np.testing.assert_allclose(scores, by_hand(images), atol=1e-5)
 
 
 def test_the_weights_are_those_of_the_bare_network(exported):
@@ -74,8 +74,8 @@ def test_the_weights_are_those_of_the_bare_network(exported):
 
 
 def test_candidate_and_input_come_back(exported):
-    given = json.loads((exported / "candidate.json").read_text())
-    assert Candidate.from_dict(given) == member().candidate
+    content = json.loads((exported / "candidate.json").read_text())
+    assert Candidate.from_dict(content) == member().candidate
     assert load_spec(exported) == SPEC
 
 

@@ -31,7 +31,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> fresh.Product:
+def product(tmp_path_factory: pytest.TempPathFactory) -> fresh.Product:
     return fresh.product(tmp_path_factory.mktemp("runs") / "toy")
 
 
@@ -47,15 +47,15 @@ def right_answers(script: str, folder: Path, *arguments: str | Path) -> int:
 
 @pytest.mark.parametrize("script", ["with_torch.py", "with_onnxruntime.py"])
 @pytest.mark.parametrize("name", ["member-1", "member-2"])
-def test_a_members_files_reproduce_the_table(made: fresh.Product, tmp_path: Path, script: str, name: str) -> None:
-    right = right_answers(script, tmp_path, made.folder / name, made.images)
-    assert right == pytest.approx(made.right[name], abs=1)
+def test_a_members_files_reproduce_the_table(product: fresh.Product, tmp_path: Path, script: str, name: str) -> None:
+    right = right_answers(script, tmp_path, product.folder / name, product.images)
+    assert right == pytest.approx(product.right[name], abs=1)
     assert right > 0.5 * 360
 
 
-def test_a_registered_member_reproduces_the_table(made: fresh.Product, tmp_path: Path) -> None:
-    right = right_answers("with_mlflow.py", tmp_path, made.store, "models:/toy@best-2k", made.images)
-    assert right == pytest.approx(made.right["member-2"], abs=1)
+def test_a_registered_member_reproduces_the_table(product: fresh.Product, tmp_path: Path) -> None:
+    right = right_answers("with_mlflow.py", tmp_path, product.store, "models:/toy@best-2k", product.images)
+    assert right == pytest.approx(product.right["member-2"], abs=1)
 
 
 def test_the_block_blocks(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=0, m
 @given(points)
 def test_the_front_is_what_comparing_all_pairs_gives(pairs):
     cost, score = np.array([p[0] for p in pairs], float), np.array([p[1] for p in pairs], float)
-    kept = pareto_front(cost, score)
+    front = pareto_front(cost, score)
     beaten = [
         any(
             (c2 <= c and s2 >= s and (c2 < c or s2 > s)) or (c2 == c and s2 == s and other < row)
@@ -24,9 +24,9 @@ def test_the_front_is_what_comparing_all_pairs_gives(pairs):
         )
         for row, (c, s) in enumerate(pairs)
     ]
-    assert sorted(kept) == [row for row, out in enumerate(beaten) if not out]
-    assert (np.diff(cost[kept]) > 0).all()
-    assert (np.diff(score[kept]) > 0).all()
+    assert sorted(front) == [row for row, out in enumerate(beaten) if not out]
+    assert (np.diff(cost[front]) > 0).all()
+    assert (np.diff(score[front]) > 0).all()
 
 
 def test_unknown_values_are_not_on_the_front():

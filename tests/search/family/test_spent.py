@@ -37,11 +37,11 @@ def test_images_are_those_that_were_drawn(objective: str | None, monkeypatch: py
     monkeypatch.setattr(trainables.training.epoch, "order_of", counted)
     stopped = 3 if objective is None else 4
     reports = list(islice(trial(Task(candidate=candidate, epochs=4, seed=0), splits), stopped))
-    took = spent(candidate, splits, epochs=4, reached=len(reports), seconds=reports[-1].seconds)
-    assert took.images == sum(drawn)
-    assert took.passes == stopped * len(splits.unlabelled)
-    assert (took.images < took.passes) == (objective is not None)  # two views of an image are two passes
-    assert took.seconds == reports[-1].seconds
+    effort = spent(candidate, splits, epochs=4, reached=len(reports), seconds=reports[-1].seconds)
+    assert effort.images == sum(drawn)
+    assert effort.passes == stopped * len(splits.unlabelled)
+    assert (effort.images < effort.passes) == (objective is not None)  # two views of an image are two passes
+    assert effort.seconds == reports[-1].seconds
 
 
 def test_trainings_are_added_up() -> None:
@@ -50,8 +50,8 @@ def test_trainings_are_added_up() -> None:
 
 
 def test_the_family_keeps_it_and_reads_older_ones(tmp_path: Path) -> None:
-    took = {"final": Spent(trainings=1, seconds=1.5, images=10, passes=20)}
-    family = Family(members=(member(spent=took),))
+    effort = {"final": Spent(trainings=1, seconds=1.5, images=10, passes=20)}
+    family = Family(members=(member(spent=effort),))
     family.save(tmp_path)
     assert load_family(tmp_path) == family
     assert len({*family.members, *load_family(tmp_path).members}) == 1  # hashable

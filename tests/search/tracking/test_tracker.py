@@ -26,11 +26,11 @@ from tests.search.products import export, member, records
 def runs_of(run: Path, experiment: str = "toy"):
     """(parent, nested runs by trial number), read with MLflow's own client."""
     client = MlflowClient(f"sqlite:///{run / 'mlflow.db'}")
-    found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
-    parents = [one for one in found if "nars_trial" not in one.data.tags]
-    nested = {int(one.data.tags["nars_trial"]): one for one in found if "nars_trial" in one.data.tags}
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    parents = [one for one in runs if "nars_trial" not in one.data.tags]
+    nested = {int(one.data.tags["nars_trial"]): one for one in runs if "nars_trial" in one.data.tags}
     assert len(parents) == 1
-    assert len(nested) == len(found) - 1, "a trial was logged twice"
+    assert len(nested) == len(runs) - 1, "a trial was logged twice"
     return client, parents[0], nested
 
 

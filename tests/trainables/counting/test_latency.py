@@ -82,8 +82,8 @@ def test_the_median_and_the_spread_of_the_repeats_are_measured(runtime: str, mon
         return float(len(seen))
 
     monkeypatch.setattr(latency, "_timed", timed)
-    found = latency.measure(network, channels=3, resolution=8, runtime=runtime, threads=1, batch=2, repeats=9)
-    assert (found.median_ms, found.spread_ms, found.repeats, found.runtime) == (5.0, 4.0, 9, runtime)
+    measured = latency.measure(network, channels=3, resolution=8, runtime=runtime, threads=1, batch=2, repeats=9)
+    assert (measured.median_ms, measured.spread_ms, measured.repeats, measured.runtime) == (5.0, 4.0, 9, runtime)
     assert [output.shape for output in seen] == [(2, 4, 6, 6)] * 9
     assert np.array_equal(seen[0], seen[-1])  # in evaluation mode: dropout is off
     assert network.training

@@ -44,12 +44,12 @@ def test_all_classes_are_the_teachers_own_distribution(tmp_path: Path) -> None:
 
 def test_the_rest_of_the_mass_is_spread_evenly(tmp_path: Path) -> None:
     teacher = Counted()
-    given_NC = StoredTeacher(teacher, tmp_path, top_k=3)(images(20)).exp()
+    scores_NC = StoredTeacher(teacher, tmp_path, top_k=3)(images(20)).exp()
     true_NC = teacher(images(20)).softmax(1)
     largest_N3, class_N3 = true_NC.topk(3, dim=1)
     expected_NC = ((1 - largest_N3.sum(1, keepdim=True)) / 9).repeat(1, 12).scatter(1, class_N3, largest_N3)
-    torch.testing.assert_close(given_NC, expected_NC, atol=1e-3, rtol=0)
-    torch.testing.assert_close(given_NC.sum(1), torch.ones(20), atol=1e-3, rtol=0)
+    torch.testing.assert_close(scores_NC, expected_NC, atol=1e-3, rtol=0)
+    torch.testing.assert_close(scores_NC.sum(1), torch.ones(20), atol=1e-3, rtol=0)
 
 
 def test_a_view_is_asked_for_once_and_its_answer_stays_the_same(tmp_path: Path) -> None:
@@ -60,10 +60,10 @@ def test_a_view_is_asked_for_once_and_its_answer_stays_the_same(tmp_path: Path) 
     again = StoredTeacher(teacher, tmp_path, top_k=4)
     shuffled = torch.randperm(30, generator=torch.Generator().manual_seed(1))
     assert torch.equal(again(images(30)[shuffled]), whole[shuffled])
-    assert (again.asked, teacher.seen) == (0, 30)
+    assert (again.seen, teacher.seen) == (0, 30)
     mixed = torch.cat([images(5), images(5, seed=9)])  # half of it is new
     assert torch.equal(again(mixed)[:5], whole[:5])
-    assert (again.asked, teacher.seen) == (5, 35)
+    assert (again.seen, teacher.seen) == (5, 35)
 
 
 def test_other_weights_or_another_k_have_targets_of_their_own(tmp_path: Path) -> None:

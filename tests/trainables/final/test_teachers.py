@@ -39,10 +39,10 @@ def test_a_timm_model_with_its_checkpoint_teaches_and_travels(splits: Splits, ch
 def test_an_ensemble_has_the_mean_of_the_probabilities() -> None:
     torch.manual_seed(0)
     networks = [torch.nn.Linear(4, 3) for _ in range(3)]
-    given = torch.rand(5, 4)
-    mean = torch.stack([network(given).softmax(1) for network in networks]).mean(0)
-    torch.testing.assert_close(Ensemble(networks)(given).softmax(1), mean)
-    torch.testing.assert_close(Ensemble(networks)(given).exp(), mean)
+    image_NC = torch.rand(5, 4)
+    mean = torch.stack([network(image_NC).softmax(1) for network in networks]).mean(0)
+    torch.testing.assert_close(Ensemble(networks)(image_NC).softmax(1), mean)
+    torch.testing.assert_close(Ensemble(networks)(image_NC).exp(), mean)
 
 
 @pytest.mark.parametrize(
