@@ -6,7 +6,6 @@ and the result kept on disk in ``$NARS_CACHE`` (by default ``~/.cache/nars``).
 
 import json
 import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from torch import nn
 
 from trainables.counting.counts import Counts, Statistics
+from trainables.stored import write_whole
 
 FEATURES = ("map", "tokens")
 """What objectives find in it, depending on the model: maps of convolutions, or tokens."""
@@ -94,7 +94,5 @@ def _measured(*, name: str, resolution: int, classes: int, channels: int) -> Sta
     network = build(classes=classes, channels=channels, name=name, resolution=resolution)
     statistics = trace(network, channels=channels, resolution=resolution)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-        json.dump(asdict(statistics), file)
-    Path(file.name).replace(path)
+    write_whole(path, lambda stream: stream.write(json.dumps(asdict(statistics)).encode()))
     return statistics

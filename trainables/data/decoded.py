@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainables.splits import DataError, Images
-from trainables.stored import Stored
+from trainables.stored import Stored, write_whole
 
 Item = tuple[NDArray[np.uint8], int]
 """An image (C, side, side) and its class number."""
@@ -119,27 +119,20 @@ def read(store: Path, digest: str) -> Images:
 
 def _write(store: Path, digest: str, items: Iterator[Item], shape: tuple[int, ...]) -> None:
     store.mkdir(parents=True, exist_ok=True)
+
+    def write(images: IO[bytes]) -> None:
+        label_N: list[int] = []
+        _header(images, (0, *shape))
+        for image_CHW, label in items:
+            images.write(np.ascontiguousarray(image_CHW).tobytes())
+            label_N.append(label)
+        images.seek(0)
+        _header(images, (len(label_N), *shape))  # as long as before: numpy leaves room for the first axis to grow
+        # Here, since a set is taken to be whole once its images are there.
+        write_whole(_labels(store, digest), lambda labels: np.save(labels, np.array(label_N, dtype=np.int64)))
+
     # Two processes may decode at once: each writes its own files, the later rename replaces an equal one.
-    with (
-        tempfile.NamedTemporaryFile(dir=store, suffix=".tmp", delete=False) as images,
-        tempfile.NamedTemporaryFile(dir=store, suffix=".tmp", delete=False) as labels,
-    ):
-        try:
-            label_N: list[int] = []
-            _header(images, (0, *shape))
-            for image_CHW, label in items:
-                images.write(np.ascontiguousarray(image_CHW).tobytes())
-                label_N.append(label)
-            images.seek(0)
-            _header(images, (len(label_N), *shape))  # as long as before: numpy leaves room for the first axis to grow
-            np.save(labels, np.array(label_N, dtype=np.int64))
-            images.close()
-            labels.close()
-            Path(labels.name).replace(_labels(store, digest))
-            Path(images.name).replace(_file(store, digest))
-        finally:
-            Path(images.name).unlink(missing_ok=True)
-            Path(labels.name).unlink(missing_ok=True)
+    write_whole(_file(store, digest), write)
 
 
 def _header(file: IO[bytes], shape: tuple[int, ...]) -> None:

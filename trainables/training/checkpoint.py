@@ -8,7 +8,6 @@ lower number; the highest number that has content is the state. Without a claim 
 import io
 import os
 import re
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +17,7 @@ import torch
 from fsspec.implementations.local import LocalFileSystem
 
 from spaces.mistake import Mistake
+from trainables.stored import write_whole
 
 CLAIMS = 1000
 """Attempts of one trial beyond which something else is wrong."""
@@ -127,7 +127,8 @@ class Checkpoint:
     def _check_quota(self, store: "_Store", new: int) -> None:
         if self.quota is None:
             return
-        others = sum(size for name, size in store.sizes().items() if not name.startswith(f"{store.stem}."))
+        # A leading point: of what a writer that was killed left, until the next start removes it.
+        others = sum(size for name, size in store.sizes().items() if not name.lstrip(".").startswith(f"{store.stem}."))
         if others + new > self.quota:
             raise CheckpointError(
                 f"checkpoint '{self.path}' of {new:,} bytes does not fit beside the {others:,} bytes of the other "
@@ -170,16 +171,7 @@ class _Store:
             self.fs.pipe_file(partial, bytes(content))
             self.fs.mv(partial, self.file(attempt))
             return
-        handle, partial = tempfile.mkstemp(dir=self.folder, prefix=f"{self.stem}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(self.file(attempt))
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        write_whole(Path(self.file(attempt)), lambda stream: stream.write(content))
 
     def remove(self, name: str) -> None:
         try:
