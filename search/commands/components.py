@@ -19,8 +19,8 @@ KINDS = {
 }
 """Kinds that are listed, by the word that names each on the command line."""
 
-SUPPLIED = frozenset({"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "query_MF"})
-"""Parameters that the training loop supplies, which are no knobs."""
+SUPPLIED = frozenset({"offer", "network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "query_MF"})
+"""Parameters that the search or the training loop supplies, which are no knobs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from search.errors import UsageError
 from search.evolution.evolve import evolve
 from search.experiment.pairs import Pair, entries, front, pairs_of, table
 from search.experiment.running import Known, read_run
-from search.experiment.warm_start import sources
+from search.experiment.warm_start import earlier_observations
 from search.files import write_text
 from search.learning.learner import Learner
 from search.problem.budgets import budgets_along, budgets_of, option, parse_bounds
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
         name=config.search.predictor,
         pretrain=config.search.pretrain,
         seed=config.seed,
-        sources=sources(config.folder, known.setting.space),
+        earlier=earlier_observations(config.folder, known.setting.space),
     )
     model = learner.learn(known.observed)
     fitted = time.monotonic()

@@ -9,7 +9,7 @@ from search.files import check_writable
 from search.replay import predictors as replay_predictors
 from search.replay.run_table import export_run
 from search.replay.samplers import MODES, replay
-from search.samplers import by_name as _build
+from search.samplers import by_name
 from spaces.components import PREDICTORS, names
 
 
@@ -88,14 +88,18 @@ def add_sampler_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME",
-        help=f"samplers to play: {', '.join(_build.names())}",
+        help=f"samplers to play: {', '.join(by_name.names())}",
     )
     parser.add_argument("--trials", type=int, default=220, help="trials per trace (default 220)")
     parser.add_argument("--seeds", type=int, default=10, help="traces per table and sampler (default 10)")
     parser.add_argument("--budgets", type=int, default=10, help="members of the family (default 10)")
     parser.add_argument("--batch", type=int, default=1, help="proposals asked for at a time (default 1)")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES), help="what is searched for")
-    parser.add_argument("--source", type=Path, help="a table with the same dimensions whose trials 'nars' starts from")
+    parser.add_argument(
+        "--source",
+        type=Path,
+        help="a table with the same dimensions from whose trials samplers start that can use earlier ones",
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="traces played at a time")
     parser.add_argument("--out", type=Path, default=Path("replay"), help="folder of traces, plots and summary.csv")
     parser.add_argument("--export", type=Path, metavar="RUN", help="write the study of a run as a table into --out")

@@ -14,7 +14,7 @@ from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.timing import add, timed
 from search.experiment.trials import Trials
-from search.experiment.warm_start import sources
+from search.experiment.warm_start import earlier_observations
 from search.family.handover import hand_over, save_family
 from search.family.members import Family, Member
 from search.files import write_text
@@ -25,6 +25,7 @@ from search.record.trial import Trial, study_digest
 from search.report.gather import gather
 from search.report.page import write_report
 from search.samplers.by_name import build
+from search.samplers.protocol import Offer
 from search.setting.config import Config
 from search.setting.setting import Setting
 from search.tracking.tracker import open_tracker
@@ -46,9 +47,9 @@ class Experiment:
         self._tracker = open_tracker(self._config, study.notes["identity"], setting.splits, setting.problem.budgets)
         self._trials = Trials(setting, study, self)
         search, problem, seed = self._config.search, setting.problem, self._config.seed
-        self._sources = sources(self._folder, setting.space)
+        self._earlier = earlier_observations(self._folder, setting.space)
         self._learner = Learner(
-            problem=problem, name=search.predictor, pretrain=search.pretrain, seed=seed, sources=self._sources
+            problem=problem, name=search.predictor, pretrain=search.pretrain, seed=seed, earlier=self._earlier
         )
         self._watched = Learner(problem=problem, name=search.watched, pretrain=search.pretrain, seed=seed)
 
@@ -120,11 +121,14 @@ class Experiment:
         self._progress.stage("stage 1: training candidates", config.trials, done)
         sampler = build(
             config.sampler,
-            self._setting.problem,
-            seed=self._config.seed,
-            start=config.initial,
-            surrogate=config.predictor,
-            sources=self._sources,
+            Offer(
+                problem=self._setting.problem,
+                seed=self._config.seed,
+                initial=config.initial,
+                batch=config.batch,
+                predictor=config.predictor,
+                earlier=self._earlier,
+            ),
         )
         stage = Stage1(self._trials, sampler, self._learner.believe, self._note_figures)
         with timed(self._study, "stage 1"):

@@ -1,20 +1,13 @@
 """Stage 1: train batches of candidates that the sampler picks under the limits, each until its rank is decided."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from search.executors.work import Job
 from search.experiment.trials import Trials
 from search.problem.problem import Observations
+from search.samplers.protocol import Proposer
 from search.stopping.at_work import audited
 from spaces.space import Codes
-
-
-class Proposer(Protocol):
-    """What stage 1 needs of a sampler."""
-
-    def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
-        """``n`` new, feasible members of the space."""
 
 
 class Stage1:

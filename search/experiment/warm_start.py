@@ -18,6 +18,7 @@ from search.problem.problem import Observations
 from search.record.storage import read_storage
 from search.record.study import Study
 from search.record.trial import Trial
+from search.samplers.by_name import transferring
 from search.setting.config import Config
 from spaces.candidate import ROLES, Candidate
 from spaces.dimensions import Dimension, Value, is_ordinal
@@ -59,8 +60,9 @@ def gather(runs: Sequence[tuple[Path, Config]], space: Space, sampler: str) -> l
         UsageError: nothing was trained in a folder, fewer than two of its trials fit the space, or the sampler has no
             use for them.
     """
-    if runs and sampler != "nars":
-        raise UsageError(f"--warm-start needs the sampler 'nars'; the configuration has search.sampler '{sampler}'")
+    if runs and sampler not in transferring():
+        able = " or ".join(f"'{name}'" for name in transferring())
+        raise UsageError(f"--warm-start needs the sampler {able}; the configuration has search.sampler '{sampler}'")
     return [_earlier(run, config, space) for run, config in runs]
 
 
@@ -88,7 +90,7 @@ def kept(folder: Path) -> list[Earlier]:
     ]
 
 
-def sources(folder: Path, space: Space) -> list[Observations]:
+def earlier_observations(folder: Path, space: Space) -> list[Observations]:
     """What each earlier run contributes to a run, as codes of its space; nothing if it was started without."""
     return [earlier.observations(space) for earlier in kept(folder)]
 

@@ -29,21 +29,21 @@ class Learner:
         name: file in ``predictors``.
         pretrain: number of free candidates; 0 is no pretraining.
         seed: of the predictor.
-        sources: earlier searches that the run started from; ``learn`` then starts from them, as the sampler does.
+        earlier: searches that the run started from; ``learn`` then starts from them, as the sampler does.
     """
 
     problem: Problem
     name: str
     pretrain: int
     seed: int
-    sources: Sequence[Observations] = ()
+    earlier: Sequence[Observations] = ()
 
     @property
     def describe(self) -> str:
         """The predictor in a few words."""
-        if not self.sources:
+        if not self.earlier:
             return f"predictor '{self.name}'"
-        return f"predictor 'transfer' from {len(self.sources)} earlier run{'s' if len(self.sources) > 1 else ''}"
+        return f"predictor 'transfer' from {len(self.earlier)} earlier run{'s' if len(self.earlier) > 1 else ''}"
 
     @cached_property
     def _pretrained(self) -> Predictor:
@@ -66,7 +66,7 @@ class Learner:
         key = (observed.codes_ND.tobytes(), observed.score_N.tobytes())
         if key not in self._last:  # beliefs and stage 2 ask for the same
             self._last.clear()
-            self._last[key] = self._past.fit(observed, unit="score") if self.sources else self.fitted(observed)
+            self._last[key] = self._past.fit(observed, unit="score") if self.earlier else self.fitted(observed)
         return self._last[key]
 
     @cached_property
@@ -75,7 +75,7 @@ class Learner:
 
     @cached_property
     def _past(self) -> Past:
-        return Past(self.problem, self.sources, self.seed)
+        return Past(self.problem, self.earlier, self.seed)
 
     def fitted(self, observed: Observations, *, pretrained: bool = True) -> Predictor:
         """A predictor that knows these observations and no others."""

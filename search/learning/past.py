@@ -14,6 +14,7 @@ from search.problem.problem import Observations, Problem
 from search.problem.supply import Supply
 from spaces.codes import distinct, hamming
 from spaces.encoding import encode, layout
+from spaces.mistake import Mistake
 from spaces.space import Codes
 
 UNTRANSFERRED = 4
@@ -30,30 +31,30 @@ class Past:
 
     Args:
         problem: the new search.
-        sources: what the earlier ones observed, as codes of the new search's space.
+        earlier: what the earlier ones observed, as codes of the new search's space.
         seed: of the candidates from which scales are taken.
 
     Raises:
-        ValueError: a source has fewer than two observations, or candidates outside the space.
+        Mistake: an earlier search has fewer than two observations, or candidates outside the space.
     """
 
-    def __init__(self, problem: Problem, sources: Sequence[Observations], seed: int) -> None:
+    def __init__(self, problem: Problem, earlier: Sequence[Observations], seed: int) -> None:
         self.problem, self._seed = problem, seed
-        for number, source in enumerate(sources):
-            if len(source.codes_ND) < 2 or not problem.space.contains(source.codes_ND).all():
-                raise ValueError(
-                    f"source {number} needs at least two observations, all members of space '{problem.space.name}'; "
-                    f"it has {len(source.codes_ND)}"
+        for number, search in enumerate(earlier):
+            if len(search.codes_ND) < 2 or not problem.space.contains(search.codes_ND).all():
+                raise Mistake(
+                    f"earlier search {number} needs at least two observations, all members of space "
+                    f"'{problem.space.name}'; it has {len(search.codes_ND)}"
                 )
         self._columns = layout(problem.space)
-        self._sources = [self._learn(source) for source in sources]
+        self._earlier = [self._learn(search) for search in earlier]
         self._model: transfer.Model | None = None
 
-    def _learn(self, source: Observations) -> Predictor:
+    def _learn(self, search: Observations) -> Predictor:
         # only its means are used
         model = gp.Model(layout=self._columns, rng=np.random.default_rng(self._seed), intervals="shared")
-        x_NF = encode(self.problem.space, source.codes_ND)
-        model.fit(x_NF, self.problem.statistics(source.codes_ND), targets(source.score_N).t_N)
+        x_NF = encode(self.problem.space, search.codes_ND)
+        model.fit(x_NF, self.problem.statistics(search.codes_ND), targets(search.score_N).t_N)
         return model
 
     def fit(self, observed: Observations, unit: Literal["score", "target"] = "target") -> Predictor:
@@ -66,7 +67,7 @@ class Past:
         if self._model is None:
             rng = np.random.default_rng(self._seed)
             free_ND = Supply(self.problem).draw(SCREENED, rng)
-            self._model = transfer.Model(layout=self._columns, rng=rng, sources=self._sources)
+            self._model = transfer.Model(layout=self._columns, rng=rng, sources=self._earlier)
             self._model.pretrain(encode(self.problem.space, free_ND), self.problem.statistics(free_ND))
         x_NF = encode(self.problem.space, observed.codes_ND)
         score_N = observed.score_N if unit == "score" else targets(observed.score_N).t_N
@@ -74,7 +75,7 @@ class Past:
         return self._model
 
     def best(self, supply: Supply, n: int, rng: np.random.Generator) -> Codes:
-        """``n`` candidates that the sources rank highest on average, for budgets from the loosest to the tightest."""
+        """``n`` candidates that the earlier searches rank highest on average, for budgets from loosest to tightest."""
         drawn_ND = supply.draw(SCREENED, rng)
         best_ND = drawn_ND[np.argsort(-self._opinion(drawn_ND), kind="stable")[:5]]
         field_ND = distinct(np.concatenate([drawn_ND, supply.around(best_ND, rng)]))
@@ -89,9 +90,9 @@ class Past:
         return field_ND[picks]
 
     def _opinion(self, codes_ND: Codes) -> NDArray[np.float64]:
-        """Mean over the sources of the rank that their predictors give each candidate, shape (N,)."""
+        """Mean over the earlier searches of the rank that their predictors give each candidate, shape (N,)."""
         x_NF, s_NK = encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND)
         opinion_N: NDArray[np.float64] = np.mean(
-            [rankdata(source.predict(x_NF, s_NK).mean_N) for source in self._sources], axis=0
+            [rankdata(predictor.predict(x_NF, s_NK).mean_N) for predictor in self._earlier], axis=0
         )
         return opinion_N

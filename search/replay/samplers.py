@@ -24,7 +24,8 @@ from search.replay import tables as recorded
 from search.replay.measures import CHECKPOINTS, compare, summarise
 from search.replay.plots import draw
 from search.replay.tables import Table
-from search.samplers import by_name as _build
+from search.samplers import by_name
+from search.samplers.protocol import Offer, Proposer
 from spaces.mistake import Mistake
 
 MODES = ("family", "single")
@@ -78,17 +79,17 @@ def replay(
         processes: traces played at a time, each in its own process where above 1.
         batch: proposals asked for at a time.
         modes: ``family``, ``single`` or both.
-        source: another table on the same dimensions; ``nars`` starts from 200 of its recorded trials.
+        source: another table on the same dimensions, 200 of whose trials samplers start from that can use earlier ones.
 
     Raises:
         Mistake: nothing to play, a count below 1, a table or a sampler that does not exist.
     """
     counts = {"trials": trials, "seeds": seeds, "budgets": budgets, "batch": batch, "processes": processes}
     wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
-    unknown = sorted(set(samplers) - set(_build.names()))
+    unknown = sorted(set(samplers) - set(by_name.names()))
     if wrong or unknown or not tables or not samplers:
         raise Mistake(
-            f"a replay needs tables, samplers of {', '.join(_build.names())}, and counts of at least 1"
+            f"a replay needs tables, samplers of {', '.join(by_name.names())}, and counts of at least 1"
             + f"; given {len(tables)} tables, samplers {', '.join(samplers) or 'none'} {' '.join(wrong)}".rstrip()
         )
     loaded = {path.stem: recorded.load(path) for path in tables}
@@ -103,7 +104,7 @@ def replay(
             budgets=budgets,
             batch=batch,
             out=out,
-            source=source if sampler == "nars" else None,
+            source=source if sampler in by_name.transferring() else None,
         )
         for path in tables
         for seed in range(seeds)
@@ -154,11 +155,12 @@ def play_one(play: Play) -> Path:
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # one line for every study in memory otherwise
     table = recorded.load(play.table)
     problem = recorded.problem(table, play.budgets) if play.mode == "family" else recorded.unlimited(table)
-    sources = () if play.source is None else (_source(play.source, table, play.seed),)
-    return record(play, table, problem, _build.build(play.sampler, problem, seed=play.seed, sources=sources))
+    earlier = () if play.source is None else (_source(play.source, table, play.seed),)
+    offer = Offer(problem=problem, seed=play.seed, earlier=earlier)
+    return record(play, table, problem, by_name.build(play.sampler, offer))
 
 
-def record(play: Play, table: Table, problem: Problem, sampler: _build.Proposer) -> Path:
+def record(play: Play, table: Table, problem: Problem, sampler: Proposer) -> Path:
     """Play a sampler, whoever made it, and write the trace whole or not at all."""
     score_N = seen_scores(table, play.seed)
     rows, seconds, advice = _trials(sampler, table, problem, score_N, play)
@@ -184,7 +186,7 @@ def record(play: Play, table: Table, problem: Problem, sampler: _build.Proposer)
 
 
 def _trials(
-    sampler: _build.Proposer, table: Table, problem: Problem, score_N: NDArray[np.float64], play: Play
+    sampler: Proposer, table: Table, problem: Problem, score_N: NDArray[np.float64], play: Play
 ) -> tuple[list[int], list[float], list[list[int] | None]]:
     """Rows in the order of training, seconds spent on each proposal, and the rows recommended at each checkpoint."""
     feasible = int(problem.feasible(table.codes_ND).sum())
@@ -204,9 +206,7 @@ def _trials(
     return rows, seconds, advice
 
 
-def _advice(
-    sampler: _build.Proposer, table: Table, score_N: NDArray[np.float64], rows: Sequence[int]
-) -> list[int] | None:
+def _advice(sampler: Proposer, table: Table, score_N: NDArray[np.float64], rows: Sequence[int]) -> list[int] | None:
     """Rows that a sampler with a posterior would keep for each budget (-1: none); None for samplers without one."""
     recommend = getattr(sampler, "recommend", None)
     if recommend is None:

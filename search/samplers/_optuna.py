@@ -18,13 +18,13 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState, create_trial
 
-from search.problem.problem import Observations, Problem
+from search.problem.problem import Observations
 from search.problem.supply import Supply
+from search.samplers.protocol import Offer
 from spaces.codes import hamming, row_keys, without
 from spaces.dimensions import Dimension, is_ordinal
 from spaces.space import INACTIVE, Codes
 
-NAMES = ("random", "qmc", "tpe", "gp", "nsga2")
 TWO_OBJECTIVES = ("tpe", "gp", "nsga2")
 TRIES = 5
 
@@ -52,16 +52,21 @@ class OptunaSampler:
     """One of Optuna's samplers on a study in memory that mirrors the observations.
 
     Proposals are a function of the seed and of the sequence of calls so far; a new object that is given earlier
-    observations continues them with a sampler that has just been seeded.
+    observations continues them with a sampler that has just been seeded. When they draw at random and when they learn
+    is Optuna's own affair: they have no use for the offer's ``initial``, ``batch`` and ``predictor``.
 
     Args:
-        problem: space, exact costs, limits and budgets.
-        name: one of ``NAMES``.
-        seed: of Optuna's sampler and of the uniform draws.
+        name: one of ``search.samplers.by_name.OPTUNA``.
+        offer: what is searched, and the seed of Optuna's sampler and of the uniform draws.
+
+    Raises:
+        Mistake: earlier searches, which Optuna's samplers cannot use.
     """
 
-    def __init__(self, problem: Problem, *, name: str, seed: int) -> None:
-        self.problem, self.name, self.seed = problem, name, seed
+    def __init__(self, name: str, offer: Offer) -> None:
+        offer.refuse_earlier(name)
+        self.problem, self.name, self.seed = offer.problem, name, offer.seed
+        problem = offer.problem
         self._supply = Supply(problem)
         self._distributions = [_distribution(dimension) for dimension in problem.space.dimensions]
         bounded = [cost for budget in problem.budgets for cost in budget.bounds()]
@@ -72,7 +77,7 @@ class OptunaSampler:
         directions = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE][: 1 if self._cost is None else 2]
         self._study = optuna.create_study(directions=directions, sampler=_sampler(self.name, self.seed))
         self._told: list[bytes] = []
-        self._asked: dict[bytes, tuple[Trial, bool]] = {}
+        self._open: dict[bytes, tuple[Trial, bool]] = {}
         self._rng = np.random.default_rng([self.seed, len(self.name)])
 
     def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
@@ -101,7 +106,7 @@ class OptunaSampler:
         self._told = keys
 
     def _tell_one(self, key: bytes, codes_D: Codes, values: list[float]) -> None:
-        trial, exact = self._asked.pop(key, (None, False))
+        trial, exact = self._open.pop(key, (None, False))
         if trial is not None and exact:
             self._study.tell(trial, values)
             return
@@ -131,7 +136,7 @@ class OptunaSampler:
                 if not acceptable:
                     actual_D = self._uniform(seen_ND)
                     key = row_keys(actual_D[None])[0]
-                self._asked[key] = (trial, bool((actual_D == codes_D).all()))
+                self._open[key] = (trial, bool((actual_D == codes_D).all()))
                 return actual_D
             self._study.tell(trial, state=TrialState.FAIL)
         raise AssertionError("the last attempt always returns")

@@ -58,21 +58,21 @@ class Surrogates:
         supply: its candidates.
         name: file in ``predictors``.
         seed: of the predictors.
-        sources: earlier searches on this space.
+        earlier: searches on this space.
 
     Raises:
         UnknownComponent: no predictor has this name.
-        ValueError: a source that cannot be used.
+        Mistake: an earlier search that cannot be used.
     """
 
     def __init__(
-        self, problem: Problem, supply: Supply, *, name: str, seed: int, sources: Sequence[Observations]
+        self, problem: Problem, supply: Supply, *, name: str, seed: int, earlier: Sequence[Observations]
     ) -> None:
         self._problem, self._supply, self._seed = problem, supply, seed
         self._model = components.load(components.PREDICTORS, name).Model
         self._known = set(signature(self._model).parameters)
         self._made: dict[Kind, Predictor] = {}
-        self.past = Past(problem, sources, seed) if sources else None
+        self.past = Past(problem, earlier, seed) if earlier else None
 
     def shares(self, first: int, n: int) -> dict[Kind, int]:
         """How many of the proposals number ``first`` to ``first + n - 1`` come from each surrogate."""

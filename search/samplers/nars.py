@@ -13,17 +13,26 @@ from optuna.trial import FrozenTrial
 from predictors.protocol import Predictor
 from search.learning.past import FIRST
 from search.problem.limits import Costs, Limits
-from search.problem.problem import Observations, Problem, best_per_budget
+from search.problem.problem import Observations, best_per_budget
 from search.problem.supply import Supply
 from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
 from search.samplers._plain_optuna import Bridge, observations, pending, space_of
 from search.samplers._start import stratified
 from search.samplers._surrogates import MOST, Surrogates
+from search.samplers.protocol import Offer
 from spaces.codes import distinct, without
+from spaces.mistake import Mistake
 from spaces.space import Codes, Condition
 
 Floats = NDArray[np.float64]
+
+TRANSFERS = True
+
+INITIAL = 10
+"""Candidates before the first model, where the offer leaves them to the sampler."""
+
+PREDICTOR = "gp"
 
 SCREENED = 2000
 """Uniform candidates that are scored for each proposal, beside the neighbourhoods of the incumbents."""
@@ -40,36 +49,32 @@ class Sampler(BaseSampler):
     predicted.
 
     Args:
-        problem: space, exact costs, limits and budgets.
-        seed: of every random choice.
-        surrogate: the predictor, a file name in ``predictors``.
-        start: candidates proposed before the first model, one from each stratum of the cost.
+        offer: what is searched, the seed, and optionally ``predictor`` (``gp``), ``initial`` (10 candidates before the
+            first model, one from each stratum of the cost) and ``earlier`` searches, at least two trials each: their
+            predictors become the prior mean and choose the first candidates in place of the strata. Every fourth
+            proposal comes from the predictor without them, so that a misleading past does no lasting harm. It proposes
+            the same whatever ``batch`` is.
         distance: dimensions in which candidates of one batch differ at least, while there are such candidates.
-        sources: earlier searches on this space (other data, other limits), at least two trials each: their predictors
-            become the prior mean and choose the first candidates in place of the strata. Every fourth proposal comes
-            from the predictor without them, so that a misleading past does no lasting harm.
 
     Raises:
-        ValueError: ``start`` or ``distance`` is below 1, or no predictor has this name.
+        Mistake: ``distance`` is below 1, no predictor has this name, or an earlier search cannot be used.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        seed: int,
-        surrogate: str = "gp",
-        start: int = 10,
-        distance: int = 2,
-        sources: Sequence[Observations] = (),
-    ) -> None:
-        if start < 1 or distance < 1:
-            raise ValueError(f"start and distance are at least 1, given {start} and {distance}")
-        self.problem, self.seed, self.distance = problem, seed, distance
-        self.start = min(start, FIRST) if sources else start
-        self._supply = Supply(problem)
-        self._surrogates = Surrogates(problem, self._supply, name=surrogate, seed=seed, sources=sources)
-        self._bridge = Bridge.of_space(problem.space)
+    def __init__(self, offer: Offer, *, distance: int = 2) -> None:
+        if distance < 1:
+            raise Mistake(f"distance is at least 1, given {distance}")
+        self.problem, self.seed, self.distance = offer.problem, offer.seed, distance
+        initial = offer.initial or INITIAL
+        self.initial = min(initial, FIRST) if offer.earlier else initial
+        self._supply = Supply(offer.problem)
+        self._surrogates = Surrogates(
+            offer.problem,
+            self._supply,
+            name=offer.predictor or PREDICTOR,
+            seed=offer.seed,
+            earlier=offer.earlier,
+        )
+        self._bridge = Bridge.of_space(offer.problem.space)
 
     # proposing -------------------------------------------------------------------------------------------------------
 
@@ -91,13 +96,13 @@ class Sampler(BaseSampler):
 
     def _opening(self, seen_ND: Codes, n: int) -> Codes:
         """What is left of the first candidates, at most ``n``."""
-        if len(seen_ND) >= self.start:
+        if len(seen_ND) >= self.initial:
             return seen_ND[:0]
         rng, past = np.random.default_rng([self.seed]), self._surrogates.past
         first_ND = (
-            stratified(self._supply, self.start, rng) if past is None else past.best(self._supply, self.start, rng)
+            stratified(self._supply, self.initial, rng) if past is None else past.best(self._supply, self.initial, rng)
         )
-        return without(first_ND, seen_ND)[: min(n, self.start - len(seen_ND))]
+        return without(first_ND, seen_ND)[: min(n, self.initial - len(seen_ND))]
 
     def _fresh(self, seen_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
         """Unseen candidates, spread over the costs; repeated ones where there are none left."""
@@ -200,7 +205,9 @@ class Sampler(BaseSampler):
         budgets: Sequence[Limits] = (),
         conditions: Mapping[str, Condition] | None = None,
         seed: int,
-        **options: Any,
+        surrogate: str = PREDICTOR,
+        start: int = INITIAL,
+        distance: int = 2,
     ) -> Self:
         """The sampler of a plain Optuna script.
 
@@ -215,14 +222,16 @@ class Sampler(BaseSampler):
             budgets: limits of each member of the family, tightest first; by default one member, under ``limits``.
             conditions: parameters that are suggested only for some values of another, which stands before them.
             seed: of every random choice.
-            options: other arguments of the sampler.
+            surrogate: the predictor, a file name in ``predictors``.
+            start: candidates before the first model.
+            distance: as above.
 
         Raises:
-            ValueError: a parameter without a role, or limits without costs.
+            ValueError: a parameter without a role, limits without costs, or an argument outside its range.
         """
         bridge = space_of(distributions, roles, conditions or {})
         problem = bridge.problem(costs, limits, tuple(budgets))
-        sampler = cls(problem, seed=seed, **options)
+        sampler = cls(Offer(problem=problem, seed=seed, initial=start, predictor=surrogate), distance=distance)
         sampler._bridge = bridge
         return sampler
 

@@ -3,15 +3,23 @@
 import numpy as np
 
 from predictors.protocol import Predictor
-from search.problem.problem import Observations, Problem
+from search.problem.problem import Observations
 from search.problem.supply import Supply
+from search.samplers.protocol import Offer
 from spaces import components, sampling
 from spaces.codes import distinct, without
 from spaces.encoding import encode, layout
+from spaces.mistake import Mistake
 from spaces.space import Codes
+
+TRANSFERS = False
 
 POOL = 20_000
 BATCH = 48
+"""The paper's numbers: its pool, and what it trains between two fits."""
+
+PREDICTOR = "mlp"
+"""The paper's predictor."""
 
 
 class Sampler:
@@ -19,28 +27,30 @@ class Sampler:
 
     The predictor is refitted to all data before each batch. ``propose`` is a pure function of the observations, the
     pending candidates and the seed: batches are counted over observed and pending candidates, whatever ``n`` is.
+    Predictor and sizes are those that are offered, so a configured search uses its own predictor, ``initial`` and
+    ``batch``; where they are left to the sampler they are the paper's.
 
     The paper searches for one limit. For several budgets the places of a batch go to the budgets in turn, each taking
     the best predicted candidate that it allows.
 
     Args:
-        problem: space, exact costs, limits and budgets.
-        seed: of the pool and of the predictor.
-        predictor: file name in ``predictors``.
+        offer: what is searched, the seed of the pool and of the predictor, and optionally ``predictor`` (``mlp``),
+            ``batch`` (candidates trained between two fits, the paper's m: 48) and ``initial`` (the first batch; as
+            large as the others).
         pool: quasi-random candidates, the paper's n.
-        batch: candidates trained between two fits, the paper's m.
 
     Raises:
-        ValueError: ``pool`` or ``batch`` is below 1, or no predictor has this name.
+        Mistake: ``pool`` is below 1, no predictor has this name, or there are earlier searches.
     """
 
-    def __init__(
-        self, problem: Problem, *, seed: int, predictor: str = "mlp", pool: int = POOL, batch: int = BATCH
-    ) -> None:
-        if pool < 1 or batch < 1:
-            raise ValueError(f"pool and batch are at least 1, given {pool} and {batch}")
-        self.problem, self.seed, self.batch = problem, seed, batch
-        self._model = components.load(components.PREDICTORS, predictor).Model
+    def __init__(self, offer: Offer, *, pool: int = POOL) -> None:
+        if pool < 1:
+            raise Mistake(f"pool is at least 1, given {pool}")
+        offer.refuse_earlier("paper")
+        self.problem, self.seed = offer.problem, offer.seed
+        self.batch = offer.batch or BATCH
+        self.initial = offer.initial or self.batch
+        self._model = components.load(components.PREDICTORS, offer.predictor or PREDICTOR).Model
         self._pool_ND = self._quasi_random(pool)
         self._ranked: tuple[int, bytes, Codes] | None = None
 
@@ -52,7 +62,7 @@ class Sampler:
             return supply.draw(n, rng)
         points_ND = sampling.sobol(space, 4 * n, self.seed)
         inside_ND = distinct(points_ND[self.problem.feasible(points_ND)])[:n]
-        if len(inside_ND) >= min(n, self.batch):
+        if len(inside_ND) >= min(n, max(self.initial, self.batch)):
             return inside_ND
         return distinct(np.concatenate([inside_ND, supply.draw(n, rng)]))[:n]
 
@@ -61,13 +71,20 @@ class Sampler:
         seen_ND = np.concatenate([observed.codes_ND, pending_ND])
         picks_ND = seen_ND[:0]
         while len(picks_ND) < n:
-            taken_ND = np.concatenate([seen_ND, picks_ND])
-            order_ND = without(self._order(observed, len(taken_ND) // self.batch * self.batch), taken_ND)
-            room = min(n - len(picks_ND), self.batch - len(taken_ND) % self.batch)
+            known_ND = np.concatenate([seen_ND, picks_ND])
+            first, size = self._batch_of(len(known_ND))
+            order_ND = without(self._order(observed, first), known_ND)
+            room = min(n - len(picks_ND), first + size - len(known_ND))
             if not len(order_ND):
                 order_ND = self._pool_ND[np.arange(room) % len(self._pool_ND)]
             picks_ND = np.concatenate([picks_ND, order_ND[:room]])
         return picks_ND
+
+    def _batch_of(self, number: int) -> tuple[int, int]:
+        """First candidate and size of the batch that a candidate belongs to."""
+        if number < self.initial:
+            return 0, self.initial
+        return self.initial + (number - self.initial) // self.batch * self.batch, self.batch
 
     def _order(self, observed: Observations, trained: int) -> Codes:
         """The pool, next candidate first, given the known scores of the first ``trained`` candidates."""

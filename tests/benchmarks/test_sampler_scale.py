@@ -12,6 +12,7 @@ import pytest
 from search.problem.limits import Limits
 from search.problem.problem import Observations, Problem
 from search.samplers.by_name import build
+from search.samplers.protocol import Offer
 from spaces.dimensions import Choice, Integer, Real
 from spaces.sampling import uniform
 from spaces.space import Codes, Space
@@ -49,7 +50,7 @@ def finished(n: int) -> Observations:
 
 
 def median_seconds(name: str, n: int, proposals: int) -> float:
-    known, sampler, seconds = finished(n + proposals), build(name, problem(), seed=0), []
+    known, sampler, seconds = finished(n + proposals), build(name, Offer(problem=problem(), seed=0)), []
     for count in range(n, n + proposals):
         seen = Observations(codes_ND=known.codes_ND[:count], score_N=known.score_N[:count])
         started = time.process_time()

@@ -15,7 +15,7 @@ from spaces import pretraining, tiny
 from spaces.dimensions import Choice, Integer, Real
 from spaces.sampling import uniform
 from spaces.space import Condition, Space
-from tests.conformance.test_samplers import problem, some
+from tests.conformance.test_samplers import offer, some
 from tests.search.record.waiting import waiting
 from trainables.training.trial import Report
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
 
 
 def test_every_batch_has_a_share_without_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler, known = Sampler(problem(), seed=0, sources=[some(60, seed=5)]), some(24, seed=1)
+    sampler, known = Sampler(offer(earlier=[some(60, seed=5)])), some(24, seed=1)
     sizes: dict[str, int] = {"past": 0, "plain": 0}
     greedy = sampler._greedy
 

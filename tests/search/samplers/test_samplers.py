@@ -7,6 +7,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from predictors import constant
 from search.problem.limits import Limits
 from search.problem.problem import Observations
 from search.problem.supply import Supply
@@ -18,8 +19,9 @@ from search.samplers.nars import Sampler
 from search.samplers.paper import Sampler as Paper
 from spaces.components import UnknownComponent
 from spaces.encoding import encode
+from spaces.mistake import Mistake
 from spaces.space import Condition
-from tests.conformance.test_samplers import NOTHING, SPACE, macs, problem, score, some
+from tests.conformance.test_samplers import NOTHING, SPACE, macs, offer, problem, score, some
 
 
 @pytest.mark.parametrize("z", [-6.0, -1.5, -1.0, 0.0, 0.7, 4.0])
@@ -66,7 +68,7 @@ def test_start_takes_one_candidate_from_each_cost_stratum() -> None:
 
 def test_finds_the_best_of_every_budget() -> None:
     where, known = problem(), NOTHING
-    sampler = Sampler(where, seed=0)
+    sampler = Sampler(offer(where))
     while len(known.codes_ND) < 40:
         codes_ND = np.concatenate([known.codes_ND, sampler.propose(known, NOTHING.codes_ND, 2)])
         known = Observations(codes_ND=codes_ND, score_N=score(codes_ND))
@@ -80,7 +82,7 @@ def test_finds_the_best_of_every_budget() -> None:
 def test_recommends_within_each_budget_by_the_posterior() -> None:
     where, known = problem(), some(30)
     lucky = Observations(codes_ND=known.codes_ND, score_N=known.score_N + np.random.default_rng(0).normal(0, 0.1, 30))
-    picks = Sampler(where, seed=0).recommend(lucky)
+    picks = Sampler(offer(where)).recommend(lucky)
     for fits_N, pick in zip(where.affordable(known.codes_ND), picks, strict=True):
         assert pick is not None
         assert fits_N[pick]
@@ -90,13 +92,12 @@ def test_recommends_within_each_budget_by_the_posterior() -> None:
 def test_observations_change_what_is_proposed() -> None:
     known = some(20)
     worse = Observations(codes_ND=known.codes_ND, score_N=-known.score_N)
-    ours, theirs = (Sampler(problem(), seed=0).propose(o, NOTHING.codes_ND, 3) for o in (known, worse))
+    ours, theirs = (Sampler(offer()).propose(o, NOTHING.codes_ND, 3) for o in (known, worse))
     assert score(ours).mean() > score(theirs).mean()
 
 
 def test_the_past_leads_to_good_first_candidates() -> None:
-    warm = Sampler(problem(), seed=0, sources=[some(60, seed=5)])
-    cold = Sampler(problem(), seed=0)
+    warm, cold = Sampler(offer(earlier=[some(60, seed=5)])), Sampler(offer())
     warm_ND, cold_ND = (s.propose(NOTHING, NOTHING.codes_ND, 4) for s in (warm, cold))
     assert score(warm_ND).max() > score(cold_ND).max()
     later_ND = warm.propose(some(9), NOTHING.codes_ND, 3)
@@ -104,15 +105,13 @@ def test_the_past_leads_to_good_first_candidates() -> None:
 
 
 def test_a_past_that_cannot_be_used() -> None:
-    with pytest.raises(ValueError, match="at least two observations"):
-        Sampler(problem(), seed=0, sources=[NOTHING])
-    with pytest.raises(ValueError, match="cannot use earlier searches"):
-        build("paper", problem(), seed=0, sources=[some(5)])
+    with pytest.raises(Mistake, match="at least two observations"):
+        Sampler(offer(earlier=[NOTHING]))
 
 
-def surrogates(name: str = "gp", sources: tuple[Observations, ...] = ()) -> Surrogates:
+def surrogates(name: str = "gp", earlier: tuple[Observations, ...] = ()) -> Surrogates:
     where = problem()
-    return Surrogates(where, Supply(where), name=name, seed=0, sources=sources)
+    return Surrogates(where, Supply(where), name=name, seed=0, earlier=earlier)
 
 
 def test_every_third_proposal_comes_from_the_rough_surrogate_whatever_the_batches() -> None:
@@ -121,7 +120,7 @@ def test_every_third_proposal_comes_from_the_rough_surrogate_whatever_the_batche
     assert one_by_one == ["smooth", "smooth", "rough"] * 2
     # predictors without a length scale have no rough variant; a past keeps three quarters
     assert surrogates("boosting").shares(12, 6) == {"smooth": 6}
-    assert surrogates(sources=(some(20),)).shares(12, 12) == {"past": 9, "smooth": 2, "rough": 1}
+    assert surrogates(earlier=(some(20),)).shares(12, 12) == {"past": 9, "smooth": 2, "rough": 1}
 
 
 @pytest.mark.parametrize("name", ["gp", "boosting"])
@@ -135,20 +134,48 @@ def test_surrogates_answer_on_the_learning_scale_in_any_unit_of_the_score(name: 
 
 
 def test_wrong_options() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        Sampler(problem(), seed=0, start=0)
+    for wrong in ({"initial": 0}, {"batch": 0}):
+        with pytest.raises(Mistake, match="at least 1, given 0"):
+            offer(**wrong)
+    with pytest.raises(Mistake, match="distance is at least 1"):
+        Sampler(offer(), distance=0)
+    with pytest.raises(Mistake, match="pool is at least 1"):
+        Paper(offer(), pool=0)
     with pytest.raises(UnknownComponent, match="there is no sampler 'best'"):
-        build("best", problem(), seed=0)
+        build("best", offer())
+    with pytest.raises(UnknownComponent, match="'best' is not in predictors/"):
+        build("paper", offer(predictor="best"))
 
 
 def test_the_paper_scores_its_pool_after_the_first_batch() -> None:
     where = problem()
     known = some(12)
-    sampler = Paper(where, seed=0, predictor="gp", pool=300, batch=6)
+    sampler = Paper(offer(where, predictor="gp", batch=6), pool=300)
     first_ND = sampler.propose(NOTHING, NOTHING.codes_ND, 6)
     later_ND = sampler.propose(known, NOTHING.codes_ND, 6)
     assert score(later_ND).mean() > score(first_ND).mean()
     assert len(np.unique(later_ND, axis=0)) == 6
+
+
+def test_the_paper_fits_the_configured_predictor_at_the_end_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    fit = constant.Model.fit
+
+    def counted(model: constant.Model, x_NF: np.ndarray, s_NK: np.ndarray, y_N: np.ndarray) -> None:
+        sizes.append(len(y_N))
+        fit(model, x_NF, s_NK, y_N)
+
+    monkeypatch.setattr(constant.Model, "fit", counted)
+    sampler, known = Paper(offer(predictor="constant", initial=5, batch=3), pool=300), some(13)
+    for count in range(13):
+        seen = Observations(codes_ND=known.codes_ND[:count], score_N=known.score_N[:count])
+        sampler.propose(seen, NOTHING.codes_ND, 1)
+    assert sizes == [5, 8, 11]
+
+
+def test_the_papers_own_numbers_are_its_defaults() -> None:
+    paper = Paper(offer(), pool=300)
+    assert (paper.initial, paper.batch) == (48, 48)
 
 
 # plain Optuna scripts ------------------------------------------------------------------------------------------------
