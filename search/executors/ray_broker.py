@@ -5,15 +5,38 @@ It decides nothing and knows nothing of Ray: the driver decides, and wraps the c
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Literal
 
-from search.executors.work import Job
+from search.executors.work import Failure, Job
 from trainables.training.trial import Report
 
 PATIENCE = 10.0
 """Seconds in which all workers of a group must fail alike; else some of them hang in an exchange with the others."""
+
+
+class Agreement:
+    """Whether all workers of a group come to the same end within ``PATIENCE`` seconds; asyncio, as the broker."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._ranks: dict[Hashable, set[int]] = {}
+        self._changed = asyncio.Condition()
+
+    async def reached(self, end: Hashable, rank: int) -> bool:
+        """A worker says that it came to an end, such as the failure of a training; whether all others do."""
+        ranks = self._ranks.setdefault(end, set())
+        ranks.add(rank)
+        async with self._changed:
+            self._changed.notify_all()
+            try:
+                await asyncio.wait_for(self._changed.wait_for(lambda: len(ranks) >= self._workers), PATIENCE)
+            except TimeoutError:
+                return False
+            finally:
+                self._ranks.pop(end, None)  # a group that is started again begins anew
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,31 +54,34 @@ class Event:
     """What the driver is told.
 
     Attributes:
-        kind: ``report`` waits for ``answer``; ``failed`` with a message; ``lost`` when the group was started again;
-            ``broken`` if no checkpoint can be kept, for which the trial is not to blame.
+        kind: ``report`` waits for ``answer``; ``failed``; ``lost`` when the group was started again; ``broken`` if
+            storage or data cannot be used, for which the trial is not to blame.
         lease: which is meant.
         report: of the epoch.
-        message: why it failed, or what was last heard of a lost one.
+        failure: why the trial failed.
+        last_words: what was last heard of a lost one.
+        error: what is broken.
     """
 
     kind: Literal["report", "failed", "lost", "broken"]
     lease: Lease
     report: Report | None = None
-    message: str | None = None
+    failure: Failure | None = None
+    last_words: str | None = None
+    error: Exception | None = None
 
 
 class Broker:
     """Single-threaded (asyncio); every method is called remotely."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self._agreement = Agreement(workers)
         self._jobs: deque[Job] = deque()
         self._events: deque[Event] = deque()
         self._starts: dict[int, int] = {}
         self._leases: dict[int, Lease] = {}
         self._newest: dict[int, Lease] = {}
         self._answers: dict[tuple[Lease, int], bool] = {}
-        self._failed: dict[Lease, set[int]] = {}
         self._words: dict[int, str] = {}
         self._closed = False
         self._changed = asyncio.Condition()
@@ -90,11 +116,11 @@ class Broker:
         lease = self._leases.get(slot)
         if lease is not None:
             self._end(lease)
-            self._events.append(Event(kind="lost", lease=lease, message=self._words.pop(slot, None)))
+            self._events.append(Event(kind="lost", lease=lease, last_words=self._words.pop(slot, None)))
         await self._notify()
 
     async def close(self) -> None:
-        """No more jobs: every group ends."""
+        """No more jobs: every group ends, with its next report at the latest."""
         self._closed = True
         await self._notify()
 
@@ -132,21 +158,30 @@ class Broker:
 
     async def verdict(self, lease: Lease, epoch: int) -> bool:
         """For the other workers: the driver's answer to the first one's report."""
-        await self._until(lambda: (lease, epoch) in self._answers or self._is_stale(lease), None)
+        await self._until(lambda: (lease, epoch) in self._answers or self._closed or self._is_stale(lease), None)
         return self._answers.get((lease, epoch), False)
 
-    async def failed(self, lease: Lease, rank: int, message: str) -> bool:
-        """A trial cannot be trained. Whether all workers say so: if not, the group must be started again."""
+    async def failed(self, lease: Lease, rank: int, failure: Failure) -> bool:
+        """A trial cannot be trained. Whether all workers say so: if not, the group must be started again.
+
+        The trial has failed if all say so, or one whose failure is certain: another may have lost a worker beside it.
+        """
+        if failure.certain:
+            await self._fail(lease, failure)
+        alike = await self._agreement.reached(lease, rank)
+        if alike:
+            await self._fail(lease, failure)
+        return alike
+
+    async def _fail(self, lease: Lease, failure: Failure) -> None:
         if self._leases.get(lease.slot) == lease:
             self._end(lease)
-            self._events.append(Event(kind="failed", lease=lease, message=message))
-        self._failed.setdefault(lease, set()).add(rank)
-        await self._notify()
-        return await self._until(lambda: len(self._failed.get(lease, ())) >= self._workers, PATIENCE)
+            self._events.append(Event(kind="failed", lease=lease, failure=failure))
+            await self._notify()
 
-    async def broken(self, lease: Lease, message: str) -> None:
-        """No checkpoint can be written or read."""
-        self._events.append(Event(kind="broken", lease=lease, message=message))
+    async def broken(self, lease: Lease, error: Exception) -> None:
+        """Storage or data cannot be used."""
+        self._events.append(Event(kind="broken", lease=lease, error=error))
         await self._notify()
 
     async def last_words(self, slot: int, words: str) -> None:
@@ -162,7 +197,6 @@ class Broker:
         """Forget a lease, and what was kept for the slot's leases before it."""
         self._leases.pop(lease.slot, None)
         self._answers = {k: v for k, v in self._answers.items() if k[0].slot != lease.slot or k[0] == lease}
-        self._failed = {k: v for k, v in self._failed.items() if k.slot != lease.slot or k == lease}
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -1,4 +1,4 @@
-"""Ray itself, for the executors that use it: a private one or a running cluster, what fits on it, final training."""
+"""Ray itself, for the executors that use it: a private one or a running cluster, and what fits on it."""
 
 import contextlib
 import logging
@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,12 +30,9 @@ import torch
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from search.executors import ray_machines
-from search.executors.ray_final import Group, fit
-from search.executors.work import PlacementError, Probe, Workplace
+from search.executors.work import BLAMELESS, PlacementError, Probe, Workplace, failure_of
 from trainables.data.sources import load_source
-from trainables.final.jobs import FinalJob
 from trainables.training.need import Need, need
-from trainables.training.trial import Report, TrialFailed
 
 MARGIN = 1.2
 """Times what was measured: the largest candidate may not have been met, and memory is lost between allocations."""
@@ -43,8 +40,8 @@ MARGIN = 1.2
 
 def worker(place: Workplace) -> dict[str, float]:
     """What a trial, or a worker of one, takes of a machine, by Ray's names."""
-    asked = {"CPU": place.cpus, "GPU": place.gpus, "memory": place.memory}
-    return {name: amount for name, amount in asked.items() if amount}
+    resources = {"CPU": place.cpus, "GPU": place.gpus, "memory": place.memory}
+    return {name: amount for name, amount in resources.items() if amount}
 
 
 def join(place: Workplace, *, dashboard: bool) -> Workplace:
@@ -100,9 +97,9 @@ def _check_resources(place: Workplace) -> None:
         (f"a trial with {place.workers_per_trial} worker(s)", worker(place), place.workers_per_trial),
         (f"final training with {place.workers} worker(s)", final, place.workers),
     )
-    for what, each, count in groups:
-        if ray_machines.room(has, each) < count:
-            needs = ray_machines.shown({name: count * amount for name, amount in each.items()})
+    for what, share_of_one, count in groups:
+        if ray_machines.room(has, share_of_one) < count:
+            needs = ray_machines.shown({name: count * amount for name, amount in share_of_one.items()})
             raise PlacementError(
                 f"{what} needs {needs}, but the cluster has {' and '.join(map(str, has))} at most; "
                 "lower run.cpus, run.gpus, run.memory, run.workers or run.workers_per_trial, or use a larger cluster"
@@ -114,29 +111,35 @@ def _measured(place: Workplace, probe: Probe) -> Workplace:
 
     Raises:
         PlacementError: a machine of the cluster cannot train one of them.
+        DataError: the data cannot be read there.
     """
     needs = ray.remote(num_cpus=place.cpus, num_gpus=place.gpus, max_calls=1, max_retries=place.retries)(_need)
     try:
-        found: Need | str = ray.get(needs.remote(place, probe))
+        answer: Need | Exception | str = ray.get(needs.remote(place, probe))
     except (ray.exceptions.OutOfMemoryError, ray.exceptions.WorkerCrashedError) as error:
-        found = f"its process was lost, as when a machine's memory is used up ({type(error).__name__})"
-    if isinstance(found, str):
-        raise PlacementError(f"the largest candidate within the limits cannot be trained here: {found}")
+        answer = f"its process was lost, as when a machine's memory is used up ({type(error).__name__})"
+    if isinstance(answer, Exception):
+        raise answer
+    if isinstance(answer, str):
+        raise PlacementError(f"the largest candidate within the limits cannot be trained here: {answer}")
     if probe.memory:
-        place = replace(place, memory=math.ceil(MARGIN * found.memory))
+        place = replace(place, memory=math.ceil(MARGIN * answer.memory))
     if probe.gpus:
-        place = replace(place, gpus=share(MARGIN * found.device, found.device_has))
+        place = replace(place, gpus=share(MARGIN * answer.device, answer.device_has))
     return replace(place, probe=None)
 
 
-def _need(place: Workplace, probe: Probe) -> Need | str:
+def _need(place: Workplace, probe: Probe) -> Need | Exception | str:
+    """The largest need; else the sentence why a candidate cannot be trained, or what is the matter with the data."""
     torch.set_num_threads(place.cpus)
-    splits = load_source(place.source, place.keywords)
     try:
-        found = [need(task, splits, place.device) for task in probe.tasks]
-    except TrialFailed as error:
-        return str(error)
-    return max(found, key=lambda one: (one.device, one.memory))
+        splits = load_source(place.source, place.keywords)
+        needs = [need(task, splits, place.device) for task in probe.tasks]
+    except BLAMELESS as error:
+        return error
+    except Exception as error:
+        return failure_of(error).message
+    return max(needs, key=lambda one: (one.device, one.memory))
 
 
 def share(needed: float, has: float) -> float:
@@ -162,20 +165,3 @@ def room(place: Workplace) -> int:
         return place.concurrent
     has = ray_machines.machines(joined=place.address is not None)
     return max(1, ray_machines.room(has, worker(place)) // place.workers_per_trial)
-
-
-def train(place: Workplace, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-    """Final trainings, on a fresh group of ``place.workers``."""
-    # Workers of a group cannot share a GPU, so each has whole ones.
-    group = Group(workers=place.workers, cpus=place.cpus, gpus=math.ceil(place.gpus), retries=place.retries)
-    fit(
-        "final",
-        jobs,
-        source=place.source,
-        keywords=place.keywords,
-        folder=place.folder,
-        checkpoints=place.checkpoints,
-        records=records(place),
-        group=group,
-        on_report=on_report,
-    )

@@ -1,101 +1,108 @@
-"""Final training under Ray Train: the same generator on one to N workers, with restart from checkpoints.
+"""Final training under Ray Train: the same steps on one to N workers, with restart from checkpoints."""
 
-The only module of ``trainables`` that knows Ray.
-"""
-
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
+# First, because it sets what Ray reads when it is imported.
+from search.executors import ray_cluster  # isort: skip
+import ray
+from ray import train as ray_train
+from ray.train.torch import TorchTrainer, get_device
+from ray.util.queue import Empty, Queue
 
-from trainables.final.jobs import FinalJob, train_all
+from search.executors.ray_broker import Agreement
+from search.executors.work import BLAMELESS, LOST, Failure, Workplace
+from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 from trainables.training.world import World
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """The workers of a Ray Train run.
-
-    Attributes:
-        workers: how many.
-        cpus: processor cores and threads of each.
-        gpus: GPUs of each, 0 or 1.
-        retries: how often the group is started again after a worker was lost.
-    """
-
-    workers: int
-    cpus: int
-    gpus: float
-    retries: int
+NAME = "final"
+"""Of the Ray Train run, the same for each attempt."""
 
 
-def fit(
-    name: str,
+def train(
+    place: Workplace,
     jobs: Sequence[FinalJob],
-    *,
-    source: str,
-    keywords: Mapping[str, Any],
-    folder: Path,
-    checkpoints: str | None,
-    group: Group,
-    records: Mapping[str, Any],
     on_report: Callable[[str, Report], None],
+    on_failure: Callable[[str, Failure], None],
 ) -> None:
-    """Train the jobs, one after the other, on one group of workers.
+    """Train the jobs, one after the other, on a fresh group of ``place.workers``.
+
+    A group that is lost more often than ``place.retries`` allows is started once more without the training at which it
+    was lost.
 
     Args:
-        name: stable name of the Ray Train run; a run that was killed is continued from the jobs' checkpoints.
+        place: where.
         jobs: teachers before their pupils.
-        source: file in ``trainables/data``.
-        keywords: of the source's ``load``.
-        folder: the run's folder, for Ray's own records and for what teachers answered.
-        checkpoints: folder or fsspec URI of the jobs' checkpoints; None for the run's folder.
-        group: the workers.
-        records: where Ray Train keeps its own, as keywords of its ``RunConfig``.
         on_report: called in this process with every report, also those of earlier attempts.
-    """
-    from ray import train
-    from ray.train.torch import TorchTrainer
-    from ray.util.queue import Empty, Queue
+        on_failure: called with each training that failed.
 
+    Raises:
+        CheckpointError: a checkpoint cannot be written or read.
+        DataError: the data cannot be read on a machine.
+    """
+    epochs, ended, failed = {job.name: job.epochs for job in jobs}, set[str](), dict[str, str]()
+
+    def on_item(name: str, item: Report | Failure) -> None:
+        if isinstance(item, Failure):
+            failed[name] = item.message
+            on_failure(name, item)
+            return
+        if item.epoch == epochs[name]:
+            ended.add(name)
+        on_report(name, item)
+
+    while left := [job for job in jobs if job.name not in ended and job.name not in failed]:
+        error = _fit(place, left, failed, on_item)
+        if isinstance(error, BLAMELESS):
+            raise error
+        if error is not None:
+            lost = next((job.name for job in left if job.name not in ended and job.name not in failed), None)
+            if lost is not None:
+                on_item(lost, Failure(message=f"{LOST}; last: {' '.join(str(error).split())}"))
+
+
+def _fit(
+    place: Workplace,
+    jobs: Sequence[FinalJob],
+    failed: Mapping[str, str],
+    on_item: Callable[[str, Report | Failure], None],
+) -> BaseException | None:
+    """One run of a group; returns why it was given up, if it was."""
     reports = Queue(actor_options={"num_cpus": 0})
     trainer = TorchTrainer(
         _work,
         train_loop_config={
+            "place": place,
             "jobs": list(jobs),
-            "source": source,
-            "keywords": dict(keywords),
-            "folder": str(folder.resolve()),
-            "checkpoints": checkpoints,
-            "threads": group.cpus,
+            "failed": dict(failed),
             "reports": reports,
+            "agreement": ray.remote(num_cpus=0)(Agreement).remote(place.workers),
         },
-        scaling_config=train.ScalingConfig(
-            num_workers=group.workers,
-            use_gpu=group.gpus > 0,
-            resources_per_worker={"CPU": group.cpus} | ({"GPU": group.gpus} if group.gpus else {}),
+        scaling_config=ray_train.ScalingConfig(
+            num_workers=place.workers,
+            use_gpu=place.gpus > 0,
+            # Workers of a group cannot share a GPU, so each has whole ones.
+            resources_per_worker={"CPU": place.cpus} | ({"GPU": math.ceil(place.gpus)} if place.gpus else {}),
         ),
-        run_config=train.RunConfig(
-            name=name,
-            **records,
-            failure_config=train.FailureConfig(max_failures=group.retries),
+        run_config=ray_train.RunConfig(
+            name=NAME,
+            **ray_cluster.records(place),
+            failure_config=ray_train.FailureConfig(max_failures=place.retries),
         ),
     )
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(trainer.fit)
         while not (future.done() and reports.empty()):
             try:
-                on_report(*reports.get(timeout=0.5))
+                on_item(*reports.get(timeout=0.5))
             except Empty:
                 continue
         reports.shutdown(force=True)
         error = future.exception()
-    if error is not None:
-        raise _cause(error)
+    return None if error is None else _cause(error)
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -108,17 +115,11 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _work(config: dict[str, Any]) -> None:
-    from ray import train
-    from ray.train.torch import get_device
-
-    from trainables.data.sources import load_source
-
-    torch.set_num_threads(config["threads"])
-    context = train.get_context()
+    context = ray_train.get_context()
     world = World(rank=context.get_world_rank(), size=context.get_world_size())
-    splits = load_source(config["source"], config["keywords"])
-    folder, checkpoints = Path(config["folder"]), config["checkpoints"]
-    steps = train_all(config["jobs"], splits, folder, checkpoints=checkpoints, world=world, device=get_device())
-    for name, report in steps:
+    place: Workplace = config["place"]
+    for name, item in place.finish(config["jobs"], config["failed"], world, get_device()):
+        if isinstance(item, Failure) and not ray.get(config["agreement"].reached.remote(name, world.rank)):
+            raise RuntimeError(f"only some of the workers failed ({item.message})")
         if world.rank == 0:
-            config["reports"].put((name, report))
+            config["reports"].put((name, item))

@@ -6,7 +6,7 @@ group that loses a worker is started again by Ray Train; its trial goes on from 
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -17,12 +17,15 @@ from ray import train
 from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from search.executors import ray_final
 from search.executors.ray_broker import Broker, Event, Lease
-from search.executors.work import Job, Outcome, PlacementError, Workplace
+from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, PlacementError, Workplace
 from trainables.final.jobs import FinalJob
-from trainables.training.checkpoint import CheckpointError
 from trainables.training.trial import Report
 from trainables.training.world import World
+
+ENDS_WITHIN_SECONDS = 10.0
+"""What a run that ends with an error waits for its groups; Ray ends them then."""
 
 POLL = 0.5
 """Seconds after which the driver looks whether a group has ended while nothing is reported."""
@@ -54,9 +57,10 @@ class Executor:
         self.place = ray_cluster.join(self.place, dashboard=True)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """End the groups and leave Ray; after an error without waiting for the epochs that are being trained."""
         try:
-            self._close()
+            self._close(None if kind is None else ENDS_WITHIN_SECONDS)
         finally:
             ray.shutdown()
 
@@ -70,13 +74,18 @@ class Executor:
             self._groups = _Groups(self.place)
         _Run(self._groups, self.place.retries, next_job, on_report, on_outcome).carry_out()
 
-    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
+    def train(
+        self,
+        jobs: Sequence[FinalJob],
+        on_report: Callable[[str, Report], None],
+        on_failure: Callable[[str, Failure], None],
+    ) -> None:
         self._close()  # the final group needs what the trials' groups hold
-        ray_cluster.train(self.place, jobs, on_report)
+        ray_final.train(self.place, jobs, on_report, on_failure)
 
-    def _close(self) -> None:
+    def _close(self, patience: float | None = None) -> None:
         if self._groups is not None:
-            self._groups.close()
+            self._groups.close(patience)
             self._groups = None
 
 
@@ -118,12 +127,11 @@ class _Groups:
                 ) from future.exception()
             self._start(slot)
 
-    def close(self) -> None:
-        """End all groups and wait for it, so that their resources are free."""
+    def close(self, patience: float | None) -> None:
+        """End all groups and wait for it, so that their resources are free; ``patience`` seconds at most."""
         ray.get(self.broker.close.remote())
-        for future in self._running.values():
-            future.exception()
-        self._pool.shutdown()
+        _, late = wait(self._running.values(), timeout=patience)
+        self._pool.shutdown(wait=not late)
         ray.kill(self.broker)
 
     def _start(self, slot: int) -> None:
@@ -193,24 +201,25 @@ class _Run:
         if event.kind == "report":
             assert event.report is not None
             self._groups.progress.add(lease.slot)
-            go_on = self._judge(trial, event.report)
+            go_on = self._goes_on(trial, event.report)
             if not go_on:
-                self._end(trial, None)
+                self._end(trial)
             self._broker.answer.remote(lease, event.report.epoch, go_on)
         elif event.kind == "failed":
             self._groups.progress.add(lease.slot)
-            self._end(trial, event.message)
+            self._end(trial, event.failure)
         elif event.kind == "broken":
-            raise CheckpointError(event.message)
+            assert event.error is not None
+            raise event.error
         else:
-            self._lost(lease, trial, event.message)
+            self._lost(lease, trial, event.last_words)
 
-    def _judge(self, trial: _Trial, report: Report) -> bool:
+    def _goes_on(self, trial: _Trial, report: Report) -> bool:
         """Whether a trial goes on. A restarted one repeats the reports of its checkpoint, and gets the same answers."""
         if report.epoch not in trial.go_on:
             trial.reports[report.epoch] = report
-            wanted = self._on_report(trial.job.number, report)
-            trial.go_on[report.epoch] = wanted and report.epoch < trial.job.stop
+            go_on = self._on_report(trial.job.number, report)
+            trial.go_on[report.epoch] = go_on and report.epoch < trial.job.stop
         return trial.go_on[report.epoch]
 
     def _lost(self, lease: Lease, trial: _Trial, last_words: str | None) -> None:
@@ -220,13 +229,13 @@ class _Run:
             self._broker.put.remote(trial.job, first=True)
             return
         self._groups.progress.add(lease.slot)
-        why = "its process was lost more often than run.retries allows"
-        self._end(trial, why if last_words is None else f"{why}; last: {last_words}")
+        self._end(trial, Failure(message=LOST if last_words is None else f"{LOST}; last: {last_words}"))
 
-    def _end(self, trial: _Trial, message: str | None) -> None:
+    def _end(self, trial: _Trial, failure: Failure | None = None) -> None:
         reports = tuple(trial.reports[epoch] for epoch in sorted(trial.reports))
         del self._open[trial.job.number]
-        self._on_outcome(Outcome(number=trial.job.number, reports=reports, message=message))
+        message, trace = (None, None) if failure is None else (failure.message, failure.trace)
+        self._on_outcome(Outcome(number=trial.job.number, reports=reports, message=message, trace=trace))
 
 
 def _pull(config: dict[str, Any]) -> None:
@@ -252,13 +261,13 @@ def _follow(lease: Lease, place: Workplace, world: World, broker: Any) -> None:
     """Train one trial as far as the driver wants it."""
     try:
         for item in place.work(lease.job, world):
-            if isinstance(item, str):
+            if isinstance(item, Failure):
                 if not ray.get(broker.failed.remote(lease, world.rank, item)):
-                    raise RuntimeError(f"only some of the workers failed ({item}); the group is started again")
+                    raise RuntimeError(f"only some of the workers failed ({item.message})")
                 return
             answer = broker.report.remote(lease, item) if world.rank == 0 else broker.verdict.remote(lease, item.epoch)
             if not ray.get(answer):
                 return
-    except CheckpointError as error:
-        ray.get(broker.broken.remote(lease, str(error)))
+    except BLAMELESS as error:
+        ray.get(broker.broken.remote(lease, error))
         raise

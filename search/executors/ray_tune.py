@@ -8,20 +8,23 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
+import torch
 from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from search.executors.work import Job, Outcome, PlacementError, Workplace
+from search.executors import ray_final
+from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, PlacementError, Workplace
 from trainables.final.jobs import FinalJob
-from trainables.training.checkpoint import CheckpointError
 from trainables.training.trial import Report
+
+T = TypeVar("T")
 
 STARTS_WITHIN_SECONDS = 60.0
 """A process that has not started by then is taken to wait for a machine."""
@@ -86,11 +89,16 @@ class Executor:
             ),
         )
         tuner.fit()
-        if jobs.broken is not None:
-            raise CheckpointError(jobs.broken)
+        if jobs.error is not None:
+            raise jobs.error
 
-    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-        ray_cluster.train(self.place, jobs, on_report)
+    def train(
+        self,
+        jobs: Sequence[FinalJob],
+        on_report: Callable[[str, Report], None],
+        on_failure: Callable[[str, Failure], None],
+    ) -> None:
+        ray_final.train(self.place, jobs, on_report, on_failure)
 
 
 class _Lost:
@@ -126,12 +134,13 @@ class _Jobs(Searcher):  # type: ignore[misc]
         self._lost, self._on_report, self._on_outcome = lost, on_report, on_outcome
         self._jobs: dict[str, Job] = {}
         self._reports: dict[str, dict[int, Report]] = {}
+        self._words: dict[str, str] = {}
         self.stopped: set[str] = set()
-        self.broken: str | None = None
-        """Why no trial can keep its checkpoints any more; its trials are left as they are, to be resumed."""
+        self.error: Exception | None = None
+        """What ends the run; the trials that have not ended are left as they are, to be resumed."""
 
     def suggest(self, trial_id: str) -> Any:
-        job = self._lost.next_job() if self.broken is None else None
+        job = self._or_error(self._lost.next_job)
         if job is None:
             return Searcher.FINISHED
         self._jobs[trial_id] = job
@@ -139,29 +148,42 @@ class _Jobs(Searcher):  # type: ignore[misc]
         return {"job": job}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if trial_id not in self._jobs:
+            return
+        if "broken" in result:
+            self.error = self.error or result["broken"]
+        if "last_words" in result:
+            self._words[trial_id] = result["last_words"]
         # A restarted trial repeats the reports of its checkpoint; by epoch they are the same.
-        if "epoch" in result and trial_id in self._jobs:
+        if "epoch" in result and result["epoch"] not in self._reports[trial_id]:
             report = Report(**{field.name: result[field.name] for field in fields(Report)})
-            if report.epoch not in self._reports[trial_id]:
-                self._reports[trial_id][report.epoch] = report
-                if not self._on_report(self._jobs[trial_id].number, report):
-                    self.stopped.add(trial_id)
+            self._reports[trial_id][report.epoch] = report
+            if not self._or_error(lambda: self._on_report(self._jobs[trial_id].number, report)):
+                self.stopped.add(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         if trial_id not in self._jobs:
             return
-        self.on_trial_result(trial_id, result or {})  # Tune gives the last result here only
-        job, by_epoch = self._jobs.pop(trial_id), self._reports.pop(trial_id)
-        message = (result or {}).get("message")
-        if (broken := (result or {}).get("broken")) is not None:
-            self.broken = broken
-            return
+        last = result or {}
+        self.on_trial_result(trial_id, last)  # Tune gives the last result here only
+        job, by_epoch, words = self._jobs.pop(trial_id), self._reports.pop(trial_id), self._words.pop(trial_id, None)
+        message = last.get("message")
         if error:
             if self._lost.again(job):
                 return
-            message = "its process was lost more often than run.retries allows"
+            message = LOST if words is None else f"{LOST}; last: {words}"
         reports = tuple(by_epoch[epoch] for epoch in sorted(by_epoch))
-        self._on_outcome(Outcome(number=job.number, reports=reports, message=message))
+        outcome = Outcome(number=job.number, reports=reports, message=message, trace=last.get("trace"))
+        self._or_error(lambda: self._on_outcome(outcome))
+
+    def _or_error(self, act: Callable[[], T]) -> T | None:
+        """What the run's own function returns; None after an error, which Tune would take for one of a trial."""
+        if self.error is None:
+            try:
+                return act()
+            except Exception as error:
+                self.error = error
+        return None
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its searcher for a ``restore`` that is never used, and the study cannot be pickled."""
@@ -208,9 +230,12 @@ class _Stopping(FIFOScheduler):  # type: ignore[misc]
 def _train(config: dict[str, Any], place: Workplace) -> None:
     try:
         for item in place.work(config["job"]):
-            if isinstance(item, str):
-                tune.report({"message": item, "accuracy": 0.0})
+            if isinstance(item, Failure):
+                tune.report({"message": item.message, "trace": item.trace, "accuracy": 0.0})
             else:
                 tune.report(asdict(item))
-    except CheckpointError as error:
-        tune.report({"broken": str(error), "accuracy": 0.0})
+    except BLAMELESS as error:
+        tune.report({"broken": error, "accuracy": 0.0})
+    except torch.AcceleratorError as error:
+        tune.report({"last_words": str(error), "accuracy": 0.0})
+        raise

@@ -3,11 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Self
 
-import torch
-
-from search.executors.work import Job, Outcome, PlacementError, Workplace
-from trainables.data.sources import load_source
-from trainables.final.jobs import FinalJob, train_all
+from search.executors.work import Failure, Job, Outcome, PlacementError, Workplace
+from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
 
@@ -32,7 +29,7 @@ class Executor:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        return None
+        """Nothing to close."""
 
     def run(
         self,
@@ -42,20 +39,24 @@ class Executor:
     ) -> None:
         while (job := next_job()) is not None:
             reports: list[Report] = []
-            message = None
+            message = trace = None
             for item in self.place.work(job):
-                if isinstance(item, str):
-                    message = item
+                if isinstance(item, Failure):
+                    message, trace = item.message, item.trace
                 else:
                     reports.append(item)
                     if not on_report(job.number, item):
                         break
-            on_outcome(Outcome(number=job.number, reports=tuple(reports), message=message))
+            on_outcome(Outcome(number=job.number, reports=tuple(reports), message=message, trace=trace))
 
-    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-        place = self.place
-        torch.set_num_threads(place.cpus)
-        splits = load_source(place.source, place.keywords)
-        steps = train_all(jobs, splits, place.folder, checkpoints=place.checkpoints, device=place.device)
-        for name, report in steps:
-            on_report(name, report)
+    def train(
+        self,
+        jobs: Sequence[FinalJob],
+        on_report: Callable[[str, Report], None],
+        on_failure: Callable[[str, Failure], None],
+    ) -> None:
+        for name, item in self.place.finish(jobs, {}, device=self.place.device):
+            if isinstance(item, Failure):
+                on_failure(name, item)
+            else:
+                on_report(name, item)

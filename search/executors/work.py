@@ -1,5 +1,6 @@
 """What every executor does for a trial, wherever it runs: load the data once, train from the checkpoint on, stop."""
 
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,20 @@ import torch
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 from trainables.data.sources import load_source
-from trainables.final.jobs import FinalJob
-from trainables.training.checkpoint import Checkpoint
+from trainables.final.jobs import FinalJob, train_all
+from trainables.splits import DataError
+from trainables.training.checkpoint import Checkpoint, CheckpointError
 from trainables.training.trial import Report, Task, TrialFailed, trial
 from trainables.training.world import World
+
+MESSAGE = 500
+"""Characters that are kept of what an exception says."""
+
+TRACE = 20
+"""Lines that are kept of its trace."""
+
+LOST = "its process was lost more often than run.retries allows"
+""""Why a training is given up whose code did not fail."""
 
 
 class PlacementError(Mistake):
@@ -37,6 +48,43 @@ class Job:
     epochs: int
     stop: int
     seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a training failed, though its process lives.
+
+    Attributes:
+        message: one sentence.
+        trace: the last lines of the trace; None where the message says it all.
+        certain: whether the training is to blame. Where not, one of several workers may have met the loss of another.
+    """
+
+    message: str
+    trace: str | None = None
+    certain: bool = True
+
+
+BLAMELESS = (CheckpointError, DataError)
+"""What a training raises that any other would raise as well: storage or data cannot be used. It ends the run."""
+
+
+def failure_of(error: Exception, workers: int = 1) -> Failure:
+    """What went wrong in a training of several workers, or of one.
+
+    Raises:
+        Exception: the error itself, if the training is not to blame: ``BLAMELESS``, or an accelerator whose process
+            can compute nothing more.
+    """
+    if isinstance(error, (*BLAMELESS, torch.AcceleratorError)):
+        raise error
+    if isinstance(error, Mistake):
+        return Failure(message=str(error))
+    message = " ".join(f"{type(error).__name__}: {error}".split())[:MESSAGE]
+    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    # A collective operation raises RuntimeError, and a broken connection OSError.
+    certain = workers == 1 or not isinstance(error, RuntimeError | OSError)
+    return Failure(message=message, trace="\n".join(lines[-TRACE:]), certain=certain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,38 +158,74 @@ class Workplace:
         """Where the trials' checkpoints are."""
         return (self.checkpoints or str(self.folder / "checkpoints")).rstrip("/")
 
-    def work(self, job: Job, world: World | None = None) -> Iterator[Report | str]:
-        """Train a job; yields its reports and, if the trial failed, the message as the last item.
+    def work(self, job: Job, world: World | None = None) -> Iterator[Report | Failure]:
+        """Train a job; yields its reports and, if the trial failed, why as the last item.
 
         What a worker does with a job is here and nowhere else: the benchmarks put sleep in its place.
 
         Raises:
             CheckpointError: a checkpoint cannot be written or read, for which the candidate is not to blame.
+            DataError: nor is it where the data cannot be read.
         """
         world = world or World()
         torch.set_num_threads(self.cpus)
-        splits = load_source(self.source, self.keywords)
         task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
         checkpoint = self.checkpoint(job.number)
-        if world.rank == 0:
-            checkpoint = checkpoint.claimed()
+        cache = self.folder / "pretraining"  # weights that trials of this run share
         try:
-            cache = self.folder / "pretraining"  # weights that trials of this run share
+            splits = load_source(self.source, self.keywords)
+            if world.rank == 0:
+                checkpoint = checkpoint.claimed()
             for report in trial(task, splits, checkpoint=checkpoint, cache=cache, world=world, device=self.device):
                 yield report
                 if report.epoch >= job.stop:
                     return
-        except TrialFailed as error:
-            yield str(error)
+        except Exception as error:
+            yield failure_of(error, world.size)
+
+    def finish(
+        self,
+        jobs: Sequence[FinalJob],
+        failed: Mapping[str, str],
+        world: World | None = None,
+        device: torch.device | None = None,
+    ) -> Iterator[tuple[str, Report | Failure]]:
+        """Train final jobs; yields the name of each with its reports and, if it failed, why. The others go on.
+
+        Args:
+            jobs: teachers before their pupils.
+            failed: why trainings failed that are not among the jobs, by name.
+            world, device: which worker this is, and where it trains.
+
+        Raises:
+            CheckpointError, DataError: as ``work``.
+        """
+        world, messages = world or World(), dict(failed)
+        torch.set_num_threads(self.cpus)
+        for job in jobs:
+            teachers = [teacher.name for teacher in job.teachers if isinstance(teacher, FinalJob)]
+            without = next((name for name in teachers if name in messages), None)
+            try:
+                if without is not None:
+                    raise TrialFailed(f"its teacher '{without}' failed: {messages[without]}")
+                splits = load_source(self.source, self.keywords)
+                yield from train_all(
+                    [job], splits, self.folder, checkpoints=self.checkpoints, world=world, device=device
+                )
+            except Exception as error:
+                failure = failure_of(error, world.size)
+                messages[job.name] = failure.message
+                yield job.name, failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of a trial: its reports, and why it failed, if it did."""
+    """The end of a trial: its reports; if it failed, why, and the last lines of the trace of an exception."""
 
     number: int
     reports: tuple[Report, ...]
     message: str | None = None
+    trace: str | None = None
 
 
 class Executor(Protocol):
@@ -162,7 +246,16 @@ class Executor(Protocol):
         """Run jobs as places become free, until there is none to start and none runs.
 
         A trial ends after its ``stop`` epochs, or with the report that ``on_report`` answers with False.
+
+        Raises:
+            Exception: what the functions raise, and what is the matter with storage or data (``BLAMELESS``); trials
+                that have not ended are left as they are, to be resumed.
         """
 
-    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
-        """Run the final trainings, teachers first."""
+    def train(
+        self,
+        jobs: Sequence[FinalJob],
+        on_report: Callable[[str, Report], None],
+        on_failure: Callable[[str, Failure], None],
+    ) -> None:
+        """Run the final trainings, teachers first; each reports, or fails alone, under its name."""

@@ -133,6 +133,7 @@ class Experiment:
         stage = Stage1(self._trials, sampler, self._learner.believe, self._note_figures)
         with timed(self._study, "stage 1"):
             executor.run(stage.next_job, self._trials.reported, self._trials.ended)
+            stage.check_first_round()
             search = self._trials.of("search")
             self._note_figures(search[-1].round + 1, self._trials.observations(search))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from search.errors import UsageError
-from search.executors.work import Executor
+from search.executors.work import Executor, Failure
 from search.experiment.trials import training_seed
 from search.family.handover import Finalist
 from search.family.spent import Spent, spent, together
@@ -116,15 +116,19 @@ def train_finals(
     states = {job.name: checkpoint_of(job, where).load() for job in jobs}
     reports = {name: Report(**state["reports"][-1]) for name, state in states.items() if state is not None}
     epochs = {job.name: job.epochs for job in jobs}
+    messages: dict[str, str] = {}
 
     def on_report(name: str, report: Report) -> None:
         reports[name] = report
         if report.epoch == epochs[name]:
             on_end(name, report)
 
+    def on_failure(name: str, failure: Failure) -> None:
+        messages[name] = failure.message
+
     if Finals(jobs=tuple(jobs), reports=reports).failed:
-        executor.train(jobs, on_report)
-    return Finals(jobs=tuple(jobs), reports=reports)
+        executor.train(jobs, on_report, on_failure)
+    return Finals(jobs=tuple(jobs), reports=reports, messages=messages)
 
 
 def finalists_of(setting: Setting, finals: Finals, searched: Mapping[str, Spent]) -> list[Finalist]:

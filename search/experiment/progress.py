@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import indent
 from typing import Self
 
 from rich.console import Console, Group
@@ -60,13 +61,16 @@ class Progress:
     def say(self, line: str) -> None:
         """One line, with the time since the start."""
         self._last = line
-        if self.log is not None:
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {line}\n")
+        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {line}")
         if self._live is None:
             self.console.print(
                 f"{duration(time.monotonic() - self._began):>7}  {line}", highlight=False, soft_wrap=True
             )
+
+    def _write(self, text: str) -> None:
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n")
 
     def reported(self, trial: Trial, report: Report) -> None:
         """An epoch of a trial has ended."""
@@ -78,6 +82,8 @@ class Progress:
         macs = amount(trial.statistics.macs)
         if trial.message is not None:
             self.say(f"trial {trial.number} failed ({macs} macs): {trial.message}")
+            if trial.trace is not None:
+                self._write(indent(trial.trace, "    "))
             return
         accuracy = trial.reports[-1].accuracy
         for position, budget in enumerate(self.budgets):

@@ -7,6 +7,7 @@ from search.experiment.trials import Trials
 from search.problem.problem import Observations
 from search.samplers.protocol import Proposer
 from search.stopping.at_work import audited
+from spaces.mistake import Mistake
 from spaces.space import Codes
 
 
@@ -36,11 +37,29 @@ class Stage1:
         self._search, self._seed = trials.search, trials.seed
 
     def next_job(self) -> Job | None:
-        """The next trial to run; proposes a round when none waits; None when all have been handed out."""
+        """The next trial to run; proposes a round when none waits; None when all have been handed out.
+
+        Raises:
+            Mistake: as ``check_first_round``.
+        """
+        self.check_first_round()
         job = self._trials.next_waiting()
         if job is None and self._propose():
             job = self._trials.next_waiting()
         return job
+
+    def check_first_round(self) -> None:
+        """A search goes on whatever trials fail, but not from nothing.
+
+        Raises:
+            Mistake: every trial of the first round failed.
+        """
+        first = self._trials.of("search")[: self._search.initial]
+        if len(first) == self._search.initial and all(trial.state == "fail" for trial in first):
+            raise Mistake(
+                f"all {len(first)} trials of the first round failed, the first with: {first[0].message}; search.log in "
+                "the run's folder has its trace. Mend the cause, then start the search again under another 'name'"
+            )
 
     def _propose(self) -> bool:
         recorded = self._trials.of("search")

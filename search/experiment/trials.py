@@ -101,7 +101,7 @@ class Trials:
 
     def ended(self, outcome: Outcome) -> None:
         """Record the end of a trial and drop its checkpoint, which nobody needs any more."""
-        trial = self._study.finish(outcome.number, outcome.reports, outcome.message)
+        trial = self._study.finish(outcome.number, outcome.reports, outcome.message, outcome.trace)
         self.by_number[outcome.number] = trial
         if self._stopping is not None:
             self._stopping.end(trial)

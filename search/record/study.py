@@ -110,29 +110,34 @@ class Study:
         if trial.state == TrialState.WAITING:
             self._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
 
-    def finish(self, number: int, reports: tuple[Report, ...], message: str | None = None) -> Trial:
+    def finish(
+        self, number: int, reports: tuple[Report, ...], message: str | None = None, trace: str | None = None
+    ) -> Trial:
         """Record the end of a trial in one write: its curve, then its state; a finished trial always has its curve.
 
         Args:
             number: of the trial.
             reports: one an epoch.
             message: why it failed, if it did.
+            trace: the last lines of the trace of what it failed with, if there is one.
         """
-        return patiently(lambda: self._finish(number, reports, message))
+        return patiently(lambda: self._finish(number, reports, message, trace))
 
-    def _finish(self, number: int, reports: tuple[Report, ...], message: str | None) -> Trial:
+    def _finish(self, number: int, reports: tuple[Report, ...], message: str | None, trace: str | None) -> Trial:
         trial = self._frozen(number)
         if not trial.state.is_finished():
             backend = getattr(self._storage, "_backend", None)
             with backend.together() if isinstance(backend, Journal) else nullcontext():
-                self._end(trial, reports, message)
+                self._end(trial, reports, message, trace)
         return self._trials_of([self._frozen(number)])[0]
 
-    def _end(self, trial: FrozenTrial, reports: tuple[Report, ...], message: str | None) -> None:
+    def _end(self, trial: FrozenTrial, reports: tuple[Report, ...], message: str | None, trace: str | None) -> None:
         curve = [[report.epoch, report.accuracy, report.loss, report.seconds] for report in reports]
         self._storage.set_trial_user_attr(trial._trial_id, "curve", curve)
         if message is not None:
             self._storage.set_trial_user_attr(trial._trial_id, "message", message)
+            if trace is not None:
+                self._storage.set_trial_user_attr(trial._trial_id, "trace", trace)
             self._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
         else:
             full = len(reports) >= trial.user_attrs["epochs"]
@@ -189,6 +194,7 @@ def _trial(trial: FrozenTrial, codes_D: Codes) -> Trial:
             for epoch, accuracy, loss, seconds in attrs.get("curve", ())
         ),
         message=attrs.get("message"),
+        trace=attrs.get("trace"),
         started=trial.datetime_start,
         finished=trial.datetime_complete,
     )

@@ -36,6 +36,7 @@ class Trial:
         predicted: mean and standard deviation predicted when it was proposed, or None.
         reports: one an epoch.
         message: why it failed.
+        trace: the last lines of the trace of the exception that it failed with; None where the message says it all.
         started: when it was first started.
         finished: when it ended.
     """
@@ -53,6 +54,7 @@ class Trial:
     predicted: tuple[float, float] | None
     reports: tuple[Report, ...] = ()
     message: str | None = None
+    trace: str | None = None
     started: datetime | None = None
     finished: datetime | None = None
 

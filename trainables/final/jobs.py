@@ -14,7 +14,7 @@ from trainables.final.teachers import Ensemble, load_teacher
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.precision import Precision
-from trainables.training.trial import Report, Task, TrialFailed, trained, trial
+from trainables.training.trial import Report, Task, trained, trial
 from trainables.training.world import World
 
 
@@ -114,7 +114,7 @@ def train_all(
         world, device: which worker this is, and where it trains.
 
     Raises:
-        TrialFailed: a loss that is not finite, or not enough memory; the message names the training.
+        TrialFailed: a loss that is not finite, or not enough memory.
         CheckpointError: a checkpoint cannot be written or read.
     """
     world, where = world or World(), checkpoints or folder
@@ -132,13 +132,10 @@ def train_all(
         checkpoint = checkpoint_of(job, where)
         if world.rank == 0 and not _is_done(job, checkpoint):
             checkpoint = checkpoint.claimed()
-        try:
-            for report in trial(task, splits, checkpoint=checkpoint, world=world, device=device):
-                if isinstance(teacher, StoredTeacher):
-                    teacher.flush()
-                yield job.name, report
-        except TrialFailed as error:
-            raise TrialFailed(f"final training '{job.name}' of candidate {job.candidate.key}: {error}") from error
+        for report in trial(task, splits, checkpoint=checkpoint, world=world, device=device):
+            if isinstance(teacher, StoredTeacher):
+                teacher.flush()
+            yield job.name, report
 
 
 def _is_done(job: FinalJob, checkpoint: Checkpoint) -> bool:

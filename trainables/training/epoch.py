@@ -17,10 +17,7 @@ ORDER = 2**32 - 1
 
 
 class TrialFailed(Mistake):
-    """This candidate cannot be trained (a loss that is not finite, not enough memory); others can.
-
-    In a search it is a failed trial; in final training, which cannot do without it, the user's to mend.
-    """
+    """This candidate cannot be trained (a loss that is not finite, not enough memory); others can."""
 
 
 def seed_of(seed: int, epoch: int, rank: int) -> int:

@@ -52,14 +52,14 @@ def test_final_trainings_at_a_uri_are_kept_by_attempt(tmp_path: Path) -> None:
     next(first)
     orphan = checkpoint_of(job, there.final).load()
     heard: list[tuple[str, Report]] = []
-    serial.Executor(there).train([job], lambda name, report: heard.append((name, report)))
+    serial.Executor(there).train([job], lambda name, report: heard.append((name, report)), fails)
     assert [report.epoch for _, report in heard] == [1, 2]
     trained = network_of(job, digits.load(), there.final).state_dict()
     assert orphan is not None
     replace(checkpoint_of(job, there.final), attempt=1).save(orphan)  # by a worker of a lost machine that still runs
     late = network_of(job, digits.load(), there.final).state_dict()
     assert all((late[name] == value).all() for name, value in trained.items())
-    serial.Executor(there).train([job], lambda name, report: None)
+    serial.Executor(there).train([job], lambda name, report: None, fails)
     files = {entry.rpartition("/")[2] for entry in fsspec.filesystem("memory").ls("/nars-final/final", detail=False)}
     assert files == {"one.1.pt", "one.2.pt"}, "a finished training was claimed again"
     assert not (tmp_path / "final").exists()

@@ -12,7 +12,7 @@ import torch
 
 from search.errors import UsageError
 from search.executors import serial
-from search.executors.work import Workplace
+from search.executors.work import Failure, Workplace
 from search.experiment.finals import Finals, failures, final_jobs, finalists_of, train_finals
 from search.family.handover import Finalist, member_of
 from search.setting.config import parse
@@ -132,6 +132,11 @@ class Recorded(serial.Executor):
         super().__init__(place)
         self.asked: list[list[str]] = []
 
-    def train(self, jobs: Sequence[FinalJob], on_report: Callable[[str, Report], None]) -> None:
+    def train(
+        self,
+        jobs: Sequence[FinalJob],
+        on_report: Callable[[str, Report], None],
+        on_failure: Callable[[str, Failure], None],
+    ) -> None:
         self.asked.append([job.name for job in jobs])
-        super().train(jobs, on_report)
+        super().train(jobs, on_report, on_failure)
