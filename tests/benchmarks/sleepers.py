@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from search.executors.work import Job, Outcome, Workplace
+from search.executors.work import Failure, Job, Outcome, Workplace
 from tests.integration.processes import children
 from trainables.training.trial import Report
 from trainables.training.world import World
@@ -24,7 +24,7 @@ class Sleepers(Workplace):
 
     seconds: float = 0.0
 
-    def work(self, job: Job, world: World | None = None) -> Iterator[Report | str]:
+    def work(self, job: Job, world: World | None = None) -> Iterator[Report | Failure]:
         began = self._began(os.getpid())
         if not began.exists():
             began.parent.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,10 @@ from search.executors import serial
 from search.executors.work import Job, PlacementError
 from tests.integration.machines import machines
 from tests.integration.processes import children
-from tests.search.executors.jobs import EPOCHS, Heard, carry_out, hopeless, jobs, place
+from tests.search.executors.jobs import EPOCHS, Heard, carry_out, family, finals_of, hopeless, jobs, place, raising
 from tests.trainables.neutral import neutral
 from trainables.data.sources import load_source
+from trainables.splits import DataError
 from trainables.training.checkpoint import CheckpointError
 from trainables.training.trial import Report
 
@@ -44,6 +45,26 @@ def test_ray_gives_the_same_reports_as_the_serial_executor(module: str, referenc
     assert heard.curves == reference.curves
     assert "training loss is" in str(heard.outcomes[1].message)
     assert len(heard.reports) == len({(number, report.epoch) for number, report in heard.reports})
+
+
+@pytest.mark.parametrize("module", ["ray_tune", "ray_train"])
+def test_ray_tells_failures_as_the_serial_executor_does(module: str, tmp_path: Path) -> None:
+    """No retry: with ``retries`` 0, an exception that was taken for a lost process would be given up as one."""
+    given = jobs(2)
+    given[0] = raising(given[0])
+    with globals()[module].Executor(place(tmp_path, retries=0)) as executor:
+        heard = carry_out(executor, given)
+        finals = finals_of(executor, family([job.candidate for job in jobs(3)]))
+        executor.place = replace(executor.place, keywords={"wrong": 1})
+        with pytest.raises(DataError, match=r"data\.wrong is not a keyword"):
+            carry_out(executor, jobs(1))
+    assert {number: outcome.message for number, outcome in heard.outcomes.items()} == {0: "ValueError: a <= 0", 1: None}
+    assert "mixup.py" in str(heard.outcomes[0].trace)
+    assert finals.epochs == {"alone": [1]}
+    assert {name: failure.message for name, failure in finals.failures.items()} == {
+        "teacher": "ValueError: a <= 0",
+        "pupil": "its teacher 'teacher' failed: ValueError: a <= 0",
+    }
 
 
 class Homes(Heard):

@@ -1,16 +1,18 @@
 """Small trials for every executor."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search.executors.work import Job, Outcome, Workplace
+from search.executors.work import Failure, Job, Outcome, Workplace
 from spaces import tiny
 from spaces.candidate import Candidate
+from spaces.dimensions import Value
 from spaces.sampling import uniform
+from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
 SPACE = tiny.space().restrict({"architecture.resolution": [8], "architecture.stem_stride": [2]})
@@ -18,7 +20,7 @@ EPOCHS = 2
 
 
 def place(folder: Path, **changes: Any) -> Workplace:
-    return Workplace(source="digits", keywords={}, folder=folder, **changes)
+    return Workplace(**{"source": "digits", "keywords": {}, "folder": folder, **changes})
 
 
 def jobs(count: int = 4) -> list[Job]:
@@ -28,10 +30,46 @@ def jobs(count: int = 4) -> list[Job]:
 
 def hopeless(job: Job) -> Job:
     """The job with a learning rate under which the loss is not finite."""
-    wild = job.candidate.to_dict()
-    name = wild["recipe"]["optimizer.name"]
-    wild["recipe"][f"optimizer.learning_rate.{name}"] = 1e30
-    return Job(number=job.number, candidate=Candidate.from_dict(wild), epochs=EPOCHS, stop=EPOCHS, seed=job.seed)
+    name = job.candidate.recipe["optimizer.name"]
+    return with_recipe(job, {f"optimizer.learning_rate.{name}": 1e30})
+
+
+def raising(job: Job) -> Job:
+    """The job with a value under which an ingredient raises a ValueError as soon as it meets a batch."""
+    return with_recipe(job, {"mixup.alpha": -1.0})
+
+
+def with_recipe(job: Job, values: Mapping[str, Value]) -> Job:
+    return replace(job, candidate=replace(job.candidate, recipe={**job.candidate.recipe, **values}))
+
+
+def family(candidates: Sequence[Candidate]) -> list[FinalJob]:
+    """A training that raises, its pupil, and one that needs neither."""
+    broken = replace(candidates[0], recipe={**candidates[0].recipe, "mixup.alpha": -1.0})
+    teacher = FinalJob(name="teacher", candidate=broken, epochs=1, seed=0)
+    pupil = FinalJob(name="pupil", candidate=candidates[1], epochs=1, seed=0, teachers=(teacher,))
+    return [teacher, pupil, FinalJob(name="alone", candidate=candidates[2], epochs=1, seed=0)]
+
+
+@dataclass
+class Finals:
+    """What an executor told of final trainings."""
+
+    epochs: dict[str, list[int]] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+    def report(self, name: str, report: Report) -> None:
+        self.epochs.setdefault(name, []).append(report.epoch)
+
+    def fail(self, name: str, failure: Failure) -> None:
+        assert name not in self.failures, "a training failed twice"
+        self.failures[name] = failure
+
+
+def finals_of(executor: Any, given: Sequence[FinalJob]) -> Finals:
+    finals = Finals()
+    executor.train(given, finals.report, finals.fail)
+    return finals
 
 
 @dataclass

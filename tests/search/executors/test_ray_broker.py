@@ -6,6 +6,7 @@ import pytest
 
 from search.executors import ray_broker
 from search.executors.ray_broker import Broker
+from search.executors.work import Failure
 from tests.search.executors.jobs import jobs
 from trainables.training.trial import Report
 
@@ -68,11 +69,47 @@ def test_a_failure_of_some_workers_only_starts_the_group_again(monkeypatch: pyte
             await broker.put(job)
         both = await broker.next(0, start, 0)
         assert both is not None
-        assert await asyncio.gather(broker.failed(both, 0, "bad"), broker.failed(both, 1, "bad")) == [True, True]
+        bad, memory = Failure(message="bad"), Failure(message="out of memory")
+        assert await asyncio.gather(broker.failed(both, 0, bad), broker.failed(both, 1, bad)) == [True, True]
         one = await broker.next(0, start, 1)
         assert one is not None
-        assert not await broker.failed(one, 1, "out of memory")
-        assert [event.message for event in await broker.events(0)] == ["bad", "out of memory"]
+        assert not await broker.failed(one, 1, memory)
+        assert [event.failure for event in await broker.events(0)] == [bad, memory]
+
+    asyncio.run(play())
+
+
+def test_what_may_be_the_loss_of_another_worker_fails_a_trial_if_all_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_broker, "PATIENCE", 0.05)
+    closed = Failure(message="RuntimeError: Connection closed by peer", certain=False)
+
+    async def play() -> None:
+        broker = Broker(workers=2)
+        old = await started(broker)
+        for job in JOBS:
+            await broker.put(job)
+        one = await broker.next(0, old, 0)
+        assert one is not None
+        assert not await broker.failed(one, 1, closed), "the other worker does not say so"
+        assert await broker.events(0) == []
+        again = await broker.next(0, await started(broker), 0)
+        assert again is not None
+        assert await asyncio.gather(broker.failed(again, 1, closed), broker.failed(again, 0, closed)) == [True, True]
+        assert [(event.kind, event.failure) for event in await broker.events(0)] == [("lost", None), ("failed", closed)]
+
+    asyncio.run(play())
+
+
+def test_who_waits_for_an_answer_stops_when_the_broker_closes() -> None:
+    async def play() -> None:
+        broker = Broker(workers=1)
+        await broker.put(JOBS[0])
+        lease = await broker.next(0, await started(broker), 0)
+        assert lease is not None
+        waiting = asyncio.create_task(broker.report(lease, REPORT))
+        await broker.events(5)
+        await broker.close()
+        assert await waiting is False
 
     asyncio.run(play())
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import fsspec
 import pytest
+import torch
 
 from search.executors import serial
-from search.executors.work import PlacementError
-from tests.search.executors.jobs import EPOCHS, carry_out, hopeless, jobs, place
+from search.executors.work import MESSAGE, PlacementError, failure_of
+from tests.search.executors.jobs import EPOCHS, carry_out, family, finals_of, hopeless, jobs, place, raising
 from trainables.data import digits
 from trainables.final.jobs import FinalJob, checkpoint_of, network_of, train_all
+from trainables.splits import DataError
 from trainables.training.checkpoint import CheckpointError
-from trainables.training.trial import Report
 
 
 def test_reports_and_outcomes_agree(tmp_path: Path) -> None:
@@ -24,6 +25,53 @@ def test_reports_and_outcomes_agree(tmp_path: Path) -> None:
     assert {number: len(curve) for number, curve in heard.curves.items()} == {0: EPOCHS, 1: 0, 2: 1}
     assert [(n, r) for n, o in heard.outcomes.items() for r in o.reports] == heard.reports
     assert "training loss is" in str(heard.outcomes[1].message)
+
+
+def test_an_exception_of_a_trial_is_its_failure(tmp_path: Path) -> None:
+    given = jobs(2)
+    given[0] = raising(given[0])
+    heard = carry_out(serial.Executor(place(tmp_path)), given)
+    failed, trained = heard.outcomes[0], heard.outcomes[1]
+    assert (failed.message, failed.reports) == ("ValueError: a <= 0", ())
+    assert str(failed.trace).splitlines()[-1] == "ValueError: a <= 0"
+    assert "mixup.py" in str(failed.trace)
+    assert (trained.message, trained.trace, len(trained.reports)) == (None, None, EPOCHS)
+
+
+def test_what_an_exception_says_is_one_short_line() -> None:
+    failure = failure_of(RuntimeError("shapes\n" + 1000 * "x"))
+    assert failure.message.startswith("RuntimeError: shapes x")
+    assert len(failure.message) == MESSAGE
+
+
+def test_a_worker_of_several_is_not_sure_of_what_a_lost_one_may_cause() -> None:
+    errors = [RuntimeError("Connection closed by peer"), ConnectionError("gone"), ValueError("a <= 0")]
+    assert [failure_of(error, workers=2).certain for error in errors] == [False, False, True]
+    assert all(failure_of(error).certain for error in errors)
+
+
+@pytest.mark.parametrize("error", [DataError("no shard"), CheckpointError("full"), torch.AcceleratorError("assert")])
+def test_what_the_training_is_not_to_blame_for_is_raised(error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        failure_of(error)
+
+
+def test_data_that_cannot_be_read_ends_the_run_and_not_the_trial(tmp_path: Path) -> None:
+    executor = serial.Executor(place(tmp_path, keywords={"wrong": 1}))
+    with pytest.raises(DataError, match=r"data\.wrong is not a keyword"):
+        carry_out(executor, jobs(1))
+    with pytest.raises(DataError, match=r"data\.wrong is not a keyword"):
+        finals_of(executor, family([job.candidate for job in jobs(3)]))
+
+
+def test_a_final_training_fails_alone(tmp_path: Path) -> None:
+    finals = finals_of(serial.Executor(place(tmp_path)), family([job.candidate for job in jobs(3)]))
+    assert finals.epochs == {"alone": [1]}
+    assert {name: failure.message for name, failure in finals.failures.items()} == {
+        "teacher": "ValueError: a <= 0",
+        "pupil": "its teacher 'teacher' failed: ValueError: a <= 0",
+    }
+    assert "mixup.py" in str(finals.failures["teacher"].trace)
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 2}, {"workers_per_trial": 2}, {"concurrent": 2}, {"address": "auto"}])
@@ -51,15 +99,14 @@ def test_final_trainings_at_a_uri_are_kept_by_attempt(tmp_path: Path) -> None:
     first = train_all([job], digits.load(), tmp_path, checkpoints=there.checkpoints)
     next(first)
     orphan = checkpoint_of(job, there.final).load()
-    heard: list[tuple[str, Report]] = []
-    serial.Executor(there).train([job], lambda name, report: heard.append((name, report)), fails)
-    assert [report.epoch for _, report in heard] == [1, 2]
+    finals = finals_of(serial.Executor(there), [job])
+    assert (finals.epochs, finals.failures) == ({"one": [1, 2]}, {})
     trained = network_of(job, digits.load(), there.final).state_dict()
     assert orphan is not None
     replace(checkpoint_of(job, there.final), attempt=1).save(orphan)  # by a worker of a lost machine that still runs
     late = network_of(job, digits.load(), there.final).state_dict()
     assert all((late[name] == value).all() for name, value in trained.items())
-    serial.Executor(there).train([job], lambda name, report: None, fails)
+    finals_of(serial.Executor(there), [job])
     files = {entry.rpartition("/")[2] for entry in fsspec.filesystem("memory").ls("/nars-final/final", detail=False)}
     assert files == {"one.1.pt", "one.2.pt"}, "a finished training was claimed again"
     assert not (tmp_path / "final").exists()

@@ -118,6 +118,16 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     assert len(opened(tmp_path, create=False).trials()) == 2
 
 
+def test_a_trace_is_kept_with_its_message_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, synced = opened(tmp_path), []
+    study.add(new(0))
+    monkeypatch.setattr(os, "fsync", synced.append)
+    study.finish(0, (), "ValueError: bad", "line 1\nValueError: bad")
+    assert len(synced) == 1
+    (trial,) = opened(tmp_path, create=False).trials()
+    assert (trial.message, trial.trace) == ("ValueError: bad", "line 1\nValueError: bad")
+
+
 def test_a_missing_study_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NoStudy, match="no study 's'"):
         opened(tmp_path, create=False)

@@ -1,0 +1,117 @@
+"""Rounds of trials that fail: one sentence if nothing is left of the first, and what is kept of each."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from search.executors.work import Job, Outcome
+from search.experiment.progress import Progress
+from search.experiment.rounds import Stage1
+from search.experiment.trials import Trials
+from search.problem.problem import Observations
+from search.record.storage import open_storage
+from search.record.study import Study
+from search.setting.config import parse
+from search.setting.setting import Setting, prepare
+from spaces.mistake import Mistake
+from spaces.sampling import uniform
+from spaces.space import Codes
+from trainables.training.trial import Report
+
+CONFIG = """
+name: small
+runs: {runs}
+data: {{source: digits}}
+space: {{name: tiny, restrict: {{architecture.resolution: [8, 12]}}}}
+search: {{trials: 6, initial: 4, batch: 2, epochs: 2, predictor: gp, pretrain: 0}}
+run: {{executor: serial}}
+"""
+REPORTS = tuple(Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=1.0) for epoch in (1, 2))
+
+
+class Anything:
+    """Proposes at random."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._space, self._rng = setting.space, np.random.default_rng(0)
+
+    def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
+        return uniform(self._space, n, self._rng)
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    setting = prepare(parse(CONFIG.format(runs=tmp_path)))
+    setting.config.folder.mkdir(parents=True)
+    return setting
+
+
+def opened(setting: Setting, listener: Any) -> tuple[Stage1, Trials]:
+    study = Study(name="small", storage=open_storage(setting.config.folder, None), space=setting.space, create=True)
+    trials = Trials(setting, study, listener)
+    believe: Callable[[Observations, Codes], Any] = lambda known, codes_ND: [(0.5, 0.1)] * len(codes_ND)  # noqa: E731
+    return Stage1(trials, Anything(setting), believe, lambda number, observed: None), trials
+
+
+def log_of(setting: Setting) -> Path:
+    return setting.config.folder / "search.log"
+
+
+def listener(setting: Setting) -> Progress:
+    return Progress((), Console(file=io.StringIO()), log=log_of(setting))
+
+
+def failed(job: Job) -> Outcome:
+    message = f"ValueError: bad {job.number}"
+    return Outcome(number=job.number, reports=(), message=message, trace=f"Traceback\n  here\n{message}")
+
+
+def play(stage: Stage1, trials: Trials, fails: Callable[[int], bool]) -> int:
+    count = 0
+    while (job := stage.next_job()) is not None:
+        trials.ended(failed(job) if fails(job.number) else Outcome(number=job.number, reports=REPORTS))
+        count += 1
+    return count
+
+
+def test_a_first_round_of_failures_is_one_sentence_with_the_first_cause(setting: Setting) -> None:
+    stage, trials = opened(setting, listener(setting))
+    sentence = r"all 4 trials of the first round failed, the first with: ValueError: bad 0; search\.log"
+    with pytest.raises(Mistake, match=sentence) as caught:
+        play(stage, trials, lambda number: True)
+    assert "\n" not in str(caught.value)
+    assert len(trials.by_number) == 4, "a second round was proposed"
+    again, trials = opened(setting, listener(setting))
+    with pytest.raises(Mistake, match=sentence):
+        again.next_job()
+
+
+def test_a_search_goes_on_while_one_trial_of_the_first_round_is_left(setting: Setting) -> None:
+    stage, trials = opened(setting, listener(setting))
+    assert play(stage, trials, lambda number: number != 2) == 6
+    stage.check_first_round()
+    assert [trial.state for trial in trials.of("search")] == ["fail", "fail", "complete", "fail", "fail", "fail"]
+
+
+def test_a_round_that_still_runs_is_not_given_up(setting: Setting) -> None:
+    stage, trials = opened(setting, listener(setting))
+    jobs = [stage.next_job() for _ in range(4)]
+    for job in jobs[:3]:
+        assert job is not None
+        trials.ended(failed(job))
+    assert stage.next_job() is not None, "the last trial of the round may succeed"
+
+
+def test_the_trace_of_a_failure_stands_in_the_study_and_the_log(setting: Setting) -> None:
+    stage, trials = opened(setting, listener(setting))
+    play(stage, trials, lambda number: number == 1)
+    assert trials.by_number[1].trace == "Traceback\n  here\nValueError: bad 1"
+    lines = log_of(setting).read_text(encoding="utf-8").splitlines()
+    (at,) = (row for row, line in enumerate(lines) if "trial 1 failed" in line)
+    assert lines[at].endswith("ValueError: bad 1")
+    assert lines[at + 1 : at + 4] == ["    Traceback", "      here", "    ValueError: bad 1"]
