@@ -8,15 +8,14 @@ from pathlib import Path
 
 from search.executors.work import Executor
 from search.experiment.contenders import Repeats, contenders, pick_members
-from search.experiment.figures import describe, figures_of, is_noted, note
 from search.experiment.finals import Finals, failures, final_jobs, finalists_of, spent_in_search, train_finals
+from search.experiment.notes import add_seconds, describe, figures_of, is_noted, note_figures, timed
 from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
-from search.experiment.timing import add, timed
 from search.experiment.trials import Trials
 from search.experiment.warm_start import earlier_observations
 from search.family.handover import hand_over, save_family
-from search.family.members import Family, Member
+from search.family.members import Family
 from search.files import write_text
 from search.learning.learner import Learner
 from search.problem.problem import Observations
@@ -106,13 +105,10 @@ class Experiment:
     def _executor(self) -> Iterator[Executor]:
         began = time.monotonic()
         with executor_of(self._setting) as executor:
-            add(self._study, "start", time.monotonic() - began)
+            add_seconds(self._study, "start", time.monotonic() - began)
             if self._setting.place.probe is not None:
-                place = executor.place
-                self._progress.say(
-                    "measured on the largest candidates: "
-                    f"a trial takes {place.gpus:g} GPU, {amount(place.memory)} memory"
-                )
+                needs = f"{executor.place.gpus:g} GPU, {amount(executor.place.memory)} memory"
+                self._progress.say(f"measured on the largest candidates: a trial takes {needs}")
             yield executor
 
     def _stage1(self, executor: Executor) -> None:
@@ -142,7 +138,7 @@ class Experiment:
         if round_ == 0 or is_noted(self._study, round_):
             return
         figures = figures_of(self._trials, self._watched, observed)
-        note(self._study, round_, figures)
+        note_figures(self._study, round_, figures)
         self._tracker.round(round_, figures)
         self._progress.say(describe(round_, figures, self._config.search.watched))
 
@@ -172,33 +168,24 @@ class Experiment:
         jobs = final_jobs(self._config.family, self._config.seed, candidates)
         self._progress.stage(f"final training of {len(jobs)} networks, the largest teaches the others", len(jobs))
         with timed(self._study, "final training"):
-            finals = train_finals(executor, jobs, self._setting.place.final, self._trained)
+            finals = train_finals(executor, jobs, self._setting.place.final, self._progress.trained)
         for sentence in failures(self._setting, finals):
             self._progress.say(sentence)
         return finals
 
-    def _trained(self, name: str, report: Report) -> None:
-        self._progress.step(f"{name}: {report.accuracy:.3f} on search-validation")
-
-    def _hand_over(self, finals: Finals, target: Path, report: Path) -> Family:
+    def _hand_over(self, finals: Finals, target: Path, page: Path) -> Family:
         self._progress.stage("reading the test split, exporting the family, writing the report")
         trials = list(self._trials.by_number.values())
         with timed(self._study, "export"):
             finalists = finalists_of(self._setting, finals, spent_in_search(self._setting, trials))
-            members = hand_over(self._setting, finalists, target, self._exported)
+            members = hand_over(self._setting, finalists, target, self._progress.exported)
             family = Family(members=members, study=study_digest(trials), failures=failures(self._setting, finals))
             save_family(family, target)
         with timed(self._study, "report"):
-            write_report(gather(self._setting, self._study, family, target), report)
-            if report.parent != target:
-                (target / "front.png").write_bytes(report.with_name("front.png").read_bytes())
+            write_report(gather(self._setting, self._study, family, target), page)
+            if page.parent != target:
+                (target / "front.png").write_bytes(page.with_name("front.png").read_bytes())
         return family
-
-    def _exported(self, member: Member) -> None:
-        self._progress.say(
-            f"{member.name}: {amount(member.macs)} macs, {member.search_accuracy:.4f} on search-validation, "
-            f"{member.test_accuracy:.4f} on test"
-        )
 
 
 def executor_of(setting: Setting) -> Executor:

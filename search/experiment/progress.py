@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from search.family.members import Member
 from search.problem.limits import Limits
 from search.record.trial import Trial
 from search.words import amount, duration
@@ -95,6 +96,17 @@ class Progress:
             f"trial {trial.number} ({self._done} of {self._total}): "
             f"{accuracy:.3f} after {len(trial.reports)} epochs, "
             f"{macs} macs{self._left()}"
+        )
+
+    def trained(self, name: str, report: Report) -> None:
+        """A final training has ended."""
+        self.step(f"{name}: {report.accuracy:.3f} on search-validation")
+
+    def exported(self, member: Member) -> None:
+        """A member has been handed over."""
+        self.say(
+            f"{member.name}: {amount(member.macs)} macs, {member.search_accuracy:.4f} on search-validation, "
+            f"{member.test_accuracy:.4f} on test"
         )
 
     def step(self, line: str) -> None:

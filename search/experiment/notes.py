@@ -1,7 +1,9 @@
-"""The figures of a round: how well predictions ranked the trials, and where trials may stop."""
+"""What a study keeps beside its trials: how long the stages of a run took, and the figures of each round."""
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from scipy.stats import kendalltau
 
@@ -10,18 +12,37 @@ from search.learning.learner import Learner
 from search.problem.problem import Observations
 from search.record.study import Study
 
-PREFIX = "round."
-"""Of the study's notes that hold the figures of a round."""
+SECONDS = "seconds."
+"""Prefix of the notes that hold the seconds of a stage, over all attempts."""
+
+FIGURES = "round."
+"""Prefix of the notes that hold the figures of a round."""
+
+
+@contextmanager
+def timed(study: Study, stage: str) -> Iterator[None]:
+    """Add the time that the block takes to the stage's."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        add_seconds(study, stage, time.monotonic() - began)
+
+
+def add_seconds(study: Study, stage: str, seconds: float) -> None:
+    """Add seconds to the stage's."""
+    key = f"{SECONDS}{stage}"
+    study.note(key, round(float(study.notes.get(key, 0.0)) + seconds, 2))
 
 
 def is_noted(study: Study, round_: int) -> bool:
     """Whether a study keeps the figures of a round."""
-    return f"{PREFIX}{round_}" in study.notes
+    return f"{FIGURES}{round_}" in study.notes
 
 
-def note(study: Study, round_: int, figures: Mapping[str, float]) -> None:
+def note_figures(study: Study, round_: int, figures: Mapping[str, float]) -> None:
     """Keep the figures of a round with a study; None for those that are not known."""
-    study.note(f"{PREFIX}{round_}", {name: None if math.isnan(value) else value for name, value in figures.items()})
+    study.note(f"{FIGURES}{round_}", {name: None if math.isnan(value) else value for name, value in figures.items()})
 
 
 def describe(round_: int, figures: Mapping[str, float], watched: str) -> str:
