@@ -5,6 +5,7 @@ without targets are pretrained on the data's own images or on fractals, which ``
 follows pretraining is the recipe of the tiny space, which also trains from scratch where the objective is ``none``.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from spaces import tiny
@@ -29,35 +30,14 @@ def space() -> Space:
 
 def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
     """A space of one backbone whose candidates may be pretrained with one of these objectives, or ``none``."""
-    pretraining: dict[str, Dimension] = {
-        "objective": Choice(values=objectives),
-        "share": Choice(values=(0.25, 0.5, 0.75), ordered=True),
-        "batch.size": Choice(values=(64,)),
-        "schedule.name": Choice(values=("cosine",)),
-        "schedule.warmup_epochs": Choice(values=(1,)),
-        "schedule.final": Choice(values=(0.01,)),
-        "optimizer.name": Choice(values=("adamw",)),
-        "optimizer.learning_rate.adamw": Real(low=5e-4, high=2e-2, levels=9, log=True),
-        "optimizer.weight_decay": Real(low=1e-6, high=1e-2, levels=5, log=True),
-    }
     trained = tuple(name for name in objectives if name != "none")
-    conditions = {
-        f"pretraining.{address}": Condition(parent=OBJECTIVE, values=trained)
-        for address in pretraining
-        if address != "objective"
-    }
-    without_targets = tuple(name for name in trained if name != OF_FRACTALS)
-    if without_targets:
-        pretraining["source"] = Choice(values=("own", "fractals"))
-        conditions["pretraining.source"] = Condition(parent=OBJECTIVE, values=without_targets)
-    if OF_FRACTALS in trained:
-        pretraining["fractals.systems"] = Choice(values=(30, 100, 300), ordered=True)
-        conditions["pretraining.fractals.systems"] = Condition(parent=OBJECTIVE, values=(OF_FRACTALS,))
-    for address, dimension in _knobs().items():
-        owner = address.partition(".")[0]
-        if owner in objectives:
-            pretraining[address] = dimension
-            conditions[f"pretraining.{address}"] = Condition(parent=OBJECTIVE, values=(owner,))
+    pretraining: dict[str, Dimension] = {"objective": Choice(values=objectives)}
+    conditions = dict(family.conditions)
+    for part, owners in _parts(trained):
+        pretraining |= part
+        conditions |= {f"pretraining.{address}": Condition(parent=OBJECTIVE, values=owners) for address in part}
+    conditions["adaptation.method"] = Condition(parent=OBJECTIVE, values=trained)
+    conditions["adaptation.full.layer_decay"] = Condition(parent="adaptation.method", values=("full",))
     return replace(
         family,
         # From where fine-tuning starts: below the projection, or after its first layer.
@@ -67,13 +47,36 @@ def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
             "method": Choice(values=("full", "linear")),
             "full.layer_decay": Choice(values=(0.75, 0.9, 1.0), ordered=True),
         },
-        conditions={
-            **family.conditions,
-            **conditions,
-            "adaptation.method": Condition(parent=OBJECTIVE, values=trained),
-            "adaptation.full.layer_decay": Condition(parent="adaptation.method", values=("full",)),
-        },
+        conditions=conditions,
     )
+
+
+def _parts(trained: tuple[str, ...]) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
+    """Dimensions of pretraining by address, and the objectives that have them."""
+    yield _recipe(), trained
+    without_targets = tuple(name for name in trained if name != OF_FRACTALS)
+    if without_targets:
+        yield {"source": Choice(values=("own", "fractals"))}, without_targets
+    if OF_FRACTALS in trained:
+        yield {"fractals.systems": Choice(values=(30, 100, 300), ordered=True)}, (OF_FRACTALS,)
+    for address, dimension in _knobs().items():
+        owner = address.partition(".")[0]
+        if owner in trained:
+            yield {address: dimension}, (owner,)
+
+
+def _recipe() -> dict[str, Dimension]:
+    """Share of the compute and recipe of every pretraining, by address below ``pretraining``."""
+    return {
+        "share": Choice(values=(0.25, 0.5, 0.75), ordered=True),
+        "batch.size": Choice(values=(64,)),
+        "schedule.name": Choice(values=("cosine",)),
+        "schedule.warmup_epochs": Choice(values=(1,)),
+        "schedule.final": Choice(values=(0.01,)),
+        "optimizer.name": Choice(values=("adamw",)),
+        "optimizer.learning_rate.adamw": Real(low=5e-4, high=2e-2, levels=9, log=True),
+        "optimizer.weight_decay": Real(low=1e-6, high=1e-2, levels=5, log=True),
+    }
 
 
 def _knobs() -> dict[str, Dimension]:

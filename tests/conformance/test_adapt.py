@@ -38,11 +38,11 @@ def _splits() -> Splits:
 
 def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     plan = Plan(epochs=1, images=8, classes=10, network=body)
-    found: Plan = components.load(components.ADAPTATIONS, name).adapt(plan, **knobs)
-    return found
+    adapted: Plan = components.load(components.ADAPTATIONS, name).adapt(plan, **knobs)
+    return adapted
 
 
-def two_stages(method: str, backbone: str, **knobs: Any) -> Candidate:
+def candidate_of(method: str, backbone: str, **knobs: Any) -> Candidate:
     return replace(pretrained(BACKBONES[backbone]), adaptation={"method": method, **knobs})
 
 
@@ -53,11 +53,11 @@ def test_a_method_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("name", NAMES)
-def test_the_classifier_is_trained_and_every_parameter_has_a_gradient_or_rests(name: str, backbone: str) -> None:
+def test_every_parameter_has_a_gradient_or_is_frozen(name: str, backbone: str) -> None:
     body = network(BACKBONES[backbone]).requires_grad_(False)
     plan = adapted(name, body)
     loss_of(supervised.objective(plan.built()), batch()).backward()  # type: ignore[no-untyped-call]
-    assert all(each.requires_grad == (each.grad is not None) for each in body.parameters())
+    assert all(parameter.requires_grad == (parameter.grad is not None) for parameter in body.parameters())
     for parameter in body.classifier.parameters():
         assert parameter.grad is not None
         assert parameter.grad.abs().sum() > 0
@@ -65,9 +65,9 @@ def test_the_classifier_is_trained_and_every_parameter_has_a_gradient_or_rests(n
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("name", NAMES)
-def test_both_stages_resume_exactly(name: str, backbone: str, splits: Splits, tmp_path: Path) -> None:
+def test_both_phases_resume_exactly(name: str, backbone: str, splits: Splits, tmp_path: Path) -> None:
     """Stopped once in each."""
-    task = Task(candidate=two_stages(name, backbone), epochs=4, seed=3)
+    task = Task(candidate=candidate_of(name, backbone), epochs=4, seed=3)
     checkpoint = Checkpoint(path=tmp_path / "x.pt")
     for stop in (1, 3):
         list(islice(trial(task, splits, checkpoint=checkpoint), stop))
@@ -77,7 +77,7 @@ def test_both_stages_resume_exactly(name: str, backbone: str, splits: Splits, tm
 
 
 def reported(world: World, cache: Path) -> dict[str, list[tuple[int, float, float]]]:
-    tasks = {name: Task(candidate=two_stages(name, "mobile"), epochs=4, seed=3) for name in NAMES}
+    tasks = {name: Task(candidate=candidate_of(name, "mobile"), epochs=4, seed=3) for name in NAMES}
     return {
         name: without_time(list(trial(task, few_labels(), cache=cache, world=world))) for name, task in tasks.items()
     }
@@ -86,20 +86,20 @@ def reported(world: World, cache: Path) -> dict[str, list[tuple[int, float, floa
 def test_two_workers_agree_and_probe_as_one(tmp_path: Path) -> None:
     """From the same pretrained weights; a probe reads no batch statistics."""
     alone = reported(World(), tmp_path)
-    found = together(reported, tmp_path)
-    assert found[0] == found[1]
-    for (_, accuracy, loss), (_, expected, one) in zip(found[0]["linear"], alone["linear"], strict=True):
+    workers = together(reported, tmp_path)
+    assert workers[0] == workers[1]
+    for (_, accuracy, loss), (_, expected, one) in zip(workers[0]["linear"], alone["linear"], strict=True):
         assert accuracy == pytest.approx(expected, abs=0.004)  # rounding may tip two of the 539 images
         assert loss == pytest.approx(one, rel=1e-4)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("average", [{}, {"ema.decay": 0.5}])
-def test_a_linear_probe_leaves_the_features_as_they_were(
+def test_a_linear_probe_keeps_the_features(
     backbone: str, average: dict[str, Any], splits: Splits, tmp_path: Path
 ) -> None:
     """All of them, running statistics too, to the last bit; and it fits the classifier."""
-    probe = two_stages("linear", backbone)
+    probe = candidate_of("linear", backbone)
     task = Task(candidate=replace(probe, recipe={**probe.recipe, **average}), epochs=4, seed=3)
     states = []
     for stop in (2, 4):
@@ -134,18 +134,18 @@ def test_rates_are_those_that_timm_gives_the_layers(backbone: str, weight_decay:
 
         return compose(Plan(epochs=1, images=8, classes=10), recipe, lambda extra: body, with_objective).optimized()
 
-    found = groups_of(optimizer(0.7), "lr")
-    assert set(found) == set(expected) == set(body.parameters())
-    assert len(set(found.values())) > 2
+    rates = groups_of(optimizer(0.7), "lr")
+    assert set(rates) == set(expected) == set(body.parameters())
+    assert len(set(rates.values())) > 2
     for parameter, scale in expected.items():
-        assert found[parameter] == pytest.approx(0.01 * scale)
+        assert rates[parameter] == pytest.approx(0.01 * scale)
     assert set(groups_of(optimizer(1.0), "lr").values()) == {0.01}
     assert groups_of(optimizer(0.7), "weight_decay") == groups_of(optimizer(1.0), "weight_decay")
 
 
-def test_without_a_decay_nothing_changes_and_with_one_training_does(splits: Splits) -> None:
+def test_only_a_decay_below_one_changes_training(splits: Splits) -> None:
     runs = [
-        without_time(list(trial(Task(candidate=two_stages("full", "mobile", **knobs), epochs=3, seed=3), splits)))
+        without_time(list(trial(Task(candidate=candidate_of("full", "mobile", **knobs), epochs=3, seed=3), splits)))
         for knobs in ({}, {"full.layer_decay": 1.0}, {"full.layer_decay": 0.5})
     ]
     assert runs[0] == runs[1]
@@ -154,7 +154,7 @@ def test_without_a_decay_nothing_changes_and_with_one_training_does(splits: Spli
 
 
 def test_a_decayed_schedule_resumes_exactly(splits: Splits, tmp_path: Path) -> None:
-    decayed = two_stages("full", "tiny_vit", **{"full.layer_decay": 0.7})
+    decayed = candidate_of("full", "tiny_vit", **{"full.layer_decay": 0.7})
     schedule: dict[str, Any] = {"schedule.name": "cosine", "schedule.warmup_epochs": 1, "schedule.final": 0.01}
     task = Task(candidate=replace(decayed, recipe={**decayed.recipe, **schedule}), epochs=4, seed=3)
     checkpoint = Checkpoint(path=tmp_path / "x.pt")
@@ -178,10 +178,10 @@ def test_a_network_without_layers_is_refused() -> None:
 def test_a_space_may_search_over_methods_and_their_knobs(splits: Splits) -> None:
     space = with_pretraining(tiny.space(), ("none", "simclr"))
     check_readers(space)
-    found = space.decode(uniform(space, 200, np.random.default_rng(0)))
-    pretrained = [each for each in found if each.adaptation]
-    assert {each.adaptation["method"] for each in pretrained} == set(NAMES)
-    for each in pretrained:
-        assert ("full.layer_decay" in each.adaptation) == (each.adaptation["method"] == "full")
-    probe = next(each for each in pretrained if each.adaptation["method"] == "linear")
+    candidates = space.decode(uniform(space, 200, np.random.default_rng(0)))
+    pretrained = [choice for choice in candidates if choice.adaptation]
+    assert {choice.adaptation["method"] for choice in pretrained} == set(NAMES)
+    for choice in pretrained:
+        assert ("full.layer_decay" in choice.adaptation) == (choice.adaptation["method"] == "full")
+    probe = next(choice for choice in pretrained if choice.adaptation["method"] == "linear")
     assert len(list(trial(Task(candidate=probe, epochs=2, seed=0), splits))) == 2

@@ -91,7 +91,7 @@ def test_a_network_says_its_own_sizes(backbone: str) -> None:
 
 
 @pytest.mark.parametrize("backbone", NAMES)
-def test_its_classifier_turns_its_pooled_features_into_its_scores(backbone: str) -> None:
+def test_the_classifier_maps_pooled_features_to_scores(backbone: str) -> None:
     assert set(load(BACKBONES, backbone).FEATURES) <= {"map", "tokens"}
     built = network(backbone).eval()
     image = images(built)
@@ -125,7 +125,7 @@ def test_dropout_acts_in_training_only(backbone: str) -> None:
 
 
 @pytest.mark.parametrize("backbone", NAMES)
-def test_its_layers_are_in_order_for_layer_wise_decay(backbone: str) -> None:
+def test_layers_are_in_order_for_layer_wise_decay(backbone: str) -> None:
     built = network(backbone)
     rates = layer_rates(built, 0.5)
     assert set(rates) == {name for name, _ in built.named_parameters()}
@@ -134,7 +134,7 @@ def test_its_layers_are_in_order_for_layer_wise_decay(backbone: str) -> None:
 
 
 @pytest.mark.parametrize("backbone", NAMES)
-def test_timm_builds_it_from_what_an_export_writes(backbone: str) -> None:
+def test_timm_builds_it_from_an_exported_configuration(backbone: str) -> None:
     built = network(backbone)
     config = timm_config(
         built.network, example(backbone), channels=CHANNELS, resolution=built.resolution, mean=[0.5] * CHANNELS,

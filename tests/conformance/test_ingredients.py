@@ -116,7 +116,7 @@ def test_an_ingredient_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("case", OFF, ids=str)
-def test_off_changes_neither_the_plan_nor_any_number(case: Case, plain: Outcome, tmp_path: Path) -> None:
+def test_off_changes_nothing(case: Case, plain: Outcome, tmp_path: Path) -> None:
     network = build(residual(BASE), few())
     before = Plan(epochs=2, images=64, classes=10, network=network, optimizer=torch.optim.SGD(network.parameters()))
     assert module_of(case.name).apply(before, **keywords(case.knobs)) is before
@@ -124,7 +124,7 @@ def test_off_changes_neither_the_plan_nor_any_number(case: Case, plain: Outcome,
 
 
 @pytest.mark.parametrize("case", TRIED, ids=str)
-def test_on_changes_what_is_evaluated_and_resumes_exactly(case: Case, plain: Outcome, tmp_path: Path) -> None:
+def test_a_setting_changes_the_result_and_resumes_exactly(case: Case, plain: Outcome, tmp_path: Path) -> None:
     """Killed after the first epoch; the global random numbers are others when it goes on."""
     task = task_of(case.recipe)
     whole = outcome(task, tmp_path / "whole")
@@ -152,7 +152,7 @@ class Captioned(Batch):
 
 
 @pytest.mark.parametrize("case", TRIED, ids=str)
-def test_a_transform_leaves_fields_that_it_does_not_know(case: Case) -> None:
+def test_a_transform_keeps_unknown_fields(case: Case) -> None:
     plan = composed_or_skipped(case.recipe)
     batch: Batch = Captioned(image_BCHW=torch.rand(4, 1, 8, 8), target_BK=torch.eye(10)[:4], caption_B=torch.arange(4))
     for act in plan.before_epoch:
@@ -182,8 +182,8 @@ def composed(recipe: Mapping[str, Value], make: Callable[[Mapping[str, Any]], De
 def epoch(plan: Plan, objective: nn.Module, number: int, world: World) -> float:
     for act in plan.before_epoch:
         act(number)
-    given: dict[str, Any] = {"labels": True, "seed": 0, "epoch": number, "device": torch.device("cpu")}
-    return train_epoch(plan, objective, few().train, world=world, **given)
+    common: dict[str, Any] = {"labels": True, "seed": 0, "epoch": number, "device": torch.device("cpu")}
+    return train_epoch(plan, objective, few().train, world=world, **common)
 
 
 class WithoutBatchStatistics(nn.Module):
@@ -202,24 +202,24 @@ class WithoutBatchStatistics(nn.Module):
 
 def losses(world: World, recipes: Mapping[str, Mapping[str, Value]]) -> dict[str, list[float]]:
     """Of two epochs."""
-    found = {}
+    both = {}
     for name, recipe in recipes.items():
         torch.manual_seed(0)
         plan = composed(
             recipe, lambda extra: Deployable(WithoutBatchStatistics(**extra), mean=[0.3], std=[0.4], resolution=8)
         )
         objective = world.wrap(plan.trained(), torch.device("cpu"))
-        found[name] = [epoch(plan, objective, number, world) for number in (1, 2)]
-    return found
+        both[name] = [epoch(plan, objective, number, world) for number in (1, 2)]
+    return both
 
 
 def test_two_workers_match_one_or_their_file_says_why() -> None:
     """The first setting of each ingredient, which needs no optional package."""
     recipes = {case.name: case.recipe for case in reversed(TRIED)}
-    found, alone = together(losses, recipes), losses(World(), recipes)
-    assert found[0] == found[1]
+    both, alone = together(losses, recipes), losses(World(), recipes)
+    assert both[0] == both[1]
     for name in recipes:
         if module_of(name).PER_WORKER is not None:
-            assert found[0][name] != pytest.approx(alone[name], rel=1e-5), name
+            assert both[0][name] != pytest.approx(alone[name], rel=1e-5), name
         else:
-            assert found[0][name] == pytest.approx(alone[name], rel=1e-4), name
+            assert both[0][name] == pytest.approx(alone[name], rel=1e-4), name

@@ -55,7 +55,7 @@ def test_an_objective_says_what_it_is(name: str) -> None:
     assert module.SOURCE in (OWN, *components.names(components.PICTURES))
 
 
-def test_a_file_that_lacks_part_of_its_contract_is_told_which() -> None:
+def test_missing_parts_of_a_contract_are_named() -> None:
     module = ModuleType("half")
     module.LABELS, module.objective = True, nn.Identity  # type: ignore[attr-defined]
     assert lacking(module, Objective) == [
@@ -64,7 +64,7 @@ def test_a_file_that_lacks_part_of_its_contract_is_told_which() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_parameter_that_is_not_frozen_is_trained(name: str) -> None:
+def test_every_unfrozen_parameter_is_trained(name: str) -> None:
     trained = network(name)
     objective = module_of(name).objective(trained, **knobs(name))
     assert objective.network is trained
@@ -89,14 +89,14 @@ def test_the_generator_decides_the_loss(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not module_of(name).LABELS])
-def test_labels_are_not_read_by_those_that_say_so(name: str) -> None:
+def test_objectives_without_labels_read_none(name: str) -> None:
     objective = module_of(name).objective(network(name), **knobs(name)).eval()
     blank = replace(batch(), target_BK=torch.zeros(8, 10))
     assert torch.equal(loss_of(objective, batch()), loss_of(objective, blank))
 
 
 @pytest.mark.parametrize("name", FREE)
-def test_both_stages_resume_exactly(name: str, tmp_path: Path) -> None:
+def test_both_phases_resume_exactly(name: str, tmp_path: Path) -> None:
     """Stopped once in each; the global random numbers are others when it goes on."""
     task = Task(candidate=pretrained(name), epochs=4, seed=3)
     checkpoint = Checkpoint(path=tmp_path / "x.pt")
@@ -126,24 +126,24 @@ def measured(world: World, names: list[str]) -> dict[str, tuple[float, Any]]:
     return {name: _measured(name, part, world) for name in names}
 
 
-def _measured(name: str, given: Batch, world: World) -> tuple[float, Any]:
+def _measured(name: str, part: Batch, world: World) -> tuple[float, Any]:
     """With fixed batch statistics, so that what is left between workers is the loss itself."""
     objective = module_of(name).objective(network(name), **still(name)).eval()
     wrapped = world.wrap(objective, torch.device("cpu"))  # which must live until the gradients are averaged
-    value = loss_of(wrapped, given)
+    value = loss_of(wrapped, part)
     value.backward()  # type: ignore[no-untyped-call]
     gradient = next(objective.network.parameters()).grad
     return float(value.detach()), gradient.numpy().copy()
 
 
 def test_two_workers_match_one_or_their_file_says_why() -> None:
-    found, alone = together(measured, list(NAMES)), measured(World(), list(NAMES))
+    both, alone = together(measured, list(NAMES)), measured(World(), list(NAMES))
     for name in NAMES:
-        np.testing.assert_allclose(found[0][name][1], found[1][name][1], err_msg=name)
-        mean = (found[0][name][0] + found[1][name][0]) / 2
+        np.testing.assert_allclose(both[0][name][1], both[1][name][1], err_msg=name)
+        mean = (both[0][name][0] + both[1][name][0]) / 2
         loss, gradient = alone[name]
         if module_of(name).PER_WORKER is not None:
             assert mean != pytest.approx(loss, rel=1e-5), name
         else:
             assert mean == pytest.approx(loss, rel=1e-5), name
-            np.testing.assert_allclose(found[0][name][1], gradient, rtol=1e-3, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(both[0][name][1], gradient, rtol=1e-3, atol=1e-6, err_msg=name)

@@ -75,27 +75,27 @@ def test_shapes_and_ranges(splits: Splits) -> None:
     assert label_B.shape == (3,)
 
 
-def test_the_scale_is_that_of_the_training_images_alone(splits: Splits) -> None:
+def test_the_scale_is_of_the_training_images_alone(splits: Splits) -> None:
     share_NCHW = pixels(splits.train) / 255.0
     assert splits.mean == pytest.approx(share_NCHW.mean(axis=(0, 2, 3)), abs=1e-5)
     assert splits.std == pytest.approx(share_NCHW.std(axis=(0, 2, 3)), abs=1e-5)
 
 
 def test_no_image_is_in_two_parts(splits: Splits) -> None:
-    seen = [{image for image, _ in rows(images)} for images in parts(splits).values()]
-    assert len(set.union(*seen)) == sum(map(len, seen))
+    images_of_parts = [{image for image, _ in rows(images)} for images in parts(splits).values()]
+    assert len(set.union(*images_of_parts)) == sum(map(len, images_of_parts))
 
 
-def test_a_second_load_gives_the_same_and_the_seed_another_split(name: str, keywords: dict[str, Any]) -> None:
+def test_loading_repeats_and_the_seed_decides_the_split(name: str, keywords: dict[str, Any]) -> None:
     first, second = (module_of(name).load(**keywords) for _ in range(2))
-    assert [rows(each) for each in parts(first).values()] == [rows(each) for each in parts(second).values()]
+    assert [rows(images) for images in parts(first).values()] == [rows(images) for images in parts(second).values()]
     if "split_seed" in signature(module_of(name).load).parameters:
         other = module_of(name).load(**keywords, split_seed=1)
         assert rows(other.train) != rows(first.train)
-        assert {len(each) for each in parts(other).values()} == {len(each) for each in parts(first).values()}
+        assert {len(images) for images in parts(other).values()} == {len(images) for images in parts(first).values()}
 
 
-def test_a_share_of_the_labels_leaves_all_images_to_pretrain_on(name: str, keywords: dict[str, Any]) -> None:
+def test_a_share_of_labels_keeps_all_images_for_pretraining(name: str, keywords: dict[str, Any]) -> None:
     whole, few = load_source(name, keywords), load_source(name, {**keywords, "labels": 0.25})
     assert len(few.train) == pytest.approx(0.25 * len(whole.train), abs=1)
     assert set(rows(few.train)) <= set(rows(whole.train))
@@ -114,7 +114,7 @@ class Sealed(Images):
         raise AssertionError("the test split was counted")
 
 
-def test_a_candidate_is_pretrained_trained_and_judged_without_the_test_split(splits: Splits) -> None:
+def test_training_never_reads_the_test_split(splits: Splits) -> None:
     sealed = object.__new__(Sealed)
     with pytest.raises(AssertionError, match="was read"):
         print(sealed.label_N)

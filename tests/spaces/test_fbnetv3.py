@@ -59,8 +59,8 @@ def test_released_models_are_members_and_count_in_our_convention() -> None:
     space = fbnetv3.space()
     released = fbnetv3.released()
     counts = count(space, space.encode(list(released.values())), classes=1000, channels=3)
-    found = {letter: (counts[row].macs, counts[row].params) for row, letter in enumerate(released)}
-    assert found == OWN
+    own = {letter: (counts[row].macs, counts[row].params) for row, letter in enumerate(released)}
+    assert own == OWN
 
 
 def test_the_published_ranges_leave_about_the_published_number_of_recipes() -> None:

@@ -16,6 +16,6 @@ def batch(count: int = 8) -> Batch:
     return Batch(image_BCHW=torch.rand(count, 1, 8, 8, generator=generator), target_BK=torch.eye(3)[labels])
 
 
-def transformed(given: Plan, seed: int = 0) -> Batch:
-    assert len(given.transforms) == 1
-    return given.transforms[0](batch(), torch.Generator().manual_seed(seed))
+def transformed(changed: Plan, seed: int = 0) -> Batch:
+    assert len(changed.transforms) == 1
+    return changed.transforms[0](batch(), torch.Generator().manual_seed(seed))

@@ -1,1 +1,6 @@
-"""Network families, one a file: ``build(**architecture)`` and, beside it, ``cost(**architecture)`` on arrays."""
+"""Network families, one a file: ``build(**architecture)`` and, beside it, ``cost(**architecture)`` on arrays.
+
+What a built network has is ``trainables.deploy.Backbone``; ``FEATURES`` says which of the contracts beside it holds, by
+what objectives find in it: ``map`` for maps of convolutions, ``tokens``, or both where it depends on the model. A space
+offers the backbone, or no test builds it.
+"""

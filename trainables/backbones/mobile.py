@@ -20,7 +20,6 @@ SQUEEZE = 0.25
 
 
 FEATURES = ("map",)
-"""What objectives find in it: maps of convolutions, or tokens."""
 
 
 def build(

@@ -17,7 +17,6 @@ EXPANSION = 4
 
 
 FEATURES = ("map",)
-"""What objectives find in it: maps of convolutions, or tokens."""
 
 
 def build(

@@ -17,7 +17,7 @@ from trainables.counting.counts import Counts, Statistics
 from trainables.stored import write_whole
 
 FEATURES = ("map", "tokens")
-"""What objectives find in it, depending on the model: maps of convolutions, or tokens."""
+"""Depending on the model."""
 
 
 def build(

@@ -17,7 +17,6 @@ HEAD_WIDTH = 32
 
 
 FEATURES = ("tokens",)
-"""What objectives find in it: maps of convolutions, or tokens."""
 
 
 def build(

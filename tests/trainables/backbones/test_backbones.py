@@ -44,7 +44,7 @@ def test_the_default_padding_of_b_is_timms_network() -> None:
 
 
 @pytest.mark.parametrize("letter", "DG")
-def test_the_released_sizes_that_timm_has_count_the_same(letter: str) -> None:
+def test_released_sizes_count_as_timms(letter: str) -> None:
     architecture = dict(fbnetv3.released()[letter].architecture) | {"resolution": 256}
     reference = timm.create_model(f"fbnetv3_{letter.lower()}")
     assert (
@@ -111,7 +111,7 @@ def test_networks_behave_as_timm_models() -> None:
 
 
 @pytest.mark.parametrize("family", ["mobile", "tiny_vit"])
-def test_a_neck_is_counted_and_stays_when_the_classifier_is_made_anew(family: str) -> None:
+def test_a_neck_is_counted_and_survives_a_new_classifier(family: str) -> None:
     space = tiny.space() if family == "mobile" else tiny_vit.space()
     module = mobile if family == "mobile" else tiny_vit_backbone
     candidate = space.decode(uniform(space, 1, np.random.default_rng(0)))[0]
@@ -157,6 +157,6 @@ def test_a_timm_model_is_traced_once_and_then_read(tmp_path: Path, monkeypatch: 
     assert timm_model.cost(**arguments).macs_N.tolist() == [7, counts[1].macs, 7]
 
 
-def test_a_timm_model_of_fixed_size_is_built_for_the_resolution() -> None:
+def test_a_timm_model_of_fixed_size_has_the_resolution() -> None:
     network = timm_model.build(classes=5, channels=1, name="vit_tiny_patch16_224", resolution=64, stochastic_depth=0.1)
     assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 5)

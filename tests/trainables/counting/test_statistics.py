@@ -16,7 +16,7 @@ from trainables.counting.tracing import trace
 SPACE = tiny.space()
 
 
-def test_counts_do_not_depend_on_the_size_of_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_are_independent_of_the_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     codes_ND = uniform(SPACE, 100, np.random.default_rng(0))
     whole = count(SPACE, codes_ND, classes=10, channels=1)
     monkeypatch.setattr(statistics, "CHUNK", 7)
@@ -65,9 +65,9 @@ def test_free_statistics_follow_the_active_optimizer() -> None:
 
 def test_rounding_is_timms() -> None:
     for floor in (0.9, 0.95, 0.0):
-        given = np.linspace(1, 300, 997)
-        expected = [timm_make_divisible(value, 8, round_limit=floor) for value in given]
-        assert make_divisible(given, floor=floor).tolist() == expected
+        values = np.linspace(1, 300, 997)
+        expected = [timm_make_divisible(value, 8, round_limit=floor) for value in values]
+        assert make_divisible(values, floor=floor).tolist() == expected
 
 
 def test_output_sides_are_torchs() -> None:
@@ -77,7 +77,7 @@ def test_output_sides_are_torchs() -> None:
             assert layer(torch.zeros(1, 1, side, side)).shape[-1] == out_side(side, kernel, stride, padding)
 
 
-def test_tracing_counts_attention_fused_or_not_and_leaves_the_mode_alone() -> None:
+def test_tracing_counts_attention_fused_or_not() -> None:
     class Attention(torch.nn.Module):
         def __init__(self, *, fused: bool) -> None:
             super().__init__()

@@ -80,13 +80,13 @@ def test_keywords_are_checked(source: str, keywords: dict[str, object], message:
         load_source(source, keywords)
 
 
-def test_a_share_of_the_labels_leaves_all_images_to_pretrain_on() -> None:
+def test_a_share_of_labels_keeps_all_images_for_pretraining() -> None:
     whole = load_source("digits", {})
     few = load_source("digits", {"labels": 0.1})
     assert len(few.train) == round(0.1 * len(whole.train))
     np.testing.assert_array_equal(few.unlabelled.image_NCHW, whole.train.image_NCHW)
-    kept = {image.tobytes() for image in few.train.image_NCHW}
-    assert kept <= {image.tobytes() for image in whole.train.image_NCHW}
+    train_images = {image.tobytes() for image in few.train.image_NCHW}
+    assert train_images <= {image.tobytes() for image in whole.train.image_NCHW}
     assert set(few.train.label_N) == set(range(10))
     np.testing.assert_array_equal(few.validation.image_NCHW, whole.validation.image_NCHW)
     assert few.mean == whole.mean

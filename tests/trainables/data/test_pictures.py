@@ -82,14 +82,14 @@ def test_kept_points_lie_on_the_attractor() -> None:
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (40, 3)])
 def test_a_picture_depends_on_its_number_alone(side: int, channels: int) -> None:
     few = {"systems": fractals.drawn(20, 0), "channels": channels, "side": side, "most": 3, "background": 0.3}
-    made = fractals.Fractals(**few, seed=0)  # type: ignore[arg-type]
+    pictures = fractals.Fractals(**few, seed=0)  # type: ignore[arg-type]
     rows_B = np.array([5, 1000, 7, 2**20 - 1])
-    image_BCHW, shown_BS = made.batch(rows_B)
+    image_BCHW, shown_BS = pictures.batch(rows_B)
     assert image_BCHW.shape == (4, channels, side, side)
     assert image_BCHW.min() >= 0
     assert image_BCHW.max() <= 1
     for place, row in enumerate(rows_B):
-        image_CHW, shown_S = (part[0] for part in made.batch(np.array([row])))
+        image_CHW, shown_S = (part[0] for part in pictures.batch(np.array([row])))
         assert torch.equal(image_CHW, image_BCHW[place])
         assert torch.equal(shown_S, shown_BS[place])
     other_BCHW, _ = fractals.Fractals(**few, seed=1).batch(rows_B)  # type: ignore[arg-type]
@@ -97,8 +97,8 @@ def test_a_picture_depends_on_its_number_alone(side: int, channels: int) -> None
 
 
 def test_targets_say_which_systems_are_shown(splits: Splits) -> None:
-    made = fractals.pictures(splits, systems=20, most=3, background=0.0)
-    image_BCHW, shown_BS = made.batch(np.arange(300))
+    pictures = fractals.pictures(splits, systems=20, most=3, background=0.0)
+    image_BCHW, shown_BS = pictures.batch(np.arange(300))
     assert set(shown_BS.sum(dim=1).tolist()) == {1.0, 2.0, 3.0}
     assert (shown_BS.sum(dim=0) > 0).all()
     assert (image_BCHW.flatten(1).max(dim=1).values > 0.3).all()
@@ -119,14 +119,14 @@ def test_fractals_that_cannot_be_are_refused(wrong: dict[str, Any], splits: Spli
 def test_multi_instance_is_the_mean_cross_entropy_of_each_thing() -> None:
     body = network("multi_instance")
     objective = multi_instance.objective(body, classes=6).eval()
-    given = batch()
+    images = batch()
     target_BK = (torch.rand(8, 6, generator=torch.Generator().manual_seed(1)) < 0.4).float()
-    found = loss_of(objective, replace(given, target_BK=target_BK)).detach()
-    score_BK = objective.head(body.pooled(given.image_BCHW)).detach()  # type: ignore[operator]
-    assert found == pytest.approx(float(F.multilabel_soft_margin_loss(score_BK, target_BK)), rel=1e-6)
+    loss = loss_of(objective, replace(images, target_BK=target_BK)).detach()
+    score_BK = objective.head(body.pooled(images.image_BCHW)).detach()  # type: ignore[operator]
+    assert loss == pytest.approx(float(F.multilabel_soft_margin_loss(score_BK, target_BK)), rel=1e-6)
     share_BK, wanted_BK = expit(score_BK.double().numpy()), target_BK.double().numpy()
     entropy_BK = wanted_BK * np.log(share_BK) + (1 - wanted_BK) * np.log(1 - share_BK)
-    assert found == pytest.approx(-entropy_BK.mean(), rel=1e-5)
+    assert loss == pytest.approx(-entropy_BK.mean(), rel=1e-5)
 
 
 def phase_of(splits: Splits, name: str, **pretraining: Any) -> Any:
@@ -170,14 +170,14 @@ def test_training_on_fractals_resumes_exactly(stop: int, splits: Splits, tmp_pat
 def test_the_shipped_space_searches_over_sources() -> None:
     space = with_pretraining(tiny.space(), ("none", "simclr", "multi_instance"))
     check_readers(space)
-    for each in space.decode(uniform(space, 200, np.random.default_rng(0))):
-        objective = each.pretraining["objective"]
-        assert ("source" in each.pretraining) == (objective == "simclr")
-        assert ("fractals.systems" in each.pretraining) == (objective == "multi_instance")
-        first = pretraining_of(each, 6)
+    for choice in space.decode(uniform(space, 200, np.random.default_rng(0))):
+        objective = choice.pretraining["objective"]
+        assert ("source" in choice.pretraining) == (objective == "simclr")
+        assert ("fractals.systems" in choice.pretraining) == (objective == "multi_instance")
+        first = pretraining_of(choice, 6)
         assert (None if first is None else first.objective) == (None if objective == "none" else objective)
         if first is not None:
-            assert first.pictures == each.pretraining.get("source", "fractals")
+            assert first.pictures == choice.pretraining.get("source", "fractals")
     with pytest.raises(ConfigError, match=r"fractals.sistems' needs that keyword in trainables/data/fractals.py"):
         check_readers(replace(space, pretraining={**space.pretraining, "fractals.sistems": Choice(values=(30,))}))
     other = {**space.pretraining, "source": Choice(values=("own", "fractals", "dreams"))}

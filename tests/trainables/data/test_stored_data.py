@@ -48,11 +48,11 @@ def shards(root: str, label: str = "cls") -> str:
 
 def content(splits: Splits) -> dict[int, int]:
     """Class by image over all parts."""
-    found: dict[int, int] = {}
+    label_of: dict[int, int] = {}
     for part in (splits.train, splits.validation, splits.test):
         levels = [int(image[0, 0, 0]) for image in np.asarray(part.image_NCHW)]
-        found |= dict(zip(levels, part.label_N.tolist(), strict=True))
-    return found
+        label_of |= dict(zip(levels, part.label_N.tolist(), strict=True))
+    return label_of
 
 
 EVERY = {number: number % 2 for number in range(30)}
@@ -173,9 +173,9 @@ def test_further_images_without_labels_are_pretrained_on(tmp_path: Path) -> None
     (tmp_path / "more" / "deep").mkdir(parents=True)
     for number in range(5):
         (tmp_path / "more" / "deep" / f"{number}.png").write_bytes(png(number))
-    given = {"path": str(labelled), "resolution": SIDE, "cache": cache}
-    plain = load_source("folder", given)
-    wider = load_source("folder", {**given, "unlabelled": str(tmp_path / "more"), "labels": 0.5})
+    keywords = {"path": str(labelled), "resolution": SIDE, "cache": cache}
+    plain = load_source("folder", keywords)
+    wider = load_source("folder", {**keywords, "unlabelled": str(tmp_path / "more"), "labels": 0.5})
     assert len(wider.train) == 6
     assert len(wider.unlabelled) == len(plain.train) + 5
     rows_B = np.array([13, 0, 16, 5])
@@ -192,7 +192,7 @@ def test_further_images_without_labels_are_pretrained_on(tmp_path: Path) -> None
         unlabelled_folder.pictures(plain, path=str(tmp_path / "empty"))
 
 
-def test_arrays_on_disk_give_what_arrays_in_memory_give(tmp_path: Path) -> None:
+def test_arrays_on_disk_equal_arrays_in_memory(tmp_path: Path) -> None:
     splits = folder.load(path=str(write_images(tmp_path / "d")), resolution=SIDE, cache=str(tmp_path / "cache"))
     stored = splits.train.image_NCHW
     assert isinstance(stored, Stored)
@@ -208,11 +208,11 @@ def test_arrays_on_disk_give_what_arrays_in_memory_give(tmp_path: Path) -> None:
 def test_few_labels_of_a_source_on_disk(labels: float, tmp_path: Path) -> None:
     """A class without a labelled image is refused by name, in place of training on what is left."""
     path = shards(str(tmp_path))
-    given = {"path": path, "resolution": SIDE, "grey": True, "cache": str(tmp_path / "cache"), "labels": labels}
+    keywords = {"path": path, "resolution": SIDE, "grey": True, "cache": str(tmp_path / "cache"), "labels": labels}
     if labels == 0.01:
         with pytest.raises(DataError, match="cannot split 18 images of 2 classes at 1%"):
-            load_source("webdataset", given)
+            load_source("webdataset", keywords)
         return
-    splits = load_source("webdataset", given)
+    splits = load_source("webdataset", keywords)
     assert sorted(splits.train.label_N.tolist()) == [0, 1]
     assert len(splits.unlabelled) == 18

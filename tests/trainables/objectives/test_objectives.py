@@ -35,17 +35,17 @@ def test_simclrs_sum_of_both_directions_is_twice_the_loss() -> None:
 @pytest.mark.parametrize("layers", [2, 3])
 def test_a_neck_is_the_first_layer_of_simclrs_projection(layers: int) -> None:
     """The same loss as the same layers all above the network; what fine-tuning then sees has been through the first."""
-    given = pretrained("simclr")
+    base = pretrained("simclr")
     without, with_neck = (
-        build(replace(given, architecture={**given.architecture, "neck": neck}), few_labels()) for neck in (0, 64)
+        build(replace(base, architecture={**base.architecture, "neck": neck}), few_labels()) for neck in (0, 64)
     )
-    whole, kept = (simclr.objective(each, layers=layers, width=64) for each in (without, with_neck))
+    whole, after_neck = (simclr.objective(body, layers=layers, width=64) for body in (without, with_neck))
     own = {name: value for name, value in without.state_dict().items() if "classifier" not in name}
     with_neck.load_state_dict(own, strict=False)
     first, rest = whole.head.layers[:3], whole.head.layers[3:]
     with_neck.network.neck.load_state_dict(first.state_dict())
-    kept.head.layers.load_state_dict(nn.Sequential(*rest).state_dict())
-    losses = [each.train()(batch(), generator()) for each in (whole, kept)]
+    after_neck.head.layers.load_state_dict(nn.Sequential(*rest).state_dict())
+    losses = [objective.train()(batch(), generator()) for objective in (whole, after_neck)]
     assert float(losses[1].detach()) == pytest.approx(float(losses[0].detach()), rel=1e-6)
     image = batch().image_BCHW
     assert torch.allclose(with_neck.eval().pooled(image), first.eval()(without.eval().pooled(image)), atol=1e-6)
@@ -89,17 +89,17 @@ def test_spark_with_nothing_hidden_is_the_dense_network() -> None:
         dense.train(training)
         expected = dense.forward_features(x)  # type: ignore[operator]
         with masked(dense, torch.ones(4, 1, 4, 4, dtype=torch.bool)):
-            found = dense.forward_features(x)  # type: ignore[operator]
-        assert torch.allclose(found, expected, atol=1e-5)
+            sparse = dense.forward_features(x)  # type: ignore[operator]
+        assert torch.allclose(sparse, expected, atol=1e-5)
     assert "forward" not in vars(dense.bn1)
 
 
-def test_spark_does_not_see_hidden_pixels_and_hidden_places_stay_empty() -> None:
+def test_spark_sees_no_hidden_pixel() -> None:
     objective = spark.objective(network("spark"))
     hidden = random_mask(8, 4, 0.6, generator())
     image = batch().image_BCHW
     other = torch.where(visible_at(~hidden, 8, 8) > 0, image, 1 - image)
-    maps, changed = (objective.maps(given, ~hidden) for given in (image, other))  # type: ignore[operator]
+    maps, changed = (objective.maps(shown, ~hidden) for shown in (image, other))  # type: ignore[operator]
     for first, second in zip(maps, changed, strict=True):
         assert torch.equal(first, second)
         empty = visible_at(~hidden, *first.shape[-2:]).expand_as(first) == 0
@@ -131,19 +131,19 @@ def test_sparks_target_is_normalised_within_each_patch() -> None:
 
 def test_rotation_is_the_mean_cross_entropy_of_four_quarter_turns() -> None:
     objective = rotation.objective(network("rotation")).eval()
-    head, body, given = objective.get_submodule("head"), network("rotation").eval(), batch()
+    head, body, images = objective.get_submodule("head"), network("rotation").eval(), batch()
     with torch.no_grad():
         expected = []
         for turn in range(4):
-            image = torch.from_numpy(np.rot90(given.image_BCHW.numpy(), turn, axes=(2, 3)).copy())
+            image = torch.from_numpy(np.rot90(images.image_BCHW.numpy(), turn, axes=(2, 3)).copy())
             expected += (-head(body.pooled(image)).log_softmax(1)[:, turn]).tolist()
-        assert float(objective(given, generator())) == pytest.approx(float(np.mean(expected)), rel=1e-5)
+        assert float(objective(images, generator())) == pytest.approx(float(np.mean(expected)), rel=1e-5)
         for parameter in head.parameters():
             parameter.zero_()
-        assert float(objective(given, generator())) == pytest.approx(math.log(4))
+        assert float(objective(images, generator())) == pytest.approx(math.log(4))
 
 
-def test_images_that_turns_leave_as_they_are_teach_nothing_about_turns() -> None:
+def test_symmetric_images_teach_nothing_about_turns() -> None:
     body = network("rotation")
     objective = rotation.objective(body).eval()
     blank = replace(batch(), image_BCHW=torch.full((8, 1, 8, 8), 0.3))

@@ -32,7 +32,7 @@ GENERATOR = torch.Generator()
 
 def by_hand(name: str, student_BK: NDArray[np.float64], teacher_BK: NDArray[np.float64], t: float) -> float:
     if name == "standardised":
-        student_BK, teacher_BK = (zscore(each, axis=1, ddof=1) for each in (student_BK, teacher_BK))
+        student_BK, teacher_BK = (zscore(score_BK, axis=1, ddof=1) for score_BK in (student_BK, teacher_BK))
     q_BK, p_BK = softmax(student_BK / t, axis=1), softmax(teacher_BK / t, axis=1)
     if name == "jensen_shannon":
         return t**2 * float(np.mean([jensenshannon(p, q) ** 2 for p, q in zip(p_BK, q_BK, strict=True)]))
@@ -69,7 +69,7 @@ def test_the_loss_is_the_definition(name: str, temperature: float) -> None:
 
 
 @pytest.mark.parametrize("name", TAUGHT)
-def test_the_gradient_reaches_the_student_only_and_agreement_has_none(name: str) -> None:
+def test_the_gradient_reaches_the_student_only(name: str) -> None:
     student, teacher, batch = networks()
     value(name, batch, student, teacher).backward()  # type: ignore[no-untyped-call]
     assert student.weight.grad is not None
@@ -87,7 +87,7 @@ def test_the_gradient_reaches_the_student_only_and_agreement_has_none(name: str)
 def test_without_a_weight_labels_are_not_read(name: str) -> None:
     student, teacher, batch = networks()
     unlabelled = Batch(image_BCHW=batch.image_BCHW, target_BK=torch.full((6, 5), math.nan).double())
-    one, other = (value(name, each, student, teacher, label_weight=0.0) for each in (batch, unlabelled))
+    one, other = (value(name, images, student, teacher, label_weight=0.0) for images in (batch, unlabelled))
     assert torch.equal(one, other)
 
 
@@ -124,20 +124,22 @@ def test_weights_that_leave_no_loss_are_refused() -> None:
 def test_features_are_compared_by_their_angle() -> None:
     student, teacher = network("supervised"), network("supervised", seed=1).eval()
     loss = feature_distillation.objective(student, teacher=teacher, distillation_weight=0.7, label_weight=0.3).eval()
-    given = images()
-    found = loss(given, GENERATOR)
+    batch = images()
+    value_of_loss = loss(batch, GENERATOR)
     projection = loss.get_submodule("_divergence.projection")
     with torch.no_grad():
-        one_BF, other_BF = projection(student.pooled(given.image_BCHW)), teacher.pooled(given.image_BCHW)
+        one_BF, other_BF = projection(student.pooled(batch.image_BCHW)), teacher.pooled(batch.image_BCHW)
         angle = torch.cosine_similarity(one_BF, other_BF, dim=1)
-        entropy_B = -(student(given.image_BCHW).log_softmax(1) * given.target_BK).sum(1)
-    assert found.item() == pytest.approx(0.7 * float((2 - 2 * angle).mean()) + 0.3 * float(entropy_B.mean()), rel=1e-5)
+        entropy_B = -(student(batch.image_BCHW).log_softmax(1) * batch.target_BK).sum(1)
+    assert value_of_loss.item() == pytest.approx(
+        0.7 * float((2 - 2 * angle).mean()) + 0.3 * float(entropy_B.mean()), rel=1e-5
+    )
     with torch.no_grad():
         for parameter, value in zip(projection.parameters(), (torch.eye(teacher.width), 0.0), strict=True):
             parameter.copy_(torch.as_tensor(value))
     student.load_state_dict(teacher.state_dict())
     with torch.no_grad():
-        agreed = loss(given, GENERATOR) - 0.3 * F.cross_entropy(teacher(given.image_BCHW), given.target_BK)
+        agreed = loss(batch, GENERATOR) - 0.3 * F.cross_entropy(teacher(batch.image_BCHW), batch.target_BK)
     assert agreed.item() == pytest.approx(0, abs=1e-6)
 
 
@@ -158,26 +160,26 @@ def test_teachers_without_features_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_soft_labels_are_distillation_up_to_the_teachers_entropy(temperature: float) -> None:
-    student, teacher, given = networks()
+def test_soft_labels_equal_distillation_plus_the_teachers_entropy(temperature: float) -> None:
+    student, teacher, batch = networks()
     gradients, losses = [], []
     for name in ("unlabelled_distillation", "distillation"):
         student.zero_grad()
-        loss = value(name, given, student, teacher, distillation_weight=1.0, label_weight=0.0, temperature=temperature)
+        loss = value(name, batch, student, teacher, distillation_weight=1.0, label_weight=0.0, temperature=temperature)
         factor = 1.0 if name == "unlabelled_distillation" else temperature**2
         (loss / factor).backward()  # type: ignore[no-untyped-call]
         assert student.weight.grad is not None
         gradients.append(student.weight.grad.clone())
         losses.append(float(loss.detach()) / factor)
-    p_BK = (teacher(given.image_BCHW).detach() / temperature).softmax(1)
+    p_BK = (teacher(batch.image_BCHW).detach() / temperature).softmax(1)
     assert losses[0] - losses[1] == pytest.approx(float(np.mean(entropy(p_BK.numpy(), axis=1))), rel=1e-6)
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
 def test_soft_labels_refuse_a_weight_for_labels() -> None:
-    student, teacher, given = networks()
+    student, teacher, batch = networks()
     with pytest.raises(ValueError, match="reads no labels"):
-        value("unlabelled_distillation", given, student, teacher, label_weight=0.2)
+        value("unlabelled_distillation", batch, student, teacher, label_weight=0.2)
 
 
 @pytest.mark.parametrize("objective", ["unlabelled_distillation", "feature_distillation"])

@@ -13,10 +13,10 @@ from trainables.recipe import (
 
 
 def test_augmentation_is_decided_by_its_generator() -> None:
-    given = augment.apply(plan(), shift=0.2, rotate_degrees=20.0, flip=0.5, erase=0.5)
-    assert torch.equal(transformed(given, 3).image_BCHW, transformed(given, 3).image_BCHW)
-    assert not torch.equal(transformed(given, 3).image_BCHW, transformed(given, 4).image_BCHW)
-    assert torch.equal(transformed(given).target_BK, batch().target_BK)
+    augmented = augment.apply(plan(), shift=0.2, rotate_degrees=20.0, flip=0.5, erase=0.5)
+    assert torch.equal(transformed(augmented, 3).image_BCHW, transformed(augmented, 3).image_BCHW)
+    assert not torch.equal(transformed(augmented, 3).image_BCHW, transformed(augmented, 4).image_BCHW)
+    assert torch.equal(transformed(augmented).target_BK, batch().target_BK)
 
 
 def test_a_certain_flip_mirrors() -> None:
@@ -29,11 +29,11 @@ def test_a_certain_erasure_changes_a_sixteenth() -> None:
     assert changed.float().mean() == pytest.approx(1 / 16)
 
 
-def test_a_crop_is_a_window_of_the_image_and_leaves_other_draws_alone() -> None:
+def test_a_crop_is_a_window_of_the_image() -> None:
     ramp = (torch.arange(8.0) + 1).expand(64, 1, 8, 8)
     both = replace(batch(), image_BCHW=torch.stack([ramp, ramp.mT], dim=1)[:, :, 0])
-    given = augment.apply(plan(), crop=0.5)
-    cut = given.transforms[0](both, torch.Generator().manual_seed(0)).image_BCHW
+    augmented = augment.apply(plan(), crop=0.5)
+    cut = augmented.transforms[0](both, torch.Generator().manual_seed(0)).image_BCHW
     across, down = cut[:, 0].diff(dim=2), cut[:, 1].diff(dim=1)
     # One slope an image and direction: bilinear, nothing of the border; sides are shares of the image's.
     assert torch.allclose(across, across[:, :1, :1].expand_as(across), atol=1e-4)
@@ -51,8 +51,8 @@ def test_a_crop_is_a_window_of_the_image_and_leaves_other_draws_alone() -> None:
 
 
 def test_augmentation_grows_by_fifths() -> None:
-    given = replace(plan(), epochs=5)
-    grown, full = augment.apply(given, erase=1.0, first=0.0), augment.apply(given, erase=1.0)
+    augmented = replace(plan(), epochs=5)
+    grown, full = augment.apply(augmented, erase=1.0, first=0.0), augment.apply(augmented, erase=1.0)
     assert full.before_epoch == ()
     shares = []
     for epoch in range(1, 6):
@@ -62,21 +62,21 @@ def test_augmentation_grows_by_fifths() -> None:
         shares.append((image != many.image_BCHW).flatten(1).any(1).float().mean().item())
     assert shares == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0], abs=0.06)
     with pytest.raises(ValueError, match=r"given 1.0 and 1.0"):
-        augment.apply(given, crop=1.0)
+        augment.apply(augmented, crop=1.0)
 
 
 def test_rand_augment_is_torchvisions_image_by_image() -> None:
-    given = augment.apply(plan(), operations=2, magnitude=12)
-    found = transformed(given, seed=5).image_BCHW
-    assert torch.equal(found, transformed(given, seed=5).image_BCHW)
-    assert not torch.equal(found, transformed(given, seed=6).image_BCHW)
+    augmented = augment.apply(plan(), operations=2, magnitude=12)
+    image_BCHW = transformed(augmented, seed=5).image_BCHW
+    assert torch.equal(image_BCHW, transformed(augmented, seed=5).image_BCHW)
+    assert not torch.equal(image_BCHW, transformed(augmented, seed=6).image_BCHW)
     theirs = v2.RandAugment(num_ops=2, magnitude=12)
     seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(5)))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         pixels = (batch().image_BCHW * 255).round().to(torch.uint8)
         expected = torch.stack([theirs(image) for image in pixels]).float() / 255
-    assert torch.equal(found, expected)
+    assert torch.equal(image_BCHW, expected)
 
 
 def test_rand_augment_grows_with_the_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,10 +87,10 @@ def test_rand_augment_grows_with_the_epochs(monkeypatch: pytest.MonkeyPatch) -> 
         return image
 
     monkeypatch.setattr(augment, "rand_augmented", noted)
-    given = augment.apply(replace(plan(), epochs=5), operations=2, magnitude=9, first=1 / 9)
+    augmented = augment.apply(replace(plan(), epochs=5), operations=2, magnitude=9, first=1 / 9)
     for epoch in range(1, 6):
-        given.before_epoch[0](epoch)
-        transformed(given)
+        augmented.before_epoch[0](epoch)
+        transformed(augmented)
     assert magnitudes == [1, 3, 5, 7, 9]  # EfficientTrain's
 
 

@@ -67,12 +67,12 @@ def test_a_first_gradient_without_spread_has_the_gain_of_its_size() -> None:
     assert gain(torch.tensor([1.0, -1.0])) == pytest.approx(1.0)  # the usual case: near sqrt(n) for a mean of zero
 
 
-def test_sgd_sai_does_not_decay_biases_and_takes_the_rates_of_the_plan() -> None:
-    given = plan(rates={"weight": 0.5})
-    made = optimizer.apply(given, name="sgd_sai", learning_rate={"sgd_sai": 0.1}, weight_decay=0.2).optimized()
-    assert isinstance(made, SGDSaI)
-    network = given.built()
-    of = {parameter: group for group in made.param_groups for parameter in group["params"]}
+def test_sgd_sai_spares_biases_and_follows_the_plans_rates() -> None:
+    own_plan = plan(rates={"weight": 0.5})
+    sai = optimizer.apply(own_plan, name="sgd_sai", learning_rate={"sgd_sai": 0.1}, weight_decay=0.2).optimized()
+    assert isinstance(sai, SGDSaI)
+    network = own_plan.built()
+    of = {parameter: group for group in sai.param_groups for parameter in group["params"]}
     weight, bias = of[network.weight], of[network.bias]
     assert (weight["lr"], weight["weight_decay"], weight["momentum"]) == (0.05, 0.2, 0.9)
     assert (bias["lr"], bias["weight_decay"]) == (0.1, 0.0)
@@ -83,7 +83,7 @@ def test_sgd_sai_refuses_a_momentum_of_one() -> None:
         optimizer.apply(plan(), name="sgd_sai", learning_rate={"sgd_sai": 0.1}, momentum={"sgd_sai": 1.0})
 
 
-def test_an_eight_bit_optimizer_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_eight_bit_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(ValueError, match=r"'adamw8bit' needs bitsandbytes: pip install bitsandbytes"):
         optimizer.apply(plan(), name="adamw8bit", learning_rate={"adamw8bit": 0.1})
@@ -92,50 +92,50 @@ def test_an_eight_bit_optimizer_without_its_package_is_one_sentence(monkeypatch:
 
 
 @pytest.mark.parametrize(("name", "state_bytes"), [("adamw8bit", 2), ("sgd8bit", 1)])
-def test_eight_bit_states_are_a_quarter_of_the_size_and_resume_exactly(name: str, state_bytes: int) -> None:
+def test_eight_bit_states_are_small_and_resume_exactly(name: str, state_bytes: int) -> None:
     pytest.importorskip("bitsandbytes", reason="the extra 'eightbit' is not installed")
 
     def make() -> tuple[nn.Module, torch.optim.Optimizer]:
-        given = replace(plan(), network=nn.Linear(100, 100))
-        return given.built(), optimizer.apply(given, name=name, learning_rate={name: 0.01}).optimized()
+        big = replace(plan(), network=nn.Linear(100, 100))
+        return big.built(), optimizer.apply(big, name=name, learning_rate={name: 0.01}).optimized()
 
-    def step(network: nn.Module, made: torch.optim.Optimizer, seed: int) -> None:
+    def step(network: nn.Module, eight_bit: torch.optim.Optimizer, seed: int) -> None:
         image = torch.randn(32, 100, generator=torch.Generator().manual_seed(seed))
-        made.zero_grad()
+        eight_bit.zero_grad()
         (network(image) - image).square().mean().backward()
-        made.step()
+        eight_bit.step()
 
-    (network, made), (other, resumed) = make(), make()
+    (network, eight_bit), (other, resumed) = make(), make()
     for seed in range(3):
-        step(network, made, seed)
+        step(network, eight_bit, seed)
     weight = next(network.parameters())
-    kept = sum(value.nbytes for key, value in made.state[weight].items() if key.startswith(("state", "absmax")))
-    assert state_bytes <= kept / 10_000 < 1.05 * state_bytes
+    size = sum(value.nbytes for key, value in eight_bit.state[weight].items() if key.startswith(("state", "absmax")))
+    assert state_bytes <= size / 10_000 < 1.05 * state_bytes
     other.load_state_dict(network.state_dict())
-    resumed.load_state_dict(copy.deepcopy(made.state_dict()))
-    step(network, made, 9)
+    resumed.load_state_dict(copy.deepcopy(eight_bit.state_dict()))
+    step(network, eight_bit, 9)
     step(other, resumed, 9)
     assert all(torch.equal(one, two) for one, two in zip(network.parameters(), other.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("name", ["lion", "adan", "lookahead_radam", "lamb"])
-def test_timms_optimizers_by_name_go_on_where_they_were(name: str) -> None:
-    def steps(given: torch.optim.Optimizer, network: nn.Module, count: int) -> None:
+def test_timms_optimizers_resume_exactly(name: str) -> None:
+    def steps(own: torch.optim.Optimizer, network: nn.Module, count: int) -> None:
         for _ in range(count):
-            given.zero_grad()
+            own.zero_grad()
             (network(torch.ones(4, 2)) ** 2).sum().backward()
-            given.step()
+            own.step()
 
-    def made() -> tuple[nn.Module, torch.optim.Optimizer]:
+    def start() -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)
-        given = optimizer.apply(plan(), name=name, learning_rate={name: 0.01}, weight_decay=0.1)
-        return given.built(), given.optimized()
+        own = optimizer.apply(plan(), name=name, learning_rate={name: 0.01}, weight_decay=0.1)
+        return own.built(), own.optimized()
 
-    network, whole = made()
+    network, whole = start()
     steps(whole, network, 8)
-    first, before = made()
+    first, before = start()
     steps(before, first, 3)
-    second, after = made()
+    second, after = start()
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     after.load_state_dict(copy.deepcopy(before.state_dict()))
     steps(after, second, 5)
@@ -145,10 +145,16 @@ def test_timms_optimizers_by_name_go_on_where_they_were(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["adamw", "sgd_sai"])
 @pytest.mark.parametrize("decay_all", [False, True])
-def test_biases_and_norms_decay_only_where_this_is_asked_for(name: str, decay_all: bool) -> None:
+def test_biases_and_norms_decay_only_on_request(name: str, decay_all: bool) -> None:
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    given = replace(plan(), network=network)
-    found = optimizer.apply(given, name=name, learning_rate={name: 0.1}, weight_decay=0.1, decay_all=decay_all)
-    decay_of = {each: group["weight_decay"] for group in found.optimized().param_groups for each in group["params"]}
+    own_plan = replace(plan(), network=network)
+    with_optimizer = optimizer.apply(
+        own_plan, name=name, learning_rate={name: 0.1}, weight_decay=0.1, decay_all=decay_all
+    )
+    decay_of = {
+        parameter: group["weight_decay"]
+        for group in with_optimizer.optimized().param_groups
+        for parameter in group["params"]
+    }
     for parameter in network.parameters():
         assert decay_of[parameter] == (0.1 if decay_all or parameter.ndim > 1 else 0.0)

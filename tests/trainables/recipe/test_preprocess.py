@@ -31,10 +31,10 @@ def _splits() -> Splits:
 
 def plain(**recipe: Any) -> Candidate:
     """Without pretraining; its network sees 12 pixels, so that digits of 8 are resized."""
-    given = pretrained("supervised")
-    recipe = {**given.recipe, **{f"preprocess.{name}": value for name, value in recipe.items()}}
+    base = pretrained("supervised")
+    recipe = {**base.recipe, **{f"preprocess.{name}": value for name, value in recipe.items()}}
     return replace(
-        given, recipe=recipe, architecture={**given.architecture, "resolution": 12}, pretraining={}, adaptation={}
+        base, recipe=recipe, architecture={**base.architecture, "resolution": 12}, pretraining={}, adaptation={}
     )
 
 
@@ -68,7 +68,7 @@ def test_the_defaults_change_nothing(splits: Splits) -> None:
     assert torch.equal(without.eval()(image_BCHW), with_them.eval()(image_BCHW))
 
 
-def test_evaluation_and_export_have_the_preprocessing_of_training(splits: Splits, tmp_path: Path) -> None:
+def test_evaluation_and_export_preprocess_as_training(splits: Splits, tmp_path: Path) -> None:
     task = Task(candidate=plain(resize="bicubic", normalise="half"), epochs=2, seed=0)
     checkpoint = Checkpoint(path=tmp_path / "x.pt")
     last = list(trial(task, splits, checkpoint=checkpoint))[-1]
@@ -84,13 +84,13 @@ def test_evaluation_and_export_have_the_preprocessing_of_training(splits: Splits
     assert max(compare(network, spec, tmp_path).values()) < 1e-3
 
 
-def test_both_stages_have_it(splits: Splits) -> None:
+def test_both_phases_share_the_preprocessing(splits: Splits) -> None:
     two = pretrained("simclr")
     other = replace(two, recipe={**two.recipe, "preprocess.normalise": "half"})
-    stages = [pretraining_of(each, 4) for each in (two, other)]
-    assert stages[0] == stages[1]
-    assert stages[0] is not None
-    assert key_of(two, stages[0], splits) != key_of(other, stages[0], splits)
+    firsts = [pretraining_of(choice, 4) for choice in (two, other)]
+    assert firsts[0] == firsts[1]
+    assert firsts[0] is not None
+    assert key_of(two, firsts[0], splits) != key_of(other, firsts[0], splits)
     wrong = replace(two, pretraining={**two.pretraining, "preprocess.normalise": "half"})
     with pytest.raises(ValueError, match="which is the same in training; set it in the recipe"):
         pretraining_of(wrong, 4)

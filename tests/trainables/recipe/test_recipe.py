@@ -28,7 +28,7 @@ from trainables.recipe import (
 from trainables.training.trial import build
 
 
-def test_mixups_images_are_the_combinations_that_their_targets_say() -> None:
+def test_mixup_mixes_images_as_their_targets_say() -> None:
     own = replace(batch(), target_BK=torch.eye(8))  # so that a mixed target names both images and their shares
     shares = []
     for seed in range(5):
@@ -51,40 +51,40 @@ def test_label_smoothing_is_torchs() -> None:
 
 @pytest.mark.parametrize("name", ["exponential", "cosine"])
 def test_schedules_warm_up_and_end_at_their_final_rate(name: str) -> None:
-    given = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 1.0})
-    given = schedule.apply(given, name=name, warmup_epochs=1, final=0.01)
+    scheduled = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 1.0})
+    scheduled = schedule.apply(scheduled, name=name, warmup_epochs=1, final=0.01)
     rates = []
-    for _ in range(given.epochs * given.steps_per_epoch):
-        rates.append(given.optimized().param_groups[0]["lr"])
-        given.optimized().step()
-        for act in given.after_step:
+    for _ in range(scheduled.epochs * scheduled.steps_per_epoch):
+        rates.append(scheduled.optimized().param_groups[0]["lr"])
+        scheduled.optimized().step()
+        for act in scheduled.after_step:
             act()
     assert rates[0] < rates[3] <= 1.0
     assert rates[4:] == sorted(rates[4:], reverse=True)
-    assert given.optimized().param_groups[0]["lr"] == pytest.approx(0.01)
+    assert scheduled.optimized().param_groups[0]["lr"] == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
     ("name", "reference"),
     [
-        ("cosine", lambda made, steps: CosineAnnealingLR(made, steps, eta_min=0.02)),
-        ("exponential", lambda made, steps: ExponentialLR(made, 0.01 ** (1 / steps))),
+        ("cosine", lambda own, steps: CosineAnnealingLR(own, steps, eta_min=0.02)),
+        ("exponential", lambda own, steps: ExponentialLR(own, 0.01 ** (1 / steps))),
     ],
 )
 def test_schedules_are_torchs(name: str, reference: Callable[[torch.optim.Optimizer, int], LRScheduler]) -> None:
-    given = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 2.0})
-    steps = given.epochs * given.steps_per_epoch
+    before = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 2.0})
+    steps = before.epochs * before.steps_per_epoch
     other = torch.optim.SGD(nn.Linear(2, 3).parameters(), lr=2.0)
-    theirs, ours = reference(other, steps), schedule.apply(given, name=name, final=0.01)
+    theirs, ours = reference(other, steps), schedule.apply(before, name=name, final=0.01)
     for _ in range(steps):
-        assert given.optimized().param_groups[0]["lr"] == pytest.approx(other.param_groups[0]["lr"], rel=1e-6)
-        given.optimized().step()
+        assert before.optimized().param_groups[0]["lr"] == pytest.approx(other.param_groups[0]["lr"], rel=1e-6)
+        before.optimized().step()
         other.step()
         theirs.step()
         ours.after_step[0]()
 
 
-def test_dropout_and_stochastic_depth_are_torchs_dropout_and_rates_that_grow_evenly() -> None:
+def test_dropout_and_stochastic_depth_match_torch_and_timm() -> None:
     extra: dict[str, Any] = dict(stochastic_depth.apply(dropout.apply(plan(), rate=0.4), rate=0.3).build)
     network = build(residual(OPTIMIZER), load_source("digits", {}), extra).network.eval()
     rates = [module.drop_prob for module in network.modules() if isinstance(module, DropPath)]
@@ -94,24 +94,24 @@ def test_dropout_and_stochastic_depth_are_torchs_dropout_and_rates_that_grow_eve
     image = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     network.training = True  # the network alone drops features; its layers stay in evaluation mode
     torch.manual_seed(5)
-    found = network(image)
+    scores = network(image)
     network.training = False
     pooled = network.forward_head(network.forward_features(image), pre_logits=True)  # type: ignore[operator]
     torch.manual_seed(5)
     expected = network.get_classifier()(nn.functional.dropout(pooled, 0.4))  # type: ignore[operator]
-    assert torch.allclose(found, expected)
+    assert torch.allclose(scores, expected)
 
 
 def test_the_average_is_its_formula() -> None:
     """Decay 1 - t^(-2/3) at step t, at most the one asked for."""
-    given = ema.apply(plan(), decay=0.7)
-    assert given.evaluated is not None
-    weight, average = next(given.built().parameters()), next(given.evaluated.parameters())
+    averaged = ema.apply(plan(), decay=0.7)
+    assert averaged.evaluated is not None
+    weight, average = next(averaged.built().parameters()), next(averaged.evaluated.parameters())
     expected = torch.zeros_like(weight)
     for step in range(1, 9):
         with torch.no_grad():
             weight.mul_(-1.3).add_(0.1 * step)
-        given.after_step[0]()
+        averaged.after_step[0]()
         decay = min(0.7, 1 - step ** (-2 / 3))
         expected = decay * expected + (1 - decay) * weight.detach()
         assert torch.allclose(average, expected, atol=1e-6)
@@ -123,38 +123,38 @@ def test_a_batch_is_no_larger_than_the_data() -> None:
 
 
 def test_an_unknown_schedule_is_one_sentence() -> None:
-    given = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 1.0})
+    before = optimizer.apply(plan(), name="sgd", learning_rate={"sgd": 1.0})
     with pytest.raises(ValueError, match=r"recipe.schedule.name is 'steps'; it can be exponential or cosine"):
-        schedule.apply(given, name="steps")
+        schedule.apply(before, name="steps")
 
 
 def test_the_average_follows_the_weights() -> None:
-    given = ema.apply(plan(), decay=0.9)
-    assert given.evaluated is not None
-    for act in given.after_step:
+    averaged = ema.apply(plan(), decay=0.9)
+    assert averaged.evaluated is not None
+    for act in averaged.after_step:
         act()  # the first step copies the weights
-    before = [value.clone() for value in given.evaluated.parameters()]
+    before = [value.clone() for value in averaged.evaluated.parameters()]
     with torch.no_grad():
-        for value in given.built().parameters():
+        for value in averaged.built().parameters():
             value.add_(1.0)
-    for act in given.after_step:
+    for act in averaged.after_step:
         act()
-    for old, average, new in zip(before, given.evaluated.parameters(), given.built().parameters(), strict=True):
+    for old, average, new in zip(before, averaged.evaluated.parameters(), averaged.built().parameters(), strict=True):
         assert torch.all((average > old) & (average < new))
 
 
-def test_ingredients_are_applied_in_the_order_of_their_stages() -> None:
+def test_ingredients_apply_in_the_order_of_their_stages() -> None:
     recipe = {"optimizer.name": "sgd", "optimizer.learning_rate.sgd": 0.1, "batch.size": 8, "dropout.rate": 0.3}
-    seen: list[dict[str, object]] = []
+    keywords_of_builds: list[dict[str, object]] = []
 
     def build(extra: object) -> nn.Module:
-        seen.append(dict(extra))  # type: ignore[call-overload]
+        keywords_of_builds.append(dict(extra))  # type: ignore[call-overload]
         return nn.Linear(2, 3)
 
-    given = compose(Plan(epochs=1, images=32, classes=3), recipe, build)
-    assert seen == [{"dropout": 0.3}]
-    assert given.batch_size == 8
-    assert isinstance(given.optimized(), torch.optim.SGD)
+    composed = compose(Plan(epochs=1, images=32, classes=3), recipe, build)
+    assert keywords_of_builds == [{"dropout": 0.3}]
+    assert composed.batch_size == 8
+    assert isinstance(composed.optimized(), torch.optim.SGD)
 
 
 def test_an_unknown_ingredient_lists_what_exists() -> None:
@@ -175,7 +175,7 @@ def test_low_frequencies_are_kept_and_high_ones_removed() -> None:
     assert torch.allclose(curriculum.low_frequencies(wave(12, 32), 16), torch.zeros(1, 1, 16, 16), atol=1e-5)
 
 
-def test_a_curriculum_trains_on_growing_sides_and_evaluates_at_the_full_one() -> None:
+def test_a_curriculum_grows_the_side_and_evaluates_at_the_full_one() -> None:
     sides: list[int] = []
 
     class Seen(nn.Module):
@@ -184,13 +184,13 @@ def test_a_curriculum_trains_on_growing_sides_and_evaluates_at_the_full_one() ->
             return image.mean((2, 3))
 
     network = Deployable(Seen(), mean=[0.0], std=[1.0], resolution=14)
-    given = curriculum.apply(replace(plan(), epochs=10, network=network), start=0.714)
+    growing = curriculum.apply(replace(plan(), epochs=10, network=network), start=0.714)
     sides.clear()
     for epoch in range(1, 11):
-        given.before_epoch[0](epoch)
-        network.train()(given.transforms[0](batch(), torch.Generator()).image_BCHW)
+        growing.before_epoch[0](epoch)
+        network.train()(growing.transforms[0](batch(), torch.Generator()).image_BCHW)
     assert sides == [10] * 6 + [12] * 2 + [14] * 2
-    given.before_epoch[0](1)
+    growing.before_epoch[0](1)
     network.eval()(batch().image_BCHW)
     assert sides[-1] == 14
     off = replace(plan(), network=network)

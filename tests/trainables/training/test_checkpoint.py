@@ -16,7 +16,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     ]
 
 
-def test_a_late_write_of_an_earlier_attempt_is_not_read(folder: str) -> None:
+def test_a_late_write_of_an_earlier_attempt_is_ignored(folder: str) -> None:
     path = f"{folder}/trial-7.pt"
     orphan = Checkpoint(path=path).claimed()
     orphan.save({"epoch": 1})
@@ -31,7 +31,7 @@ def test_a_late_write_of_an_earlier_attempt_is_not_read(folder: str) -> None:
     assert third.load() == {"epoch": 3}
 
 
-def test_deleting_leaves_nothing_of_any_attempt_and_nothing_of_others_is_touched(folder: str) -> None:
+def test_delete_removes_all_attempts_of_one_checkpoint(folder: str) -> None:
     for _ in range(2):
         Checkpoint(path=f"{folder}/trial-1.pt").claimed().save({"a": 1})
     Checkpoint(path=f"{folder}/trial-11.pt").claimed().save({"a": 2})

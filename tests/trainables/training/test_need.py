@@ -16,20 +16,20 @@ SPLITS = load_source("digits", {})
 
 
 @pytest.mark.parametrize("space", [tiny.space(), pretraining.space()], ids=["one phase", "two phases"])
-def test_a_whole_batch_is_trained_but_not_the_data_set(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+def test_a_whole_batch_is_trained_not_the_data_set(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
 
     def watched(task, splits, **options):  # type: ignore[no-untyped-def]
-        seen.append(len(splits.unlabelled))
+        sizes.append(len(splits.unlabelled))
         return trial(task, splits, **options)
 
     trial = module.trial
     monkeypatch.setattr(module, "trial", watched)
     candidate = space.decode(uniform(space, 1, np.random.default_rng(3)))[0]
-    found = need(Task(candidate=candidate, epochs=50, seed=0), SPLITS, torch.device("cpu"))
-    assert int(candidate.recipe["batch.size"]) <= seen[0] < len(SPLITS.train)
-    assert 50e6 < found.memory < 64e9
-    assert (found.device, found.device_has) == (0, 0)
+    peaks = need(Task(candidate=candidate, epochs=50, seed=0), SPLITS, torch.device("cpu"))
+    assert int(candidate.recipe["batch.size"]) <= sizes[0] < len(SPLITS.train)
+    assert 50e6 < peaks.memory < 64e9
+    assert (peaks.device, peaks.device_has) == (0, 0)
 
 
 def test_memory_that_does_not_suffice_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

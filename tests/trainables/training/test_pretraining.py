@@ -1,4 +1,4 @@
-"""Two stages: their share of the compute, the seam between them, and weights that candidates share."""
+"""Pretraining and training: their share of the compute, the seam between them, and weights that candidates share."""
 
 import json
 import multiprocessing
@@ -35,9 +35,9 @@ def splits() -> Splits:
 def test_candidates_without_pretraining_keep_their_key() -> None:
     plain = Candidate(backbone="mobile", objective="supervised", architecture={"a": 1}, recipe={"b": 2})
     assert set(plain.to_dict()) == {"backbone", "objective", "architecture", "recipe"}
-    two_stage = pretrained("simclr")
-    assert Candidate.from_dict(two_stage.to_dict()) == two_stage
-    assert two_stage.key != replace(two_stage, pretraining={}, adaptation={}).key
+    two_phases = pretrained("simclr")
+    assert Candidate.from_dict(two_phases.to_dict()) == two_phases
+    assert two_phases.key != replace(two_phases, pretraining={}, adaptation={}).key
 
 
 @pytest.mark.parametrize("name", ["simclr", "spark", "swav", "simmim"])
@@ -61,14 +61,14 @@ def test_shared_weights_give_the_reports_of_fresh_ones(splits: Splits, tmp_path:
     task = Task(candidate=pretrained("simclr"), epochs=4, seed=3)
     whole = list(trial(task, splits, cache=tmp_path / "one"))
     list(islice(trial(task, splits, cache=tmp_path / "two"), 1))  # a holder that stops half way
-    found: list[list[Report]] = [[], []]
+    reports: list[list[Report]] = [[], []]
 
     def run(number: int) -> None:
-        found[number] = list(trial(task, splits, cache=tmp_path / "two"))
+        reports[number] = list(trial(task, splits, cache=tmp_path / "two"))
 
     run(0)
     run(1)
-    assert without_time(found[0]) == without_time(found[1]) == without_time(whole)
+    assert without_time(reports[0]) == without_time(reports[1]) == without_time(whole)
     assert len(list((tmp_path / "two").glob("*.lock"))) == 1
 
 
@@ -132,7 +132,7 @@ def wait_for(path: Path, process: SpawnProcess) -> None:
         time.sleep(0.02)
 
 
-def test_rivals_of_a_trial_killed_while_it_writes_share_one_whole_pretraining(tmp_path: Path) -> None:
+def test_a_kill_during_the_write_leaves_one_whole_pretraining(tmp_path: Path) -> None:
     victim = started(tmp_path, "victim", stops_in=2)
     rivals: dict[str, SpawnProcess] = {}
     try:

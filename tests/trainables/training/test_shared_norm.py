@@ -66,9 +66,9 @@ def test_two_parts_are_normalised_as_the_whole(
         with SharedStatistics():
             return run(layers[rank], parts[rank])
 
-    expected, found = run(layers[2], slice(None)), both(work)
+    expected, shared = run(layers[2], slice(None)), both(work)
     for position in range(2):
-        torch.testing.assert_close(torch.cat([part[position] for part in found]), expected[position])
+        torch.testing.assert_close(torch.cat([part[position] for part in shared]), expected[position])
     gradients = [[parameter.grad for parameter in layer.parameters()] for layer in layers]
     for one, other, together in zip(*gradients, strict=True):
         assert one is not None

@@ -72,7 +72,7 @@ def test_a_resumed_trial_equals_an_undisturbed_one(splits: Splits, tmp_path: Pat
     assert accuracy(last, splits.validation, world=World(), device=torch.device("cpu")) == whole[-1].accuracy
 
 
-def test_mixed_precision_trains_the_same_weights_and_resumes_exactly(splits: Splits, tmp_path: Path) -> None:
+def test_mixed_precision_trains_float32_weights_and_resumes_exactly(splits: Splits, tmp_path: Path) -> None:
     few = replace(splits, train=splits.train.take(np.arange(256)))
     tasks = {p: Task(candidate=candidate(1), epochs=2, seed=0, precision=p) for p in ("float32", "auto", "bfloat16")}
     curves = {name: without_time(list(trial(task, few))) for name, task in tasks.items()}
@@ -123,9 +123,7 @@ def test_an_unwritable_checkpoint_is_one_sentence(splits: Splits, tmp_path: Path
         Checkpoint(path=blocked / "x.pt").save({"a": 1})
 
 
-def test_a_full_disk_fails_cleanly_and_keeps_the_last_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint(path=tmp_path / "x.pt")
     checkpoint.save({"epoch": 1})
 

@@ -38,9 +38,9 @@ def curve(world: World) -> list[tuple[float, float]]:
 def _as_worker(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    found = curve(World(rank=rank, size=2))
+    own = curve(World(rank=rank, size=2))
     if rank == 0:
-        (Path(folder) / "curve.json").write_text(json.dumps(found))
+        (Path(folder) / "curve.json").write_text(json.dumps(own))
     dist.destroy_process_group()
 
 
