@@ -38,6 +38,21 @@ def write_if_absent(path: Path, text: str) -> None:
         own.unlink()
 
 
+def drop_torn_line(path: Path) -> int:
+    """Cut off a last line that a process left unfinished when it was killed.
+
+    Returns:
+        Bytes of the file, 0 if there is none.
+    """
+    if not path.exists():
+        return 0
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+    return whole
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 

@@ -21,6 +21,9 @@ from trainables.training.world import World
 NAME = "final"
 """Of the Ray Train run, the same for each attempt."""
 
+POLL = 0.5
+"""Seconds after which the driver looks whether the group has ended while nothing is reported."""
+
 
 def train(
     place: Workplace,
@@ -93,15 +96,18 @@ def _fit(
             failure_config=ray_train.FailureConfig(max_failures=place.retries),
         ),
     )
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(trainer.fit)
+    pool = ThreadPoolExecutor(max_workers=1)
+    future = pool.submit(trainer.fit)
+    try:
         while not (future.done() and reports.empty()):
             try:
-                on_item(*reports.get(timeout=0.5))
+                on_item(*reports.get(timeout=POLL))
             except Empty:
                 continue
+    finally:
+        pool.shutdown(wait=False)  # it is done, or this process leaves Ray because of an error
         reports.shutdown(force=True)
-        error = future.exception()
+    error = future.exception()
     return None if error is None else _cause(error)
 
 

@@ -24,7 +24,7 @@ TRACE = 20
 """Lines that are kept of its trace."""
 
 LOST = "its process was lost more often than run.retries allows"
-""""Why a training is given up whose code did not fail."""
+"""Why a training is given up whose code did not fail."""
 
 
 class PlacementError(Mistake):

@@ -115,10 +115,10 @@ class Progress:
         self.say(f"{line}{self._left()}")
 
     def _left(self) -> str:
-        made = self._done - self._counted_from
-        if made < 1 or self._done >= self._total:
+        steps = self._done - self._counted_from
+        if steps < 1 or self._done >= self._total:
             return ""
-        seconds = (time.monotonic() - self._stage_began) / made * (self._total - self._done)
+        seconds = (time.monotonic() - self._stage_began) / steps * (self._total - self._done)
         return f", about {duration(seconds)} left"
 
     def _render(self) -> Group:

@@ -20,7 +20,7 @@ from search.experiment.experiment import Experiment, save_config
 from search.experiment.progress import Progress
 from search.experiment.rehearsal import rehearse
 from search.experiment.trials import Trials
-from search.experiment.warm_start import gather, keep, kept
+from search.experiment.warm_start import gather, read_earlier, write_earlier
 from search.family.members import Family, load_family
 from search.problem.problem import Observations
 from search.record.storage import open_storage, read_storage
@@ -147,9 +147,9 @@ def carry_out(
     tell_of_tracking(config.tracking)
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
-        keep(config.folder, gather(earlier, setting.space, config.search.sampler))
+        write_earlier(config.folder, gather(earlier, setting.space, config.search.sampler))
         save_config(config)
-    for source in kept(config.folder):
+    for source in read_earlier(config.folder):
         candidates = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
         _say(f"warm start: {candidates} fit this space")
     began = time.monotonic()

@@ -66,7 +66,7 @@ def gather(runs: Sequence[tuple[Path, Config]], space: Space, sampler: str) -> l
     return [_earlier(run, config, space) for run, config in runs]
 
 
-def keep(folder: Path, earlier: Sequence[Earlier]) -> None:
+def write_earlier(folder: Path, earlier: Sequence[Earlier]) -> None:
     """Write what was gathered into a run's folder; nothing, and nothing left of a start that was cut off, for none."""
     if not earlier:
         (folder / FILE).unlink(missing_ok=True)
@@ -79,7 +79,7 @@ def keep(folder: Path, earlier: Sequence[Earlier]) -> None:
     write_text(folder / FILE, json.dumps(content, indent=1))
 
 
-def kept(folder: Path) -> list[Earlier]:
+def read_earlier(folder: Path) -> list[Earlier]:
     """What a run was started from; nothing if it was started without."""
     path = folder / FILE
     if not path.exists():
@@ -92,7 +92,7 @@ def kept(folder: Path) -> list[Earlier]:
 
 def earlier_observations(folder: Path, space: Space) -> list[Observations]:
     """What each earlier run contributes to a run, as codes of its space; nothing if it was started without."""
-    return [earlier.observations(space) for earlier in kept(folder)]
+    return [earlier.observations(space) for earlier in read_earlier(folder)]
 
 
 def check_unchanged(folder: Path, runs: Sequence[Path]) -> None:
@@ -101,7 +101,7 @@ def check_unchanged(folder: Path, runs: Sequence[Path]) -> None:
     Raises:
         UsageError: other earlier runs are given than those it was started from.
     """
-    before, now = [e.run for e in kept(folder)], [str(run) for run in runs]
+    before, now = [e.run for e in read_earlier(folder)], [str(run) for run in runs]
     if now and now != before:
         raise UsageError(
             f"'{folder}' was started {'from ' + ','.join(before) if before else 'without --warm-start'}, which stays "

@@ -7,6 +7,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from search.files import drop_torn_line
 from search.record.journal import Journal, ReadOnlyJournal
 from search.record.patience import StorageError, patiently
 from spaces.mistake import Mistake
@@ -32,14 +33,8 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
             return patiently(lambda: RDBStorage(url, engine_kwargs={"pool_pre_ping": True}), longest=30)
         except (ArgumentError, ImportError) as error:
             raise StorageError(_no_database(url, error)) from None
-    journal = folder / JOURNAL
-    if journal.exists():
-        content = journal.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            with journal.open("r+b") as file:
-                file.truncate(whole)
-    return JournalStorage(Journal(str(journal)))
+    drop_torn_line(folder / JOURNAL)
+    return JournalStorage(Journal(str(folder / JOURNAL)))
 
 
 def check_storage(url: str) -> None:

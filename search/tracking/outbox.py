@@ -5,11 +5,12 @@ The file is an append-only log of everything ever put, so that a receiver that l
 
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from search.files import drop_torn_line
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Outbox:
         folder.mkdir(parents=True, exist_ok=True)
         self._queue, self._sent, self._refused = folder / "queue.jsonl", folder / "sent", folder / "refused.jsonl"
         self._connect, self._retry_s = connect, retry_s
-        self._size = _drop_torn_line(self._queue)
+        self._size = drop_torn_line(self._queue)
         self._offset = self._read_offset()
         self._connected = self._progressed = False
         self._changed = threading.Condition()
@@ -144,14 +145,3 @@ class Outbox:
         with self._changed:
             self._connected, self._offset = True, offset
             self._changed.notify_all()
-
-
-def _drop_torn_line(path: Path) -> int:
-    """Cut off a last line that a kill left unfinished; returns the size of the file."""
-    if not path.exists():
-        return 0
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
-    return whole

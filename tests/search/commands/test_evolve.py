@@ -13,7 +13,7 @@ from search.experiment.experiment import Experiment, save_config
 from search.experiment.progress import Progress
 from search.experiment.running import saved
 from search.experiment.trials import Trials
-from search.experiment.warm_start import Earlier, keep
+from search.experiment.warm_start import Earlier, write_earlier
 from search.learning.past import Past
 from search.problem.feasible import sample_within
 from search.record.storage import JOURNAL, open_storage, read_storage
@@ -213,7 +213,7 @@ def test_a_run_with_a_warm_start_is_asked_with_the_predictor_that_starts_from_it
     adamw_N = codes_ND[:, space.index["recipe.optimizer.name"]] == 2
     params = tuple(space.addressed(candidate) for candidate in space.decode(codes_ND))
     earlier = Earlier(run="runs/old", trials=60, params=params, scores=tuple((0.3 + 0.5 * adamw_N).tolist()))
-    keep(folder, [earlier])
+    write_earlier(folder, [earlier])
     entries = evolved(folder, tmp_path, "--max-macs", "100k,300k")
     assert "6 trials; predictor 'transfer' from 1 earlier run fitted" in capsys.readouterr().out
 

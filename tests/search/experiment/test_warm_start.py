@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.errors import UsageError
-from search.experiment.warm_start import addressed, check_unchanged, gather, keep, kept, translate
+from search.experiment.warm_start import addressed, check_unchanged, gather, read_earlier, translate, write_earlier
 from search.record.storage import NoStudy, open_storage
 from search.record.study import Study
 from search.samplers.nars import Sampler
@@ -102,16 +102,16 @@ def test_candidates_outside_a_restriction_are_left_out(tmp_path: Path) -> None:
 def test_what_was_gathered_stays_with_the_run(tmp_path: Path) -> None:
     folder, config, space = earlier_run(tmp_path)
     gathered = gather([(folder, config)], space, "nars")
-    keep(tmp_path / "new", gathered)
-    assert kept(tmp_path / "new") == gathered
+    write_earlier(tmp_path / "new", gathered)
+    assert read_earlier(tmp_path / "new") == gathered
     np.testing.assert_array_equal(
-        kept(tmp_path / "new")[0].observations(space).codes_ND, gathered[0].observations(space).codes_ND
+        read_earlier(tmp_path / "new")[0].observations(space).codes_ND, gathered[0].observations(space).codes_ND
     )
     check_unchanged(tmp_path / "new", [folder])
     with pytest.raises(UsageError, match="was started from"):
         check_unchanged(tmp_path / "new", [tmp_path / "other"])
-    keep(tmp_path / "new", [])
-    assert kept(tmp_path / "new") == []
+    write_earlier(tmp_path / "new", [])
+    assert read_earlier(tmp_path / "new") == []
 
 
 def test_what_cannot_be_used(tmp_path: Path) -> None:
