@@ -6,9 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.executors.work import Executor
+from search.executors.work import Executor, Failure
 from search.experiment.contenders import Repeats, contenders, pick_members
-from search.experiment.finals import Finals, failures, final_jobs, finalists_of, spent_in_search, train_finals
+from search.experiment.finals import (
+    Finals,
+    failures,
+    final_jobs,
+    finalists_of,
+    sentence_of,
+    spent_in_search,
+    train_finals,
+)
 from search.experiment.notes import add_seconds, describe, figures_of, is_noted, note_figures, timed
 from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
@@ -31,6 +39,7 @@ from search.tracking.tracker import open_tracker
 from search.words import amount
 from spaces import components
 from spaces.candidate import Candidate
+from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
 
@@ -168,10 +177,10 @@ class Experiment:
         jobs = final_jobs(self._config.family, self._config.seed, candidates)
         self._progress.stage(f"final training of {len(jobs)} networks, the largest teaches the others", len(jobs))
         with timed(self._study, "final training"):
-            finals = train_finals(executor, jobs, self._setting.place.final, self._progress.trained)
-        for sentence in failures(self._setting, finals):
-            self._progress.say(sentence)
-        return finals
+            return train_finals(executor, jobs, self._setting.place.final, self._progress.trained, self._failed)
+
+    def _failed(self, job: FinalJob, failure: Failure) -> None:
+        self._progress.failed(sentence_of(self._setting, job, failure.message), failure.trace)
 
     def _hand_over(self, finals: Finals, target: Path, page: Path) -> Family:
         self._progress.stage("reading the test split, exporting the family, writing the report")

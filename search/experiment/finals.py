@@ -103,7 +103,11 @@ class Finals:
 
 
 def train_finals(
-    executor: Executor, jobs: Sequence[FinalJob], where: str, on_end: Callable[[str, Report], None]
+    executor: Executor,
+    jobs: Sequence[FinalJob],
+    where: str,
+    on_end: Callable[[str, Report], None],
+    on_failure: Callable[[FinalJob, Failure], None],
 ) -> Finals:
     """Train what is left of final trainings; nothing is asked of the executor if all have ended before.
 
@@ -112,22 +116,24 @@ def train_finals(
         jobs: teachers before their pupils.
         where: folder or URI below which they keep their checkpoints.
         on_end: called with the name of each training that ends now, and its last report.
+        on_failure: called with each that fails.
     """
     states = {job.name: checkpoint_of(job, where).load() for job in jobs}
     reports = {name: Report(**state["reports"][-1]) for name, state in states.items() if state is not None}
-    epochs = {job.name: job.epochs for job in jobs}
+    by_name = {job.name: job for job in jobs}
     messages: dict[str, str] = {}
 
     def on_report(name: str, report: Report) -> None:
         reports[name] = report
-        if report.epoch == epochs[name]:
+        if report.epoch == by_name[name].epochs:
             on_end(name, report)
 
-    def on_failure(name: str, failure: Failure) -> None:
+    def fail(name: str, failure: Failure) -> None:
         messages[name] = failure.message
+        on_failure(by_name[name], failure)
 
     if Finals(jobs=tuple(jobs), reports=reports).failed:
-        executor.train(jobs, on_report, on_failure)
+        executor.train(jobs, on_report, fail)
     return Finals(jobs=tuple(jobs), reports=reports, messages=messages)
 
 
@@ -213,10 +219,11 @@ def spent_in_search(setting: Setting, trials: Iterable[Trial]) -> dict[str, Spen
 
 def failures(setting: Setting, finals: Finals) -> tuple[str, ...]:
     """A sentence for each final training that did not end: which network's it was, for which budget, and why."""
-    return tuple(_failure(setting, job, reason) for job, reason in finals.failed.items())
+    return tuple(sentence_of(setting, job, reason) for job, reason in finals.failed.items())
 
 
-def _failure(setting: Setting, job: FinalJob, reason: str) -> str:
+def sentence_of(setting: Setting, job: FinalJob, reason: str) -> str:
+    """Which network's final training failed, for which budget, and why."""
     macs = setting.statistics(setting.space.encode([job.candidate]))[0].macs
     budgets = [limits.max_macs for limits in setting.problem.budgets if limits.max_macs is not None]
     least = min((budget for budget in budgets if macs <= budget), default=None)

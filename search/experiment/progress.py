@@ -82,9 +82,7 @@ class Progress:
         self._done += 1
         macs = amount(trial.statistics.macs)
         if trial.message is not None:
-            self.say(f"trial {trial.number} failed ({macs} macs): {trial.message}")
-            if trial.trace is not None:
-                self._write(indent(trial.trace, "    "))
+            self._say_failure(f"trial {trial.number} failed ({macs} macs): {trial.message}", trial.trace)
             return
         accuracy = trial.reports[-1].accuracy
         for position, budget in enumerate(self.budgets):
@@ -101,6 +99,16 @@ class Progress:
     def trained(self, name: str, report: Report) -> None:
         """A final training has ended."""
         self.step(f"{name}: {report.accuracy:.3f} on search-validation")
+
+    def failed(self, sentence: str, trace: str | None) -> None:
+        """A final training has failed; the trace goes to the log alone."""
+        self._done += 1
+        self._say_failure(sentence, trace)
+
+    def _say_failure(self, sentence: str, trace: str | None) -> None:
+        self.say(sentence)
+        if trace is not None:
+            self._write(indent(trace, "    "))
 
     def exported(self, member: Member) -> None:
         """A member has been handed over."""

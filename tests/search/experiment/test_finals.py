@@ -116,7 +116,7 @@ def test_what_has_ended_is_not_trained_again(tmp_path: Path) -> None:
     executor = Recorded(setting.place)
 
     def train(*jobs: FinalJob) -> Finals:
-        return train_finals(executor, jobs, setting.place.final, lambda name, report: None)
+        return train_finals(executor, jobs, setting.place.final, lambda name, report: None, lambda job, failure: None)
 
     first, again, both = train(one), train(one), train(one, other)
     assert executor.asked == [[one.name], [one.name, other.name]]

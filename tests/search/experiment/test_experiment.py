@@ -1,0 +1,73 @@
+"""A run of which a part fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.__main__ import main
+from search.family.members import is_complete, load_family
+from trainables.final import jobs
+from trainables.training.trial import Report, Task, TrialFailed
+
+CONFIG = """
+name: small
+runs: RUNS
+data: {source: digits, validation: 0.3}
+space:
+  name: tiny
+  restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
+search: {trials: 4, initial: 3, batch: 1, epochs: 1, pretrain: 0, predictor: gp, watched: rank_by_macs}
+family: {max_macs: [30k, 100k], contenders: 1, repeats: 0, epochs: 1, teachers: 0}
+run: {executor: serial}
+tracking: {enabled: false}
+"""
+
+
+def test_a_final_training_that_failed_is_told_and_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("RUNS", str(tmp_path)))
+    run, family = tmp_path / "small", tmp_path / "small" / "family"
+    failing: set[str] = set()
+    real = jobs.trial
+
+    def trial(task: Task, *arguments: Any, **options: Any) -> Iterator[Report]:
+        if task.candidate.key in failing or not failing:
+            failing.add(task.candidate.key)
+            raise TrialFailed("the training loss is nan")
+        yield from real(task, *arguments, **options)
+
+    monkeypatch.setattr(jobs, "trial", trial)
+    assert main(["run", str(tmp_path / "config.yaml")]) == 0
+    assert [member.name for member in load_family(family).members] == ["member-1"]
+    (sentence,) = load_family(family).failures
+    for words in (*failing, "for the budget of", "failed: the training loss is nan"):
+        assert words in sentence
+    for text in (capsys.readouterr().out, (run / "search.log").read_text(), (run / "report.html").read_text()):
+        assert sentence.replace("'", "&#39;") in text or sentence in text
+    assert not is_complete(family)
+
+    monkeypatch.setattr(jobs, "trial", real)
+    assert main(["resume", str(run)]) == 0
+    assert is_complete(family)
+    assert "failed:" not in (run / "report.html").read_text()
+    trained = {path.name.split("-")[0] for path in (run / "final").iterdir() if path.stat().st_size}
+    assert failing < trained
+
+
+def test_a_run_without_any_network_ends_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("RUNS", str(tmp_path)))
+
+    def trial(task: Task, *arguments: Any, **options: Any) -> Iterator[Report]:
+        raise TrialFailed("the training loss is nan")
+
+    monkeypatch.setattr(jobs, "trial", trial)
+    assert main(["run", str(tmp_path / "config.yaml")]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    for words in ("no final training ended", "the training loss is nan", "python -m search resume"):
+        assert words in last
+    assert not (tmp_path / "small" / "family" / "family.json").exists()
