@@ -15,6 +15,8 @@ from predictors.parts.targets import Targets, targets
 from predictors.protocol import Floats, Prediction, Predictor
 from spaces.encoding import Layout
 
+NEEDS: tuple[str, ...] = ()
+
 MEMBERS: dict[str, Callable[..., Predictor]] = {
     "gp": partial(gp.Model, intervals="shared"),  # the blend judges its own intervals
     "boosting": boosting.Model,
@@ -127,10 +129,10 @@ def rank_likelihood(mean_N: Values, t_N: Values) -> float:
 
 def likely_weights(mean_MN: Values, t_N: Values, prior_M: Values) -> Values:
     """Posterior mean of the weights over a grid of the simplex, given left-out predictions of targets."""
-    kept = np.linspace(0, len(t_N) - 1, min(len(t_N), 300)).astype(np.intp)  # pairs grow as the square
+    rows = np.linspace(0, len(t_N) - 1, min(len(t_N), 300)).astype(np.intp)  # pairs grow as the square
     grid = [g for g in itertools.product(range(GRID + 1), repeat=len(prior_M)) if sum(g) == GRID]
     grid_GM = np.array([*grid, GRID * prior_M], dtype=np.float64) / GRID
-    score_G = np.array([rank_likelihood(w_M @ mean_MN[:, kept], t_N[kept]) for w_M in grid_GM])
+    score_G = np.array([rank_likelihood(w_M @ mean_MN[:, rows], t_N[rows]) for w_M in grid_GM])
     score_G -= TRUST * ((grid_GM - prior_M) ** 2).sum(axis=1)
     odds_G = np.exp(score_G - score_G.max())
     weights_M: Values = odds_G @ grid_GM / odds_G.sum()

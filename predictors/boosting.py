@@ -13,6 +13,8 @@ from predictors.parts.targets import targets
 from predictors.protocol import Floats, Prediction
 from spaces.encoding import Layout
 
+NEEDS: tuple[str, ...] = ()
+
 ROUNDS = 60
 PARAMETERS: dict[str, Any] = {
     "objective": "regression",
@@ -85,12 +87,12 @@ class Model:
         unseen_BN = np.ones(drawn_BN.shape, dtype=bool)
         unseen_BN[np.arange(len(drawn_BN))[:, None], drawn_BN] = False
         often_N = unseen_BN.sum(axis=0)
-        kept_N = often_N > 0
+        some_N = often_N > 0
         guess_BN = self._guesses(rows_NC)
-        mean_N = np.where(unseen_BN, guess_BN, 0.0).sum(axis=0)[kept_N] / often_N[kept_N]
-        residual_N = (t_N[kept_N] - mean_N) if kept_N.any() else np.zeros(0)
+        mean_N = np.where(unseen_BN, guess_BN, 0.0).sum(axis=0)[some_N] / often_N[some_N]
+        residual_N = (t_N[some_N] - mean_N) if some_N.any() else np.zeros(0)
         self._floor = shared_spread(residual_N)
-        spread_N = np.sqrt(guess_BN.var(axis=0)[kept_N] + self._floor**2)
+        spread_N = np.sqrt(guess_BN.var(axis=0)[some_N] + self._floor**2)
         self._inflation = inflation(residual_N, spread_N)
 
 

@@ -6,6 +6,8 @@ from predictors.parts.inputs import check_columns, check_scores
 from predictors.protocol import Floats, Prediction
 from spaces.encoding import Layout
 
+NEEDS: tuple[str, ...] = ()
+
 
 class Model:
     """Predicts the mean score with the scores' standard deviation.

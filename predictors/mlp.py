@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from predictors.gp import Scaler, scaler
 from predictors.parts.calibration import inflation, shared_spread
-from predictors.parts.derived import derived
+from predictors.parts.derived import extended
 from predictors.parts.inputs import check_columns, check_scores
+from predictors.parts.scaler import Scaler, scaler
 from predictors.parts.targets import targets
 from predictors.protocol import Floats, Prediction
 from spaces.encoding import Layout
+
+NEEDS: tuple[str, ...] = ()
 
 ENCODER = (128, 64, 24)
 HEAD = (64, 1)
@@ -57,16 +59,16 @@ def _apply(layers: Layers, h_BNF: Tensor) -> Tensor:
 
 def huber(score_BN: Tensor, t_N: Tensor, used_BN: Tensor) -> Tensor:
     """Huber's loss (delta 1) over the rows each member uses, mean over rows, sum over members."""
-    each_BN = functional.huber_loss(score_BN, t_N.expand_as(score_BN), reduction="none")
-    return ((each_BN * used_BN).sum(1) / used_BN.sum(1).clamp(min=1)).sum()
+    loss_BN = functional.huber_loss(score_BN, t_N.expand_as(score_BN), reduction="none")
+    return ((loss_BN * used_BN).sum(1) / used_BN.sum(1).clamp(min=1)).sum()
 
 
 def pairwise(score_BN: Tensor, t_N: Tensor, used_BN: Tensor) -> Tensor:
     """Logistic loss over pairs that differ in score, plus ``PIN`` times Huber's; mean over pairs, sum over members."""
     better_NN = (t_N[:, None] > t_N[None, :]).float()
     counted_BNN = better_NN * used_BN[:, :, None] * used_BN[:, None, :]
-    each_BNN = functional.softplus(score_BN[:, None, :] - score_BN[:, :, None])
-    ranking = ((each_BNN * counted_BNN).sum((1, 2)) / counted_BNN.sum((1, 2)).clamp(min=1)).sum()
+    loss_BNN = functional.softplus(score_BN[:, None, :] - score_BN[:, :, None])
+    ranking = ((loss_BNN * counted_BNN).sum((1, 2)) / counted_BNN.sum((1, 2)).clamp(min=1)).sum()
     return ranking + PIN * huber(score_BN, t_N, used_BN)
 
 
@@ -109,7 +111,7 @@ class Model:
         if len(x_NF) < 2:
             return
         generator = torch.Generator().manual_seed(self._seed)
-        raw_NC = self._raw(x_NF, s_NK)
+        raw_NC = extended(self.layout, x_NF, s_NK)
         scale = scaler(raw_NC)
         x_NA, z_NC = self._tensor(_centred(x_NF)[:, self._architecture]), self._tensor(scale(raw_NC))
         encoder = _layers((x_NA.shape[1], *ENCODER), self.members, generator)
@@ -130,7 +132,7 @@ class Model:
         order_N = np.lexsort((*np.asarray(x_NF).T, *np.asarray(s_NK).T, y_N))  # rows may come in any order
         x_NF, s_NK, self.targets = x_NF[order_N], s_NK[order_N], targets(y_N[order_N])
         generator = torch.Generator().manual_seed(self._seed + 1)
-        self._statistics, raw_NC = s_NK.shape[1], self._raw(x_NF, s_NK)
+        self._statistics, raw_NC = s_NK.shape[1], extended(self.layout, x_NF, s_NK)
         if self._pretrained is None:
             self._scaler = scaler(raw_NC)
             self._encoder = _layers((int(self._architecture.sum()), *ENCODER), self.members, generator)
@@ -186,11 +188,11 @@ class Model:
     def _calibrate(self, x_NA: Tensor, rest_NR: Tensor, unseen_BN: NDArray[np.bool_]) -> None:
         """Set the spread that all candidates share, and the inflation, from the fold that each member left out."""
         guess_BN = self._guesses(x_NA, rest_NR)
-        kept_N = unseen_BN.any(axis=0)
-        mean_N = np.where(unseen_BN, guess_BN, 0.0).sum(axis=0)[kept_N] / unseen_BN.sum(axis=0)[kept_N]
-        residual_N = self.targets.t_N[kept_N] - mean_N
+        some_N = unseen_BN.any(axis=0)
+        mean_N = np.where(unseen_BN, guess_BN, 0.0).sum(axis=0)[some_N] / unseen_BN.sum(axis=0)[some_N]
+        residual_N = self.targets.t_N[some_N] - mean_N
         self._floor = shared_spread(residual_N)
-        self._inflation = inflation(residual_N, np.sqrt(guess_BN.var(axis=0)[kept_N] + self._floor**2))
+        self._inflation = inflation(residual_N, np.sqrt(guess_BN.var(axis=0)[some_N] + self._floor**2))
 
     def _scores(self, x_NA: Tensor, rest_NR: Tensor) -> Tensor:
         embedding_BNE = functional.relu(_apply(self._encoder, x_NA.expand(self.members, -1, -1)))
@@ -204,13 +206,10 @@ class Model:
 
     def _inputs(self, x_NF: Floats, s_NK: Floats) -> tuple[Tensor, Tensor]:
         """Architecture columns, and what joins the embedding: recipe columns and standardised statistics."""
-        z_NC = self._scaler(self._raw(x_NF, s_NK))
+        z_NC = self._scaler(extended(self.layout, x_NF, s_NK))
         columns_NF = _centred(x_NF)
         rest_NR = np.concatenate([columns_NF[:, ~self._architecture], z_NC], axis=1)
         return self._tensor(columns_NF[:, self._architecture]), self._tensor(rest_NR)
-
-    def _raw(self, x_NF: Floats, s_NK: Floats) -> NDArray[np.float64]:
-        return np.concatenate([np.asarray(s_NK, dtype=np.float64), derived(self.layout, x_NF)], axis=1)
 
     @staticmethod
     def _tensor(array: Floats) -> Tensor:

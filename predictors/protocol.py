@@ -39,6 +39,13 @@ class Predictor(Protocol):
     A predictor file defines the class ``Model``, constructed as ``Model(layout=..., rng=...)``; its name is the file's.
     ``layout`` is the ``spaces.encoding.Layout`` of x_NF; ``rng`` is its only source of randomness.
     Higher scores are better. Statistics are already on a sensible (logarithmic) scale, but not standardised.
+
+    The file states ``NEEDS``, the costs whose logarithms it must find among the statistics; ``Model`` then takes the
+    column of each as a keyword of its name.
+
+    It may also define ``surrogate(layout=..., rng=..., length=...)``: the predictor as samplers use it, if that differs
+    from ``Model``. It is fitted again and again to ever more scores, given as they are, and answers on the learning
+    scale (``predictors.parts.targets``); ``length`` below 1 expects scores that change over shorter distances.
     """
 
     def pretrain(self, x_NF: Floats, s_NK: Floats) -> None:

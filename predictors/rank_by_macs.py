@@ -7,6 +7,8 @@ from predictors.parts.inputs import check_columns, check_scores
 from predictors.protocol import Floats, Prediction
 from spaces.encoding import Layout
 
+NEEDS = ("macs",)
+
 
 class Model:
     """The order of candidates is that of one statistic; the scores only give its place and its scale.
@@ -17,16 +19,16 @@ class Model:
     Args:
         layout: the columns of x_NF.
         rng: not drawn from: nothing is random.
-        column: the column of s_NK that holds the logarithm of the macs; by convention the first.
+        macs: the column of s_NK that holds the logarithm of the macs.
 
     Raises:
-        ValueError: ``fit`` is given statistics without that column.
+        ValueError: ``macs`` is negative, or ``fit`` is given statistics without that column.
     """
 
-    def __init__(self, *, layout: Layout, rng: np.random.Generator, column: int = 0) -> None:
-        if column < 0:
-            raise ValueError(f"rank_by_macs: the column of the macs is >= 0, given {column}")
-        self.layout, self.column = layout, column
+    def __init__(self, *, layout: Layout, rng: np.random.Generator, macs: int = 0) -> None:
+        if macs < 0:
+            raise ValueError(f"rank_by_macs: the column of the macs is >= 0, given {macs}")
+        self.layout, self.column = layout, macs
         self._line: tuple[float, float, float, float] | None = None
 
     def pretrain(self, x_NF: Floats, s_NK: Floats) -> None:

@@ -54,9 +54,9 @@ def top_k_regret(predicted_N: Floats, truth_N: Floats, k: int = 10) -> float:
     _checked(predicted_N, truth_N, 1)
     if not 1 <= k <= len(truth_N):
         raise ValueError(f"top-k regret needs 1 <= k <= {len(truth_N)} rows, given k = {k}")
-    kept = np.argsort(-predicted_N, kind="stable")[:k]
+    trained = np.argsort(-predicted_N, kind="stable")[:k]
     best, median = truth_N.max(), np.median(truth_N)
-    return float((best - truth_N[kept].max()) / (best - median)) if best > median else 0.0
+    return float((best - truth_N[trained].max()) / (best - median)) if best > median else 0.0
 
 
 def interval_coverage(prediction: Prediction, truth_N: Floats, *, noisy: bool = False) -> float:

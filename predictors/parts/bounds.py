@@ -28,7 +28,7 @@ from spaces.encoding import Group, Layout
 Values = NDArray[np.float64]
 
 CLIP = 4.0
-"""Standardised statistics are clipped here (``predictors.gp.Scaler``)."""
+"""Standardised statistics are clipped here (``predictors.parts.scaler``)."""
 
 SLACK = 1e-7
 """Added, relative to the size of the terms, for rounding."""

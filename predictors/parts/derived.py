@@ -19,11 +19,16 @@ REPEATS = 3
 
 def repetitions(layout: Layout) -> list[list[Group]]:
     """Groups whose addresses differ only in their digits (``architecture.kernel.0``, ``.1``, ...), of one kind."""
-    found: dict[tuple[str, bool, int], list[Group]] = {}
+    alike: dict[tuple[str, bool, int], list[Group]] = {}
     for group in layout.groups:
         stem = re.sub(r"\d+", "#", group.address)
-        found.setdefault((stem, group.ordinal, group.stop - group.start), []).append(group)
-    return [members for members in found.values() if len(members) >= REPEATS]
+        alike.setdefault((stem, group.ordinal, group.stop - group.start), []).append(group)
+    return [members for members in alike.values() if len(members) >= REPEATS]
+
+
+def extended(layout: Layout, x_NF: Floats, s_NK: Floats) -> NDArray[np.float64]:
+    """The statistics and the derived ones, shape (N, K + C)."""
+    return np.concatenate([np.asarray(s_NK, dtype=np.float64), derived(layout, x_NF)], axis=1)
 
 
 def derived(layout: Layout, x_NF: Floats) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from predictors.parts.gaussian import squared_distances
 from predictors.parts.geometry import Dimensions, Geometry, dimensions
 from predictors.protocol import Floats
 from spaces.encoding import Layout
@@ -240,11 +241,10 @@ def cross_covariance(new: Inputs, old: Inputs, at: Hyperparameters) -> tuple[Val
     variances = np.exp(at.variances_5)
     statistics = max(new.z_NK.shape[1], 1)
     new_z, old_z = new.z_NK * np.exp(-at.statistics_K), old.z_NK * np.exp(-at.statistics_K)
-    square_distance_MN = (new_z**2).sum(1)[:, None] + (old_z**2).sum(1) - 2.0 * new_z @ old_z.T
     covariance_MN = variances[0] * product_MN
     covariance_MN += (variances[1] / max(count, 1)) * sum_MN
     covariance_MN += (variances[2] / max(count * (count - 1), 1)) * (sum_MN**2 - square_MN)
-    covariance_MN += variances[3] * matern52(np.sqrt(np.maximum(square_distance_MN, 0.0)))
+    covariance_MN += variances[3] * matern52(np.sqrt(squared_distances(new_z, old_z)))
     covariance_MN += (variances[4] / statistics) * (new.z_NK @ old.z_NK.T)
     return covariance_MN, variances @ self_covariance(count, (new.z_NK**2).sum(1) / statistics)
 

@@ -10,10 +10,9 @@ from scipy.stats import kendalltau
 from sklearn.model_selection import KFold
 
 from predictors.protocol import Predictor
+from search.learning import fitting
 from search.learning.past import Past
 from search.problem.problem import Observations, Problem
-from spaces import components
-from spaces.encoding import encode, layout
 from spaces.sampling import uniform
 from spaces.space import Codes
 
@@ -49,14 +48,12 @@ class Learner:
     def _pretrained(self) -> Predictor:
         model = self._new()
         if self.pretrain:
-            codes_ND = uniform(self.problem.space, self.pretrain, np.random.default_rng([self.seed, 1]))
-            model.pretrain(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
+            free_ND = uniform(self.problem.space, self.pretrain, np.random.default_rng([self.seed, 1]))
+            fitting.pretrain(model, self.problem, free_ND)
         return model
 
     def _new(self) -> Predictor:
-        module = components.load(components.PREDICTORS, self.name)
-        model: Predictor = module.Model(layout=layout(self.problem.space), rng=np.random.default_rng([self.seed, 2]))
-        return model
+        return fitting.build(self.name, self.problem, np.random.default_rng([self.seed, 2]))
 
     def learn(self, observed: Observations) -> Predictor:
         """What beliefs and stage 2 rest on: ``fitted``, or where the run has a past the predictor that starts from it.
@@ -80,13 +77,12 @@ class Learner:
     def fitted(self, observed: Observations, *, pretrained: bool = True) -> Predictor:
         """A predictor that knows these observations and no others."""
         model = copy.deepcopy(self._pretrained) if pretrained else self._new()
-        space = self.problem.space
-        model.fit(encode(space, observed.codes_ND), self.problem.statistics(observed.codes_ND), observed.score_N)
+        fitting.fit(model, self.problem, observed)
         return model
 
     def believe(self, observed: Observations, codes_ND: Codes) -> Sequence[tuple[float, float]]:
         """Predicted mean and standard deviation of candidates, after fitting to the observations."""
-        belief = self.learn(observed).predict(encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND))
+        belief = fitting.predict(self.learn(observed), self.problem, codes_ND)
         return list(zip(belief.mean_N.tolist(), belief.std_N.tolist(), strict=True))
 
     def held_out_tau(self, observed: Observations, *, pretrained: bool = True) -> float:
@@ -102,8 +98,5 @@ class Learner:
         for known, held_out in folds.split(observed.codes_ND):
             part = Observations(codes_ND=observed.codes_ND[known], score_N=observed.score_N[known])
             model = self.fitted(part, pretrained=pretrained)
-            codes_ND = observed.codes_ND[held_out]
-            predicted_N[held_out] = model.predict(
-                encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND)
-            ).mean_N
+            predicted_N[held_out] = fitting.predict(model, self.problem, observed.codes_ND[held_out]).mean_N
         return float(kendalltau(predicted_N, observed.score_N).statistic)

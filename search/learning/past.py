@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from predictors import gp, transfer
+from predictors import gp
+from predictors.parts import transfer
 from predictors.parts.targets import targets
 from predictors.protocol import Predictor
+from search.learning import fitting
 from search.problem.problem import Observations, Problem
 from search.problem.supply import Supply
 from spaces.codes import distinct, hamming
-from spaces.encoding import encode, layout
+from spaces.encoding import layout
 from spaces.mistake import Mistake
 from spaces.space import Codes
 
@@ -24,6 +26,11 @@ FIRST = 4
 """Candidates that the past alone chooses, before there are scores to correct it."""
 
 SCREENED = 2000
+
+
+def on_learning_scale(observed: Observations) -> Observations:
+    """The observations with the targets of their scores (``predictors.parts.targets``) in place of the scores."""
+    return Observations(codes_ND=observed.codes_ND, score_N=targets(observed.score_N).t_N)
 
 
 class Past:
@@ -53,8 +60,7 @@ class Past:
     def _learn(self, search: Observations) -> Predictor:
         # only its means are used
         model = gp.Model(layout=self._columns, rng=np.random.default_rng(self._seed), intervals="shared")
-        x_NF = encode(self.problem.space, search.codes_ND)
-        model.fit(x_NF, self.problem.statistics(search.codes_ND), targets(search.score_N).t_N)
+        fitting.fit(model, self.problem, on_learning_scale(search))
         return model
 
     def fit(self, observed: Observations, unit: Literal["score", "target"] = "target") -> Predictor:
@@ -67,11 +73,9 @@ class Past:
         if self._model is None:
             rng = np.random.default_rng(self._seed)
             free_ND = Supply(self.problem).draw(SCREENED, rng)
-            self._model = transfer.Model(layout=self._columns, rng=rng, sources=self._earlier)
-            self._model.pretrain(encode(self.problem.space, free_ND), self.problem.statistics(free_ND))
-        x_NF = encode(self.problem.space, observed.codes_ND)
-        score_N = observed.score_N if unit == "score" else targets(observed.score_N).t_N
-        self._model.fit(x_NF, self.problem.statistics(observed.codes_ND), score_N)
+            self._model = transfer.Model(layout=self._columns, rng=rng, earlier=self._earlier)
+            fitting.pretrain(self._model, self.problem, free_ND)
+        fitting.fit(self._model, self.problem, observed if unit == "score" else on_learning_scale(observed))
         return self._model
 
     def best(self, supply: Supply, n: int, rng: np.random.Generator) -> Codes:
@@ -91,7 +95,7 @@ class Past:
 
     def _opinion(self, codes_ND: Codes) -> NDArray[np.float64]:
         """Mean over the earlier searches of the rank that their predictors give each candidate, shape (N,)."""
-        x_NF, s_NK = encode(self.problem.space, codes_ND), self.problem.statistics(codes_ND)
+        x_NF, s_NK = fitting.columns(self.problem, codes_ND)
         opinion_N: NDArray[np.float64] = np.mean(
             [rankdata(predictor.predict(x_NF, s_NK).mean_N) for predictor in self._earlier], axis=0
         )

@@ -5,7 +5,6 @@ From the shell: ``python -m search replay TABLE.json --predictors NAME [NAME ...
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +18,11 @@ from predictors.parts.agreement import (
     tau_of_best_per_group,
     top_k_regret,
 )
-from predictors.protocol import Prediction, Predictor
+from predictors.protocol import Prediction
+from search.learning.fitting import check, learn, predict
+from search.problem.problem import Observations
 from search.replay import tables as recorded
 from search.replay.tables import Table
-from spaces.components import PREDICTORS, load
-from spaces.encoding import encode, layout
 from spaces.mistake import Mistake
 
 SIZES = (5, 20, 50, 100, 200)
@@ -59,27 +58,25 @@ def compare(
         scores within intervals that include the noise.
 
     Raises:
-        Mistake: no predictor, no size that fits the table, a size below 2, no seed, or ``rank_by_macs`` on a table
-            without macs.
+        Mistake: no predictor, no size that fits the table, a size below 2, no seed, or a predictor that needs a cost
+            which the table does not have.
         UnknownComponent: a predictor that does not exist.
     """
-    fitting = _fitting(table, names, sizes, seeds)
-    options = {name: _options(name, table) for name in names}
-    x_NF = encode(table.space, table.codes_ND)
+    possible, problem = _possible(table, names, sizes, seeds), recorded.unlimited(table)
+    for name in names:
+        check(name, problem)  # before anything is fitted
     records = []
-    for size in fitting:
+    for size in possible:
         for seed in range(seeds):
             rng = np.random.default_rng((seed, size))
             row_N = rng.permutation(len(table.truth_N))
             seen, unseen = row_N[:size], row_N[size : size + TESTED]
-            label_N = single_seed_scores(table.scores_NS, rng)
+            label_N = table.one_seed(rng)
+            observed = Observations(codes_ND=table.codes_ND[seen], score_N=label_N[seen])
+            free_ND = table.codes_ND[unseen[:FREE]] if pretrain else None
             for name in names:
-                model = _model(name, table, seed, options[name])
-                if pretrain:
-                    free = unseen[:FREE]
-                    model.pretrain(x_NF[free], table.statistics_NK[free])
-                model.fit(x_NF[seen], table.statistics_NK[seen], label_N[seen])
-                prediction = model.predict(x_NF[unseen], table.statistics_NK[unseen])
+                model = learn(name, problem, observed, rng=np.random.default_rng(seed), free_ND=free_ND)
+                prediction = predict(model, problem, table.codes_ND[unseen])
                 measured = _measures(prediction, table, unseen, label_N[unseen])
                 records.append({"table": table.name, "predictor": name, "trials": size, "seed": seed, **measured})
     return pd.DataFrame.from_records(records)
@@ -89,13 +86,6 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds of ``compare``'s result, one row per (table, trials, predictor)."""
     keys = ["table", "trials", "predictor"]
     return frame.groupby(keys, sort=True)[[*MEASURES, "coverage_90_noisy"]].mean().round(3)
-
-
-def single_seed_scores(scores_NS: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """One recorded seed of each row at random, (N,): what a search that trains once would have seen."""
-    order_NS = np.where(np.isfinite(scores_NS), rng.random(scores_NS.shape), np.inf)
-    chosen: NDArray[np.float64] = scores_NS[np.arange(len(scores_NS)), order_NS.argmin(axis=1)]
-    return chosen
 
 
 def compare_files(
@@ -118,35 +108,16 @@ def compare_files(
     return summary(frame)
 
 
-def _fitting(table: Table, names: Sequence[str], sizes: Sequence[int], seeds: int) -> list[int]:
+def _possible(table: Table, names: Sequence[str], sizes: Sequence[int], seeds: int) -> list[int]:
     """The sizes that leave enough rows to test."""
     rows = len(table.truth_N)
-    fitting = [size for size in sizes if rows - size >= max(size, FEWEST)]
-    if not names or not fitting or min(sizes) < 2 or seeds < 1:
+    possible = [size for size in sizes if rows - size >= max(size, FEWEST)]
+    if not names or not possible or min(sizes) < 2 or seeds < 1:
         raise Mistake(
             f"a predictor, sizes from 2 to {min(rows // 2, rows - FEWEST)} and at least one seed are needed for table "
             f"'{table.name}' of {rows} rows; given predictors {list(names)}, sizes {list(sizes)} and {seeds} seeds"
         )
-    return fitting
-
-
-def _options(name: str, table: Table) -> dict[str, Any]:
-    """Arguments that depend on the table: the column of the macs, which not every table has first, or at all."""
-    load(PREDICTORS, name)  # an unknown name is refused before anything is fitted
-    if name != "rank_by_macs":
-        return {}
-    if "log_macs" not in table.statistic_names:
-        raise Mistake(
-            f"rank_by_macs needs macs, and table '{table.name}' has the statistics "
-            f"{', '.join(table.statistic_names) or 'none'}: leave that predictor or that table out"
-        )
-    return {"column": table.statistic_names.index("log_macs")}
-
-
-def _model(name: str, table: Table, seed: int, options: Mapping[str, Any]) -> Predictor:
-    rng = np.random.default_rng(seed)
-    model: Predictor = load(PREDICTORS, name).Model(layout=layout(table.space), rng=rng, **options)
-    return model
+    return possible
 
 
 def _measures(

@@ -142,14 +142,6 @@ def _finished(plays: Sequence[Play], processes: int) -> Iterable[Path]:
             yield future.result()
 
 
-def seen_scores(table: Table, seed: int) -> NDArray[np.float64]:
-    """What each candidate scores when it is trained in this replay: one of its recorded seeds, shape (N,)."""
-    rank_NS = np.random.default_rng(seed).random(table.scores_NS.shape)
-    column_N = np.argmax(np.where(np.isfinite(table.scores_NS), rank_NS, -1.0), axis=1)
-    score_N: NDArray[np.float64] = table.scores_NS[np.arange(len(column_N)), column_N]
-    return score_N
-
-
 def play_one(play: Play) -> Path:
     """Play one trace and write it. Ends early, without repeats, where the table has no more feasible candidates."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # one line for every study in memory otherwise
@@ -162,7 +154,7 @@ def play_one(play: Play) -> Path:
 
 def record(play: Play, table: Table, problem: Problem, sampler: Proposer) -> Path:
     """Play a sampler, whoever made it, and write the trace whole or not at all."""
-    score_N = seen_scores(table, play.seed)
+    score_N = table.one_seed(np.random.default_rng(play.seed))
     rows, seconds, advice = _trials(sampler, table, problem, score_N, play)
     trace = pd.DataFrame(
         {
@@ -227,4 +219,4 @@ def _source(path: Path, table: Table, seed: int, trials: int = 200) -> Observati
     kept = np.random.default_rng([seed, 7]).choice(
         len(other.codes_ND), size=min(trials, len(other.codes_ND)), replace=False
     )
-    return Observations(codes_ND=other.codes_ND[kept], score_N=seen_scores(other, seed)[kept])
+    return Observations(codes_ND=other.codes_ND[kept], score_N=other.one_seed(np.random.default_rng(seed))[kept])

@@ -79,6 +79,12 @@ class Table:
             raise ValueError(f"table '{self.name}' has no row with the codes {missing}")
         return row_M
 
+    def one_seed(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """One recorded seed of each candidate at random, (N,): what a search that trains once sees."""
+        rank_NS = np.where(np.isfinite(self.scores_NS), rng.random(self.scores_NS.shape), -1.0)
+        score_N: NDArray[np.float64] = self.scores_NS[np.arange(len(rank_NS)), np.argmax(rank_NS, axis=1)]
+        return score_N
+
     @property
     def cost(self) -> str:
         """Name of the cost that budgets are drawn from: ``macs``, or ``params`` where there are no macs."""
@@ -239,4 +245,5 @@ def _problem(table: Table, limits: Limits, budgets: tuple[Limits, ...]) -> Probl
         limits=limits,
         budgets=budgets,
         pool=None if table.complete else table.codes_ND,
+        logarithms={name: column for column, name in enumerate(table.costs)},
     )

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.protocol import Predictor
+from search.learning.fitting import predict
 from search.problem.problem import Problem
-from spaces.encoding import encode
 from spaces.space import Codes
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class Belief:
     def of(cls, problem: Problem, model: Predictor, codes_ND: Codes) -> Self:
         if not len(codes_ND):
             return cls(codes_ND, np.zeros(0), np.zeros(0), np.zeros((len(problem.budgets), 0), dtype=bool))
-        prediction = model.predict(encode(problem.space, codes_ND), problem.statistics(codes_ND))
+        prediction = predict(model, problem, codes_ND)
         return cls(codes_ND, prediction.mean_N, prediction.std_N, problem.affordable(codes_ND))
 
     def joined(self, other: "Belief") -> "Belief":
@@ -40,11 +40,11 @@ class Belief:
             np.concatenate([self.fits_KN, other.fits_KN], axis=1),
         )
 
-    def leaders(self, each: int) -> NDArray[np.intp]:
-        """Rows of the ``each`` best means within every budget, without repeats."""
-        ranked_KN = np.argsort(np.where(self.fits_KN, -self.mean_N[None, :], np.inf), axis=1, kind="stable")[:, :each]
-        fits_KE = np.take_along_axis(self.fits_KN, ranked_KN, axis=1)
-        return np.unique(ranked_KN[fits_KE])
+    def leaders(self, count: int) -> NDArray[np.intp]:
+        """Rows of the ``count`` best means within every budget, without repeats."""
+        ranked_KC = np.argsort(np.where(self.fits_KN, -self.mean_N[None, :], np.inf), axis=1, kind="stable")[:, :count]
+        fits_KC = np.take_along_axis(self.fits_KN, ranked_KC, axis=1)
+        return np.unique(ranked_KC[fits_KC])
 
     def credit(self, row: int, best_K: Floats) -> Floats:
         """The incumbents if this candidate turned out a little better than predicted (a kriging believer)."""

@@ -89,7 +89,16 @@ class Bridge:
                 return np.zeros((len(codes_ND), 0))
             return np.log(np.maximum(np.stack([*cost_arrays(codes_ND).values()], axis=1).astype(np.float64), 1e-12))
 
-        return Problem(space=space, costs=cost_arrays, statistics=statistics, limits=hard, budgets=budgets or (hard,))
+        first_1D = np.zeros((1, len(names)), dtype=np.int16)
+        known = () if costs is None else cost_arrays(space.complete(first_1D, first_1D))
+        return Problem(
+            space=space,
+            costs=cost_arrays,
+            statistics=statistics,
+            limits=hard,
+            budgets=budgets or (hard,),
+            logarithms={name: column for column, name in enumerate(known)},
+        )
 
 
 def space_of(

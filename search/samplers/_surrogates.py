@@ -1,18 +1,17 @@
 """The predictors that proposals come from, and which of them each proposal asks."""
 
 from collections.abc import Sequence
-from inspect import signature
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from predictors.parts.targets import targets
 from predictors.protocol import Predictor
-from search.learning.past import UNTRANSFERRED, Past
+from search.learning import fitting
+from search.learning.past import UNTRANSFERRED, Past, on_learning_scale
 from search.problem.problem import Observations, Problem
 from search.problem.supply import Supply
 from spaces import components
-from spaces.encoding import encode, layout
+from spaces.encoding import layout
 
 Kind: TypeAlias = Literal["past", "smooth", "rough"]
 KINDS: tuple[Kind, ...] = ("past", "smooth", "rough")
@@ -27,23 +26,11 @@ are sure of it: the search then keeps refining what it has. A second opinion cos
 ROUGH_LENGTH = 0.2
 """Prior medians of the length scales of that surrogate, relative to the predictor's own."""
 
-MOST = 300
-"""Observations that the Gaussian process conditions on; of more, the best and a spread of the rest. Bounds the time and
-the memory of a proposal, however long the search is."""
-
 FREE = 2000
 """Untrained candidates from which scales are taken."""
 
-OPTIONS: dict[str, Any] = {
-    "refit": "grown",
-    "rows": MOST,
-    "unit": "target",
-    "intervals": "shared",
-    "structure": 0.0,
-}
-"""What a surrogate of proposals is told, as far as the predictor has such an option: to learn hyperparameters now and
-then and from all rows at once, to bound its time, to answer on the learning scale, and to leave what no candidate can
-resolve out of its uncertainty, which would make all candidates look equally worth trying."""
+SURROGATES = components.Kind(package="predictors", defines="surrogate")
+"""Predictors that samplers use in another form than others do (``predictors.protocol``)."""
 
 
 class Surrogates:
@@ -62,16 +49,16 @@ class Surrogates:
 
     Raises:
         UnknownComponent: no predictor has this name.
-        Mistake: an earlier search that cannot be used.
+        Mistake: a predictor or an earlier search that cannot be used.
     """
 
     def __init__(
         self, problem: Problem, supply: Supply, *, name: str, seed: int, earlier: Sequence[Observations]
     ) -> None:
         self._problem, self._supply, self._seed = problem, supply, seed
-        self._model = components.load(components.PREDICTORS, name).Model
-        self._known = set(signature(self._model).parameters)
-        self._made: dict[Kind, Predictor] = {}
+        self._name, self._has_own_form = name, name in components.names(SURROGATES)
+        fitting.check(name, problem)
+        self._models: dict[Kind, Predictor] = {}
         self.past = Past(problem, earlier, seed) if earlier else None
 
     def shares(self, first: int, n: int) -> dict[Kind, int]:
@@ -82,26 +69,26 @@ class Surrogates:
     def _kind(self, place: int) -> Kind:
         if self.past is not None and place % UNTRANSFERRED:
             return "past"
-        return "rough" if "length" in self._known and place % ROUGH == ROUGH - 1 else "smooth"
+        return "rough" if self._has_own_form and place % ROUGH == ROUGH - 1 else "smooth"
 
     def fit(self, kind: Kind, observed: Observations) -> Predictor:
         """One of them, fitted to the observations; what the last call for this kind returned is fitted anew."""
         if kind == "past":
             assert self.past is not None
             return self.past.fit(observed)
-        if kind not in self._made or "refit" not in self._known:
-            self._made[kind] = self._pretrained(kind, len(observed.codes_ND))
-        model, space = self._made[kind], self._problem.space
-        # a predictor that answers on the learning scale takes scores as they are, from as many as it learns from
-        score_N = observed.score_N if "unit" in self._known else targets(observed.score_N).t_N
-        model.fit(encode(space, observed.codes_ND), self._problem.statistics(observed.codes_ND), score_N)
+        if kind not in self._models or not self._has_own_form:
+            self._models[kind] = self._new(kind, len(observed.codes_ND))
+            free_ND = self._supply.draw(FREE, np.random.default_rng(self._seed))
+            fitting.pretrain(self._models[kind], self._problem, free_ND)
+        model = self._models[kind]
+        fitting.fit(model, self._problem, observed if self._has_own_form else on_learning_scale(observed))
         return model
 
-    def _pretrained(self, kind: Kind, trained: int) -> Predictor:
-        options = {key: value for key, value in OPTIONS.items() if key in self._known}
-        options |= {"length": ROUGH_LENGTH} if kind == "rough" else {}
+    def _new(self, kind: Kind, trained: int) -> Predictor:
         rng = np.random.default_rng([self._seed, trained])
-        model: Predictor = self._model(layout=layout(self._problem.space), rng=rng, **options)
-        free_ND = self._supply.draw(FREE, np.random.default_rng(self._seed))
-        model.pretrain(encode(self._problem.space, free_ND), self._problem.statistics(free_ND))
+        if not self._has_own_form:
+            return fitting.build(self._name, self._problem, rng)
+        module = components.load(SURROGATES, self._name)
+        length = ROUGH_LENGTH if kind == "rough" else 1.0
+        model: Predictor = module.surrogate(layout=layout(self._problem.space), rng=rng, length=length)
         return model

@@ -19,7 +19,7 @@ from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
 from search.samplers._plain_optuna import Bridge, observations, pending, space_of
 from search.samplers._start import stratified
-from search.samplers._surrogates import MOST, Surrogates
+from search.samplers._surrogates import Surrogates
 from search.samplers.protocol import Offer
 from spaces.codes import distinct, without
 from spaces.mistake import Mistake
@@ -33,6 +33,10 @@ INITIAL = 10
 """Candidates before the first model, where the offer leaves them to the sampler."""
 
 PREDICTOR = "gp"
+
+CONTENDERS = 300
+"""Observed candidates that may be incumbents; of more, those that scored best within each budget. Bounds the time of a
+proposal, however long the search is."""
 
 SCREENED = 2000
 """Uniform candidates that are scored for each proposal, beside the neighbourhoods of the incumbents."""
@@ -156,11 +160,11 @@ class Sampler(BaseSampler):
 
     def _contenders(self, observed: Observations) -> Codes:
         """The observed candidates that may be incumbents: all, or of many those that scored best within each budget."""
-        if len(observed.codes_ND) <= MOST:
+        if len(observed.codes_ND) <= CONTENDERS:
             return observed.codes_ND
         fits_KN = self.problem.affordable(observed.codes_ND)
-        each = MOST // len(fits_KN)
-        order_KN = np.argsort(np.where(fits_KN, -observed.score_N, np.inf), axis=1, kind="stable")[:, :each]
+        count = CONTENDERS // len(fits_KN)
+        order_KN = np.argsort(np.where(fits_KN, -observed.score_N, np.inf), axis=1, kind="stable")[:, :count]
         return observed.codes_ND[np.unique(order_KN)]
 
     def recommend(self, observed: Observations) -> list[int | None]:

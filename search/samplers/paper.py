@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from predictors.protocol import Predictor
+from search.learning import fitting
 from search.problem.problem import Observations
 from search.problem.supply import Supply
 from search.samplers.protocol import Offer
-from spaces import components, sampling
+from spaces import sampling
 from spaces.codes import distinct, without
-from spaces.encoding import encode, layout
 from spaces.mistake import Mistake
 from spaces.space import Codes
 
@@ -50,7 +49,8 @@ class Sampler:
         self.problem, self.seed = offer.problem, offer.seed
         self.batch = offer.batch or BATCH
         self.initial = offer.initial or self.batch
-        self._model = components.load(components.PREDICTORS, offer.predictor or PREDICTOR).Model
+        self._predictor = offer.predictor or PREDICTOR
+        fitting.check(self._predictor, self.problem)
         self._pool_ND = self._quasi_random(pool)
         self._ranked: tuple[int, bytes, Codes] | None = None
 
@@ -88,21 +88,18 @@ class Sampler:
 
     def _order(self, observed: Observations, trained: int) -> Codes:
         """The pool, next candidate first, given the known scores of the first ``trained`` candidates."""
-        codes_ND, score_N = observed.codes_ND[:trained], observed.score_N[:trained]
-        if len(codes_ND) < 2:
+        known = Observations(codes_ND=observed.codes_ND[:trained], score_N=observed.score_N[:trained])
+        if len(known.codes_ND) < 2:
             return self._pool_ND
-        digest = codes_ND.tobytes() + score_N.tobytes()
+        digest = known.codes_ND.tobytes() + known.score_N.tobytes()
         if self._ranked is None or self._ranked[:2] != (trained, digest):
-            self._ranked = trained, digest, self._by_score(codes_ND, score_N)
+            self._ranked = trained, digest, self._by_score(known)
         return self._ranked[2]
 
-    def _by_score(self, codes_ND: Codes, score_N: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Codes:
-        space, statistics = self.problem.space, self.problem.statistics
-        model: Predictor = self._model(layout=layout(space), rng=np.random.default_rng([self.seed, len(codes_ND)]))
-        x_NF, s_NK = encode(space, self._pool_ND), statistics(self._pool_ND)
-        model.pretrain(x_NF, s_NK)
-        model.fit(encode(space, codes_ND), statistics(codes_ND), score_N)
-        mean_N = model.predict(x_NF, s_NK).mean_N
+    def _by_score(self, observed: Observations) -> Codes:
+        rng = np.random.default_rng([self.seed, len(observed.codes_ND)])
+        model = fitting.learn(self._predictor, self.problem, observed, rng=rng, free_ND=self._pool_ND)
+        mean_N = fitting.predict(model, self.problem, self._pool_ND).mean_N
         # Rank within each budget, then by that rank: the first of every budget, the second of every budget, ...
         fits_KN = self.problem.affordable(self._pool_ND)
         order_KN = np.argsort(np.where(fits_KN, -mean_N, np.inf), axis=1, kind="stable")

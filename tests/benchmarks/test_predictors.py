@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from predictors import gp, transfer
+from predictors import gp
+from predictors.parts import transfer
 from predictors.parts.agreement import kendall_tau
 from predictors.parts.targets import targets
 from search.replay import tables as recorded
-from search.replay.predictors import SIZES, TESTED, compare, single_seed_scores, summary
+from search.replay.predictors import SIZES, TESTED, compare, summary
 from spaces.encoding import encode, layout
 
 FOLDER = Path(os.environ.get("NARS_TABLES", "tables"))
@@ -61,16 +62,16 @@ def test_tau_after_five_trainings_with_transfer(name: str, past: str, capsys: py
     tau: dict[str, list[float]] = {"past alone": [], "transfer": [], "cold": []}
     for seed in range(8):
         rng = np.random.default_rng((seed, FIVE))
-        row_N, label_N = rng.permutation(len(table.truth_N)), single_seed_scores(table.scores_NS, rng)
+        row_N, label_N = rng.permutation(len(table.truth_N)), table.one_seed(rng)
         seen, unseen = row_N[:FIVE], row_N[PAST : PAST + TESTED]
-        earlier, old_N = rng.permutation(len(other.truth_N))[:PAST], single_seed_scores(other.scores_NS, rng)
+        earlier, old_N = rng.permutation(len(other.truth_N))[:PAST], other.one_seed(rng)
         source = gp.Model(layout=columns, rng=rng)
         old_x_NF = encode(other.space, other.codes_ND[earlier])
         source.fit(old_x_NF, other.statistics_NK[earlier], targets(old_N[earlier]).t_N)
         new = x_NF[unseen], table.statistics_NK[unseen]
         tau["past alone"].append(kendall_tau(source.predict(*new).mean_N, table.truth_N[unseen]))
         for kind, model in (
-            ("transfer", transfer.Model(layout=columns, rng=rng, sources=[source])),
+            ("transfer", transfer.Model(layout=columns, rng=rng, earlier=[source])),
             ("cold", gp.Model(layout=columns, rng=rng)),
         ):
             model.pretrain(*new)

@@ -13,34 +13,39 @@ from typing import Any
 import numpy as np
 import pytest
 
+from predictors.parts import transfer
 from predictors.parts.agreement import kendall_tau
 from predictors.protocol import Prediction, Predictor
+from search.samplers._surrogates import SURROGATES
 from spaces.components import PREDICTORS, load, names
 from spaces.encoding import Layout
 from tests.places import ROOT
 from tests.predictors.worlds import LAYOUT, world
 
-NAMES = names(PREDICTORS)
+NAMES = (*names(PREDICTORS), "transfer")  # a part that keeps the contract of predictors
 IGNORANT = ("constant",)
 
 IN_ANOTHER_PROCESS = """
-import json, sys, numpy as np
-from spaces.components import PREDICTORS, load
-from tests.predictors.worlds import LAYOUT, world
-x, s, y = world(24)
-found = {}
+import json, sys
+from tests.conformance.test_predictors import model
+from tests.predictors.worlds import world
+predictions = {}
 for name in sys.argv[1:]:
-    model = load(PREDICTORS, name).Model(layout=LAYOUT, rng=np.random.default_rng(5))
-    model.pretrain(*world(64, seed=9)[:2])
-    model.fit(x, s, y)
-    prediction = model.predict(*world(10, seed=1)[:2])
-    found[name] = [prediction.mean_N.tolist(), prediction.std_N.tolist(), prediction.noise_std]
-print(json.dumps(found))
+    predictor = model(name)
+    predictor.pretrain(*world(64, seed=9)[:2])
+    predictor.fit(*world(24))
+    prediction = predictor.predict(*world(10, seed=1)[:2])
+    predictions[name] = [prediction.mean_N.tolist(), prediction.std_N.tolist(), prediction.noise_std]
+print(json.dumps(predictions))
 """
 
 
+def module_of(name: str) -> Any:
+    return transfer if name == "transfer" else load(PREDICTORS, name)
+
+
 def model(name: str, seed: int = 5, layout: Layout = LAYOUT) -> Predictor:
-    built: Predictor = load(PREDICTORS, name).Model(layout=layout, rng=np.random.default_rng(seed))
+    built: Predictor = module_of(name).Model(layout=layout, rng=np.random.default_rng(seed))
     return built
 
 
@@ -52,6 +57,34 @@ def fitted(name: str, rows: int, *, pretrained: bool = False, statistics: int = 
         built.pretrain(*world(64, seed=9, statistics=statistics)[:2])
     built.fit(*world(rows, statistics=statistics, noise=noise))
     return built
+
+
+def test_what_cannot_be_chosen_is_a_part() -> None:
+    files = {file.stem for file in (ROOT / "predictors").glob("*.py")}
+    assert files - {"__init__", "protocol"} == set(names(PREDICTORS))
+
+
+@pytest.mark.parametrize("name", names(PREDICTORS))
+def test_a_file_names_the_costs_it_needs_and_takes_the_column_of_each(name: str) -> None:
+    needs = load(PREDICTORS, name).NEEDS
+    assert isinstance(needs, tuple)
+    load(PREDICTORS, name).Model(layout=LAYOUT, rng=np.random.default_rng(0), **dict.fromkeys(needs, 0))
+
+
+@pytest.mark.parametrize("name", names(SURROGATES))
+def test_a_surrogate_answers_on_the_learning_scale_and_forgets_other_scores(name: str) -> None:
+    x_NF, s_NK, y_N = world(24)
+    new = world(40, seed=1)[:2]
+    predictors = {
+        (factor, length): load(SURROGATES, name).surrogate(layout=LAYOUT, rng=np.random.default_rng(0), length=length)
+        for factor, length in ((1.0, 1.0), (100.0, 1.0), (1.0, 0.2))
+    }
+    for (factor, _), predictor in predictors.items():
+        predictor.fit(x_NF[:12], s_NK[:12], factor * y_N[:12])
+        predictor.fit(x_NF, s_NK, factor * y_N)
+    same, scaled, rough = (predictor.predict(*new).mean_N for predictor in predictors.values())
+    np.testing.assert_allclose(same, scaled, atol=1e-6)  # whatever the unit of the scores
+    assert np.abs(same - rough).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -148,7 +181,7 @@ def test_repeated_and_constant_candidates_do_no_harm(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("statistics", [0, 1, 40])
 def test_any_number_of_statistics(name: str, statistics: int) -> None:
-    if name == "rank_by_macs" and not statistics:
+    if name in names(PREDICTORS) and module_of(name).NEEDS and not statistics:
         with pytest.raises(ValueError, match="reads column 0"):
             fitted(name, 3, statistics=0)
         return

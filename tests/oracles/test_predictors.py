@@ -8,11 +8,11 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-from predictors.gp import condition
 from predictors.mlp import huber
 from predictors.parts.agreement import kendall_tau
 from predictors.parts.geometry import Dimensions, Geometry
 from predictors.parts.kernel import Hyperparameters, Inputs
+from predictors.parts.process import condition
 
 NONE = Dimensions(ordinal_D=np.zeros(0, dtype=bool), repeated_D=np.zeros(0, dtype=np.intp))
 

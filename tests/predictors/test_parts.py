@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from predictors import gp, transfer
+from predictors import gp
 from predictors.blend import likely_weights, rank_likelihood
+from predictors.parts import transfer
 from predictors.parts.derived import derived
 from predictors.parts.geometry import ALONE, Dimensions, Geometry
 from predictors.parts.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, prior
@@ -253,22 +254,25 @@ class _Source:
 
 
 def test_transfer_weights_are_those_of_ridge_around_the_mean() -> None:
-    x_NF, s_NK, y_N = world(30)
-    model = transfer.Model(layout=LAYOUT, rng=np.random.default_rng(0), sources=[_Source(1.0), _Source(-1.0)])
-    model.fit(x_NF, s_NK, y_N)
-    opinion_NS, t_N = model._opinion(x_NF, s_NK), targets(y_N).t_N
+    _, s_NK, y_N = world(30)
+    opinion_NS, t_N = np.stack([s_NK[:, 0], -s_NK[:, 0]], axis=1), targets(y_N).t_N
+    opinion_NS = (opinion_NS - opinion_NS.mean(axis=0)) / opinion_NS.std(axis=0)
+    trend = transfer.ridge(opinion_NS, t_N)
     start_S = np.full(2, transfer.PRIOR_SHARE / 2)
     # minimise |t - O w|^2 + RIDGE |w - start|^2 as one least-squares problem
     stacked = np.concatenate([opinion_NS, transfer.RIDGE**0.5 * np.eye(2)])
     wanted_S = np.linalg.lstsq(stacked, np.concatenate([t_N, transfer.RIDGE**0.5 * start_S]), rcond=None)[0]
-    np.testing.assert_allclose(model.weights_S, wanted_S, rtol=1e-8)
-    assert model.weights_S[0] > model.weights_S[1]
+    np.testing.assert_allclose(trend.weight_S, wanted_S, rtol=1e-8)
+    assert trend.weight_S[0] > trend.weight_S[1]
+    residual_N = t_N - opinion_NS @ wanted_S
+    assert trend.offset == pytest.approx(residual_N.sum() / 31)  # a mean of zero counts as one more row
+    np.testing.assert_allclose(trend(opinion_NS), opinion_NS @ wanted_S + trend.offset)
 
 
 def test_a_misleading_source_is_left_behind() -> None:
     x_NF, s_NK, y_N = world(200)
     new = world(100, seed=1)
-    model = transfer.Model(layout=LAYOUT, rng=np.random.default_rng(0), sources=[_Source(-1.0)])
+    model = transfer.Model(layout=LAYOUT, rng=np.random.default_rng(0), earlier=[_Source(-1.0)])
     taus = []
     for rows in (3, 200):
         model.fit(x_NF[:rows], s_NK[:rows], y_N[:rows])

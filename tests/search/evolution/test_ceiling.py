@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictors.constant import Model as Constant
-from predictors.gp import Model, condition
+from predictors.gp import Model
 from predictors.parts.kernel import PARTS
+from predictors.parts.process import condition
 from search.evolution.ceiling import largest_sum, proven
 from search.evolution.evolve import evolve
 from search.problem.limits import Limits

@@ -9,7 +9,7 @@ import pytest
 from search import __main__
 from search.replay import predictors as replay_predictors
 from search.replay import tables
-from search.replay.predictors import MEASURES, compare, single_seed_scores, summary
+from search.replay.predictors import MEASURES, compare, summary
 from search.replay.tables import Table
 from spaces.components import UnknownComponent
 from tests.search.replay.test_tables import write
@@ -73,12 +73,10 @@ def test_macs_are_found_in_any_column(tmp_path: Path, table: Table) -> None:
 
 
 def test_labels_are_recorded_scores(table: Table) -> None:
-    label_N = single_seed_scores(table.scores_NS, np.random.default_rng(0))
+    label_N = table.one_seed(np.random.default_rng(0))
     assert all(label in row for label, row in zip(label_N, table.scores_NS, strict=True))
     table.scores_NS[0, 0] = np.nan
-    assert all(
-        single_seed_scores(table.scores_NS, np.random.default_rng(s))[0] == table.scores_NS[0, 1] for s in range(4)
-    )
+    assert all(table.one_seed(np.random.default_rng(s))[0] == table.scores_NS[0, 1] for s in range(4))
 
 
 def test_wrong_arguments(tmp_path: Path, table: Table) -> None:
@@ -94,7 +92,7 @@ def test_wrong_arguments(tmp_path: Path, table: Table) -> None:
 def test_a_table_without_macs(tmp_path: Path) -> None:
     path = made(tmp_path)
     path.write_text(path.read_text().replace('"macs_millions", ', ""))
-    with pytest.raises(ValueError, match="rank_by_macs needs macs, and table 'small' has the statistics log_params"):
+    with pytest.raises(ValueError, match="'rank_by_macs' needs macs; the statistics of space 'small' tell params"):
         compare(tables.load(path), ["rank_by_macs"], (5,), 1)
 
 
