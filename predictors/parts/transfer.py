@@ -61,7 +61,7 @@ def ridge(opinion_NS: Values, t_N: Values) -> Trend:
     """The trend of targets in opinions: the weights are drawn to those of the opinions' mean."""
     earlier = opinion_NS.shape[1]
     prior_S = np.full(earlier, PRIOR_SHARE / max(earlier, 1))
-    covariance_SS: Values = np.linalg.inv(opinion_NS.T @ opinion_NS + RIDGE * np.eye(earlier))
+    covariance_SS = np.asarray(np.linalg.inv(opinion_NS.T @ opinion_NS + RIDGE * np.eye(earlier)), dtype=np.float64)
     weight_S = covariance_SS @ (opinion_NS.T @ t_N + RIDGE * prior_S)
     # the targets' mean is that of the few rows that were trained, which need not be average ones
     offset = float((t_N - opinion_NS @ weight_S).sum() / (len(t_N) + 1.0)) if earlier else 0.0
