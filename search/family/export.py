@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from search.family.card import Provenance, card
@@ -26,7 +25,7 @@ from search.files import whole_folder, write_text
 from spaces.candidate import Candidate
 from trainables.counting.latency import measure_file
 from trainables.deploy import Deployable
-from trainables.final.timm_folder import timm_config
+from trainables.final.timm_folder import write_timm_folder
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +66,11 @@ def export_member(
     """
     model = _deployable(network, spec)
     with whole_folder(folder) as temporary:
-        save_file(model.network.state_dict(), temporary / "model.safetensors", metadata={"format": "pt"})
+        write_timm_folder(model, candidate, spec.classes, temporary)
         write_graphs(model, spec, temporary)
         differences = compare(model, spec, temporary)
         _write_json(temporary / "candidate.json", candidate.to_dict())
         _write_json(temporary / "input.json", asdict(spec))
-        timm = timm_config(
-            model.network, candidate, channels=spec.channels, resolution=spec.resolution,
-            mean=spec.mean, std=spec.std, classes=spec.classes, interpolation=spec.interpolation,
-        )  # fmt: skip
-        _write_json(temporary / "config.json", timm)
         member = describe(round(measure_file(temporary / "model.onnx").median_ms, 5))
         write_text(temporary / "README.md", card(member, spec, provenance, differences))
         if complete is not None:

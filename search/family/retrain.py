@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from search.errors import UsageError
 from search.files import DamagedFiles, check_sums, read_json, write_text
 from search.setting.config import Config, ConfigError, parse
@@ -18,7 +16,7 @@ from search.setting.setting import Setting
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob, network_of
 from trainables.final.teachers import LOCAL, save_teacher
-from trainables.final.timm_folder import timm_config
+from trainables.final.timm_folder import write_timm_folder
 
 FORMAT = 1
 """Version of ``training.json``."""
@@ -34,25 +32,14 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
         if isinstance(teacher, str):
             save_teacher(teacher, setting.splits, folder / name)
         else:
-            _save_member_teacher(setting, teacher, folder / name)
+            (folder / name).mkdir()
+            network = network_of(teacher, setting.splits, setting.place.final)
+            write_timm_folder(network, teacher.candidate, setting.splits.classes, folder / name)
     config = setting.config.model_dump(mode="json", include=set(SECTIONS))
     config["run"] = {key: config["run"][key] for key in RUN_KEYS}
     config["family"]["teachers"] = [f"{LOCAL}{name}" for name in names] or 0
     document = {"format": FORMAT, "config": config}
     write_text(folder / "training.json", json.dumps(document, indent=1) + "\n")
-
-
-def _save_member_teacher(setting: Setting, teacher: FinalJob, folder: Path) -> None:
-    splits = setting.splits
-    network = network_of(teacher, splits, setting.place.final)
-    mean, std = network.normalisation
-    config = timm_config(
-        network.network, teacher.candidate, channels=splits.channels, resolution=network.resolution,
-        mean=mean, std=std, classes=splits.classes, interpolation=network.interpolation,
-    )  # fmt: skip
-    folder.mkdir()
-    save_file(network.network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
-    write_text(folder / "config.json", json.dumps(config, indent=1) + "\n")
 
 
 def read_training(member: Path, to: Path) -> tuple[Config, Candidate]:

@@ -136,10 +136,7 @@ def test_layers_are_in_order_for_layer_wise_decay(backbone: str) -> None:
 @pytest.mark.parametrize("backbone", NAMES)
 def test_timm_builds_it_from_an_exported_configuration(backbone: str) -> None:
     built = network(backbone)
-    config = timm_config(
-        built.network, example(backbone), channels=CHANNELS, resolution=built.resolution, mean=[0.5] * CHANNELS,
-        std=[0.5] * CHANNELS, classes=[str(number) for number in range(CLASSES)],
-    )  # fmt: skip
+    config = timm_config(built, example(backbone), [str(number) for number in range(CLASSES)])
     again = timm.create_model(trainables.final.timm_folder.nars.__name__, **config["model_args"]).eval()
     again.load_state_dict(built.network.state_dict())
     with torch.no_grad():

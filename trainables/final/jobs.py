@@ -54,6 +54,16 @@ class FinalJob:
         """The training without its teachers."""
         return Task(candidate=self.candidate, epochs=self.epochs, seed=self.seed, precision=self.precision)
 
+    def taught_by(self, teacher: torch.nn.Module) -> Task:
+        """The training with its teachers as one network."""
+        knobs: dict[str, Any] = {
+            "teacher": teacher,
+            "distillation_weight": self.distillation_weight,
+            "label_weight": self.label_weight,
+            "temperature": self.temperature,
+        }
+        return replace(self.task, objective=self.objective, knobs=knobs)
+
 
 def checkpoint_of(job: FinalJob, where: Path | str) -> Checkpoint:
     """Where a final training keeps its state, below a folder or an fsspec URI."""
@@ -122,13 +132,7 @@ def train_all(
         task, teacher = job.task, None
         if job.teachers:
             teacher = teacher_of(job, splits, where, folder / "targets").to(device or torch.device("cpu"))
-            knobs: dict[str, Any] = {
-                "teacher": teacher,
-                "distillation_weight": job.distillation_weight,
-                "label_weight": job.label_weight,
-                "temperature": job.temperature,
-            }
-            task = replace(task, objective=job.objective, knobs=knobs)
+            task = job.taught_by(teacher)
         checkpoint = checkpoint_of(job, where)
         if world.rank == 0 and not _is_done(job, checkpoint):
             checkpoint = checkpoint.claimed()

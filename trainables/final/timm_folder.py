@@ -3,16 +3,20 @@
 ``import trainables.final.timm_folder; timm.create_model("local-dir:runs/NAME/family/member-1", pretrained=True)``.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import nn
 
 from spaces import components
 from spaces.candidate import Candidate, keywords
+from trainables.deploy import Deployable
 
-__all__ = ["nars", "timm_config"]
+__all__ = ["nars", "timm_config", "write_timm_folder"]
 
 default_cfgs = generate_default_cfgs({"nars.untrained": {"first_conv": "", "classifier": ""}})
 
@@ -45,42 +49,31 @@ def _build(
     return network
 
 
-def timm_config(
-    network: nn.Module,
-    candidate: Candidate,
-    *,
-    channels: int,
-    resolution: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    classes: Sequence[str],
-    interpolation: str = "bilinear",
-) -> dict[str, Any]:
+def timm_config(network: Deployable, candidate: Candidate, classes: Sequence[str]) -> dict[str, Any]:
     """``config.json`` of a folder that ``timm.create_model("local-dir:...")`` reads, beside ``model.safetensors``.
 
     Args:
-        network: the trained network, for the names of its first convolution and its classifier.
+        network: trained; says how images are prepared, and gives the names of its first convolution and classifier.
         candidate: what it was built from.
-        channels, resolution, mean, std: the images that it takes, after resizing.
         classes: name of each class.
-        interpolation: how they are resized.
     """
-    convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    linears = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    convolutions = [name for name, module in network.network.named_modules() if isinstance(module, nn.Conv2d)]
+    linears = [name for name, module in network.network.named_modules() if isinstance(module, nn.Linear)]
+    mean, std = network.normalisation
     return {
         "architecture": "nars",
         "num_classes": len(classes),
-        "num_features": getattr(network, "num_features", None),
+        "num_features": getattr(network.network, "num_features", None),
         "model_args": {
             "backbone": candidate.backbone,
             "architecture": dict(candidate.architecture),
-            "in_chans": channels,
+            "in_chans": len(mean),
             "num_classes": len(classes),
         },
         "pretrained_cfg": {
-            "input_size": [channels, resolution, resolution],
+            "input_size": [len(mean), network.resolution, network.resolution],
             "fixed_input_size": False,
-            "interpolation": interpolation,
+            "interpolation": network.interpolation,
             "crop_pct": 1.0,
             "crop_mode": "squash",
             "mean": list(mean),
@@ -93,3 +86,10 @@ def timm_config(
             "custom_load": False,
         },
     }
+
+
+def write_timm_folder(network: Deployable, candidate: Candidate, classes: Sequence[str], folder: Path) -> None:
+    """Write the weights of the network alone, and what timm needs to build it, into a folder that exists."""
+    save_file(network.network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
+    config = timm_config(network, candidate, classes)
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
