@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from predictors.parts.gaussian import factorise, solve
 from spaces.dimensions import is_ordinal, positions
 from spaces.space import Codes, Space
 
@@ -151,15 +151,7 @@ def _best_ridge(kernel_NN: Values, target_NT: Values) -> tuple[list[float], list
 
 def _solve(kernel_NN: Values, target: Values, ridge: float) -> Values:
     """(kernel + ridge)^-1 target; the ridge grows until the factorisation succeeds (repeated rows are singular)."""
-    for _ in range(8):
-        try:
-            factor = cho_factor(kernel_NN + ridge * np.eye(len(kernel_NN)), overwrite_a=True, check_finite=False)
-        except LinAlgError:
-            ridge *= 10
-        else:
-            solution: Values = cho_solve(factor, target, check_finite=False)
-            return solution
-    raise ValueError("the student's kernel stays singular; its rows hold values that are not finite")
+    return solve(factorise(kernel_NN, [ridge * 10.0**growth for growth in range(8)]), target)
 
 
 def _tables(features: Features, linear_F: Values, pair_FF: Values, constant: float, pairs: Pairs) -> Tables:

@@ -20,12 +20,12 @@ from rich.progress import track
 
 from search.files import read_json, write_if_absent
 from search.setting.config import ConfigError
+from search.setting.latency_model import LatencyModel, held_out_error
 from spaces.candidate import Candidate
 from spaces.sampling import sobol
 from spaces.space import Codes, Space
 from trainables.counting.counts import Counts
 from trainables.counting.latency import measure
-from trainables.counting.latency_model import LatencyModel, held_out_error
 from trainables.counting.statistics import count
 from trainables.splits import Splits
 from trainables.training.trial import build

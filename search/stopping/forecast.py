@@ -9,6 +9,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from predictors.parts.gaussian import leave_one_out, squared_distances
+
 Values = NDArray[np.float64]
 
 FLOOR = 0.01
@@ -63,9 +65,7 @@ def _shape_of(error_NT: Values) -> Values:
 
 def _distances(a_NC: Values, b_MC: Values) -> Values:
     """Mean squared differences over columns, (N, M)."""
-    squared_NM = (a_NC**2).sum(1)[:, None] + (b_MC**2).sum(1)[None] - 2 * a_NC @ b_MC.T
-    distance_NM: Values = np.maximum(squared_NM, 0) / max(a_NC.shape[1], 1)
-    return distance_NM
+    return squared_distances(a_NC, b_MC) / max(a_NC.shape[1], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,9 @@ class Forecaster:
             np.stack([kernel.between(products, distances) + np.diag(kernel.noise_of(gap_N)) for kernel in kernels])
         )
         weight_GN = inverse_GNN @ residual_N
-        precision_GN = np.diagonal(inverse_GNN, axis1=1, axis2=2)
-        scale_G = np.maximum((weight_GN**2 / precision_GN).mean(axis=1), 1e-12)  # of held-out residuals
-        best = int(np.argmin(np.log(scale_G) - np.log(precision_GN).mean(axis=1)))
+        held_out_GN, variance_GN = leave_one_out(np.diagonal(inverse_GNN, axis1=1, axis2=2), weight_GN)
+        scale_G = np.maximum((held_out_GN**2 / variance_GN).mean(axis=1), 1e-12)
+        best = int(np.argmin(np.log(scale_G) + np.log(variance_GN).mean(axis=1)))
         count = len(residual_N)
         self._kernel, self._inverse_NN, self._weight_N = kernels[best], inverse_GNN[best], weight_GN[best]
         self._variance = float(scale_G[best]) * count / (count - 3)

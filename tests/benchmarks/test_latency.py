@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from search.setting.latency_model import LatencyModel
 from spaces import tiny
 from spaces.candidate import keywords
 from spaces.dimensions import Choice
@@ -21,7 +22,6 @@ from tests.places import ROOT
 from trainables.backbones import mobile
 from trainables.counting.counts import Counts
 from trainables.counting.latency import RUNTIMES, measure
-from trainables.counting.latency_model import LatencyModel
 from trainables.counting.statistics import count
 
 TABLES = Path(os.environ.get("NARS_TABLES", ROOT.parent / "shared" / "tables"))
@@ -55,8 +55,9 @@ def report() -> Iterator[list[str]]:
     )
     text = (
         "# Latency as a free statistic\n\n"
-        f"`LatencyModel` fitted to {FITTED} random candidates and asked for others it has not seen. "
-        "Errors are relative to the measured latency; *Spearman of macs* is what ranking by macs alone reaches.\n\n"
+        f"`search.setting.latency_model.LatencyModel` fitted to {FITTED} random candidates and asked for others it has "
+        "not seen. Errors are relative to the measured latency; *Spearman of macs* is what ranking by macs alone "
+        "reaches.\n\n"
         "Tables: Accel-NASBench (MnasNet-like networks; latency, or 1000 / throughput), mean over three random splits. "
         f"This device: the `tiny` space at 8 to 32 pixels, batch 1, one thread, median of 50 passes, on "
         f"{platform.machine()} with {os.cpu_count()} cores shared with other work.\n\n"

@@ -59,3 +59,16 @@ def test_too_few_curves_are_refused():
     made = task()
     with pytest.raises(ValueError, match="7 curves were given; a forecast needs at least 8"):
         Forecaster(made.curve_NE[:7], made.trait_NC[:7], 2)
+
+
+def test_a_forecast_is_that_of_a_forecaster_that_was_written_before() -> None:
+    epoch_E = np.arange(12.0)
+    curve_NE = np.stack(
+        [0.9 - 0.6 * np.exp(-(0.1 + 0.02 * n) * epoch_E) + 0.01 * np.sin(n * epoch_E) for n in range(20)]
+    )
+    trait_NC = np.stack([np.cos(np.arange(20.0)), np.arange(20.0) % 3], axis=1)
+    mean_M, std_M = Forecaster(curve_NE[:15], trait_NC[:15], 4)(curve_NE[15:, :4], trait_NC[15:])
+    expected = [-2.113454972401405, -2.1920590557482384, -2.277099707850007, -2.145553120665999, -2.127991771025149]
+    np.testing.assert_allclose(mean_M, expected, rtol=1e-9)
+    spread = [0.13569905910516405, 0.12218778170913544, 0.13491110566662484, 0.12608863663494727, 0.12988331186756621]
+    np.testing.assert_allclose(std_M, spread, rtol=1e-9)

@@ -5,8 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import optimize
 
+from predictors.parts.gaussian import factorise, negative_log_likelihood, solve, squared_distances
 from spaces.encoding import encode, layout
 from spaces.space import Codes, Space
 from trainables.counting.counts import Counts
@@ -85,8 +86,8 @@ class LatencyModel:
             theta = _maximise_likelihood(x_NF, l_NK, y_N / mean, groups)
         elif len(theta) != groups.hyperparameters:
             raise ValueError(f"theta has {len(theta)} values; a model of '{space.name}' has {groups.hyperparameters}")
-        factor = linalg.cho_factor(_covariance(x_NF, l_NK, y_N / mean, groups, theta), lower=True)
-        weights_N = linalg.cho_solve(factor, y_N / mean - 1.0)
+        factor_NN = factorise(_covariance(x_NF, l_NK, y_N / mean, groups, theta))
+        weights_N = solve(factor_NN, y_N / mean - 1.0)
         return cls(
             space=space,
             mean_ms=mean,
@@ -146,7 +147,7 @@ class _Groups:
 def _columns(space: Space, codes_ND: Codes) -> tuple[Floats, _Groups]:
     """Encoded architecture columns, and their groups."""
     whole = layout(space)
-    kept = whole.of_role("architecture")
+    columns_F = whole.of_role("architecture")
     keywords: dict[str, int] = {}
     stage_of, keyword_of = [], []
     for group in whole.groups:
@@ -162,7 +163,7 @@ def _columns(space: Space, codes_ND: Codes) -> tuple[Floats, _Groups]:
         np.array([column for column, other in enumerate(stage_of) if other in (stage, None)], dtype=np.intp)
         for stage in dict.fromkeys(stage for stage in stage_of if stage is not None)
     )
-    x_NF = encode(space, codes_ND)[:, kept].astype(np.float64)
+    x_NF = encode(space, codes_ND)[:, columns_F].astype(np.float64)
     return x_NF, _Groups(stages=stages, keyword_F=np.array(keyword_of, dtype=np.intp))
 
 
@@ -179,14 +180,9 @@ def _kernel(a_NF: Floats, b_MF: Floats, la_NK: Floats, lb_MK: Floats, groups: _G
     a_NF, b_MF = a_NF * scale_F, b_MF * scale_F
     k_NM: Floats = constant + linear / la_NK.shape[1] * (la_NK @ lb_MK.T)
     for columns in groups.stages:
-        k_NM = k_NM + stage * np.exp(-_squared_distance(a_NF[:, columns], b_MF[:, columns]))
-    joined: Floats = k_NM + joint * np.exp(-joint_scale * _squared_distance(a_NF, b_MF))
+        k_NM = k_NM + stage * np.exp(-squared_distances(a_NF[:, columns], b_MF[:, columns]))
+    joined: Floats = k_NM + joint * np.exp(-joint_scale * squared_distances(a_NF, b_MF))
     return joined
-
-
-def _squared_distance(a_NF: Floats, b_MF: Floats) -> Floats:
-    squared: Floats = (a_NF**2).sum(axis=1)[:, None] + (b_MF**2).sum(axis=1) - 2 * a_NF @ b_MF.T
-    return np.maximum(squared, 0.0)
 
 
 def _covariance(x_NF: Floats, l_NK: Floats, y_N: Floats, groups: _Groups, theta: Floats) -> Floats:
@@ -200,14 +196,10 @@ def _maximise_likelihood(x_NF: Floats, l_NK: Floats, y_N: Floats, groups: _Group
     start = np.concatenate([START, np.full(groups.hyperparameters - FIXED, -0.7)])
 
     def loss(theta: Floats) -> float:
-        try:
-            factor = np.linalg.cholesky(_covariance(x_NF, l_NK, y_N, groups, theta))
-        except np.linalg.LinAlgError:
-            return 1e10
-        whitened = linalg.solve_triangular(factor, y_N - 1.0, lower=True)
-        return float(0.5 * whitened @ whitened + np.log(np.diag(factor)).sum() + 0.02 * ((theta - start) ** 2).sum())
+        factor_NN = factorise(_covariance(x_NF, l_NK, y_N, groups, theta))
+        alpha_N = solve(factor_NN, y_N - 1.0)
+        return negative_log_likelihood(factor_NN, y_N - 1.0, alpha_N) + 0.02 * float(((theta - start) ** 2).sum())
 
     bounds = [(-10.0, 4.0)] * len(start)
-    found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
-    theta: Floats = found.x
+    theta: Floats = optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}).x
     return theta
