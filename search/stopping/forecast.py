@@ -65,7 +65,8 @@ def _shape_of(error_NT: Values) -> Values:
 
 def _distances(a_NC: Values, b_MC: Values) -> Values:
     """Mean squared differences over columns, (N, M)."""
-    return squared_distances(a_NC, b_MC) / max(a_NC.shape[1], 1)
+    distance_NM: Values = squared_distances(a_NC, b_MC) / max(a_NC.shape[1], 1)
+    return distance_NM
 
 
 @dataclass(frozen=True, slots=True)
