@@ -1,10 +1,12 @@
 """Exponential moving average of the weights (Polyak averaging), evaluated and exported in place of the trained ones."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
+import torch
 from timm.utils import ModelEmaV3
-from torch import nn
+from torch import Tensor, nn
 
 from trainables.plan import Plan, Stage
 
@@ -44,9 +46,27 @@ class _Average:
         module: nn.Module = self._average.module
         return module
 
+    @cached_property
+    def _tensors(self) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
+        """Averaged tensors, their sources, and (copy, source) of the integers; the tensors stay where they are.
+
+        Listed once: a state dict of a small network takes as long as one of its layers.
+        """
+        pairs = list(zip(self.network.state_dict().values(), self._source.state_dict().values(), strict=True))
+        real = [pair for pair in pairs if pair[0].is_floating_point()]
+        return (
+            [pair[0] for pair in real],
+            [pair[1] for pair in real],
+            [p for p in pairs if not p[0].is_floating_point()],
+        )
+
+    @torch.no_grad()
     def update(self) -> None:
         self._step += 1
-        self._average.update(self._source, step=self._step)
+        average, source, integers = self._tensors
+        torch._foreach_lerp_(average, source, weight=1.0 - self._average.get_decay(self._step))
+        for copy, integer in integers:
+            copy.copy_(integer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"step": self._step, "network": self.network.state_dict()}

@@ -27,6 +27,9 @@ TRIED = (
 )
 PER_WORKER = None
 
+FUSED = ("sgd", "momentum", "adam", "adamw")
+FOREACH = ("rmsprop",)
+"""What timm takes from torch, which can step all parameters together."""
 EIGHT_BIT = {"adamw8bit": "AdamW8bit", "sgd8bit": "SGD8bit"}
 """Classes of bitsandbytes, by name here: timm refuses them without CUDA."""
 
@@ -77,7 +80,11 @@ def _made(
         return SGDSaI(groups, lr=rate, weight_decay=decay, **extra)
     if name in EIGHT_BIT:
         return _eight_bit(name, groups, rate, extra)
-    optimizer: torch.optim.Optimizer = create_optimizer_v2(groups, opt=name, lr=rate, weight_decay=decay, **extra)
+    # One kernel for all parameters, or one a kind of operation, in place of one a parameter: a small network has many.
+    fast = {"fused": True} if name in FUSED else {"foreach": True} if name in FOREACH else {}
+    optimizer: torch.optim.Optimizer = create_optimizer_v2(
+        groups, opt=name, lr=rate, weight_decay=decay, **fast, **extra
+    )
     return optimizer
 
 

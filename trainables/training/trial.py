@@ -246,7 +246,9 @@ def trained(task: Task, splits: Splits, checkpoint: Checkpoint) -> Deployable:
 
 def _plan(phase: Phase, whole: _Trial, weights: Weights | None) -> Plan:
     def build_on_device(extra: Mapping[str, Any]) -> nn.Module:
-        return build(whole.task.candidate, whole.splits, extra).to(whole.device)
+        network = build(whole.task.candidate, whole.splits, extra)
+        # Convolutions of small networks are about half as fast again with channels last, on CPUs as on GPUs.
+        return network.to(whole.device, memory_format=torch.channels_last)
 
     def with_objective(plan: Plan) -> Plan:
         if weights is not None:
@@ -287,7 +289,9 @@ def scores(network: nn.Module, images: Images, *, device: torch.device | None = 
     """Class scores of all images, shape (N, K), on the CPU. Leaves the network in evaluation mode."""
     device = device or torch.device("cpu")
     network.eval()
-    return torch.cat([network(batch.to(device)).cpu() for batch in images.batches(size)])
+    return torch.cat(
+        [network(batch.to(device, memory_format=torch.channels_last)).cpu() for batch in images.batches(size)]
+    )
 
 
 def accuracy(
