@@ -11,15 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], object], *, alone: bool = False) -> None:
     """Write a file under a temporary name, then rename it: a reader sees the old content or the new one.
 
     Args:
         path: replaced if it exists; a process that dies before leaves a hidden ``.NAME.*.tmp`` beside it.
         write: writes the content.
+        alone: whether no other process writes this file meanwhile; the temporary name is then ``NAME.tmp``, so that the
+            next writer replaces what a dead one has left.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
+    if alone:
+        temporary = path.with_name(f"{path.name}.tmp")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+    else:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = Path(name)
     try:
         with os.fdopen(handle, "w+b") as stream:
             write(stream)

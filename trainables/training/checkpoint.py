@@ -171,7 +171,7 @@ class _Store:
             self.fs.pipe_file(partial, bytes(content))
             self.fs.mv(partial, self.file(attempt))
             return
-        write_whole(Path(self.file(attempt)), lambda stream: stream.write(content))
+        write_whole(Path(self.file(attempt)), lambda stream: stream.write(content), alone=True)
 
     def remove(self, name: str) -> None:
         try:
