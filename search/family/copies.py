@@ -19,6 +19,9 @@ from trainables.splits import Images, Splits
 
 BATCH = 256
 
+LEFT = (".member-*.tmp", ".int8.csv.*.tmp", "int8.csv", ".family.json.*.tmp")
+"""What a killed export may leave beside whole members, before there is a ``family.json``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -33,10 +36,10 @@ class Comparison:
 
 
 def is_copy(folder: Path) -> bool:
-    """Whether a folder is empty, an export, or what a killed export left: members, and what was to become one."""
+    """Whether a folder is empty, an export, or what a killed export left."""
     if (folder / "family.json").exists():
         return True
-    return all((path / SUMS).is_file() or fnmatch(path.name, ".member-*.tmp") for path in folder.iterdir())
+    return all((path / SUMS).is_file() or any(fnmatch(path.name, name) for name in LEFT) for path in folder.iterdir())
 
 
 def copy_family(source: Path, target: Path, splits: Splits, calibration: int) -> list[Comparison]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from search.executors.work import Failure, Job, Outcome, Workplace
-from tests.integration.processes import children
+from tests.processes import children
 from trainables.training.trial import Report
 from trainables.training.world import World
 

@@ -12,7 +12,7 @@ import pytest
 from tests.benchmarks.sleepers import Ends, private_bytes, processor_seconds, sleepers
 from tests.benchmarks.test_driver import stage1
 from tests.integration.machines import machines
-from tests.integration.processes import children
+from tests.processes import children
 from tests.search.executors.jobs import jobs
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,8 +30,8 @@ from search.record.study import Study
 from search.record.trial import Trial
 from search.setting.setting import prepare
 from spaces.space import Space
-from tests.integration.processes import children
-from tests.integration.test_run import ROOT
+from tests.places import ROOT
+from tests.processes import children, free_port
 from trainables.training.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.slow
@@ -58,15 +57,6 @@ class Cluster:
         """`ray job stop` or `ray job logs`; what it prints."""
         words = [BIN / "ray", "job", verb, "--address", self.address, job]
         return subprocess.run(words, env=self.environment, check=True, capture_output=True, text=True).stdout
-
-
-def free_port() -> int:
-    """Outside the ports that Ray gives to its workers."""
-    for port in range(21_000 + os.getpid() % 5_000, 30_000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no port is free")
 
 
 @pytest.fixture

@@ -3,17 +3,16 @@
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from search.executors.work import PlacementError, Probe
-from tests.integration.machines import machines
-from tests.integration.processes import children
-from tests.integration.test_run import ROOT, command, configuration
+from tests.integration.machines import Machines, machines
+from tests.places import ROOT
+from tests.processes import children
+from tests.runs import command, configuration, facts
 from tests.search.executors.jobs import carry_out, jobs, place
 from trainables.training.trial import Task
 
@@ -26,16 +25,10 @@ MEMORY = 3 * 2**30
 
 
 @pytest.fixture(scope="module")
-def other() -> Iterator[Any]:
-    """Somebody's Ray: a head without work and a machine of eight processors and 3 GiB, below this process.
-
-    In a folder of its own, short enough for the names of sockets: clusters of tests that run beside this one would
-    write their address over its mark in the common one.
-    """
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TMPDIR", folder)
-        with machines(1, 8, memory=MEMORY) as cluster:
-            yield cluster
+def other() -> Iterator[Machines]:
+    """Somebody's Ray: a head without work and a machine of eight processors and 3 GiB, below this process."""
+    with machines(1, 8, memory=MEMORY) as started:
+        yield started
 
 
 def servers() -> set[int]:
@@ -44,25 +37,33 @@ def servers() -> set[int]:
     return {pid for pid, words in found if words.split(" ")[0].endswith(("/gcs_server", "/raylet"))}
 
 
-def test_a_private_ray_touches_nothing_of_another_and_prints_nothing(other: Any, tmp_path: Path) -> None:
+def test_a_private_ray_runs_a_search_touches_nothing_of_another_and_prints_nothing(
+    other: Machines, tmp_path: Path
+) -> None:
+    """Trials under Ray Tune, final trainings on two workers of Ray Train."""
     mark = Path(ray_cluster.ray._private.utils.get_ray_address_file(None))
     # Ray's name for "the cluster here", by which users of the other one find it.
-    before = mark.read_text(), servers(), other.global_state.job_table()
+    before = mark.read_text(), servers(), other.cluster.global_state.job_table()
     assert before[0] == other.address
     assert len(before[1]) == 3
-    file = configuration(tmp_path, "private", executor="ray_tune")
+    small = {"trials": "5, initial: 3, batch: 2", "budgets": "[60k]", "tracking": "true"}
+    file = configuration(tmp_path, "private", executor="ray_tune", workers=2, **small)
     environment = {**os.environ, "RAY_ADDRESS": other.address, "HOME": str(tmp_path)}
     done = subprocess.run(command("run", file), cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    assert (mark.read_text(), servers(), other.global_state.job_table()) == before
+    assert (mark.read_text(), servers(), other.cluster.global_state.job_table()) == before
     assert done.stderr == ""
     assert not re.search(r"\b(Ray|raylet|Tune|pid=|INFO|WARNING)\b", done.stdout), done.stdout
-    log = (tmp_path / "runs" / "private" / "search.log").read_text()
-    for number in range(9):
-        assert len(re.findall(rf"  trial {number} \(", log)) == 1
+    run = tmp_path / "runs" / "private"
+    outcome, log = facts(run), (run / "search.log").read_text()
+    assert [trial[0] for trial in outcome["trials"]] == list(range(len(outcome["trials"])))
+    assert {trial[1] for trial in outcome["trials"]} <= {"complete", "pruned"}
+    assert all(len(re.findall(rf"  trial {trial[0]} \(", log)) == 1 for trial in outcome["trials"])
+    assert outcome["members"]
+    assert (run / "mlflow.db").exists()
 
 
-def test_measured_memory_bounds_the_trials_and_nothing_is_in_the_runs_folder(other: Any, tmp_path: Path) -> None:
+def test_measured_memory_bounds_the_trials_and_nothing_is_in_the_runs_folder(other: Machines, tmp_path: Path) -> None:
     given = jobs(3)
     probe = Probe(tasks=tuple(Task(candidate=j.candidate, epochs=2, seed=0) for j in given), gpus=False, memory=True)
     with ray_tune.Executor(
@@ -77,7 +78,7 @@ def test_measured_memory_bounds_the_trials_and_nothing_is_in_the_runs_folder(oth
     assert (tmp_path / "kept" / "ray").exists()
 
 
-def test_memory_that_no_machine_has_is_one_sentence(other: Any, tmp_path: Path) -> None:
+def test_memory_that_no_machine_has_is_one_sentence(other: Machines, tmp_path: Path) -> None:
     sentence = r"needs 1 CPU, 3\.73 GiB memory, but the cluster has .*1 machine of 8 CPU, 3 GiB memory"  # in any order
     with pytest.raises(PlacementError, match=sentence):
         ray_tune.Executor(place(tmp_path, address=other.address, memory=4_000_000_000)).__enter__()

@@ -1,232 +1,157 @@
-"""Whole runs in processes of their own, killed and resumed, and on own images."""
+"""Whole runs: what one leaves, killed and resumed, on own images, and from earlier ones."""
 
 import json
-import random
+import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from optuna.storages import RDBStorage
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from search.__main__ import main
+from search.executors.serial import Executor
 from search.experiment.running import saved
 from search.family.folder import onnx_runner
 from search.family.members import load_family
-from search.record.storage import open_storage
-from search.record.study import Study
 from search.setting.config import read
 from search.setting.setting import prepare
-from tests.places import ROOT
+from tests.processes import At, searching, state, wait_until
+from tests.runs import configuration, curves, facts, trials
 from tests.search.products import accuracy
 
-SMALL_NETWORKS = """\
-space:
-  name: tiny
-  restrict:
-    architecture.resolution: [8]
-    architecture.stem_stride: [2]
-    architecture.depth.0: [1]
-    architecture.depth.1: [1]
-"""
-"""The part of a configuration that keeps networks small."""
 
-SMALL = (
-    """
-name: {name}
-runs: {runs}
-data: {data}
-"""
-    + SMALL_NETWORKS
-    + """\
-limits: {{max_macs: 100k}}
-search: {{trials: 9, initial: 6, batch: 3, epochs: 2, predictor: gp, watched: gp, pretrain: 200}}
-family: {{max_macs: [6k, 20k, 60k], contenders: 1, repeats: 1, epochs: 2}}
-run: {{executor: {executor}, workers: {workers}}}
-tracking: {{enabled: {tracking}}}
-"""
-)
-
-
-def configuration(folder: Path, name: str, **changes: Any) -> Path:
-    values = {"data": "{source: digits}", "executor": "serial", "workers": 1, "tracking": "false"} | changes
-    file = folder / f"{name}.yaml"
-    file.write_text(SMALL.format(name=name, runs=folder / "runs", **values))
-    return file
-
-
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "search", *map(str, arguments)]
-
-
-def search(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def facts(run: Path) -> dict[str, Any]:
-    """What a run found, without what the clock or the device decided."""
-    config = saved(run)
-    setting = prepare(config)
-    storage = open_storage(run, config.run.storage)
-    study = Study(name=config.name, storage=storage, space=setting.space, create=False)
-    trials = [
-        (r.number, r.state, r.candidate.key, [(e.epoch, e.accuracy, e.loss) for e in r.reports]) for r in study.trials()
-    ]
-    if isinstance(storage, RDBStorage):  # a connection that is collected while open fails the whole session of tests
-        storage.remove_session()
-        storage.engine.dispose()
-    members = [{**m.to_dict(), "latency_ms": None} for m in load_family(run / "family").members]
-    for member in members:
-        assert member["spent"]["final"]["images"] == 2 * len(setting.splits.train)
-        member["spent"] = {name: {**part, "seconds": None} for name, part in member["spent"].items()}
-    return {"trials": trials, "members": members}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = search("run", configuration(folder, "small"))
-    assert done.returncode == 0, done.stderr
-    return folder / "runs" / "small"
-
-
-def test_a_run_leaves_a_family_with_its_evidence(undisturbed: Path) -> None:
-    family = load_family(undisturbed / "family")
-    table = pd.read_csv(undisturbed / "family" / "family.csv")
+def test_a_run_leaves_a_family_with_its_evidence(product: Path) -> None:
+    family = load_family(product / "family")
+    table = pd.read_csv(product / "family" / "family.csv")
     assert list(table["member"]) == [member.name for member in family.members]
+    assert len(table) == 2
     assert (table["macs"].diff().dropna() > 0).all()
     assert (table["search_accuracy"].diff().dropna() > 0).all()
-    assert (undisturbed / "report.html").stat().st_size > 10_000
+    assert (product / "report.html").stat().st_size > 10_000
     for member in family.members:
-        files = {file.name for file in (undisturbed / "family" / member.name).iterdir()}
+        files = {file.name for file in (product / "family" / member.name).iterdir()}
         assert {"model.safetensors", "candidate.json", "README.md", "model.onnx", "model.pt2"} <= files
 
 
-def test_no_trial_breaks_a_limit(undisturbed: Path) -> None:
-    config = saved(undisturbed)
-    setting = prepare(config)
-    study = Study(name="small", storage=open_storage(undisturbed, None), space=setting.space, create=False)
-    records = study.trials()
-    assert sum(record.purpose == "search" for record in records) == 9
-    assert all(record.statistics.macs <= 100_000 for record in records)
-    counted = setting.statistics(setting.space.encode([record.candidate for record in records]))
-    assert counted == [record.statistics for record in records]
+def test_no_trial_breaks_a_limit(product: Path) -> None:
+    setting = prepare(saved(product))
+    record = trials(product)
+    assert sum(trial.purpose == "search" for trial in record) == 9
+    assert all(trial.statistics.macs <= 100_000 for trial in record)
+    counted = setting.statistics(setting.space.encode([trial.candidate for trial in record]))
+    assert counted == [trial.statistics for trial in record]
 
 
-def test_the_onnx_files_give_the_test_accuracy(undisturbed: Path) -> None:
-    test = prepare(saved(undisturbed)).splits.test
+def test_the_onnx_files_give_the_test_accuracy(product: Path) -> None:
+    test = prepare(saved(product)).splits.test
     images = test.image_NCHW.astype(np.float32) / 255
-    for member in load_family(undisturbed / "family").members:
-        run = onnx_runner(undisturbed / "family" / member.name / "model.onnx")
+    for member in load_family(product / "family").members:
+        run = onnx_runner(product / "family" / member.name / "model.onnx")
         assert member.test_accuracy is not None
         assert abs(accuracy(run, images, test.label_N) - member.test_accuracy) * len(test) <= 1
 
 
-def test_report_and_resume_of_a_finished_run_show_the_family(undisturbed: Path) -> None:
-    before = facts(undisturbed)
-    for name in ("report", "resume"):
-        shown = search(name, undisturbed)
-        assert shown.returncode == 0, shown.stderr
-        assert "member-1" in shown.stdout
-    assert facts(undisturbed) == before
+@pytest.mark.parametrize("command", ["report", "resume"])
+def test_a_finished_run_shows_its_family_and_stays_as_it_is(
+    product: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(product, tmp_path / "small")
+    assert main([command, str(run)]) == 0
+    assert "member-1" in capsys.readouterr().out
+    assert facts(run) == facts(product)
 
 
-def test_a_run_that_is_killed_again_and_again_ends_in_the_same_family(undisturbed: Path, tmp_path: Path) -> None:
-    """SIGKILL at moments drawn with a seed; every attempt makes some progress because checkpoints are kept."""
-    moments = random.Random(0)
-    file = configuration(tmp_path, "small")
-    run = tmp_path / "runs" / "small"
-    kills = 0
-    for _ in range(20):
-        started = [run] if (run / "config.yaml").exists() else []
-        arguments = ("resume", run) if started else ("run", file)
-        process = subprocess.Popen(command(*arguments), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        try:
-            _, errors = process.communicate(timeout=moments.uniform(7, 14) if kills < 4 else 300)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
-            continue
-        assert process.returncode == 0, errors.decode()
-        break
-    assert kills >= 1
-    assert facts(run) == facts(undisturbed)
+MOMENTS = (
+    At("trainables.training.checkpoint:Checkpoint.save", call=3, after=True),
+    At("search.record.study:Study.finish", call=3),
+    At("search.record.study:Study.add", call=5, after=True),
+    At("search.executors.serial:Executor.train"),
+    At("trainables.training.checkpoint:Checkpoint.save", call=3),
+    At("search.files:_write_sums", call=2),
+    At("search.experiment.experiment:write_report"),
+)
+"""In the middle of a trial, before its end is recorded, between two repeats, before and in the middle of the final
+trainings, in the export of the second member, before the report."""
 
 
-def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
-    file = configuration(tmp_path, "small")
-    first = subprocess.Popen(command("run", file), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "runs" / "small" / "study.journal").exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        second = search("resume", tmp_path / "runs" / "small")
-    finally:
-        first.kill()
-        first.wait()
-    assert second.returncode == 2
-    assert "another process works on" in second.stderr
+def end_as(product: Path, folder: Path, moments: tuple[At, ...]) -> None:
+    """Kill a run at each of the moments, in this order, and let it end; it is as the product, which was not killed."""
+    run = folder / "runs" / "small"
+    for at in moments:
+        words = ("resume", run) if (run / "config.yaml").exists() else ("run", configuration(folder, "small"))
+        with searching(folder, *words, at=at) as killed:
+            assert killed.code == -signal.SIGKILL, (at, killed.error.read_text())
+    assert main(["resume", str(run)]) == 0
+    assert facts(run) == facts(product)
 
 
-def test_another_configuration_does_not_overwrite_a_run(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_again_and_again_ends_in_the_same_family(product: Path, tmp_path: Path) -> None:
+    end_as(product, tmp_path, MOMENTS)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(8))
+def test_a_run_that_is_killed_at_any_moment_ends_in_the_same_family(product: Path, tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    every = ("search.record.journal:Journal.append_logs", "trainables.training.checkpoint:Checkpoint.save")
+    draws = [(every[rng.integers(2)], int(rng.integers(1, 6)), bool(rng.integers(2))) for _ in range(6)]
+    end_as(product, tmp_path, tuple(At(function, call, after) for function, call, after in draws))
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = At("search.executors.work:Workplace.work", number=signal.SIGSTOP)
+    with searching(tmp_path, "run", configuration(tmp_path, "small"), at=at) as first:
+        wait_until(lambda: state(first.process.pid or 0) == "T")
+        assert main(["resume", str(tmp_path / "runs" / "small")]) == 2
+    assert "another process works on" in capsys.readouterr().err
+
+
+def test_another_configuration_does_not_overwrite_a_run(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = read(configuration(tmp_path, "small"))
-    changed = config.model_copy(update={"runs": str(undisturbed.parent), "seed": 5})
-    (tmp_path / "changed.yaml").write_text(changed.dump())
-    refused = search("run", tmp_path / "changed.yaml")
-    assert refused.returncode == 2
-    assert "holds a run of another configuration" in refused.stderr
+    other = config.model_copy(update={"runs": str(product.parent), "seed": 5})
+    (tmp_path / "other.yaml").write_text(other.dump())
+    assert main(["run", str(tmp_path / "other.yaml")]) == 2
+    assert "holds a run of another configuration" in capsys.readouterr().err
 
 
 def test_own_images_in_folders(tmp_path: Path) -> None:
     digits = load_digits()
-    for number, (image, label) in enumerate(zip(digits.images[:600], digits.target[:600], strict=True)):
+    for number, (image, label) in enumerate(zip(digits.images[:300], digits.target[:300], strict=True)):
         folder = tmp_path / "images" / f"digit-{label}"
         folder.mkdir(parents=True, exist_ok=True)
         picture = Image.fromarray((image * 15.9).astype(np.uint8)).resize((20 + number % 5, 22))
         picture.save(folder / f"{number}.png")
     data = f"{{source: folder, path: {tmp_path / 'images'}, resolution: 16, cache: {tmp_path / 'cache'}}}"
-    done = search("run", configuration(tmp_path, "own", data=data))
-    assert done.returncode == 0, done.stderr
+    assert main(["run", str(configuration(tmp_path, "own", data=data, budgets="[60k]"))]) == 0
     described = json.loads((tmp_path / "runs" / "own" / "family" / "member-1" / "input.json").read_text())
     assert described["classes"] == [f"digit-{label}" for label in range(10)]
     assert (described["channels"], described["size"]) == (3, 16)
 
 
-def test_ray_tune_trains_and_two_ray_train_workers_finish(tmp_path: Path) -> None:
-    done = search("run", configuration(tmp_path, "ray", executor="ray_tune", workers=2, tracking="true"))
-    assert done.returncode == 0, done.stderr
-    run = tmp_path / "runs" / "ray"
-    outcome = facts(run)
-    assert [trial[0] for trial in outcome["trials"]] == list(range(len(outcome["trials"])))
-    assert {trial[1] for trial in outcome["trials"]} <= {"complete", "pruned"}
-    assert outcome["members"]
-    assert (run / "mlflow.db").exists()
-    assert len(done.stdout.splitlines()) < 60, "Ray's chatter reached the terminal"
+def test_a_warm_start_stays_with_the_run(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to the choice of the family, which the repeats are trained for."""
 
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
 
-def test_a_warm_start_stays_with_the_run(undisturbed: Path, tmp_path: Path) -> None:
-    file = configuration(tmp_path, "warm")
-    file.write_text(file.read_text().replace("limits: {max_macs: 100k}", "limits: {max_macs: 70k}"))
-    done = search("run", file, "--warm-start", undisturbed)
-    assert done.returncode == 0, done.stderr
-    assert f"of 9 trials of {undisturbed} fit this space" in done.stdout
+    monkeypatch.setattr(Executor, "train", stopped)
+    file = configuration(tmp_path, "warm", limit="70k", trials="5, initial: 3, batch: 2")
+    assert main(["run", str(file), "--warm-start", str(product)]) == 130
+    assert f"of 9 trials of {product} fit this space" in capsys.readouterr().out
     again = tmp_path / "again"
     (again / "warm").mkdir(parents=True)
     for name in ("config.yaml", "warm_start.json"):  # as if killed before the first trial, and the past were gone
         (again / "warm" / name).write_text((tmp_path / "runs" / "warm" / name).read_text())
-    resumed = search("resume", again / "warm")
-    assert resumed.returncode == 0, resumed.stderr
-    first, second = facts(tmp_path / "runs" / "warm"), facts(again / "warm")
-    assert first == second
-    cold = configuration(tmp_path, "cold")
-    refused = search("run", cold, "--warm-start", tmp_path / "nowhere")
-    assert refused.returncode == 2
-    assert "holds no run" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    assert main(["resume", str(again / "warm")]) == 130
+    assert curves(again / "warm") == curves(tmp_path / "runs" / "warm")
+    assert {trial.purpose for trial in trials(again / "warm")} == {"search", "repeat"}
+    capsys.readouterr()
+    assert main(["run", str(configuration(tmp_path, "cold")), "--warm-start", str(tmp_path / "nowhere")]) == 2
+    assert "holds no run" in capsys.readouterr().err

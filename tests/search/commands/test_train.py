@@ -1,9 +1,6 @@
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +14,22 @@ from search.family.members import load_family
 from search.setting.config import ConfigError, parse
 from search.setting.setting import prepare
 from spaces.sampling import uniform
-from tests.places import ROOT
+from tests.processes import At, searching
 
 TEXT = """
 name: alone
-data: {source: digits, validation: 0.3}
+data: {source: digits}
 space:
   name: tiny
   restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
-family: {max_macs: [20k, 60k], epochs: EPOCHS, teachers: TEACHERS}
+family: {max_macs: [20k, 60k], epochs: 2, teachers: TEACHERS}
 run: {executor: serial}
 """
 
 
-def configuration(folder: Path, teachers: str = "0", epochs: int = 2) -> Path:
+def configuration(folder: Path, teachers: str = "0") -> Path:
     file = folder / "config.yaml"
-    file.write_text(TEXT.replace("TEACHERS", teachers).replace("EPOCHS", str(epochs)))
+    file.write_text(TEXT.replace("TEACHERS", teachers))
     return file
 
 
@@ -58,63 +55,50 @@ def same(one: Path, other: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a member that a member from elsewhere has taught; everything else is gone."""
-    folder = tmp_path_factory.mktemp("runs")
-    alone = train(candidate_file(folder, 0), folder / "first", "--config", configuration(folder))
-    pupil = candidate_file(folder, 1)
-    config = configuration(folder, f"['local-dir:{alone}']")
-    member = train(pupil, folder / "second", "--config", config)
-    copy = tmp_path_factory.mktemp("copy") / "member-1"
-    shutil.copytree(member, copy)
-    shutil.rmtree(folder)
-    return copy
+def taught(product: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a member that another one has taught, alone: nothing in it says where the run is."""
+    member = shutil.copytree(product / "family" / "member-1", tmp_path_factory.mktemp("alone") / "member-1")
+    assert str(product.parent) not in (member / "training.json").read_text()
+    return member
 
 
 def test_a_member_is_trained_again_from_its_folder_alone(taught: Path, tmp_path: Path) -> None:
+    """Exactly, also where the training is killed in the middle and goes on."""
+    at = At("trainables.training.checkpoint:Checkpoint.save", after=True)
+    with searching(tmp_path, "train", taught, "--to", tmp_path / "again", at=at) as killed:
+        assert killed.code == -signal.SIGKILL, killed.error.read_text()
+    assert not (tmp_path / "again" / "family" / "family.json").exists()
     again = train(taught, tmp_path / "again")
     assert same(taught, again)
     assert (again / "teacher-1" / "model.safetensors").is_file()
     assert str(tmp_path) not in (again / "training.json").read_text()
-    assert train(taught, tmp_path / "again") == again  # done already
-    other = json.loads((taught / "candidate.json").read_text())
-    assert json.loads((again / "candidate.json").read_text()) == other
+    candidate = json.loads((taught / "candidate.json").read_text())
+    assert json.loads((again / "candidate.json").read_text()) == candidate
 
 
 def test_several_seeds_if_asked(taught: Path, tmp_path: Path) -> None:
+    """Those that were trained before are not trained again."""
     member = train(taught, tmp_path / "twice", "--seeds", "2")
     (trained,) = load_family(member.parent).members
     assert trained.seeds == trained.spent["final"].trainings == 2
     assert trained.test_accuracy_std is not None
     assert "| 2 |" in (member / "README.md").read_text()
     settings = (tmp_path / "twice" / "config.yaml").read_text()
+    before = written(tmp_path / "twice")
     thrice = train(tmp_path / "twice", tmp_path / "thrice", "--seeds", "3").parents[1]
     assert [member.seeds for member in load_family(thrice).members] == [3]
     assert (tmp_path / "twice" / "config.yaml").read_text() == settings
+    assert before.items() < written(tmp_path / "twice").items()
+
+
+def written(run: Path) -> dict[str, int]:
+    """When the checkpoints of final trainings were."""
+    return {file.name: file.stat().st_mtime_ns for file in (run / "final").glob("*.pt")}
 
 
 def test_the_teacher_in_the_folder_is_used(taught: Path, tmp_path: Path) -> None:
     config = configuration(tmp_path)
     assert not same(taught, train(taught / "candidate.json", tmp_path / "untaught", "--config", config))
-
-
-def test_a_killed_training_goes_on_exactly(tmp_path: Path) -> None:
-    file, config = candidate_file(tmp_path, 2), configuration(tmp_path, epochs=8)
-    command = [sys.executable, "-m", "search", "train", file, "--config", config, "--to", tmp_path / "killed"]
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        while not any(file.stat().st_size for file in (tmp_path / "killed").glob("final/*.pt")):
-            assert process.poll() is None
-            time.sleep(0.01)
-    finally:
-        process.kill()
-        process.wait()
-    assert not (tmp_path / "killed" / "family" / "family.json").exists()
-    resumed = train(file, tmp_path / "killed", "--config", config)
-    assert same(resumed, train(file, tmp_path / "undisturbed", "--config", config))
 
 
 def test_who_teaches_whom(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from search.__main__ import main
 from search.family.folder import onnx_runner
 from search.family.members import Family
 from search.tracking.mlflow_store import alias
-from search.tracking.outbox import Outbox, Refused
 from search.tracking.tracker import MlflowTracker, NullTracker, is_behind
+from tests.runs import copied
 from tests.search.products import export, member, records
 
 
@@ -49,11 +48,21 @@ def tracker():
         yield lambda run, **changes: stack.enter_context(opened(run, **changes))
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A store without anything in it, which takes seconds to make; tests copy it."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def outbox():
-    """Opens outboxes, and closes them after the test."""
-    with contextlib.ExitStack() as stack:
-        yield lambda *arguments, **options: stack.enter_context(contextlib.closing(Outbox(*arguments, **options)))
+def toy(empty, tmp_path):
+    """The folder of a run with an empty store."""
+    run = tmp_path / "toy"
+    run.mkdir()
+    shutil.copy(empty, run / "mlflow.db")
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +154,8 @@ def test_the_model_says_what_it_takes_and_shows_an_example(finished):
     assert model.predict(model.input_example)["logits"].shape == (1, 10)
 
 
-def test_the_load_of_the_machine_is_recorded_until_the_end(tmp_path, tracker):
-    run = tmp_path / "toy"
-    run.mkdir()
+def test_the_load_of_the_machine_is_recorded_until_the_end(toy, tracker):
+    run = toy
     view = tracker(run, system_metrics_s=0.05)
     queue = run / "tracking" / "queue.jsonl"
     while not queue.exists() or queue.read_text().count("\n") < 2:
@@ -164,54 +172,18 @@ def test_the_load_of_the_machine_is_recorded_until_the_end(tmp_path, tracker):
     assert kinds.index("finish") >= len(kinds) - 2  # one sample may have been under way
 
 
-def test_a_store_that_was_deleted_is_filled_again(tmp_path, tracker):
-    run = tmp_path / "toy"
-    first = tracker(run)
-    for record in records(4):
-        first.trial(record)
-    assert first.flush(60)
-    for path in run.glob("mlflow.db*"):
-        path.unlink()
-    second = tracker(run)
-    assert second.flush(60)
-    assert set(runs_of(run)[2]) == {0, 1, 2, 3}
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A small search with a member, all of which is in MLflow; tests copy it."""
-    folder = tmp_path_factory.mktemp("runs")
-    text = CONFIG.replace("RUNS", str(folder))
-    (folder / "config.yaml").write_text(text)
-    assert main(["run", str(folder / "config.yaml")]) == 0
-    return folder / "small"
-
-
-CONFIG = """
-name: small
-runs: RUNS
-data: {source: digits, validation: 0.3}
-space:
-  name: tiny
-  restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
-search: {trials: 4, initial: 3, batch: 1, epochs: 1, pretrain: 0, predictor: gp, watched: rank_by_macs}
-family: {max_macs: [60k], contenders: 1, repeats: 0, epochs: 1, teachers: 0}
-run: {executor: serial}
-"""
-
-
-def lose_all(run: Path) -> None:
+def lose_all(run: Path, empty: Path) -> None:
     shutil.rmtree(run / "tracking")
+    lose_the_store(run, empty)
+    shutil.copy(empty, run / "mlflow.db")
+
+
+def lose_the_store(run: Path, empty: Path) -> None:
     for path in run.glob("mlflow.db*"):
         path.unlink()
 
 
-def lose_the_store(run: Path) -> None:
-    for path in run.glob("mlflow.db*"):
-        path.unlink()
-
-
-def lose_the_end(run: Path) -> None:
+def lose_the_end(run: Path, empty: Path) -> None:
     """As if the process had been killed after the family and before MLflow was told, with two entries on their way."""
     client, parent, nested = runs_of(run, "small")
     client.delete_run(nested[3].info.run_id)
@@ -224,28 +196,28 @@ def lose_the_end(run: Path) -> None:
 
 
 @pytest.mark.parametrize("lose", [lose_all, lose_the_store, lose_the_end])
-def test_a_finished_run_that_is_resumed_sends_what_mlflow_lacks(whole, tmp_path, lose, capsys):
-    run = tmp_path / "small"
-    shutil.copytree(whole, run)
+def test_a_finished_run_that_is_resumed_sends_what_mlflow_lacks(product, empty, tmp_path, lose, capsys):
+    run = copied(product, tmp_path)  # whose store this process must not have opened when it is lost
     assert not is_behind(run, None)
-    lose(run)
+    lose(run, empty)
     assert is_behind(run, None)
     assert main(["resume", str(run)]) == 0
     assert "sending to MLflow" in capsys.readouterr().out
     assert not is_behind(run, None)
     client, parent, nested = runs_of(run, "small")
-    assert set(nested) == {0, 1, 2, 3}
+    assert set(nested) == set(runs_of(product, "small")[2])
     assert parent.info.status == "FINISHED"
-    assert client.get_model_version_by_alias("small", "best-60k").tags["member"] == "member-1"
+    for alias_, member_ in (("best-6k", "member-1"), ("best-60k", "member-2")):
+        assert client.get_model_version_by_alias("small", alias_).tags["member"] == member_
     before = (run / "tracking" / "queue.jsonl").read_text()
     assert main(["resume", str(run)]) == 0
     assert "sending to MLflow" not in capsys.readouterr().out
     assert (run / "tracking" / "queue.jsonl").read_text() == before
 
 
-def test_a_trial_half_logged_by_a_killed_process_is_completed(tmp_path, tracker):
+def test_a_trial_half_logged_by_a_killed_process_is_completed(toy, tracker):
     """The second process finds run 2 begun, without metrics and not ended, and an offset before it."""
-    run = tmp_path / "toy"
+    run = toy
     first = tracker(run)
     for record in records(3):
         first.trial(record)
@@ -262,8 +234,8 @@ def test_a_trial_half_logged_by_a_killed_process_is_completed(tmp_path, tracker)
     assert nested[2].data.metrics["macs"] == records(3)[2].statistics.macs
 
 
-def test_a_server_that_is_gone_holds_up_nothing_and_loses_nothing(tmp_path, caplog, tracker):
-    run = tmp_path / "toy"
+def test_a_server_that_is_gone_holds_up_nothing_and_loses_nothing(toy, caplog, tracker):
+    run = toy
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -291,70 +263,6 @@ def test_the_null_tracker_shows_nothing(tmp_path):
 )
 def test_an_alias_names_the_macs(macs, text):
     assert alias(macs) == f"best-{text}"
-
-
-# the outbox by itself ---------------------------------------------------------------------------------------------
-
-
-def collector(remembers: bool = True):
-    got: list[int] = []
-    return got, lambda: (lambda entry: got.append(entry["n"]), remembers)
-
-
-def test_entries_arrive_once_and_in_order_across_processes(tmp_path, outbox):
-    got, connect = collector()
-    for start in (0, 3):
-        box = outbox(tmp_path, connect)
-        for n in range(start, start + 3):
-            box.put({"n": n})
-        assert box.flush(10)
-    assert got == [0, 1, 2, 3, 4, 5]
-
-
-def test_a_receiver_that_forgot_gets_everything_again(tmp_path, outbox):
-    first = outbox(tmp_path, collector()[1])
-    first.put({"n": 1})
-    assert first.flush(10)
-    got, connect = collector(remembers=False)
-    assert outbox(tmp_path, connect).flush(10)
-    assert got == [1]
-
-
-def test_a_failed_delivery_is_repeated_and_a_refused_one_set_aside(tmp_path, caplog, outbox):
-    got, troubles = [], {1: [OSError("down"), OSError("down")], 2: [Refused("too long")]}
-
-    def deliver(entry):
-        if troubles.get(entry["n"]):
-            raise troubles[entry["n"]].pop()
-        got.append(entry["n"])
-
-    box = outbox(tmp_path, lambda: (deliver, True), retry_s=0.01)
-    for n in range(4):
-        box.put({"n": n})
-    assert box.flush(10)
-    assert got == [0, 1, 3]
-    assert json.loads((tmp_path / "refused.jsonl").read_text()) == {"n": 2}
-    assert "down" in caplog.text
-
-
-def test_putting_does_not_wait_for_a_receiver_that_hangs(tmp_path, outbox):
-    release = threading.Event()
-    box = outbox(tmp_path, lambda: (lambda entry: release.wait(30), True))
-    for n in range(100):
-        box.put({"n": n})
-    assert len(list(box.entries())) == 100
-    assert not box.flush(0.05)
-    release.set()
-    assert box.flush(10)
-
-
-def test_a_torn_line_is_dropped(tmp_path, outbox):
-    (tmp_path / "queue.jsonl").write_text('{"n": 1}\n{"n": 2')
-    got, connect = collector()
-    box = outbox(tmp_path, connect)
-    box.put({"n": 3})
-    assert box.flush(10)
-    assert got == [1, 3]
 
 
 def test_the_driver_does_not_import_mlflow():

@@ -1,0 +1,111 @@
+"""A small search: its configuration, its command, and what it leaves."""
+
+import contextlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import RDBStorage
+
+from search.experiment.running import saved
+from search.family.members import load_family
+from search.record.storage import open_storage
+from search.record.study import Study
+from search.record.trial import Trial
+from search.setting.setting import prepare
+from tests.places import ROOT
+
+SMALL_NETWORKS = """\
+space:
+  name: tiny
+  restrict:
+    architecture.resolution: [8]
+    architecture.stem_stride: [2]
+    architecture.depth.0: [1]
+    architecture.depth.1: [1]
+"""
+"""The part of a configuration that keeps networks small."""
+
+SMALL = (
+    """
+name: {name}
+runs: {runs}
+data: {data}
+"""
+    + SMALL_NETWORKS
+    + """\
+limits: {{max_macs: {limit}}}
+search: {{trials: {trials}, epochs: 2, predictor: gp, watched: gp, pretrain: 200}}
+family: {{max_macs: {budgets}, contenders: 1, repeats: 1, epochs: 2}}
+run: {{executor: {executor}, workers: {workers}}}
+tracking: {{enabled: {tracking}}}
+"""
+)
+
+
+def configuration(folder: Path, name: str, **changes: Any) -> Path:
+    """The file of a small search, whose run is in ``folder / "runs" / name``."""
+    values = {"data": "{source: digits}", "executor": "serial", "workers": 1, "tracking": "false"}
+    values |= {"limit": "100k", "trials": "9, initial: 6, batch: 3", "budgets": "[6k, 60k]"} | changes
+    file = folder / f"{name}.yaml"
+    file.write_text(SMALL.format(name=name, runs=folder / "runs", **values))
+    return file
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "search", *map(str, arguments)]
+
+
+def search(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command in an interpreter of its own, as a user starts it."""
+    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def copied(run: Path, to: Path) -> Path:
+    """A copy of a run below another folder, of which its store knows where it is."""
+    copy = shutil.copytree(run, to / run.name)
+    with contextlib.closing(sqlite3.connect(copy / "mlflow.db")) as store, store:
+        tables = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = [(table, row[1]) for table in tables for row in store.execute(f'PRAGMA table_info("{table}")')]
+        for table, column in columns:  # numbers stay what they are
+            of_text = f"typeof(\"{column}\") = 'text'"
+            change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE {of_text}'
+            store.execute(change, (str(run), str(copy)))
+    return copy
+
+
+def trials(run: Path) -> list[Trial]:
+    """The record of a run."""
+    config = saved(run)
+    storage = open_storage(run, config.run.storage)
+    trials = Study(name=config.name, storage=storage, space=prepare(config).space, create=False).trials()
+    if isinstance(storage, RDBStorage):  # a connection that is collected while open fails the whole session of tests
+        storage.remove_session()
+        storage.engine.dispose()
+    return trials
+
+
+def curves(run: Path) -> list[tuple[int, str, str, list[tuple[int, float, float]]]]:
+    """Number, state, candidate and reports of each trial, without what the clock decided."""
+    return [
+        (t.number, t.state, t.candidate.key, [(e.epoch, e.accuracy, e.loss) for e in t.reports]) for t in trials(run)
+    ]
+
+
+def members(run: Path) -> list[dict[str, Any]]:
+    """The family of a run, without what the clock or the device decided."""
+    config = saved(run)
+    images = len(prepare(config).splits.train)
+    family = [{**m.to_dict(), "latency_ms": None} for m in load_family(run / "family").members]
+    for member in family:
+        assert member["spent"]["final"]["images"] == config.family.epochs * images
+        member["spent"] = {name: {**part, "seconds": None} for name, part in member["spent"].items()}
+    return family
+
+
+def facts(run: Path) -> dict[str, Any]:
+    """What a run has found."""
+    return {"trials": curves(run), "members": members(run)}
