@@ -248,7 +248,7 @@ def _plan(phase: Phase, whole: _Trial, weights: Weights | None) -> Plan:
     def build_on_device(extra: Mapping[str, Any]) -> nn.Module:
         network = build(whole.task.candidate, whole.splits, extra)
         # Convolutions of small networks are about half as fast again with channels last, on CPUs as on GPUs.
-        return network.to(whole.device, memory_format=torch.channels_last)
+        return network.to(whole.device).to(memory_format=torch.channels_last)
 
     def with_objective(plan: Plan) -> Plan:
         if weights is not None:
