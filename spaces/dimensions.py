@@ -102,3 +102,33 @@ def positions(dimension: Dimension) -> NDArray[np.float32]:
     span = level[-1] - level[0]
     scaled = (level - level[0]) / span if span > 0 else np.zeros_like(level)
     return scaled.astype(np.float32)
+
+
+def nearest_code(dimension: Dimension, value: object, *, clip: bool) -> int | None:
+    """The code of a value; of a number between the levels of an ordinal dimension that of the nearest level.
+
+    Near is a matter of logarithms where the dimension is logarithmic. A truth value equals no number.
+
+    Args:
+        dimension: gives the values.
+        value: what is looked up.
+        clip: whether a number beyond the levels takes the outermost one.
+
+    Returns:
+        None where there is no such code.
+    """
+    for code, known in enumerate(dimension.values):
+        if known == value and isinstance(known, bool) == isinstance(value, bool):
+            return code
+    if not (is_ordinal(dimension) and _is_number(value) and all(map(_is_number, dimension.values))):
+        return None
+    level_L, number = np.array(dimension.values, dtype=float), np.array(value, dtype=float)
+    if not clip and not level_L.min() <= number <= level_L.max():
+        return None
+    if not isinstance(dimension, Choice) and dimension.log:
+        level_L, number = np.log(level_L), np.log(number)
+    return int(np.argmin(np.abs(level_L - number)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.files import check_writable
-from search.replay.curves import compare, replay, summary
+from search.replay.curves import play_rules, regret_differences, summary
 from search.replay.rules import RULES
 
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         Mistake: a rule or folder that does not exist, or a count below 1.
     """
     check_writable(arguments.out)
-    played = replay(
+    played = play_rules(
         arguments.folder,
         arguments.rules,
         trials=arguments.trials,
@@ -52,6 +52,6 @@ def run(arguments: argparse.Namespace) -> None:
     console = Console(width=150)
     console.print(table)
     if "regret" in arguments.rules:
-        for other, (difference, stderr) in compare(played, "regret").items():
+        for other, (difference, stderr) in regret_differences(played, "regret").items():
             console.print(f"regret of 'regret' minus '{other}', paired over tasks: {difference:+.4f} ({stderr:.4f})")
     console.print(f"wrote {arguments.out / 'plays.csv'} and summary.csv", highlight=False, soft_wrap=True)

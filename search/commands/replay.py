@@ -8,7 +8,7 @@ from search.errors import UsageError
 from search.files import check_writable
 from search.replay import predictors as replay_predictors
 from search.replay.run_table import export_run
-from search.replay.samplers import MODES, replay
+from search.replay.samplers import MODES, play_samplers
 from search.samplers import by_name
 from spaces.components import PREDICTORS, names
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         _predictors(arguments)
         if not arguments.sampler:
             return
-    replay(
+    play_samplers(
         arguments.tables,
         arguments.sampler,
         arguments.trials,
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         processes=arguments.processes,
         batch=arguments.batch,
         modes=arguments.modes,
-        source=arguments.source,
+        earlier=arguments.source,
     )
 
 

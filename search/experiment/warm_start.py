@@ -21,7 +21,7 @@ from search.record.trial import Trial
 from search.samplers.by_name import transferring
 from search.setting.config import Config
 from spaces.candidate import ROLES, Candidate
-from spaces.dimensions import Dimension, Value, is_ordinal
+from spaces.dimensions import Value, nearest_code
 from spaces.space import INACTIVE, Codes, Space
 
 FILE = "warm_start.json"
@@ -179,24 +179,11 @@ def translate(space: Space, values: Mapping[str, Value]) -> Codes | None:
     for column, (address, dimension) in enumerate(zip(space.addresses, space.dimensions, strict=True)):
         if not space.should_be_active(codes_D[None])[0, column]:
             continue
-        code = _code(dimension, values[address]) if address in values else 0 if len(dimension.values) == 1 else None
+        if address in values:
+            code = nearest_code(dimension, values[address], clip=False)
+        else:
+            code = 0 if len(dimension.values) == 1 else None
         if code is None:
             return None
         codes_D[column] = code
     return codes_D
-
-
-def _code(dimension: Dimension, value: Value) -> int | None:
-    for code, known in enumerate(dimension.values):
-        if known == value and isinstance(known, bool) == isinstance(value, bool):
-            return code
-    levels = [known for known in dimension.values if isinstance(known, int | float) and not isinstance(known, bool)]
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_ordinal(dimension) and numeric and len(levels) == len(dimension.values)):
-        return None
-    wanted = float(value)
-    if not min(levels) <= wanted <= max(levels):
-        return None
-    if getattr(dimension, "log", False):
-        return int(np.argmin(np.abs(np.log(np.array(levels, dtype=float)) - math.log(wanted))))
-    return int(np.argmin(np.abs(np.array(levels, dtype=float) - wanted)))

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from search.replay.rules import RULES, Rule, Task
+from search.replay.rules import RULES, Curves, Rule
 from spaces.mistake import Mistake
 
 Values = NDArray[np.float64]
@@ -53,7 +53,7 @@ class Surrogate:
 
     COLUMNS = ("batch_size", "learning_rate", "momentum", "weight_decay", "num_layers", "max_units", "max_dropout")
 
-    def draw(self, name: str, trials: int, bands: int, seed: int) -> Task:
+    def draw(self, name: str, trials: int, bands: int, seed: int) -> Curves:
         """Configurations drawn uniformly, on logarithmic scales where they belong, and their curves.
 
         Cost bands are quantiles of layers x units^2, to which the macs of a plain network are about proportional.
@@ -71,12 +71,12 @@ class Surrogate:
                 raw_NC[:, column] = raw_NC[:, column].round()
         epoch_E = np.arange(FIRST, LAST + 1.0)
         x = np.column_stack([np.tile(epoch_E, trials), raw_NC.repeat(len(epoch_E), axis=0)]).astype(np.float32)
-        task = np.full((len(x), 1), self._codes[name], dtype=np.int32)
-        accuracy = self._session.run(None, {"x_cat": task, "x_cont": x})[0][:, 1] / 100
+        code = np.full((len(x), 1), self._codes[name], dtype=np.int32)
+        accuracy = self._session.run(None, {"x_cat": code, "x_cont": x})[0][:, 1] / 100
         cost_N = raw_NC[:, self.COLUMNS.index("num_layers")] * raw_NC[:, self.COLUMNS.index("max_units")] ** 2
         inner = np.quantile(cost_N, np.arange(1, bands) / bands)
         curve_NE = np.clip(accuracy.reshape(trials, len(epoch_E)), 0, 1).astype(float)
-        return Task(name=name, curve_NE=curve_NE, trait_NC=unit_NC, band_N=np.searchsorted(inner, cost_N))
+        return Curves(name=name, curve_NE=curve_NE, trait_NC=unit_NC, band_N=np.searchsorted(inner, cost_N))
 
 
 @dataclass(slots=True)
@@ -85,8 +85,8 @@ class _Running:
     curve: list[float] = field(default_factory=list)
 
 
-def play(task: Task, make: Callable[[Task], Rule], workers: int = 1) -> dict[str, float]:
-    """Play a rule over a task.
+def play(recorded: Curves, make: Callable[[Curves], Rule], workers: int = 1) -> dict[str, float]:
+    """Play a rule over a recorded.
 
     Returns:
         ``cost`` (epochs as a share of full training), ``regret`` ((best - kept) / (best - median)), ``points`` (best -
@@ -94,29 +94,29 @@ def play(task: Task, make: Callable[[Task], Rule], workers: int = 1) -> dict[str
         to that band), ``tau`` (Kendall, of what a predictor is told with the true finals), ``whole`` (share of trials
         that were trained in full) and ``seconds`` of the rule per trial.
     """
-    rule = make(task)
+    rule = make(recorded)
     curves: dict[int, list[float]] = {}
     running: list[_Running] = []
-    waiting, spent = iter(range(len(task.curve_NE))), 0.0
+    waiting, spent = iter(range(len(recorded.curve_NE))), 0.0
     while True:
         running += [_Running(number) for _, number in zip(range(workers - len(running)), waiting, strict=False)]
         if not running:
             break
         for trial in list(running):
-            trial.curve.append(float(task.curve_NE[trial.number, len(trial.curve)]))
+            trial.curve.append(float(recorded.curve_NE[trial.number, len(trial.curve)]))
             began = time.perf_counter()
             if not rule.goes_on(trial.number, trial.curve):
                 rule.ended(trial.number, trial.curve)
                 curves[trial.number] = trial.curve
                 running.remove(trial)
             spent += time.perf_counter() - began
-    return _measures(task, [curves[n] for n in sorted(curves)], rule) | {"seconds": spent / len(curves)}
+    return _measures(recorded, [curves[n] for n in sorted(curves)], rule) | {"seconds": spent / len(curves)}
 
 
-def _measures(task: Task, curves: Sequence[Sequence[float]], rule: Rule) -> dict[str, float]:
-    told = rule.scores()
-    final_N, length_N = task.curve_NE[:, -1], np.array([len(curve) for curve in curves])
-    score_N = np.array([curve[-1] for curve in curves] if told is None else told)
+def _measures(recorded: Curves, curves: Sequence[Sequence[float]], rule: Rule) -> dict[str, float]:
+    scores = rule.scores()
+    final_N, length_N = recorded.curve_NE[:, -1], np.array([len(curve) for curve in curves])
+    score_N = np.array([curve[-1] for curve in curves] if scores is None else scores)
 
     def lost(rows: NDArray[np.intp]) -> tuple[float, float]:
         longest = rows[length_N[rows] == length_N[rows].max()] if rule.compares_whole else rows
@@ -125,18 +125,18 @@ def _measures(task: Task, curves: Sequence[Sequence[float]], rule: Rule) -> dict
         return loss, loss / max(best - float(np.median(final_N[rows])), 1e-12)
 
     points, regret = lost(np.arange(len(final_N)))
-    by_band = [lost(np.flatnonzero(task.band_N <= band))[1] for band in np.unique(task.band_N)]
+    by_band = [lost(np.flatnonzero(recorded.band_N <= band))[1] for band in np.unique(recorded.band_N)]
     return {
-        "cost": float(length_N.sum() / task.curve_NE.size),
+        "cost": float(length_N.sum() / recorded.curve_NE.size),
         "regret": regret,
         "points": 100 * points,
         "band_regret": float(np.mean(by_band)),
-        "whole": float((length_N == task.curve_NE.shape[1]).mean()),
+        "whole": float((length_N == recorded.curve_NE.shape[1]).mean()),
         "tau": float(kendalltau(score_N, final_N).statistic),
     }
 
 
-def replay(
+def play_rules(
     folder: Path, rules: Sequence[str], *, trials: int, seeds: int, bands: int, workers: int, tasks: int | None = None
 ) -> pd.DataFrame:
     """Play rules over every task and seed of a folder; one row each. A seed draws the same trials for every rule.
@@ -155,9 +155,9 @@ def replay(
     rows: list[dict[str, Any]] = []
     for name in surrogate.tasks[:tasks]:
         for seed in range(seeds):
-            task = surrogate.draw(name, trials, bands, seed)
+            recorded = surrogate.draw(name, trials, bands, seed)
             for rule in rules:
-                rows.append({"task": name, "seed": seed, "rule": rule, **play(task, RULES[rule], workers)})
+                rows.append({"task": name, "seed": seed, "rule": rule, **play(recorded, RULES[rule], workers)})
     return pd.DataFrame(rows)
 
 
@@ -170,7 +170,7 @@ def summary(played: pd.DataFrame) -> pd.DataFrame:
     return table[[column for measure in measures for column in (measure, f"{measure}_stderr")]]
 
 
-def compare(played: pd.DataFrame, rule: str) -> dict[str, tuple[float, float]]:
+def regret_differences(played: pd.DataFrame, rule: str) -> dict[str, tuple[float, float]]:
     """Regret of a rule minus that of each other on the same trials: mean and standard error over tasks."""
     by_task = played.pivot_table(index="task", columns="rule", values="regret")
     difference_TR = -by_task.drop(columns=rule).sub(by_task[rule], axis="index")

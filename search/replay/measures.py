@@ -113,7 +113,7 @@ def _area(table: Table, rows: NDArray[np.int64], feasible_N: NDArray[np.bool_]) 
     return float(np.clip((reached - median) / max(best - median, 1e-12), 0.0, None).mean())
 
 
-def compare(per_seed: pd.DataFrame) -> str:
+def paired_differences(per_seed: pd.DataFrame) -> str:
     """Each sampler against the best other one at each checkpoint: paired difference, its standard error, Wilcoxon p."""
     lines = [
         "measure table trials | sampler mean | best other mean | difference (standard error) | p (paired Wilcoxon)"

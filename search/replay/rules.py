@@ -18,7 +18,7 @@ INITIAL, THRESHOLD = 24, 0.92
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Curves:
     """Trials in the order they start: accuracies curve_NE, what is known before training trait_NC, cost band_N."""
 
     name: str
@@ -28,7 +28,7 @@ class Task:
 
 
 class Rule(Protocol):
-    """A stopping rule at work on one task.
+    """A stopping rule at work on the curves of one data set.
 
     Attributes:
         compares_whole: whether what it keeps is chosen among the trials that were trained in full, or among all.
@@ -51,8 +51,8 @@ class Full:
 
     compares_whole = True
 
-    def __init__(self, task: Task) -> None:
-        self._epochs: int = task.curve_NE.shape[1]
+    def __init__(self, recorded: Curves) -> None:
+        self._epochs: int = recorded.curve_NE.shape[1]
 
     def goes_on(self, number: int, curve: Sequence[float]) -> bool:
         return len(curve) < self._epochs
@@ -69,8 +69,8 @@ class Paper(Full):
 
     compares_whole = False
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, recorded: Curves) -> None:
+        super().__init__(recorded)
         self._initial: list[list[float]] = []
         self._curves: dict[int, Sequence[float]] = {}
         self._stop = self._epochs
@@ -92,32 +92,32 @@ class Paper(Full):
 class Regret(Full):
     """``search.stopping.regret`` with the tolerance of the configuration's default."""
 
-    def __init__(self, task: Task, *, tolerance: float = 0.01, audit: float = 0.0, seed: int = 0) -> None:
-        super().__init__(task)
-        self._task = task
-        self._rule = RegretRule(epochs=self._epochs, trials=len(task.curve_NE), tolerance=tolerance)
-        self._audited_N = np.random.default_rng(seed).random(len(task.curve_NE)) < audit
+    def __init__(self, recorded: Curves, *, tolerance: float = 0.01, audit: float = 0.0, seed: int = 0) -> None:
+        super().__init__(recorded)
+        self._recorded = recorded
+        self._rule = RegretRule(epochs=self._epochs, trials=len(recorded.curve_NE), tolerance=tolerance)
+        self._audited_N = np.random.default_rng(seed).random(len(recorded.curve_NE)) < audit
 
     def goes_on(self, number: int, curve: Sequence[float]) -> bool:
         if self._audited_N[number]:
             return len(curve) < self._epochs
-        return self._rule.goes_on(curve, self._task.trait_NC[number], int(self._task.band_N[number]))
+        return self._rule.goes_on(curve, self._recorded.trait_NC[number], int(self._recorded.band_N[number]))
 
     def ended(self, number: int, curve: Sequence[float]) -> None:
-        band = int(self._task.band_N[number])
-        self._rule.end(number, Ended(curve=tuple(curve), trait_C=self._task.trait_NC[number], band=band))
+        band = int(self._recorded.band_N[number])
+        self._rule.end(number, Ended(curve=tuple(curve), trait_C=self._recorded.trait_NC[number], band=band))
 
     def scores(self) -> Sequence[float] | None:
-        return self._rule.finals(range(len(self._task.curve_NE)))
+        return self._rule.finals(range(len(self._recorded.curve_NE)))
 
 
 class Asha(Full):
     """Ray Tune's ``AsyncHyperBandScheduler`` with its defaults."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, recorded: Curves) -> None:
         from search.replay import ray_asha  # which nobody else here has to wait for
 
-        super().__init__(task)
+        super().__init__(recorded)
         self._asha = ray_asha.Asha(self._epochs)
 
     def goes_on(self, number: int, curve: Sequence[float]) -> bool:
@@ -127,10 +127,10 @@ class Asha(Full):
 class OptunaPruner(Full):
     """One of Optuna's pruners, asked through a study in memory."""
 
-    def __init__(self, task: Task, pruner: optuna.pruners.BasePruner) -> None:
-        super().__init__(task)
+    def __init__(self, recorded: Curves, pruner: optuna.pruners.BasePruner) -> None:
+        super().__init__(recorded)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(study_name=task.name, direction="maximize", pruner=pruner)
+        self._study = optuna.create_study(study_name=recorded.name, direction="maximize", pruner=pruner)
         self._trials: dict[int, optuna.Trial] = {}
 
     def goes_on(self, number: int, curve: Sequence[float]) -> bool:
@@ -146,15 +146,15 @@ class OptunaPruner(Full):
         self._study.tell(self._trials[number], curve[-1] if whole else None, state=state)
 
 
-RULES: dict[str, Callable[[Task], Rule]] = {
+RULES: dict[str, Callable[[Curves], Rule]] = {
     "full": Full,
     "paper": Paper,
     "regret": Regret,
-    "regret_audited": lambda task: Regret(task, audit=0.125),
+    "regret_audited": lambda recorded: Regret(recorded, audit=0.125),
     "ray_asha": Asha,
-    "optuna_hyperband": lambda task: OptunaPruner(
-        task, optuna.pruners.HyperbandPruner(max_resource=task.curve_NE.shape[1])
+    "optuna_hyperband": lambda recorded: OptunaPruner(
+        recorded, optuna.pruners.HyperbandPruner(max_resource=recorded.curve_NE.shape[1])
     ),
-    "optuna_halving": lambda task: OptunaPruner(task, optuna.pruners.SuccessiveHalvingPruner()),
+    "optuna_halving": lambda recorded: OptunaPruner(recorded, optuna.pruners.SuccessiveHalvingPruner()),
 }
 """Every rule with the settings that its makers recommend, by name."""

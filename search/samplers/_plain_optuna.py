@@ -14,7 +14,7 @@ from search.problem.limits import Costs, Limits
 from search.problem.problem import Observations, Problem
 from search.record.distributions import distribution
 from spaces.candidate import ROLES
-from spaces.dimensions import Choice, Dimension, Integer, Real, Value
+from spaces.dimensions import Choice, Dimension, Integer, Real, Value, nearest_code
 from spaces.space import INACTIVE, Codes, Condition, Space
 
 LEVELS = 33
@@ -59,7 +59,10 @@ class Bridge:
         codes_D = np.full(len(self.names), INACTIVE, dtype=np.int16)
         for column, (name, dimension) in enumerate(zip(self.names, self.space.dimensions, strict=True)):
             if name in params:
-                codes_D[column] = _nearest(name, dimension, params[name])
+                code = nearest_code(dimension, params[name], clip=True)
+                if code is None:
+                    raise ValueError(f"parameter '{name}' is {params[name]!r}; allowed are {dimension.values}")
+                codes_D[column] = code
         if not self.space.contains(codes_D[None])[0]:
             raise ValueError(
                 f"a trial has the parameters {sorted(params)}; an active one of {list(self.names)} is left out"
@@ -114,7 +117,7 @@ def space_of(
         raise ValueError(
             f"parameter '{wrong[0]}' needs a role, one of {', '.join(ROLES)}; given {roles.get(wrong[0])!r}"
         )
-    dimensions = {name: _dimension(name, given) for name, given in distributions.items()}
+    dimensions = {name: _dimension(name, declared) for name, declared in distributions.items()}
     parts: dict[str, Any] = {role: {name: d for name, d in dimensions.items() if roles[name] == role} for role in ROLES}
     space = Space(
         name="optuna",
@@ -129,33 +132,23 @@ def space_of(
     return Bridge(space=space, names=names, distributions=dict(distributions))
 
 
-def _dimension(name: str, given: BaseDistribution) -> Dimension:
-    if isinstance(given, CategoricalDistribution):
-        return Choice(values=tuple(given.choices))  # type: ignore[arg-type]
-    if isinstance(given, IntDistribution):
-        if (given.high - given.low) // given.step < LEVELS:
-            return Integer(low=given.low, high=given.high, step=given.step, log=given.log)
-        spaced = np.geomspace if given.log else np.linspace
-        steps = np.round((spaced(given.low, given.high, LEVELS) - given.low) / given.step).astype(int)
-        return Choice(values=tuple(int(v) for v in np.unique(given.low + steps * given.step)), ordered=True)
-    if isinstance(given, FloatDistribution):
-        if given.step is not None:
-            count = round((given.high - given.low) / given.step)
-            kept = np.unique(np.linspace(0, count, min(count + 1, LEVELS)).round().astype(int))
-            return Choice(values=tuple(float(given.low + k * given.step) for k in kept), ordered=True)
-        return Real(low=given.low, high=given.high, levels=LEVELS, log=given.log)
-    raise ValueError(f"parameter '{name}' has a {type(given).__name__}; known are categorical, int and float")
-
-
-def _nearest(name: str, dimension: Dimension, value: Any) -> int:
-    if value in dimension.values:
-        return dimension.values.index(value)
-    if isinstance(dimension, Choice) and not dimension.ordered:
-        raise ValueError(f"parameter '{name}' is {value!r}; allowed are {dimension.values}")
-    levels = np.asarray(dimension.values, dtype=float)
-    log = getattr(dimension, "log", False)
-    gap = np.abs(np.log(levels) - np.log(value)) if log else np.abs(levels - value)
-    return int(np.argmin(gap))
+def _dimension(name: str, declared: BaseDistribution) -> Dimension:
+    if isinstance(declared, CategoricalDistribution):
+        return Choice(values=tuple(declared.choices))  # type: ignore[arg-type]
+    if isinstance(declared, IntDistribution):
+        if (declared.high - declared.low) // declared.step < LEVELS:
+            return Integer(low=declared.low, high=declared.high, step=declared.step, log=declared.log)
+        spaced = np.geomspace if declared.log else np.linspace
+        offsets = spaced(declared.low, declared.high, LEVELS) - declared.low
+        steps = np.unique(np.round(offsets / declared.step).astype(int))
+        return Choice(values=tuple(int(declared.low + step * declared.step) for step in steps), ordered=True)
+    if isinstance(declared, FloatDistribution):
+        if declared.step is not None:
+            count = round((declared.high - declared.low) / declared.step)
+            steps = np.unique(np.linspace(0, count, min(count + 1, LEVELS)).round().astype(int))
+            return Choice(values=tuple(float(declared.low + step * declared.step) for step in steps), ordered=True)
+        return Real(low=declared.low, high=declared.high, levels=LEVELS, log=declared.log)
+    raise ValueError(f"parameter '{name}' has a {type(declared).__name__}; known are categorical, int and float")
 
 
 def observations(study: Study, bridge: Bridge) -> Observations:

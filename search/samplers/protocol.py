@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from search.problem.problem import Observations, Problem
 from spaces.mistake import Mistake
@@ -57,9 +57,16 @@ class Proposer(Protocol):
     """What every sampler can do.
 
     A sampler file defines the class ``Sampler``, constructed as ``Sampler(offer)``, and the constant ``TRANSFERS``:
-    whether it can use earlier searches. Its name is the file's. It may also define ``recommend(observed)``: the row to
-    keep for each budget, None where nothing fits.
+    whether it can use earlier searches. Its name is the file's.
     """
 
     def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
         """``n`` feasible candidates to train next, shape (n, D), new while new ones exist."""
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A sampler with a posterior."""
+
+    def recommend(self, observed: Observations) -> list[int | None]:
+        """Row of the observation to keep for each budget; None where nothing fits."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.replay.curves import compare, replay, summary
+from search.replay.curves import play_rules, regret_differences, summary
 from search.replay.rules import RULES
 
 TABLES = Path(os.environ.get("NARS_TABLES", Path(__file__).parents[3] / "shared" / "tables"))
@@ -20,10 +20,10 @@ pytestmark = [
 
 
 def test_the_regret_rule_costs_less_and_keeps_better_than_the_papers() -> None:
-    played = replay(CURVES, list(RULES), trials=200, seeds=3, bands=1, workers=1)
+    played = play_rules(CURVES, list(RULES), trials=200, seeds=3, bands=1, workers=1)
     means = summary(played)
     print(means.to_string())
-    print(compare(played, "regret"))
+    print(regret_differences(played, "regret"))
     cost, regret = (means[measure].to_dict() for measure in ("cost", "regret"))
     assert cost["regret"] <= 0.2
     assert cost["regret"] < cost["paper"]

@@ -14,8 +14,7 @@ import pytest
 
 from search.problem.limits import Limits
 from search.problem.problem import Observations, Problem
-from search.replay import samplers as replay
-from search.replay import tables
+from search.replay import tables, trace
 from spaces.dimensions import Choice, Integer
 from spaces.space import Codes, Space
 from tests.benchmarks.peers import driver
@@ -177,7 +176,7 @@ def test_a_peer_that_uses_up_its_time_leaves_a_trace_to_the_last_checkpoint(
     ask = "a = self.asked; return [a // 4, a // 2 % 2, a % 2] if a < 8 else [sum(iter(int, 1))]"
     monkeypatch.setattr(driver, "HERE", fixed(tmp_path, ask).parent)
     monkeypatch.setattr(driver, "CHECKPOINTS", (3, 6, 20))
-    wanted = replay.Play(
+    wanted = trace.Play(
         table=table, sampler="fixed", mode="family", seed=0, trials=12, budgets=2, batch=1, out=tmp_path / "out"
     )
     with pytest.raises(PeerEnded, match="after 7 trials: its 1 seconds of processor time are used up"):

@@ -31,8 +31,7 @@ import pandas as pd
 
 from search.problem.problem import Observations, Problem
 from search.problem.supply import Supply
-from search.replay import samplers as replay
-from search.replay import tables
+from search.replay import tables, trace
 from search.replay.measures import CHECKPOINTS, summarise
 from spaces.codes import hamming, row_keys, without
 from spaces.dimensions import is_ordinal
@@ -185,7 +184,7 @@ class _Again:
         return self._codes_ND[done : done + n]
 
 
-def play(wanted: replay.Play, python: str, seconds: int) -> None:
+def play(wanted: trace.Play, python: str, seconds: int) -> None:
     """Play one trace and write it; the processor time of the peer goes beside the traces.
 
     Raises:
@@ -199,12 +198,12 @@ def play(wanted: replay.Play, python: str, seconds: int) -> None:
         problem, adapter=adapter, python=python, seed=wanted.seed, trials=wanted.trials, seconds=seconds
     ) as sampler:
         try:
-            replay.record(wanted, loaded, problem, sampler)
+            trace.record(wanted, loaded, problem, sampler)
         except PeerEnded:
             passed = [checkpoint for checkpoint in CHECKPOINTS if checkpoint <= len(sampler.trained_ND)]
             if passed:
                 wanted = dataclasses.replace(wanted, trials=passed[-1])
-                replay.record(wanted, loaded, problem, _Again(sampler.trained_ND))
+                trace.record(wanted, loaded, problem, _Again(sampler.trained_ND))
             raise
         finally:
             sampler.close()
@@ -249,7 +248,7 @@ def main() -> None:
     for seed, peer, table in itertools.product(range(given.seeds), given.peer, given.tables):
         name, _, python = peer.partition("=")
         settings = {"mode": "family", "trials": given.trials, "budgets": given.budgets, "batch": 1, "out": given.out}
-        wanted = replay.Play(table=table, sampler=name, seed=seed, **settings)
+        wanted = trace.Play(table=table, sampler=name, seed=seed, **settings)
         if wanted.trace.exists():
             continue
         try:

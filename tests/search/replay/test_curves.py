@@ -6,17 +6,17 @@ import pytest
 from scipy.stats import kendalltau
 
 from search.__main__ import main
-from search.replay.curves import Surrogate, compare, play, summary
+from search.replay.curves import Surrogate, play, regret_differences, summary
 from search.replay.rules import INITIAL, RULES, Full, Paper
 from search.stopping.ranks import stop_epoch
-from tests.search.curves import task
+from tests.search.curves import crossing
 
 
 @pytest.mark.parametrize("name", [name for name in RULES if name != "full"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_rule_plays_to_the_end_and_saves_something(name, workers):
-    made = task(trials=80, bands=3)
-    first, again = (play(made, RULES[name], workers) for _ in range(2))
+    curves = crossing(trials=80, bands=3)
+    first, again = (play(curves, RULES[name], workers) for _ in range(2))
     assert 0.02 < first["cost"] < 1
     assert 0 <= first["regret"] <= 1
     assert 0 <= first["whole"] < 1
@@ -25,19 +25,19 @@ def test_every_rule_plays_to_the_end_and_saves_something(name, workers):
 
 
 def test_full_training_is_the_reference():
-    figures = play(task(), Full)
+    figures = play(crossing(), Full)
     assert [figures[name] for name in ("cost", "whole", "regret", "points", "tau")] == [1, 1, 0, 0, pytest.approx(1)]
 
 
 def test_the_papers_rule_stops_where_the_first_trials_say():
-    made = task(trials=60)
-    stop = stop_epoch(made.curve_NE[:INITIAL].tolist(), 20, 0.92)
-    figures = play(made, Paper)
+    curves = crossing(trials=60)
+    stop = stop_epoch(curves.curve_NE[:INITIAL].tolist(), 20, 0.92)
+    figures = play(curves, Paper)
     assert stop < 20
     assert figures["cost"] == pytest.approx((INITIAL * 20 + (60 - INITIAL) * stop) / (60 * 20))
-    assert figures["tau"] == pytest.approx(kendalltau(made.curve_NE[:, stop - 1], made.curve_NE[:, -1]).statistic)
-    kept = np.argmax(made.curve_NE[:, stop - 1])
-    assert figures["points"] == pytest.approx(100 * (made.curve_NE[:, -1].max() - made.curve_NE[kept, -1]))
+    assert figures["tau"] == pytest.approx(kendalltau(curves.curve_NE[:, stop - 1], curves.curve_NE[:, -1]).statistic)
+    kept = np.argmax(curves.curve_NE[:, stop - 1])
+    assert figures["points"] == pytest.approx(100 * (curves.curve_NE[:, -1].max() - curves.curve_NE[kept, -1]))
 
 
 def test_means_are_over_tasks_and_differences_are_paired():
@@ -48,7 +48,7 @@ def test_means_are_over_tasks_and_differences_are_paired():
     ]  # fmt: skip
     played = pd.DataFrame(rows)
     assert summary(played).loc["regret", ["regret", "regret_stderr"]].tolist() == pytest.approx([0.2, 0.1])
-    assert compare(played, "regret")["other"] == pytest.approx((-0.05, 0.0), abs=1e-12)
+    assert regret_differences(played, "regret")["other"] == pytest.approx((-0.05, 0.0), abs=1e-12)
 
 
 def test_a_folder_without_the_surrogate_is_named(tmp_path, capsys):

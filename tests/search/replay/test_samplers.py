@@ -11,14 +11,14 @@ from optuna.trial import create_trial
 
 from search.replay import samplers as replay
 from search.replay import tables
-from search.replay.measures import compare, summarise
+from search.replay.measures import paired_differences, summarise
 from search.replay.run_table import export_run
 from tests.search.replay.test_tables import write
 
 
 def played(tmp_path: Path, **changes: object) -> pd.DataFrame:
     options: dict[str, object] = {"trials": 8, "seeds": 2, "budgets": 2, "out": tmp_path / "out"}
-    return replay.replay([write(tmp_path)], ["nars", "random"], **(options | changes))  # type: ignore[arg-type]
+    return replay.play_samplers([write(tmp_path)], ["nars", "random"], **(options | changes))  # type: ignore[arg-type]
 
 
 def test_writes_summary_traces_and_plots(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_samplers_see_the_same_noise(tmp_path: Path) -> None:
 
 def test_wrong_arguments(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs tables, samplers of"):
-        replay.replay([write(tmp_path)], ["nobody"], 5, 1, 1, tmp_path / "out")
+        replay.play_samplers([write(tmp_path)], ["nobody"], 5, 1, 1, tmp_path / "out")
     with pytest.raises(ValueError, match="trials is 0"):
         played(tmp_path, trials=0)
 
@@ -77,7 +77,7 @@ def test_comparison_is_paired() -> None:
         [("t", name, seed, 20, "regret", base + seed) for name, base in (("a", 0.0), ("b", 0.5)) for seed in range(6)],
         columns=["table", "sampler", "seed", "trials", "measure", "value"],
     )
-    line = next(line for line in compare(per_seed).splitlines() if "| a " in line)
+    line = next(line for line in paired_differences(per_seed).splitlines() if "| a " in line)
     assert "-0.5000 (0.0000)" in line
     assert line.endswith("0.031")  # six wins of six: 2 / 2 ** 6
 

@@ -3,16 +3,16 @@ import pytest
 from scipy.stats import kendalltau
 
 from search.stopping.forecast import FEWEST, Forecaster, accuracy_of, log_error
-from tests.search.curves import task
+from tests.search.curves import crossing
 
 EPOCH = 4
 
 
 def held_out(seed: int, known: int = 40):
-    made = task(trials=known + 200, seed=seed)
-    forecast = Forecaster(made.curve_NE[:known], made.trait_NC[:known], EPOCH)
-    mean_M, std_M = forecast(made.curve_NE[known:, :EPOCH], made.trait_NC[known:])
-    return mean_M, std_M, log_error(made.curve_NE[known:, -1]), log_error(made.curve_NE[known:, EPOCH - 1])
+    curves = crossing(trials=known + 200, seed=seed)
+    forecast = Forecaster(curves.curve_NE[:known], curves.trait_NC[:known], EPOCH)
+    mean_M, std_M = forecast(curves.curve_NE[known:, :EPOCH], curves.trait_NC[known:])
+    return mean_M, std_M, log_error(curves.curve_NE[known:, -1]), log_error(curves.curve_NE[known:, EPOCH - 1])
 
 
 def test_log_error_is_undone():
@@ -35,16 +35,16 @@ def test_intervals_cover_what_they_say():
 
 
 def test_a_curve_that_is_known_to_the_end_but_one_is_surer_than_a_young_one():
-    made = task()
-    stds = [Forecaster(made.curve_NE[:40], made.trait_NC[:40], epoch)(
-        made.curve_NE[40:, :epoch], made.trait_NC[40:])[1].mean() for epoch in (1, 19)]  # fmt: skip
+    curves = crossing()
+    stds = [Forecaster(curves.curve_NE[:40], curves.trait_NC[:40], epoch)(
+        curves.curve_NE[40:, :epoch], curves.trait_NC[40:])[1].mean() for epoch in (1, 19)]  # fmt: skip
     assert stds[1] < 0.5 * stds[0]
 
 
 def test_only_the_known_epochs_are_read():
-    made = task()
-    forecast = Forecaster(made.curve_NE[:20], made.trait_NC[:20], EPOCH)
-    early, whole = (forecast(made.curve_NE[20:, :end], made.trait_NC[20:])[0] for end in (EPOCH, 20))
+    curves = crossing()
+    forecast = Forecaster(curves.curve_NE[:20], curves.trait_NC[:20], EPOCH)
+    early, whole = (forecast(curves.curve_NE[20:, :end], curves.trait_NC[20:])[0] for end in (EPOCH, 20))
     assert np.array_equal(early, whole)
 
 
@@ -56,9 +56,9 @@ def test_equal_curves_and_traits_that_do_not_vary_are_no_trouble():
 
 
 def test_too_few_curves_are_refused():
-    made = task()
+    curves = crossing()
     with pytest.raises(ValueError, match="7 curves were given; a forecast needs at least 8"):
-        Forecaster(made.curve_NE[:7], made.trait_NC[:7], 2)
+        Forecaster(curves.curve_NE[:7], curves.trait_NC[:7], 2)
 
 
 def test_a_forecast_is_that_of_a_forecaster_that_was_written_before() -> None:

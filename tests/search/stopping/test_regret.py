@@ -9,20 +9,20 @@ from search.replay.rules import Regret
 from search.stopping.forecast import accuracy_of
 from search.stopping.regret import Ended, RegretRule, decision_epochs, expected_excess
 from tests.places import ROOT
-from tests.search.curves import task
+from tests.search.curves import crossing
 
 
 def taught(numbers=range(20), tolerance=0.01):
     """A rule that knows some trials in full, in the order given."""
-    made = task()
+    curves = crossing()
     rule = RegretRule(epochs=20, trials=60, tolerance=tolerance)
     for n in numbers:
-        rule.end(n, Ended(curve=tuple(made.curve_NE[n]), trait_C=made.trait_NC[n], band=int(made.band_N[n])))
-    return rule, made
+        rule.end(n, Ended(curve=tuple(curves.curve_NE[n]), trait_C=curves.trait_NC[n], band=int(curves.band_N[n])))
+    return rule, curves
 
 
-def decisions(rule, made, epoch=5):
-    return [rule.goes_on(made.curve_NE[n, :epoch], made.trait_NC[n], int(made.band_N[n])) for n in range(20, 60)]
+def decisions(rule, curves, epoch=5):
+    return [rule.goes_on(curves.curve_NE[n, :epoch], curves.trait_NC[n], int(curves.band_N[n])) for n in range(20, 60)]
 
 
 def test_expected_excess_is_that_of_draws():
@@ -44,16 +44,16 @@ def test_decisions_are_dense_at_first_and_never_at_the_end():
 
 
 def test_nothing_stops_before_there_are_curves_to_judge_by():
-    rule, made = taught(range(7))
-    assert all(decisions(rule, made))
-    rule, made = taught(range(8))
-    assert not all(decisions(rule, made))
+    rule, curves = taught(range(7))
+    assert all(decisions(rule, curves))
+    rule, curves = taught(range(8))
+    assert not all(decisions(rule, curves))
 
 
 def test_the_worst_stop_and_the_best_go_on():
-    rule, made = taught()
-    goes_on = np.array(decisions(rule, made))
-    final_N = made.curve_NE[20:, -1]
+    rule, curves = taught()
+    goes_on = np.array(decisions(rule, curves))
+    final_N = curves.curve_NE[20:, -1]
     assert goes_on[np.argmax(final_N)]
     assert not goes_on[np.argsort(final_N)[:10]].any()
 
@@ -65,23 +65,23 @@ def test_a_larger_tolerance_stops_more():
 
 def test_a_candidate_competes_only_with_those_that_cost_no_more():
     """One between the best cheap and the best dear trial goes on as a cheap one, and stops as a dear one."""
-    rule, made = taught()
-    final_N = made.curve_NE[:, -1]
+    rule, curves = taught()
+    final_N = curves.curve_NE[:, -1]
     middle = np.median(final_N[:20])
     for n in range(20):
         band = int(final_N[n] > middle)
-        rule.end(n, Ended(curve=tuple(made.curve_NE[n]), trait_C=made.trait_NC[n], band=band))
+        rule.end(n, Ended(curve=tuple(curves.curve_NE[n]), trait_C=curves.trait_NC[n], band=band))
     between = 20 + int(np.argmin(np.abs(final_N[20:] - middle - 0.02)))
-    curve, trait_C = made.curve_NE[between, : decision_epochs(20)[-2]], made.trait_NC[between]
+    curve, trait_C = curves.curve_NE[between, : decision_epochs(20)[-2]], curves.trait_NC[between]
     assert rule.goes_on(curve, trait_C, 0)
     assert not rule.goes_on(curve, trait_C, 1)
 
 
 def test_a_band_without_a_whole_trial_stops_nothing():
-    rule, made = taught()
+    rule, curves = taught()
     for n, e in list(rule._ended.items()):
         rule.end(n, Ended(curve=e.curve, trait_C=e.trait_C, band=2))
-    assert rule.goes_on(made.curve_NE[30, :3], made.trait_NC[30], 1)
+    assert rule.goes_on(curves.curve_NE[30, :3], curves.trait_NC[30], 1)
 
 
 def test_the_order_in_which_trials_ended_does_not_matter():
@@ -90,16 +90,16 @@ def test_the_order_in_which_trials_ended_does_not_matter():
 
 
 def test_stopped_trials_are_scored_by_forecast_and_whole_ones_as_measured():
-    rule, made = taught()
+    rule, curves = taught()
     for n in range(20, 60):
-        rule.end(n, Ended(curve=tuple(made.curve_NE[n, :3]), trait_C=made.trait_NC[n], band=0))
-    told_N, true_N = np.array(rule.finals(range(60))), made.curve_NE[:, -1]
+        rule.end(n, Ended(curve=tuple(curves.curve_NE[n, :3]), trait_C=curves.trait_NC[n], band=0))
+    told_N, true_N = np.array(rule.finals(range(60))), curves.curve_NE[:, -1]
     assert np.array_equal(told_N[:20], true_N[:20])
-    assert np.abs(told_N[20:] - true_N[20:]).mean() < 0.3 * np.abs(made.curve_NE[20:, 2] - true_N[20:]).mean()
+    assert np.abs(told_N[20:] - true_N[20:]).mean() < 0.3 * np.abs(curves.curve_NE[20:, 2] - true_N[20:]).mean()
 
 
 def test_a_replay_keeps_nearly_the_best_for_a_part_of_the_cost():
-    played = [play(task(trials=80, seed=seed), Regret) for seed in range(4)]
+    played = [play(crossing(trials=80, seed=seed), Regret) for seed in range(4)]
     assert np.mean([figures["cost"] for figures in played]) < 0.6
     assert np.mean([figures["regret"] for figures in played]) < 0.02
 
