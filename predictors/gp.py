@@ -101,7 +101,7 @@ class Model:
     def fit(self, x_NF: Floats, s_NK: Floats, y_N: Floats) -> None:
         y_N = check_scores(self.layout, x_NF, s_NK, y_N)
         raw_NC = extended(self.layout, x_NF, s_NK)
-        if self._pool is not None and self._pool.kept_K.size and self._pool.kept_K[-1] >= raw_NC.shape[1]:
+        if self._pool is not None and self._pool.column_K.size and self._pool.column_K[-1] >= raw_NC.shape[1]:
             raise ValueError(f"pretrained with more statistics than the {s_NK.shape[1]} given to fit")
         self._scaler = self._pool or scaler(raw_NC)
         self._statistics = s_NK.shape[1]
@@ -135,7 +135,7 @@ class Model:
             rows=posterior.rows,
             alpha_N=posterior.alpha_N,
             at=posterior.at,
-            kept_K=scale.kept_K,
+            column_K=scale.column_K,
             mean_K=scale.mean_K,
             std_K=scale.std_K,
         )

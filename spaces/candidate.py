@@ -46,6 +46,11 @@ class Candidate:
         """Sixteen hexadecimal digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
+    @property
+    def by_address(self) -> dict[str, Value]:
+        """Every value by full address, e.g. ``architecture.depth.2``."""
+        return {f"{role}.{address}": value for role in ROLES for address, value in getattr(self, role).items()}
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "backbone": self.backbone,

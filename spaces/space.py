@@ -232,17 +232,18 @@ class Space:
 
     def addressed(self, candidate: Candidate) -> dict[str, Value]:
         """A candidate's values by full address of this space."""
-        parts = {role: dict(getattr(candidate, role)) for role in ROLES}
+        backbone = candidate.backbone
         if self.joins_families:
-            for role in JOINED:
-                parts[role] = {f"{candidate.backbone}.{address}": value for address, value in parts[role].items()}
-            parts["architecture"]["backbone"] = candidate.backbone
-        elif candidate.backbone != self.backbone:
+            values: dict[str, Value] = {"architecture.backbone": backbone}
+            for address, value in candidate.by_address.items():
+                role, _, below = address.partition(".")
+                values[f"{role}.{backbone}.{below}" if role in JOINED else address] = value
+            return values
+        if backbone != self.backbone:
             raise Mistake(
-                f"candidate {candidate.key} has the backbone '{candidate.backbone}', "
-                f"space '{self.name}' has '{self.backbone}'"
+                f"candidate {candidate.key} has the backbone '{backbone}', space '{self.name}' has '{self.backbone}'"
             )
-        return {f"{role}.{address}": value for role, part in parts.items() for address, value in part.items()}
+        return candidate.by_address
 
     def encode(self, candidates: Sequence[Candidate]) -> Codes:
         """The codes of candidates, shape (N, D): the inverse of ``decode``.

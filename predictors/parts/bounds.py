@@ -71,14 +71,14 @@ class Mean:
     """The mean to bound: weights of training rows, hyperparameters, and how statistics are standardised.
 
     Attributes:
-        kept_K, mean_K, std_K: which raw columns (statistics, then derived ones) are used, and their scale.
+        column_K, mean_K, std_K: which raw columns (statistics, then derived ones) are used, and their scale.
     """
 
     layout: Layout
     rows: Inputs
     alpha_N: Values
     at: Hyperparameters
-    kept_K: NDArray[np.intp]
+    column_K: NDArray[np.intp]
     mean_K: Values
     std_K: Values
 
@@ -92,13 +92,13 @@ def ceilings(of: Mean, options: Sequence[Floats], high_BK: Floats, scores: Calla
     tables = [table + more for table, more in zip(tables, additive, strict=True)]
     pairs = _Pairwise(of, levels)
     best = [np.zeros_like(table) for table in tables]
-    found: list[Ceiling] = []
+    bounds: list[Ceiling] = []
     for share in CENTRES:
         constant, quadratic = pairs.around(share, [int(np.argmax(table)) for table in best])
         best = [table + more for table, more in zip(tables, quadratic, strict=True)]
         size = np.abs(constant_B).max() + abs(constant) + sum(float(np.abs(table).max(initial=0.0)) for table in best)
-        found.append(Ceiling(constant_B=constant_B + constant + SLACK * size, tables=tuple(best), scores=scores))
-    return found
+        bounds.append(Ceiling(constant_B=constant_B + constant + SLACK * size, tables=tuple(best), scores=scores))
+    return bounds
 
 
 def _levels(group: Group, option_VW: Floats) -> Values:
@@ -125,17 +125,17 @@ def _norm(of: Mean, part: str) -> float:
 
 def _linear(of: Mean, options: Sequence[Floats], high_BK: Values) -> tuple[Values, list[Values]]:
     """Constants and tables of the part that is linear in the standardised, clipped statistics."""
-    given = high_BK.shape[1]
+    statistics = high_BK.shape[1]
     variance = float(np.exp(of.at.variances_5[PARTS.index("linear")]))
-    weight_K = variance / max(len(of.kept_K), 1) * (of.alpha_N @ of.rows.z_NK)
-    own = of.kept_K < given
-    high_BK = np.clip((high_BK[:, of.kept_K[own]] - of.mean_K[own]) / of.std_K[own], -CLIP, CLIP)
+    weight_K = variance / max(len(of.column_K), 1) * (of.alpha_N @ of.rows.z_NK)
+    own = of.column_K < statistics
+    high_BK = np.clip((high_BK[:, of.column_K[own]] - of.mean_K[own]) / of.std_K[own], -CLIP, CLIP)
     constant_B = np.where(weight_K[own] > 0, weight_K[own] * high_BK, -CLIP * weight_K[own]).sum(axis=1)
     tables = [np.zeros(len(option)) for option in options]
     # a derived column is a sum over dimensions: what each choice adds is found by setting it alone
     shares = [_derived_alone(of.layout, group, option) for group, option in zip(of.layout.groups, options, strict=True)]
     for weight, column, mean, std in zip(
-        weight_K[~own], of.kept_K[~own] - given, of.mean_K[~own], of.std_K[~own], strict=True
+        weight_K[~own], of.column_K[~own] - statistics, of.mean_K[~own], of.std_K[~own], strict=True
     ):
         share = [share_VC[:, column] / std for share_VC in shares]
         low = sum(float(s.min()) for s in share) - mean / std

@@ -56,6 +56,6 @@ class Archive:
     def members(self) -> Codes:
         """Every candidate kept for any budget, without repeats, the best of each budget first; shape (N, D)."""
         ranks = self.codes_KED.transpose(1, 0, 2).reshape(-1, self.codes_KED.shape[2])
-        kept = (np.arange(self.codes_KED.shape[1])[:, None] < self.filled_K[None, :]).reshape(-1)
-        codes_ND = ranks[kept]
+        filled = (np.arange(self.codes_KED.shape[1])[:, None] < self.filled_K[None, :]).reshape(-1)
+        codes_ND = ranks[filled]
         return codes_ND[first_of_each(codes_ND)]

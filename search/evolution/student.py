@@ -157,11 +157,11 @@ def _solve(kernel_NN: Values, target: Values, ridge: float) -> Values:
 def _tables(features: Features, linear_F: Values, pair_FF: Values, constant: float, pairs: Pairs) -> Tables:
     genes = range(len(features.blocks))
     blocks, tables = features.blocks, features.tables
-    wanted = list(combinations(genes, 2) if pairs == "all" else pairwise(genes))
+    tabled = list(combinations(genes, 2) if pairs == "all" else pairwise(genes))
     return Tables(
         constant=constant,
         unary=tuple(tables[g] @ linear_F[blocks[g]] for g in genes),
-        pairs={(g, h): tables[g] @ pair_FF[blocks[g], blocks[h]] @ tables[h].T for g, h in wanted},
+        pairs={(g, h): tables[g] @ pair_FF[blocks[g], blocks[h]] @ tables[h].T for g, h in tabled},
     )
 
 

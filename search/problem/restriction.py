@@ -45,9 +45,9 @@ class Lift:
             back = np.full(len(self.wide.dimension(address).values) + 1, INACTIVE, dtype=np.int16)
             back[wide_codes[:-1]] = np.arange(len(wide_codes) - 1)
             narrow_ND[:, column] = back[codes_ND[:, self.wide.index[address]]]
-        kept_N = self.narrow.contains(narrow_ND)
-        kept_N[kept_N] = (self(narrow_ND[kept_N]) == codes_ND[kept_N]).all(axis=1)
-        return narrow_ND[kept_N]
+        inside_N = self.narrow.contains(narrow_ND)
+        inside_N[inside_N] = (self(narrow_ND[inside_N]) == codes_ND[inside_N]).all(axis=1)
+        return narrow_ND[inside_N]
 
 
 def narrow(problem: Problem, fixed: Mapping[str, Sequence[Value]]) -> tuple[Problem, Lift]:

@@ -7,7 +7,7 @@ import optuna
 import pandas as pd
 from optuna.storages.journal import JournalFileBackend
 
-from spaces.candidate import ROLES
+from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 
 
@@ -52,18 +52,16 @@ def _study_rows(run_dir: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     if not journal.is_file():
         raise Mistake(f"{journal} does not exist: give the folder of a run")
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-    rows, roles = [], {}
+    rows: list[dict[str, object]] = []
+    roles: dict[str, str] = {}
     for name in optuna.get_all_study_names(storage):
         for trial in optuna.load_study(study_name=name, storage=storage).get_trials(
             deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)
         ):
-            candidate, statistics = trial.user_attrs["candidate"], trial.user_attrs["statistics"]
-            row: dict[str, object] = {"accuracy": trial.value, **{k: statistics[k] for k in ("macs", "params")}}
-            for role in ROLES:
-                for address, value in candidate.get(role, {}).items():
-                    row[f"{role}.{address}"] = value
-                    roles[f"{role}.{address}"] = role
-            rows.append(row)
+            values = Candidate.from_dict(trial.user_attrs["candidate"]).by_address
+            statistics = trial.user_attrs["statistics"]
+            rows.append({"accuracy": trial.value, **{k: statistics[k] for k in ("macs", "params")}, **values})
+            roles |= {address: address.partition(".")[0] for address in values}
     if not rows:
         raise Mistake(f"the study in {run_dir} has no finished trials")
     frame = pd.DataFrame(rows)

@@ -63,9 +63,9 @@ class Table:
     def find(self, codes_MD: Codes) -> NDArray[np.intp]:
         """Row of each candidate, shape (M,); -1 where it is not recorded."""
         key_N, order_N = self._sorted_keys
-        wanted_M = row_keys(codes_MD)
-        place_M = np.minimum(np.searchsorted(key_N, wanted_M), len(key_N) - 1)
-        return np.where(key_N[place_M] == wanted_M, order_N[place_M], -1)
+        key_M = row_keys(codes_MD)
+        place_M = np.minimum(np.searchsorted(key_N, key_M), len(key_N) - 1)
+        return np.where(key_N[place_M] == key_M, order_N[place_M], -1)
 
     def row_of(self, codes_MD: Codes) -> NDArray[np.intp]:
         """Row of each candidate, shape (M,).

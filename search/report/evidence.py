@@ -11,7 +11,6 @@ from torch import nn
 from search.family.members import COLUMNS
 from search.record.trial import Trial
 from search.report.importance import Importance, importance
-from spaces.candidate import ROLES
 from trainables.splits import Images
 
 COSTS = ("macs", "params", "activations")
@@ -96,9 +95,6 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     rows = []
     for trial in trials:
         mean, std = trial.predicted or (math.nan, math.nan)
-        candidate = {
-            f"{role}.{address}": value for role in ROLES for address, value in getattr(trial.candidate, role).items()
-        }
         rows.append(
             {
                 "number": trial.number,
@@ -112,7 +108,7 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
                 "predicted_mean": mean,
                 "predicted_std": std,
                 "error": trial.message or "",
-                **candidate,
+                **trial.candidate.by_address,
             }
         )
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(TRIAL_COLUMNS))

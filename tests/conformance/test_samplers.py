@@ -121,6 +121,11 @@ def test_ours_and_the_papers_are_found_on_disk() -> None:
     assert set(component_names(SAMPLERS)) >= {"nars", "paper"}
 
 
+def test_the_names_are_listed_without_optuna() -> None:
+    program = "import sys; from search.samplers.by_name import names; names(); sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("name", component_names(SAMPLERS))
 def test_a_file_says_whether_it_uses_earlier_searches(name: str) -> None:
     assert isinstance(load(SAMPLERS, name).TRANSFERS, bool)
