@@ -96,6 +96,24 @@ class At:
         setattr(owner, name, counted)
 
 
+def elsewhere(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a process of another interpreter, so with other hashes of texts."""
+    here, there = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_send, args=(there, function, arguments))
+    process.start()
+    there.close()
+    try:
+        return here.recv()
+    except EOFError:
+        raise AssertionError(f"the process of {function.__name__} has ended without a result") from None
+    finally:
+        process.join()
+
+
+def _send(there: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    there.send(function(*arguments))
+
+
 @dataclass(frozen=True)
 class Searching:
     """A process of ``python -m search``, with what it has printed."""

@@ -13,7 +13,7 @@ from scipy import stats
 
 from spaces import components
 from spaces.candidate import Candidate
-from tests.benchmarks.test_objectives import ARCHITECTURE, EPOCHS, RECIPE, SEEDS
+from tests.benchmarks.small import ARCHITECTURE, EPOCHS, RECIPE, SEEDS
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, train_all
 from trainables.training.checkpoint import Checkpoint

@@ -12,8 +12,8 @@ from scipy import stats
 
 from spaces import components
 from spaces.candidate import Candidate
-from tests.benchmarks.test_objectives import ARCHITECTURE
-from tests.benchmarks.test_objectives import RECIPE as SMALL_BATCHES
+from tests.benchmarks.small import ARCHITECTURE
+from tests.benchmarks.small import RECIPE as SMALL_BATCHES
 from trainables.data.sources import load_source
 from trainables.deploy import INTERPOLATIONS
 from trainables.training.trial import Task, build, trial

@@ -20,8 +20,8 @@ from spaces.space import Codes, Space
 from tests.benchmarks.peers import driver
 from tests.benchmarks.peers.driver import HERE, PeerEnded, PeerSampler
 from tests.benchmarks.peers.protocol import Peer
-from tests.conformance import test_samplers as conditional
-from tests.search.replay.test_tables import write
+from tests.search import toy as conditional
+from tests.search.replay.tables import write
 
 SPACE = Space(
     name="plain",

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.benchmarks.driver import stage1
 from tests.benchmarks.sleepers import Ends, private_bytes, processor_seconds, sleepers
-from tests.benchmarks.test_driver import stage1
 from tests.integration.machines import machines
 from tests.processes import children
 from tests.search.executors.jobs import jobs

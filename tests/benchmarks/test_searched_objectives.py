@@ -19,7 +19,7 @@ import torch
 from search.experiment.running import Known, read_run
 from search.record.trial import Trial
 from spaces.candidate import Candidate
-from tests.benchmarks.test_objectives import SEEDS, difference
+from tests.benchmarks.small import SEEDS, difference
 from trainables.training.pretraining import NONE
 from trainables.training.trial import Task, trial
 

@@ -22,8 +22,9 @@ from search.tracking.tracker import MlflowTracker
 from spaces import components
 from spaces.sampling import uniform
 from tests.browser import FLAGS
+from tests.processes import free_port
 from tests.search.products import records
-from tests.search.tracking.test_servers import free_port, server
+from tests.search.tracking.servers import server
 from trainables.training.trial import Report
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]

@@ -4,9 +4,6 @@ Fits are shared, and of no more rows than their fact needs: one of more than fiv
 six times.
 """
 
-import json
-import subprocess
-import sys
 from functools import cache
 from typing import Any
 
@@ -21,23 +18,10 @@ from spaces.components import PREDICTORS, load, names
 from spaces.encoding import Layout
 from tests.places import ROOT
 from tests.predictors.worlds import LAYOUT, world
+from tests.processes import elsewhere
 
 NAMES = (*names(PREDICTORS), "transfer")  # a part that keeps the contract of predictors
 IGNORANT = ("constant",)
-
-IN_ANOTHER_PROCESS = """
-import json, sys
-from tests.conformance.test_predictors import model
-from tests.predictors.worlds import world
-predictions = {}
-for name in sys.argv[1:]:
-    predictor = model(name)
-    predictor.pretrain(*world(64, seed=9)[:2])
-    predictor.fit(*world(24))
-    prediction = predictor.predict(*world(10, seed=1)[:2])
-    predictions[name] = [prediction.mean_N.tolist(), prediction.std_N.tolist(), prediction.noise_std]
-print(json.dumps(predictions))
-"""
 
 
 def module_of(name: str) -> Any:
@@ -103,22 +87,19 @@ def test_no_rows_are_predicted_as_no_rows(name: str) -> None:
     assert fitted(name, 5).predict(x_NF[:0], s_NK[:0]).mean_N.shape == (0,)
 
 
-@pytest.fixture(scope="module")
-def elsewhere() -> dict[str, Any]:
-    """What the predictors say in another process, which takes longer to begin than to fit them all."""
-    arguments = [sys.executable, "-c", IN_ANOTHER_PROCESS, *NAMES]
-    output = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    found: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return found
+def predictions(name: str) -> tuple[list[float], list[float], float]:
+    """Mean, spread and noise of a predictor that was pretrained and fitted."""
+    prediction = fitted(name, 24, pretrained=True).predict(*world(10, seed=1)[:2])
+    return prediction.mean_N.tolist(), prediction.std_N.tolist(), prediction.noise_std
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_seed_predicts_the_same_in_another_process(name: str, elsewhere: dict[str, Any]) -> None:
-    mean, std, noise = elsewhere[name]
-    here = fitted(name, 24, pretrained=True).predict(*world(10, seed=1)[:2])
-    np.testing.assert_allclose(here.mean_N, mean, rtol=1e-6)
-    np.testing.assert_allclose(here.std_N, std, rtol=1e-5)
-    assert here.noise_std == pytest.approx(noise, rel=1e-5)
+def test_the_same_seed_predicts_the_same_in_another_process(name: str) -> None:
+    mean, std, noise = predictions(name)
+    other_mean, other_std, other_noise = elsewhere(predictions, name)
+    np.testing.assert_allclose(mean, other_mean, rtol=1e-6)
+    np.testing.assert_allclose(std, other_std, rtol=1e-5)
+    assert noise == pytest.approx(other_noise, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

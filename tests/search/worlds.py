@@ -27,6 +27,23 @@ def space(widths: int = 4, levels: int = 4) -> Space:
     return Space(name="chain", backbone="none", architecture=architecture, recipe=recipe, conditions=conditions)
 
 
+def nested_space() -> Space:
+    """Conditions two deep, on genes that are no neighbours."""
+    architecture = {
+        "family": Choice(values=("a", "b")),
+        "width": Choice(values=(1, 2, 3), ordered=True),
+        "attention": Choice(values=("none", "full")),
+        "heads": Choice(values=(1, 2, 4), ordered=True),
+        "groups": Choice(values=(1, 2), ordered=True),
+    }
+    conditions = {
+        "architecture.attention": Condition(parent="architecture.family", values=("b",)),
+        "architecture.heads": Condition(parent="architecture.attention", values=("full",)),
+        "architecture.groups": Condition(parent="architecture.family", values=("a",)),
+    }
+    return Space(name="nested", backbone="none", architecture=architecture, recipe={}, conditions=conditions)
+
+
 @dataclass(frozen=True)
 class Truth:
     """A smooth random score of the encoded columns with interactions; its spread grows with the last column."""

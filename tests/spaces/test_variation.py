@@ -6,7 +6,7 @@ from spaces.dimensions import Choice
 from spaces.sampling import uniform
 from spaces.space import INACTIVE, Space
 from spaces.variation import breed, mutate, neighbours
-from tests.spaces.test_sampling import SPACE
+from tests.spaces.small import SPACE
 
 
 def test_the_rate_is_the_share_of_genes_that_change() -> None:

@@ -1,8 +1,6 @@
 """``python -m search evolve`` on a study that was recorded without training."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ from rich.console import Console
 from search.__main__ import main
 from search.experiment.experiment import Experiment, save_config
 from search.experiment.progress import Progress
-from search.experiment.running import saved
+from search.experiment.running import Silent, saved
 from search.experiment.trials import Trials
 from search.experiment.warm_start import Earlier, write_earlier
 from search.learning.past import Past
@@ -24,6 +22,7 @@ from search.setting.device import FILE
 from search.setting.setting import prepare
 from spaces.candidate import Candidate
 from spaces.encoding import encode
+from tests.processes import searching
 from trainables.counting.latency import Latency
 from trainables.training.trial import Report
 
@@ -36,13 +35,8 @@ limits: {{max_macs: 1M}}
 search: {{trials: {trials}, initial: {trials}, epochs: 2, predictor: gp, pretrain: 0}}
 family: {{max_macs: [60k, 200k], confidence: 0.5}}
 run: {{executor: serial}}
+tracking: {{enabled: false}}
 """
-
-
-class Silent:
-    def reported(self, record, report): ...
-
-    def ended(self, record): ...
 
 
 def record(folder, trials, ended):
@@ -143,8 +137,9 @@ def test_a_folder_without_a_run_and_a_run_with_too_few_trials(tmp_path, capsys):
 
 def test_the_same_command_writes_the_same_file_in_another_process(run_folder, tmp_path):
     entries = evolved(run_folder, tmp_path, "--max-macs", "90k")
-    command = [sys.executable, "-m", "search", "evolve", str(run_folder), "--max-macs", "90k"]
-    subprocess.run([*command, "--out", str(tmp_path / "again.json")], check=True, capture_output=True)
+    again = ("evolve", run_folder, "--max-macs", "90k", "--out", tmp_path / "again.json")
+    with searching(tmp_path, *again) as other:
+        assert other.code == 0, other.error.read_text()
     assert json.loads((tmp_path / "again.json").read_text()) == entries
 
 

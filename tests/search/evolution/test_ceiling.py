@@ -20,10 +20,9 @@ from spaces.encoding import encode, layout
 from spaces.sampling import uniform
 from spaces.space import Space
 from tests.search import worlds
-from tests.search.evolution.test_chain import nested_space
 
 SPACES = {
-    "nested": nested_space(),
+    "nested": worlds.nested_space(),
     "chain": worlds.space(widths=3, levels=3),
     "cell": Space(
         name="cell",

@@ -13,28 +13,10 @@ from search.problem.limits import Limits
 from spaces.dimensions import Choice
 from spaces.encoding import layout
 from spaces.sampling import uniform
-from spaces.space import Condition, Space
+from spaces.space import Space
 from tests.search import worlds
 
-
-def nested_space() -> Space:
-    """Conditions two deep, on genes that are no neighbours."""
-    architecture = {
-        "family": Choice(values=("a", "b")),
-        "width": Choice(values=(1, 2, 3), ordered=True),
-        "attention": Choice(values=("none", "full")),
-        "heads": Choice(values=(1, 2, 4), ordered=True),
-        "groups": Choice(values=(1, 2), ordered=True),
-    }
-    conditions = {
-        "architecture.attention": Condition(parent="architecture.family", values=("b",)),
-        "architecture.heads": Condition(parent="architecture.attention", values=("full",)),
-        "architecture.groups": Condition(parent="architecture.family", values=("a",)),
-    }
-    return Space(name="nested", backbone="none", architecture=architecture, recipe={}, conditions=conditions)
-
-
-SPACES = {"nested": nested_space(), "chain": worlds.space(widths=3, levels=3)}
+SPACES = {"nested": worlds.nested_space(), "chain": worlds.space(widths=3, levels=3)}
 
 
 def random_tables(space: Space, rng: np.random.Generator, *, integers: bool) -> Tables:

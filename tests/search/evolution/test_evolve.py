@@ -1,7 +1,5 @@
 """Stage 2 against enumeration: optimum found, no limit broken, same seed same picks."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +14,7 @@ from search.problem.limits import Limits, UnreachableLimit
 from spaces.codes import members
 from spaces.encoding import layout
 from spaces.sampling import uniform
+from tests.processes import elsewhere
 from tests.search import worlds
 
 NOBODY = np.empty((0, 7), dtype=np.int16)
@@ -256,19 +255,13 @@ def test_the_archive_keeps_the_best_distinct_rows():
     assert sorted(archive.members()[:, 0].tolist()) == [0, 1, 2]
 
 
-PRINT_PICKS = """
-import numpy as np
-from tests.search.evolution import test_evolve
-world, truth = test_evolve.chain(7)
-picks = test_evolve.evolve(world, truth, budgets=test_evolve.macs_budgets(world, 5), start_ND=test_evolve.NOBODY,
-    rng=np.random.default_rng(11), children=500, samples=100, generations=4, enumerate_up_to=0)
-print([pick.codes.tolist() for pick in picks])
-"""
+def seeded_picks():
+    world, truth = chain(7)
+    rng = np.random.default_rng(11)
+    how = {"children": 500, "samples": 100, "generations": 4, "enumerate_up_to": 0}
+    picks = evolve(world, truth, budgets=macs_budgets(world, 5), start_ND=NOBODY, rng=rng, **how)
+    return [pick.codes.tolist() for pick in picks]
 
 
 def test_same_seed_same_picks_in_another_process():
-    runs = [
-        subprocess.run([sys.executable, "-c", PRINT_PICKS], capture_output=True, text=True, check=True) for _ in "ab"
-    ]
-    assert runs[0].stdout == runs[1].stdout
-    assert runs[0].stdout.startswith("[[")
+    assert elsewhere(seeded_picks) == seeded_picks()

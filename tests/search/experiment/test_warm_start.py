@@ -15,8 +15,8 @@ from spaces import pretraining, tiny
 from spaces.dimensions import Choice, Integer, Real
 from spaces.sampling import uniform
 from spaces.space import Condition, Space
-from tests.conformance.test_samplers import offer, some
 from tests.search.record.waiting import waiting
+from tests.search.toy import offer, some
 from trainables.training.trial import Report
 
 SPACE = Space(

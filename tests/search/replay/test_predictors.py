@@ -12,7 +12,7 @@ from search.replay import tables
 from search.replay.predictors import MEASURES, compare, summary
 from search.replay.tables import Table
 from spaces.components import UnknownComponent
-from tests.search.replay.test_tables import write
+from tests.search.replay.tables import write
 
 NAMES = ("constant", "rank_by_macs", "gp")
 WIDTHS, RATES = (8, 12, 16, 24, 32, 48), (0.001, 0.01, 0.1, 1.0)

@@ -13,7 +13,7 @@ from search.replay import samplers as replay
 from search.replay import tables
 from search.replay.measures import paired_differences, summarise
 from search.replay.run_table import export_run
-from tests.search.replay.test_tables import write
+from tests.search.replay.tables import write
 
 
 def played(tmp_path: Path, **changes: object) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from spaces.components import UnknownComponent
 from spaces.encoding import encode
 from spaces.mistake import Mistake
 from spaces.space import Condition
-from tests.conformance.test_samplers import NOTHING, SPACE, macs, offer, problem, score, some
+from tests.search.toy import NOTHING, SPACE, macs, offer, problem, score, some
 
 
 @pytest.mark.parametrize("z", [-6.0, -1.5, -1.0, 0.0, 0.7, 4.0])

@@ -5,6 +5,7 @@ import pytest
 
 from search.executors.work import Outcome
 from search.experiment.rounds import Stage1
+from search.experiment.running import Silent
 from search.experiment.trials import Trials
 from search.record.storage import open_storage
 from search.record.study import Study
@@ -23,12 +24,6 @@ search: {{trials: 40, initial: 16, batch: 8, epochs: 12, predictor: gp, pretrain
 family: {{max_macs: [60k, 200k]}}
 run: {{executor: serial}}
 """
-
-
-class Silent:
-    def reported(self, trial, report): ...
-
-    def ended(self, trial): ...
 
 
 class Random:

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -8,7 +5,7 @@ from search.replay.curves import play
 from search.replay.rules import Regret
 from search.stopping.forecast import accuracy_of
 from search.stopping.regret import Ended, RegretRule, decision_epochs, expected_excess
-from tests.places import ROOT
+from tests.processes import elsewhere
 from tests.search.curves import crossing
 
 
@@ -104,7 +101,9 @@ def test_a_replay_keeps_nearly_the_best_for_a_part_of_the_cost():
     assert np.mean([figures["regret"] for figures in played]) < 0.02
 
 
+def some_decisions():
+    return decisions(*taught())
+
+
 def test_another_process_decides_the_same():
-    code = "from tests.search.stopping.test_regret import *; print(decisions(*taught()))"
-    other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == str(decisions(*taught()))
+    assert elsewhere(some_decisions) == some_decisions()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.trainables.data.test_data import write_images
+from tests.trainables.data.images import write_images
 from trainables.data import decoded, folder, huggingface, unlabelled_folder, webdataset
 from trainables.data.sources import load_source
 from trainables.splits import DataError, Splits

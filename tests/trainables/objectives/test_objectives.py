@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lightly.loss import NTXentLoss
-from lightly.loss.swav_loss import sinkhorn
 from torch import nn
 
 from tests.trainables.small import batch, few_labels, network, pretrained
-from trainables.objectives import rotation, simclr, simmim, spark
+from trainables.objectives import rotation, simclr, simmim, spark, swav
 from trainables.objectives._masked_convolution import masked, visible_at
-from trainables.objectives._views import random_mask
+from trainables.objectives._views import random_mask, view
 from trainables.training.trial import build
 
 
@@ -22,14 +20,24 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_simclrs_sum_of_both_directions_is_twice_the_loss() -> None:
-    first, second = (F.normalize(torch.randn(6, 4, generator=generator(seed))) for seed in (0, 1))
-    own = 1e9 * torch.eye(6)
+def test_simclrs_loss_is_half_the_papers_sum() -> None:
+    """Of cross-entropies with the other view of the image among all views of other images."""
+    objective = simclr.objective(network("simclr"), temperature=0.5).eval()
+    first, second = F.normalize(objective.get_submodule("head")(pooled_views(objective))).detach().chunk(2)
+    own = 1e9 * torch.eye(8)
     ab, ba = first @ second.T / 0.5, second @ first.T / 0.5
     aa, bb = first @ first.T / 0.5 - own, second @ second.T / 0.5 - own
-    label = torch.arange(6)
+    label = torch.arange(8)
     both = F.cross_entropy(torch.cat([ab, aa], 1), label) + F.cross_entropy(torch.cat([ba, bb], 1), label)
-    assert float(both) == pytest.approx(2 * float(NTXentLoss(temperature=0.5)(first, second)), rel=1e-5)
+    assert float(objective(batch(), generator()).detach()) == pytest.approx(float(both) / 2, rel=1e-5)
+
+
+def pooled_views(objective: nn.Module) -> torch.Tensor:
+    """Pooled features of two views of each image of the batch, as an objective with the default views draws them."""
+    draw = generator()
+    views = [view(batch().image_BCHW, draw, crop=0.3, jitter=0.4, flip=0.0) for _ in range(2)]
+    features: torch.Tensor = objective.get_submodule("network").pooled(torch.cat(views))  # type: ignore[operator]
+    return features
 
 
 @pytest.mark.parametrize("layers", [2, 3])
@@ -53,15 +61,24 @@ def test_a_neck_is_the_first_layer_of_simclrs_projection(layers: int) -> None:
         simclr.objective(without, layers=1)
 
 
-def test_swavs_codes_are_those_of_the_papers_iteration() -> None:
-    scores = torch.rand(12, 5, generator=generator()) * 2 - 1
-    code = (scores / 0.05).exp().T
-    code = code / code.sum()
+def test_swavs_loss_is_the_swapped_prediction_of_the_papers_codes() -> None:
+    objective = swav.objective(network("swav"), prototypes=5, temperature=0.1, epsilon=0.05, rounds=3).eval()
+    projected = F.normalize(objective.get_submodule("head")(pooled_views(objective)))
+    prototypes = F.normalize(objective.get_submodule("prototypes").weight)
+    scores = (projected @ prototypes.T).detach().chunk(2)
+    predicted = [(score / 0.1).log_softmax(1) for score in scores]
+    cross = [-(code_of(scores[one]) * predicted[other]).sum(1).mean() for one, other in ((0, 1), (1, 0))]
+    assert float(objective(batch(), generator()).detach()) == pytest.approx(float(sum(cross)) / 2, rel=1e-5)
+
+
+def code_of(score_BP: torch.Tensor) -> torch.Tensor:
+    """Prototypes are used equally, over the batch, and each image is assigned once."""
+    code_PB = (score_BP / 0.05).exp().T
+    code_PB = code_PB / code_PB.sum()
     for _ in range(3):
-        code = code / code.sum(1, keepdim=True) / 5
-        code = code / code.sum(0, keepdim=True) / 12
-    assert torch.allclose(sinkhorn(scores), (code * 12).T, atol=1e-6)
-    assert torch.allclose(sinkhorn(torch.zeros(12, 5)), torch.full((12, 5), 0.2))
+        code_PB = code_PB / code_PB.sum(1, keepdim=True) / len(code_PB)
+        code_PB = code_PB / code_PB.sum(0, keepdim=True) / len(score_BP)
+    return (code_PB * len(score_BP)).T
 
 
 @pytest.mark.parametrize("share", [0.1, 0.6, 0.99])
