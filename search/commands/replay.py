@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         batch=arguments.batch,
         modes=arguments.modes,
         earlier=arguments.source,
+        spacing=arguments.spacing,
     )
 
 
@@ -93,6 +94,12 @@ def add_sampler_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=220, help="trials per trace (default 220)")
     parser.add_argument("--seeds", type=int, default=10, help="traces per table and sampler (default 10)")
     parser.add_argument("--budgets", type=int, default=10, help="members of the family (default 10)")
+    parser.add_argument(
+        "--spacing",
+        choices=("quantile", "log"),
+        default="quantile",
+        help="budgets at even quantiles of the cost (default), or even in its logarithm, as users choose them",
+    )
     parser.add_argument("--batch", type=int, default=1, help="proposals asked for at a time (default 1)")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES), help="what is searched for")
     parser.add_argument(

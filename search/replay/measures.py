@@ -32,14 +32,16 @@ GRID = 1000
 Floats = NDArray[np.float64]
 
 
-def summarise(traces: pd.DataFrame, loaded: Mapping[str, Table], budgets: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def summarise(
+    traces: pd.DataFrame, loaded: Mapping[str, Table], budgets: int, spacing: tables.Spacing = "quantile"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The summary (mean and standard error over seeds) and the measures of each trace."""
     rows = []
     for (table, sampler, mode, seed), trace in traces.groupby(["table", "sampler", "mode", "seed"], sort=False):
         measure = _family_measures if mode == "family" else _single_measures
         ordered = trace.sort_values("trial")
         for trials in sorted({t for t in CHECKPOINTS if t <= len(ordered)} | {len(ordered)}):
-            for name, value in measure(ordered.head(trials), loaded[str(table)], budgets).items():
+            for name, value in measure(ordered.head(trials), loaded[str(table)], budgets, spacing).items():
                 rows.append((table, sampler, seed, trials, name, value))
     per_seed = pd.DataFrame(rows, columns=["table", "sampler", "seed", "trials", "measure", "value"])
     grouped = per_seed.groupby(["table", "sampler", "trials", "measure"], sort=False)["value"]
@@ -53,18 +55,23 @@ def summarise(traces: pd.DataFrame, loaded: Mapping[str, Table], budgets: int) -
     return pd.concat([summary, medians])[list(summary.columns)].reset_index(drop=True), per_seed
 
 
-def _family_measures(trace: pd.DataFrame, table: Table, budgets: int) -> dict[str, float]:
-    problem = tables.problem(table, budgets)
+def _family_measures(trace: pd.DataFrame, table: Table, budgets: int, spacing: tables.Spacing) -> dict[str, float]:
+    """Regret of the family, of each budget (``regret_1`` is the tightest) and how many trials its band was given."""
+    problem = tables.problem(table, budgets, spacing=spacing)
     fits_KN = np.stack([budget.allow(table.costs) for budget in problem.budgets])
     rows, score = trace["row"].to_numpy(), trace["score"].to_numpy()
     picks = [_best_seen(rows, score, fits_N) for fits_N in fits_KN]
-    observed = _regret(table, fits_KN, picks)
+    regret_K = _regrets(table, fits_KN, picks)
+    observed = float(np.mean(regret_K))
     advice = trace["advice"].iloc[-1]
     recommended = observed if advice is None else _regret(table, fits_KN, [int(row) for row in advice])
+    band_N = (~fits_KN[:, rows]).sum(axis=0)
     measures = {
         "family_regret": observed,
         "hypervolume": _hypervolume(table, rows, fits_KN[-1]),
         "seconds": float(trace["seconds"].mean()),
+        **{f"regret_{k}": regret for k, regret in enumerate(regret_K, start=1)},
+        **{f"trials_in_band_{k}": float((band_N == k - 1).sum()) for k in range(1, len(regret_K) + 1)},
     }
     if advice is not None or len(trace) in CHECKPOINTS:
         measures["family_regret_recommended"] = recommended
@@ -77,15 +84,20 @@ def _best_seen(rows: NDArray[np.int64], score: Floats, fits_N: NDArray[np.bool_]
 
 
 def _regret(table: Table, fits_KN: NDArray[np.bool_], picks: list[int]) -> float:
+    return float(np.mean(_regrets(table, fits_KN, picks)))
+
+
+def _regrets(table: Table, fits_KN: NDArray[np.bool_], picks: list[int]) -> list[float]:
+    """Distance of each pick from the best within its budget, as a share of the median's distance."""
     regrets = []
     for fits_N, pick in zip(fits_KN, picks, strict=True):
         inside = table.truth_N[fits_N]
         best, median = float(inside.max()), float(np.median(inside))
         regrets.append(1.0 if pick < 0 else (best - float(table.truth_N[pick])) / max(best - median, 1e-12))
-    return float(np.mean(regrets))
+    return regrets
 
 
-def _single_measures(trace: pd.DataFrame, table: Table, budgets: int) -> dict[str, float]:
+def _single_measures(trace: pd.DataFrame, table: Table, budgets: int, spacing: tables.Spacing) -> dict[str, float]:
     everything_KN = np.ones((1, len(table.truth_N)), dtype=bool)
     rows = trace["row"].to_numpy()
     pick = _best_seen(rows, trace["score"].to_numpy(), everything_KN[0])

@@ -36,6 +36,7 @@ def play_samplers(
     batch: int = 1,
     modes: Sequence[str] = MODES,
     earlier: Path | None = None,
+    spacing: recorded.Spacing = "quantile",
 ) -> pd.DataFrame:
     """Play every sampler on every table; write traces, ``summary.csv`` and plots into ``out``; return the summary.
 
@@ -51,6 +52,7 @@ def play_samplers(
         modes: ``family``, ``single`` or both.
         earlier: another table on the same dimensions, some of whose trials samplers start from that can use earlier
             ones.
+        spacing: of the budgets, see ``search.replay.tables.problem``.
 
     Raises:
         Mistake: nothing to play, a count below 1, a table or a sampler that does not exist.
@@ -76,6 +78,7 @@ def play_samplers(
             batch=batch,
             out=out,
             earlier=earlier if sampler in by_name.transferring() else None,
+            spacing=spacing,
         )
         for path in tables
         for seed in range(seeds)
@@ -84,12 +87,14 @@ def play_samplers(
     ]
     _run([play for play in plays if not play.trace.exists()], processes)
     traces = [pd.read_parquet(play.trace) for play in plays]
-    return _conclude(pd.concat(traces), loaded, budgets, out)
+    return _conclude(pd.concat(traces), loaded, budgets, spacing, out)
 
 
-def _conclude(traces: pd.DataFrame, loaded: dict[str, Table], budgets: int, out: Path) -> pd.DataFrame:
+def _conclude(
+    traces: pd.DataFrame, loaded: dict[str, Table], budgets: int, spacing: recorded.Spacing, out: Path
+) -> pd.DataFrame:
     traces.to_parquet(out / "traces.parquet", index=False)
-    summary, per_seed = summarise(traces, loaded, budgets)
+    summary, per_seed = summarise(traces, loaded, budgets, spacing)
     summary.to_csv(out / "summary.csv", index=False)
     per_seed.to_parquet(out / "measures.parquet", index=False)
     draw(summary, out)

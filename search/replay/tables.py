@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -209,13 +209,20 @@ def _cost(path: Path, frame: pd.DataFrame, column: str) -> tuple[str, NDArray[np
 # problems ------------------------------------------------------------------------------------------------------------
 
 
-def problem(table: Table, budgets: int = 10, quantiles: Sequence[float] | None = None) -> Problem:
-    """The search for a family on a table: limits at quantiles of the table's own macs (params where there are no macs).
+Spacing = Literal["quantile", "log"]
+
+
+def problem(
+    table: Table, budgets: int = 10, quantiles: Sequence[float] | None = None, spacing: Spacing = "quantile"
+) -> Problem:
+    """The search for a family on a table: limits on the table's own macs (params where there are no macs).
 
     Args:
         table: the recorded trials.
-        budgets: number of budgets, evenly spaced from the 5 % to the 95 % quantile.
-        quantiles: the quantiles themselves, in place of ``budgets``.
+        budgets: number of budgets.
+        quantiles: the quantiles of the cost at which they lie, in place of ``budgets``.
+        spacing: of the budgets: ``quantile``, evenly from the 5 % to the 95 % quantile; ``log``, evenly in the
+            logarithm of the cost from the 0.5 % to the 95 % quantile, as users choose them.
 
     Raises:
         Mistake: fewer than one budget, or a quantile outside (0, 1].
@@ -224,6 +231,9 @@ def problem(table: Table, budgets: int = 10, quantiles: Sequence[float] | None =
     if levels.size == 0 or ((levels <= 0) | (levels > 1)).any():
         raise Mistake(f"a family needs at least one budget at quantiles in (0, 1], given {levels.tolist()}")
     bounds = np.quantile(table.costs[table.cost], np.sort(levels))
+    if spacing == "log" and quantiles is None:
+        low, high = np.quantile(table.costs[table.cost], [0.005, 0.95])
+        bounds = np.geomspace(low, high, budgets)
     limits = tuple(Limits(**{f"max_{table.cost}": float(bound)}) for bound in bounds)
     return _problem(table, limits[-1], limits)
 

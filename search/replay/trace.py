@@ -41,6 +41,7 @@ class Play:
         batch: proposals at a time.
         out: folder of the replay.
         earlier: another table on the same dimensions, ``EARLIER`` of whose trials the sampler starts from.
+        spacing: of the budgets, see ``search.replay.tables.problem``.
     """
 
     table: Path
@@ -52,11 +53,12 @@ class Play:
     batch: int
     out: Path
     earlier: Path | None = None
+    spacing: recorded.Spacing = "quantile"
 
     @property
     def trace(self) -> Path:
         """Where the trace is written."""
-        settings = f"{self.trials}x{self.budgets}x{self.batch}"
+        settings = f"{self.trials}x{self.budgets}x{self.batch}" + ("" if self.spacing == "quantile" else "xlog")
         name = self.sampler if self.earlier is None else f"{self.sampler}+{self.earlier.stem}"
         return self.out / "traces" / f"{self.table.stem}--{name}--{self.mode}--{self.seed}--{settings}.parquet"
 
@@ -65,7 +67,8 @@ def play_trace(play: Play) -> Path:
     """Play one trace with the sampler of its name, and write it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # one line for every study in memory otherwise
     table = recorded.load(play.table)
-    problem = recorded.problem(table, play.budgets) if play.mode == "family" else recorded.unlimited(table)
+    family = play.mode == "family"
+    problem = recorded.problem(table, play.budgets, spacing=play.spacing) if family else recorded.unlimited(table)
     earlier = () if play.earlier is None else (_earlier(play.earlier, table, play.seed),)
     offer = Offer(problem=problem, seed=play.seed, earlier=earlier)
     return record(play, table, problem, by_name.build(play.sampler, offer))
