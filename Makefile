@@ -53,11 +53,12 @@ lock: .venv  ## pin what pyproject.toml asks for; pins that fit stay, unless: ma
 		--output-file requirements.lock pyproject.toml
 	sed '/^ *#  *-c /d' requirements.lock > requirements.lock.tmp && mv requirements.lock.tmp requirements.lock
 
+# A warning is no failure there: old releases among new ones tell each other of what is deprecated.
 check-lowest: .venv  ## the fast tests with the oldest releases that pyproject.toml allows, in .venv-lowest
 	$(PYTHON) -m venv --clear .venv-lowest
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --system-certs --resolution lowest-direct \
 		--requirement pyproject.toml --extra dev
-	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -W default $(TESTS)
 
 clean:  ## remove the environments; runs stay
 	rm -rf .venv .venv-lowest
