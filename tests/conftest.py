@@ -14,13 +14,12 @@ from filelock import FileLock
 
 from tests import leftovers
 
-hypothesis.settings.register_profile("ci", max_examples=10, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=10, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", max_examples=60, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    nightly = "nightly" in config.getoption("-m") and "not nightly" not in config.getoption("-m")
-    hypothesis.settings.load_profile("nightly" if nightly else "ci")
+    hypothesis.settings.load_profile("ci" if "not nightly" in config.getoption("-m") else "nightly")
 
 
 def pytest_sessionstart() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from predictors.constant import Model as Constant
@@ -72,7 +72,6 @@ def predicted(world, model, codes_ND):
     return model.predict(encode(world.space, codes_ND), world.statistics(codes_ND)).mean_N
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(sorted(PROBLEMS)),
     seed=st.integers(0, 2**32 - 1),
@@ -93,7 +92,6 @@ def test_nobody_exceeds_the_proven_bound(name, seed, spread, unit, shares):
     assert (bounds <= bounds[-1]).all()  # a limit only helps
 
 
-@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), value=st.sampled_from(["a", "b"]))
 def test_it_holds_where_a_dimension_is_fixed(seed, value):
     wide = PROBLEMS["nested"]
@@ -127,7 +125,6 @@ def test_no_part_is_bounded_by_more_than_its_norm_and_ranges_allow(part):
     assert np.median(ratios) < 5
 
 
-@settings(max_examples=20, deadline=None)
 @given(name=st.sampled_from(sorted(SPACES)), seed=st.integers(0, 2**32 - 1))
 def test_the_largest_sum_over_members(name, seed):
     space: Space = SPACES[name]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
@@ -31,7 +31,6 @@ def random_tables(space: Space, rng: np.random.Generator, *, integers: bool) -> 
     )
 
 
-@settings(max_examples=40, deadline=None)
 @given(name=st.sampled_from(sorted(SPACES)), seed=st.integers(0, 2**32 - 1))
 def test_without_a_limit_the_best_member_of_a_space_with_conditions(name, seed):
     space = SPACES[name]
@@ -62,7 +61,6 @@ def test_exact_at_every_budget_when_a_cell_is_a_unit():
     assert (cost(codes_KD) <= bound_K).all()
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     name=st.sampled_from(sorted(SPACES)),
     seed=st.integers(0, 2**32 - 1),
@@ -88,7 +86,6 @@ def test_a_bound_below_every_chain_has_no_solution():
     assert solve(space, score, score, np.array([-1e6]))[1].tolist() == [-np.inf]
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     shares=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=4),

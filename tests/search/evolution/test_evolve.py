@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search.evolution.archive import Archive
@@ -56,7 +56,6 @@ def test_finds_the_optimum_of_every_budget(enumerate_up_to, confidence):
             assert pick.mean - confidence * pick.std == pytest.approx(best, abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     shares=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=4),
@@ -110,7 +109,6 @@ def with_four_costs(world):
     return replace(world, costs=costs)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     weights=st.lists(st.floats(0.01, 1.0), min_size=4, max_size=4),

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search.problem.feasible import largest, sample_within, smallest
@@ -89,7 +89,6 @@ def test_rare_feasible_candidates_are_spread_as_those_of_rejection() -> None:
         assert len(np.unique(ours_ND[:, column])) >= min(2, len(np.unique(blind_ND[:, column])))
 
 
-@settings(max_examples=20, deadline=None)
 @given(
     macs=st.floats(1e4, 5e6), params=st.floats(3e3, 2e5), activations=st.floats(2e3, 2e5), seed=st.integers(0, 1_000)
 )
