@@ -21,7 +21,7 @@ from trainables.splits import DataError
 from trainables.training.checkpoint import Checkpoint, CheckpointError
 from trainables.training.trial import Report
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.nightly, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""
 
 ray_train = pytest.importorskip("search.executors.ray_train")

@@ -34,7 +34,7 @@ from tests.places import ROOT
 from tests.processes import children, free_port
 from trainables.training.checkpoint import Checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 BIN = Path(sys.executable).parent
 EPOCHS = 24
 
