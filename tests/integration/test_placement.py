@@ -16,7 +16,7 @@ from tests.runs import command, configuration, facts
 from tests.search.executors.jobs import carry_out, jobs, place
 from trainables.training.trial import Task
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.nightly, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""
 
 ray_cluster = pytest.importorskip("search.executors.ray_cluster")
