@@ -13,9 +13,12 @@ What is unsure in the published tables, and what is chosen here:
 * Learning rates are for batches of 256; 0.020 to 0.030 for RMSProp, four times that for SGD.
 """
 
+from collections.abc import Iterator
+
 from spaces.batches import batches_of_256
 from spaces.candidate import Candidate
 from spaces.dimensions import Choice, Dimension, Integer, Real, Value
+from spaces.reference import Reference
 from spaces.space import Condition, Space
 
 STAGES = 7
@@ -131,6 +134,12 @@ DEFAULT_RECIPE: dict[str, Value] = {
 def released() -> dict[str, Candidate]:
     """The released models A to G with ``DEFAULT_RECIPE``, by letter."""
     return {letter: _released(*_RELEASED[letter]) for letter in "ABCDEFG"}
+
+
+def references() -> Iterator[Reference]:
+    """The released models, smallest first, with ``DEFAULT_RECIPE``."""
+    for letter, candidate in released().items():
+        yield Reference(name=f"FBNetV3-{letter}", family="FBNetV3, released", candidate=candidate)
 
 
 def _released(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from spaces import tiny
 from spaces.dimensions import Choice, Dimension, Real
 from spaces.joined import join
+from spaces.reference import Reference
 from spaces.space import Condition, Space
 
 OBJECTIVE = "pretraining.objective"
@@ -26,6 +27,20 @@ def space() -> Space:
         with_pretraining(_transformers(), ("none", "simclr", "swav", "simmim", OF_FRACTALS)),
     )
     return join("pretraining", families, recipe=recipe, conditions=conditions)
+
+
+def references() -> Iterator[Reference]:
+    """Those of space ``tiny``, which are trained from scratch; nobody's usual transformer is as small as these."""
+    for reference in tiny.references():
+        candidate = reference.candidate
+        yield replace(
+            reference,
+            candidate=replace(
+                candidate,
+                architecture={**candidate.architecture, "neck": 0},
+                pretraining={"objective": "none"},
+            ),
+        )
 
 
 def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:

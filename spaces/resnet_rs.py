@@ -4,9 +4,36 @@ Contains timm's ``resnetrs50``, ``resnetrs101``, ``resnetrs152`` and ``resnetrs2
 regularisers are those whose joint choice the paper studies; learning rates are for batches of 256 with SGD.
 """
 
+from collections.abc import Iterator
+
 from spaces.batches import batches_of_256
-from spaces.dimensions import Choice, Dimension, Integer, Real
+from spaces.candidate import Candidate
+from spaces.dimensions import Choice, Dimension, Integer, Real, Value
+from spaces.reference import Reference
 from spaces.space import Space
+
+DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
+"""Blocks of each stage by the published name."""
+PUBLISHED = ((50, 160), (101, 160), (101, 192), (152, 192), (152, 224), (152, 256), (200, 256))
+"""Published networks within the space, with the side of their images."""
+
+RECIPE: dict[str, Value] = {
+    "batch.size": 256,
+    "schedule.name": "cosine",
+    "schedule.warmup_epochs": 5,
+    "schedule.final": 0.0,
+    "optimizer.name": "sgd",
+    "optimizer.learning_rate.sgd": 0.1,
+    "optimizer.momentum.sgd": 0.9,
+    "optimizer.weight_decay": 4e-5,
+    "dropout.rate": 0.25,
+    "stochastic_depth.rate": 0.0,
+    "label_smoothing.rate": 0.1,
+    "mixup.alpha": 0.0,
+    "augment.erase": 0.0,
+    "ema.decay": 0.9999,
+}
+"""The published one but for RandAugment, which the space does not have; the rate of 1.6 for 4,096 images is scaled."""
 
 
 def space() -> Space:
@@ -39,3 +66,26 @@ def space() -> Space:
         "ema.decay": Choice(values=(0.0, 0.999, 0.9999), ordered=True),
     }
     return Space(name="resnet_rs", backbone="resnet", architecture=architecture, recipe=recipe)
+
+
+def references() -> Iterator[Reference]:
+    """The published networks that the space contains, smallest first; ResNet-RS-200 alone has stochastic depth."""
+    for layers, resolution in PUBLISHED:
+        architecture: dict[str, Value] = {
+            "resolution": resolution,
+            "stem_width": 32,
+            "stem_pool": "conv",
+            "squeeze_excite": 0.25,
+        }
+        for stage, (planes, depth) in enumerate(zip((64, 128, 256, 512), DEPTHS[layers], strict=True)):
+            architecture |= {f"width.{stage}": planes, f"depth.{stage}": depth}
+        yield Reference(
+            name=f"ResNet-RS-{layers} at {resolution} px",
+            family="ResNet-RS, published",
+            candidate=Candidate(
+                backbone="resnet",
+                objective="supervised",
+                architecture=architecture,
+                recipe={**RECIPE, "stochastic_depth.rate": 0.1 if layers >= 200 else 0.0},
+            ),
+        )

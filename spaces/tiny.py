@@ -4,6 +4,7 @@ Three stages after a 3x3 stem; the second and third halve the image, so that 8 p
 stem halves as well). 30 to 700 thousand macs are usual at 8 to 16 pixels; the smallest network takes 3 thousand.
 """
 
+from spaces._small_references import references as references
 from spaces.dimensions import Choice, Dimension, Real
 from spaces.space import Condition, Space
 

@@ -3,9 +3,37 @@
 Contains the published 5M, 11M and 21M networks at 224 pixels. Learning rates are for batches of 256 with AdamW.
 """
 
+from collections.abc import Iterator
+
 from spaces.batches import batches_of_256
-from spaces.dimensions import Choice, Dimension, Integer, Real
+from spaces.candidate import Candidate
+from spaces.dimensions import Choice, Dimension, Integer, Real, Value
+from spaces.reference import Reference
 from spaces.space import Space
+
+PUBLISHED: dict[str, tuple[tuple[int, ...], float]] = {
+    "5M": ((64, 128, 160, 320), 0.0),
+    "11M": ((64, 128, 256, 448), 0.1),
+    "21M": ((96, 192, 384, 576), 0.2),
+}
+"""Widths of the stages, and the rate of stochastic depth, by the published name."""
+
+RECIPE: dict[str, Value] = {
+    "batch.size": 256,
+    "schedule.name": "cosine",
+    "schedule.warmup_epochs": 5,
+    "schedule.final": 0.01,
+    "optimizer.name": "adamw",
+    "optimizer.learning_rate.adamw": 2.5e-4,
+    "optimizer.weight_decay": 0.05,
+    "dropout.rate": 0.0,
+    "label_smoothing.rate": 0.1,
+    "mixup.alpha": 0.8,
+    "augment.erase": 0.25,
+    "ema.decay": 0.0,
+}
+"""The published one for ImageNet-1k without a teacher, as far as the space has it: no RandAugment and no CutMix, 5
+epochs of warm-up in place of 20; its rate is 5e-4 for 512 images. The space takes the nearest levels."""
 
 
 def space() -> Space:
@@ -38,3 +66,22 @@ def space() -> Space:
         "ema.decay": Choice(values=(0.0, 0.999, 0.9999), ordered=True),
     }
     return Space(name="tiny_vit", backbone="tiny_vit", architecture=architecture, recipe=recipe)
+
+
+def references() -> Iterator[Reference]:
+    """The published networks, smallest first."""
+    for size, (widths, stochastic_depth) in PUBLISHED.items():
+        architecture: dict[str, Value] = {"resolution": 224, "mlp_ratio": 4.0, "conv_expansion": 4}
+        for stage, (width, depth) in enumerate(zip(widths, (2, 2, 6, 2), strict=True)):
+            architecture |= {f"width.{stage}": width, f"depth.{stage}": depth}
+        architecture |= {f"window.{stage}": side for stage, side in enumerate((7, 14, 7))}
+        yield Reference(
+            name=f"TinyViT-{size}",
+            family="TinyViT, published",
+            candidate=Candidate(
+                backbone="tiny_vit",
+                objective="supervised",
+                architecture=architecture,
+                recipe={**RECIPE, "stochastic_depth.rate": stochastic_depth},
+            ),
+        )

@@ -20,9 +20,10 @@ from search.record.study import Study
 from search.record.trial import Trial
 from search.samplers.by_name import transferring
 from search.setting.config import Config
-from spaces.candidate import ROLES, Candidate
-from spaces.dimensions import Value, nearest_code
-from spaces.space import INACTIVE, Codes, Space
+from spaces.candidate import Candidate
+from spaces.dimensions import Value
+from spaces.space import INACTIVE, Space
+from spaces.translation import addressed, translate
 
 FILE = "warm_start.json"
 FEWEST = 2
@@ -151,39 +152,3 @@ def _scored(run: Path, config: Config) -> list[tuple[Candidate, float]]:
 
 def _is_usable(trial: Trial) -> bool:
     return trial.is_finished and trial.score is not None and math.isfinite(trial.score)
-
-
-# translating ---------------------------------------------------------------------------------------------------------
-
-
-def addressed(space: Space, candidate: Candidate) -> dict[str, Value] | None:
-    """A candidate's values by full address as ``space`` would name them.
-
-    None where its scores say nothing about the space: another backbone or objective, or a stage the space lacks.
-    """
-    filled = [role for role in ROLES if getattr(candidate, role)]
-    if candidate.objective != space.objective or not all(getattr(space, role) for role in filled):
-        return None
-    if not space.joins_families and candidate.backbone != space.backbone:
-        return None
-    return space.addressed(candidate)
-
-
-def translate(space: Space, values: Mapping[str, Value]) -> Codes | None:
-    """Codes of values by full address, shape (D,); None where an active dimension has no such value.
-
-    A number takes the nearest level within the dimension's range; a category must be there; a dimension that the values
-    do not mention must have a single value. Values of addresses that the space does not have are left aside.
-    """
-    codes_D = np.full(len(space.addresses), INACTIVE, dtype=np.int16)
-    for column, (address, dimension) in enumerate(zip(space.addresses, space.dimensions, strict=True)):
-        if not space.should_be_active(codes_D[None])[0, column]:
-            continue
-        if address in values:
-            code = nearest_code(dimension, values[address], clip=False)
-        else:
-            code = 0 if len(dimension.values) == 1 else None
-        if code is None:
-            return None
-        codes_D[column] = code
-    return codes_D

@@ -14,8 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from spaces.candidate import Candidate, keywords
 from spaces.components import BACKBONES, SPACES, load, names
 from spaces.encoding import encode, layout
+from spaces.reference import Reference
 from spaces.sampling import sobol, uniform
 from spaces.space import Codes, Space
+from spaces.translation import addressed, translate
 from spaces.variation import breed, mutate, neighbours
 from tests.places import ROOT
 from trainables.counting.statistics import count, free_statistics
@@ -164,6 +166,32 @@ def test_statistics_equal_fvcores_for_every_value_of_every_dimension(space: Spac
 def test_statistics_equal_fvcores_on_fifty_candidates(space: Space) -> None:
     space = _quickly_counted(space)
     check_counts_equal_fvcores(space, uniform(space, 50, np.random.default_rng(6)))
+
+
+def references_of(space: Space) -> list[Reference]:
+    return list(getattr(load(SPACES, space.name), "references", list)())
+
+
+def test_its_references_are_candidates_of_it_with_names_of_their_own(space: Space) -> None:
+    references = references_of(space)
+    assert len({(reference.name, reference.candidate) for reference in references}) == len(references)
+    for reference in references:
+        values = addressed(space, reference.candidate)
+        codes_D = None if values is None else translate(space, values)
+        assert codes_D is not None, f"{reference.name} does not fit the space"
+        assert space.contains(codes_D[None]).all()
+
+
+def test_its_references_of_a_family_differ_in_cost(space: Space) -> None:
+    families: dict[str, list[Candidate]] = {}
+    for reference in references_of(space):
+        if space.name not in TRACED or reference.candidate.architecture["name"] == "mobilenetv3_small_100":
+            families.setdefault(reference.family, []).append(reference.candidate)
+    for candidates in families.values():
+        rows = [translate(space, addressed(space, candidate) or {}) for candidate in candidates]
+        macs_N = count(space, np.array(rows, dtype=np.int16), classes=10, channels=3).macs_N
+        assert (macs_N > 0).all()
+        assert len(np.unique(macs_N)) > 1
 
 
 def test_same_seed_gives_the_same_candidates_in_another_process() -> None:

@@ -6,64 +6,16 @@ import numpy as np
 import pytest
 
 from search.errors import UsageError
-from search.experiment.warm_start import addressed, check_unchanged, gather, read_earlier, translate, write_earlier
+from search.experiment.warm_start import check_unchanged, gather, read_earlier, write_earlier
 from search.record.storage import NoStudy, open_storage
 from search.record.study import Study
 from search.samplers.nars import Sampler
 from search.setting.config import Config
-from spaces import pretraining, tiny
-from spaces.dimensions import Choice, Integer, Real
-from spaces.sampling import uniform
-from spaces.space import Condition, Space
+from spaces import fbnetv3, tiny
+from spaces.space import Space
 from tests.search.record.waiting import waiting
 from tests.search.toy import offer, some
 from trainables.training.trial import Report
-
-SPACE = Space(
-    name="new",
-    backbone="mlp",
-    architecture={"width": Choice(values=(16, 32, 64), ordered=True), "act": Choice(values=("relu", "tanh"))},
-    recipe={
-        "lr": Real(low=1e-4, high=1.0, levels=5, log=True),
-        "momentum": Integer(low=0, high=9),
-        "fixed": Choice(values=(7,)),
-    },
-    conditions={"recipe.momentum": Condition(parent="architecture.act", values=("relu",))},
-)
-MEMBER = {"architecture.width": 32, "architecture.act": "relu", "recipe.lr": 0.01, "recipe.momentum": 3}
-
-
-@pytest.mark.parametrize(
-    ("change", "codes"),
-    [
-        ({}, [1, 0, 2, 3, 0]),
-        ({"architecture.width": 40}, [1, 0, 2, 3, 0]),
-        ({"architecture.width": 50}, [2, 0, 2, 3, 0]),
-        ({"recipe.lr": 0.02}, [1, 0, 2, 3, 0]),  # a third of a decade: nearest in the logarithm
-        ({"recipe.lr": 0.05}, [1, 0, 3, 3, 0]),
-        ({"architecture.act": "tanh"}, [1, 1, 2, -1, 0]),
-        ({"recipe.old": "gone"}, [1, 0, 2, 3, 0]),
-        ({"architecture.width": 128}, None),
-        ({"architecture.act": "gelu"}, None),
-        ({"architecture.width": "32"}, None),
-        ({"recipe.momentum": True}, None),
-    ],
-)
-def test_values_become_codes(change: dict[str, object], codes: list[int] | None) -> None:
-    row = translate(SPACE, {**MEMBER, **change})  # type: ignore[dict-item]
-    assert (None if row is None else row.tolist()) == codes
-    assert row is None or SPACE.contains(row[None]).all()
-
-
-def test_an_unmentioned_active_dimension_is_unknown() -> None:
-    assert translate(SPACE, {a: v for a, v in MEMBER.items() if a != "recipe.momentum"}) is None  # type: ignore[misc]
-
-
-def test_members_are_translated_to_themselves() -> None:
-    space = tiny.space()
-    codes_ND = uniform(space, 50, np.random.default_rng(0))
-    back = [translate(space, addressed(space, candidate) or {}) for candidate in space.decode(codes_ND)]
-    np.testing.assert_array_equal(np.array(back), codes_ND)
 
 
 def earlier_run(folder: Path, trials: int = 12) -> tuple[Path, Config, Space]:
@@ -116,8 +68,8 @@ def test_what_was_gathered_stays_with_the_run(tmp_path: Path) -> None:
 
 def test_what_cannot_be_used(tmp_path: Path) -> None:
     folder, config, space = earlier_run(tmp_path)
-    with pytest.raises(UsageError, match="11 trials with a score, and 0 different ones fit space 'new'"):
-        gather([(folder, config)], SPACE, "nars")
+    with pytest.raises(UsageError, match="11 trials with a score, and 0 different ones fit space 'fbnetv3'"):
+        gather([(folder, config)], fbnetv3.space(), "nars")
     with pytest.raises(UsageError, match="needs the sampler 'nars'"):
         gather([(folder, config)], space, "tpe")
     with pytest.raises(NoStudy, match="nothing in it has been trained"):
@@ -137,10 +89,3 @@ def test_every_batch_has_a_share_without_the_past(monkeypatch: pytest.MonkeyPatc
     picks_ND = sampler.propose(known, known.codes_ND[:0], 8)
     assert sizes == {"past": 6, "plain": 2}
     assert len(np.unique(picks_ND, axis=0)) == 8
-
-
-def test_members_of_a_joined_space_are_translated_to_themselves() -> None:
-    space = pretraining.space()
-    codes_ND = uniform(space, 40, np.random.default_rng(0))
-    back = [translate(space, addressed(space, candidate) or {}) for candidate in space.decode(codes_ND)]
-    np.testing.assert_array_equal(np.stack(back), codes_ND)  # type: ignore[arg-type]

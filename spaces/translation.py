@@ -1,0 +1,44 @@
+"""Candidates of elsewhere as members of a space: translated by address and value."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from spaces.candidate import ROLES, Candidate
+from spaces.dimensions import Value, nearest_code
+from spaces.space import INACTIVE, Codes, Space
+
+
+def addressed(space: Space, candidate: Candidate) -> dict[str, Value] | None:
+    """A candidate's values by full address as ``space`` would name them.
+
+    None where its scores say nothing about the space: another backbone or objective, or a stage the space lacks.
+    """
+    filled = [role for role in ROLES if getattr(candidate, role)]
+    if candidate.objective != space.objective or not all(getattr(space, role) for role in filled):
+        return None
+    if not space.joins_families and candidate.backbone != space.backbone:
+        return None
+    return space.addressed(candidate)
+
+
+def translate(space: Space, values: Mapping[str, Value]) -> Codes | None:
+    """Codes of values by full address, shape (D,); None where an active dimension has no such value.
+
+    A number takes the nearest level within the dimension's range; a category must be there; a dimension that the values
+    do not mention must have a single value. Values of addresses that the space does not have are left aside.
+    """
+    codes_D = np.full(len(space.addresses), INACTIVE, dtype=np.int16)
+    chosen: dict[str, Value] = {}  # parents stand before their dependants
+    for column, (address, dimension) in enumerate(zip(space.addresses, space.dimensions, strict=True)):
+        condition = space.conditions.get(address)
+        if condition is not None and chosen.get(condition.parent) not in condition.values:
+            continue
+        if address in values:
+            code = nearest_code(dimension, values[address], clip=False)
+        else:
+            code = 0 if len(dimension.values) == 1 else None
+        if code is None:
+            return None
+        codes_D[column], chosen[address] = code, dimension.values[code]
+    return codes_D
