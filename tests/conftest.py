@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,8 +48,10 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "product"
     with FileLock(f"{folder}.lock"):
-        if not folder.exists():
+        if not (folder / "ended").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a process that failed has left
             folder.mkdir()
             done = search("run", configuration(folder, "small", tracking="true"))
-            assert done.returncode == 0, done.stderr
+            assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+            (folder / "ended").touch()
     return folder / "runs" / "small"

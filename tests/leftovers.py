@@ -70,7 +70,7 @@ def _processes() -> dict[Hashable, str]:
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
             for child in map(int, (task / "children").read_text().split()):
-                words = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+                words = Path(f"/proc/{child}/cmdline").read_text(errors="replace").replace("\0", " ")
                 if state(child) not in ("", "Z") and not any(helper in words for helper in HELPERS):
                     running[child] = f"process {child} ({words[:200]})"
     return running

@@ -31,7 +31,9 @@ def children(of: int) -> list[tuple[int, str]]:
         for child in parents.get(open_.pop(), []):
             open_.append(child)
             with contextlib.suppress(OSError):
-                descendants.append((child, Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")))
+                descendants.append(
+                    (child, Path(f"/proc/{child}/cmdline").read_text(errors="replace").replace("\0", " "))
+                )
     return descendants
 
 

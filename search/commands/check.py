@@ -4,14 +4,13 @@ import argparse
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from search.experiment.rehearsal import reach, rehearse
-from search.setting.config import read
-from search.setting.setting import Setting, prepare
 from search.words import amount
 from spaces import components
+
+if TYPE_CHECKING:
+    from search.setting.setting import Setting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +24,12 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         Mistake: something cannot be used.
     """
+    from rich.console import Console
+
+    from search.experiment.rehearsal import reach, rehearse
+    from search.setting.config import read
+    from search.setting.setting import prepare
+
     console = Console(highlight=False, soft_wrap=True)
     setting = prepare(read(arguments.config))
     executor = setting.config.run.executor
@@ -34,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     console.print("no mistakes found")
 
 
-def plan(setting: Setting) -> Iterator[str]:
+def plan(setting: "Setting") -> Iterator[str]:
     """What the run would do."""
     config, splits, space = setting.config, setting.splits, setting.space
     yield (

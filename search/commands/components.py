@@ -1,25 +1,57 @@
-"""List what candidates can be made of: knobs, what each supports, paper."""
+"""List what candidates and reports can be made of: knobs, what each supports, paper."""
 
 import argparse
+from dataclasses import dataclass
 from inspect import Parameter, signature
+from types import ModuleType
 
 from rich.console import Console
 from rich.table import Table
 
 from spaces import components
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A kind of component that is listed.
+
+    Attributes:
+        kind: where its files are.
+        features: the constant with the features that each offers or supports; None where there is none.
+        has_paper: whether each states its ``PAPER``.
+    """
+
+    kind: components.Kind
+    features: str | None = None
+    has_paper: bool = False
+
+    def describe(self, name: str) -> tuple[str, str, str, str]:
+        """Summary, knobs, features and paper of a component; a dash where there is none."""
+        module = components.load(self.kind, name)
+        features = ", ".join(getattr(module, self.features)) if self.features else "-"
+        paper = str(module.PAPER) if self.has_paper else "-"
+        return components.summary(self.kind, name), self._knobs(module) or "-", features, paper
+
+    def _knobs(self, module: ModuleType) -> str:
+        parameters = signature(getattr(module, self.kind.defines)).parameters.values()
+        return ", ".join(_knob(parameter) for parameter in parameters if parameter.name not in SUPPLIED)
+
+
 KINDS = {
-    "backbone": components.BACKBONES,
-    "objective": components.OBJECTIVES,
-    "ingredient": components.INGREDIENTS,
-    "adaptation": components.ADAPTATIONS,
-    "evaluation": components.EVALUATIONS,
-    "data": components.SOURCES,
-    "pictures": components.PICTURES,
+    "backbone": Listing(kind=components.BACKBONES, features="FEATURES"),
+    "objective": Listing(kind=components.OBJECTIVES, features="SUPPORTS", has_paper=True),
+    "ingredient": Listing(kind=components.INGREDIENTS, has_paper=True),
+    "adaptation": Listing(kind=components.ADAPTATIONS, has_paper=True),
+    "evaluation": Listing(kind=components.EVALUATIONS, has_paper=True),
+    "data": Listing(kind=components.SOURCES),
+    "pictures": Listing(kind=components.PICTURES, has_paper=True),
+    "section": Listing(kind=components.SECTIONS),
 }
 """Kinds that are listed, by the word that names each on the command line."""
 
-SUPPLIED = frozenset({"offer", "network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "query_MF"})
+SUPPLIED = frozenset(
+    {"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "query_MF", "evidence"}
+)
 """Parameters that the search or the training loop supplies, which are no knobs."""
 
 
@@ -29,34 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Carry out the command."""
-    show(arguments.kind)
-
-
-def show(kind: str | None, console: Console | None = None) -> None:
-    """Print a table of each kind: name, summary, knobs with their defaults, what it supports, paper.
-
-    Args:
-        kind: a key of ``KINDS``; None prints all.
-        console: where to; the terminal by default.
-    """
-    console = console or Console()
-    for name in [kind] if kind else KINDS:
+    """Print a table of each kind: name, summary, knobs with their defaults, what it supports, paper."""
+    console = Console()
+    for name in [arguments.kind] if arguments.kind else KINDS:
         table = Table(title=name, title_justify="left", show_lines=True)
         for column in ("name", "what it is", "knobs", "supports", "paper"):
             table.add_column(column, overflow="fold")
-        for component in components.names(KINDS[name]):
-            table.add_row(component, *describe(KINDS[name], component))
+        for component in components.names(KINDS[name].kind):
+            table.add_row(component, *KINDS[name].describe(component))
         console.print(table)
-
-
-def describe(kind: components.Kind, name: str) -> tuple[str, str, str, str]:
-    """Summary, knobs, features that it offers or supports, and paper of a component; a dash where there is none."""
-    module = components.load(kind, name)
-    parameters = signature(getattr(module, kind.defines)).parameters.values()
-    knobs = ", ".join(_knob(parameter) for parameter in parameters if parameter.name not in SUPPLIED)
-    features = ", ".join(getattr(module, "SUPPORTS", getattr(module, "FEATURES", ())))
-    return components.summary(kind, name) or "-", knobs or "-", features or "-", str(getattr(module, "PAPER", "-"))
 
 
 def _knob(parameter: Parameter) -> str:

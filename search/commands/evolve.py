@@ -1,28 +1,10 @@
 """Evolve pairs on a finished study in seconds, under new limits or with some dimensions fixed."""
 
 import argparse
-import json
-import time
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from rich.console import Console
-
-from predictors.protocol import Predictor
-from search.errors import UsageError
-from search.evolution.evolve import evolve
-from search.experiment.pairs import Pair, entries, front, pairs_of, table
-from search.experiment.running import Known, read_run
-from search.experiment.warm_start import earlier_observations
-from search.files import write_text
-from search.learning.learner import Learner
-from search.problem.budgets import budgets_along, budgets_of, option, parse_bounds
+from search.problem.budgets import option
 from search.problem.limits import COSTS
-from search.problem.restriction import narrow, parse_fixed
-
-STARTS = 64
-"""Best trials that the evolution starts from."""
 
 HELP = {
     "macs": "multiply-accumulates, such as 20M,40M,80M: one pair for each",
@@ -63,63 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refit the predictor to the study, evolve, print and write the candidates.
+    """Carry out the command.
 
     Raises:
-        UsageError: the run has too few trials, or the file cannot be written.
-        Mistake: an argument makes no sense for the run.
+        Mistake: see ``search.commands._evolve``.
     """
-    known = read_run(arguments.run, arguments.max_latency_ms is not None, arguments.latency_file)
-    config, device = known.setting.config, known.setting.device
-    began = time.monotonic()
-    learner = Learner(
-        problem=known.setting.problem,
-        name=config.search.predictor,
-        pretrain=config.search.pretrain,
-        seed=config.seed,
-        earlier=earlier_observations(config.folder, known.setting.space),
-    )
-    model = learner.learn(known.observed)
-    fitted = time.monotonic()
-    pairs = _evolved(known, model, arguments)
-    ended = time.monotonic()
-    out = arguments.out or config.folder / "candidates.json"
-    _write(out, entries(pairs, device))
-    console = Console(highlight=False, soft_wrap=True)
-    if device is not None:
-        console.print(device.describe())
-    Console().print(table(pairs, config.name))
-    console.print(
-        f"{len(known.ended)} trials; {learner.describe} fitted in {fitted - began:.1f} s, "
-        f"evolved in {ended - fitted:.1f} s; candidates: {out}"
-    )
+    from search.commands import _evolve
 
-
-def _evolved(known: Known, model: Predictor, arguments: argparse.Namespace) -> tuple[Pair, ...]:
-    """The pairs that the arguments ask for."""
-    observed = known.observed
-    confidence = known.setting.config.family.confidence if arguments.confidence is None else arguments.confidence
-    problem, lift = narrow(known.setting.problem, parse_fixed(known.setting.space, arguments.fix))
-    bounds = parse_bounds({cost: getattr(arguments, f"max_{cost}") for cost in COSTS}, problem)
-    pareto = arguments.objective == "pareto"
-    best_first = np.argsort(-observed.score_N, kind="stable")
-    picks = evolve(
-        problem,
-        model,
-        budgets=budgets_along(bounds, arguments.points, problem) if pareto else budgets_of(bounds, problem),
-        start_ND=lift.lower(observed.codes_ND[best_first[:STARTS]]),
-        rng=np.random.default_rng(arguments.seed),
-        confidence=confidence,
-        per_budget=arguments.per_budget,
-        lift=lift,
-    )
-    if pareto:
-        picks = front(picks, confidence)
-    return pairs_of(picks, lift(np.stack([pick.codes for pick in picks])), known)
-
-
-def _write(path: Path, content: list[dict[str, Any]]) -> None:
-    try:
-        write_text(path, json.dumps(content, indent=2) + "\n")
-    except OSError as error:
-        raise UsageError(f"cannot write '{path}': {error.strerror or error}") from None
+    _evolve.evolve_run(arguments)

@@ -3,15 +3,16 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from search.errors import UsageError
-from search.experiment.running import family_folder, saved
-from search.family.copies import Comparison, copy_family, is_copy
 from search.files import check_writable
-from trainables.data.sources import load_source
+
+if TYPE_CHECKING:
+    from search.family.copies import Comparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,10 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: the run has no family, or the target holds something else.
         DamagedFiles: the family's files are not those that were exported.
     """
+    from search.experiment.running import family_folder, saved
+    from search.family.copies import copy_family
+    from trainables.data.sources import load_source
+
     if arguments.calibration < 1:
         raise UsageError(f"--calibration counts images and is at least 1, given {arguments.calibration}")
     source, target = family_folder(arguments.run), arguments.to
@@ -42,6 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_target(source: Path, target: Path) -> None:
+    from search.family.copies import is_copy
+
     if target.resolve() == source.resolve():
         raise UsageError(f"'{target}' is the run's own family; name another folder with --to")
     if target.exists() and not (target.is_dir() and is_copy(target)):
@@ -49,7 +56,7 @@ def _check_target(source: Path, target: Path) -> None:
     check_writable(target)
 
 
-def table(comparisons: Sequence[Comparison]) -> Table:
+def table(comparisons: Sequence["Comparison"]) -> Table:
     """The comparisons for people."""
     shown = Table("member", "accuracy", "int8 accuracy", "same class", "bytes", "int8 bytes", title="on the test split")
     for one in comparisons:

@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 
 from search.files import check_writable
-from search.replay.curves import play_rules, regret_differences, summary
 from search.replay.rules import RULES
 
 
@@ -31,6 +30,8 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         Mistake: a rule or folder that does not exist, or a count below 1.
     """
+    from search.replay.curves import play_rules, regret_differences, summary
+
     check_writable(arguments.out)
     played = play_rules(
         arguments.folder,

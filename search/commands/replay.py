@@ -6,9 +6,8 @@ from pathlib import Path
 
 from search.errors import UsageError
 from search.files import check_writable
-from search.replay import predictors as replay_predictors
-from search.replay.run_table import export_run
-from search.replay.samplers import MODES, play_samplers
+from search.replay.predictors import SIZES
+from search.replay.samplers import MODES
 from search.samplers import by_name
 from spaces.components import PREDICTORS, names
 
@@ -25,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predictors to fit to a few recorded rows and to test on the others; prints means over --seeds and writes "
         f"predictors.csv into --out. Without --sampler nothing is played. Known: {', '.join(names(PREDICTORS))}",
     )
-    sizes = ", ".join(map(str, replay_predictors.SIZES))
+    sizes = ", ".join(map(str, SIZES))
     parser.add_argument(
         "--sizes", nargs="+", type=int, metavar="N", help=f"numbers of rows that --predictors are fitted to ({sizes})"
     )
@@ -38,6 +37,9 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: arguments that do not fit together.
         Mistake: a table or run that cannot be read.
     """
+    from search.replay.run_table import export_run
+    from search.replay.samplers import play_samplers
+
     if arguments.sizes is not None and not arguments.predictors:
         raise UsageError("--sizes belongs to --predictors: name predictors to fit, or leave --sizes out")
     check_writable(arguments.out)
@@ -68,10 +70,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _predictors(arguments: argparse.Namespace) -> None:
-    sizes = replay_predictors.SIZES if arguments.sizes is None else arguments.sizes
-    means = replay_predictors.compare_files(
-        arguments.tables, arguments.predictors, sizes, arguments.seeds, arguments.out
-    )
+    from search.replay.predictors import compare_files
+
+    sizes = SIZES if arguments.sizes is None else arguments.sizes
+    means = compare_files(arguments.tables, arguments.predictors, sizes, arguments.seeds, arguments.out)
     print(means.to_string())
     print(f"means over {arguments.seeds} seeds; each seed is in {arguments.out / 'predictors.csv'}")
     for table, played in means.groupby(level="table"):

@@ -3,16 +3,6 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from search.experiment.running import family_folder, saved, show
-from search.family.members import load_family
-from search.record.storage import read_storage
-from search.record.study import Study
-from search.report.gather import gather
-from search.report.page import write_report
-from search.setting.setting import prepare
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``report``."""
@@ -25,6 +15,16 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the run has no family yet.
     """
+    from rich.console import Console
+
+    from search.experiment.running import family_folder, saved, show
+    from search.family.members import load_family
+    from search.record.storage import read_storage
+    from search.record.study import Study
+    from search.report.gather import gather
+    from search.report.page import write_report
+    from search.setting.setting import prepare
+
     folder, config = family_folder(arguments.run), saved(arguments.run)
     setting = prepare(config)
     storage = read_storage(config.folder, config.run.storage)

@@ -3,9 +3,6 @@
 import argparse
 from pathlib import Path
 
-from search.experiment.running import carry_out, saved, show_finished
-from search.family.members import is_complete
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``resume``."""
@@ -15,6 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Go on; a finished run is only shown, and MLflow is sent what it lacks."""
+    from search.experiment.running import carry_out, saved, show_finished
+    from search.family.members import is_complete
+
     config = saved(arguments.run)
     if is_complete(config.folder / "family"):
         show_finished(config)

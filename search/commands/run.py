@@ -3,13 +3,6 @@
 import argparse
 from pathlib import Path
 
-from search.errors import UsageError
-from search.experiment.running import carry_out, saved, show_finished
-from search.experiment.warm_start import check_unchanged
-from search.family.members import is_complete
-from search.setting.config import read
-from search.setting.sections.ray import RaySection
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``run``."""
@@ -34,6 +27,13 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the run's folder holds another configuration, or an earlier run cannot be used.
     """
+    from search.errors import UsageError
+    from search.experiment.running import carry_out, saved, show_finished
+    from search.experiment.warm_start import check_unchanged
+    from search.family.members import is_complete
+    from search.setting.config import read
+    from search.setting.sections.ray import RaySection
+
     config = read(arguments.config)
     if arguments.runs is not None:
         config = config.model_copy(update={"runs": arguments.runs})

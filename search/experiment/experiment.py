@@ -17,7 +17,7 @@ from search.experiment.finals import (
     spent_in_search,
     train_finals,
 )
-from search.experiment.notes import add_seconds, describe, figures_of, is_noted, note_figures, timed
+from search.experiment.notes import add_seconds, describe, describe_finals, figures_of, is_noted, note_figures, timed
 from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
@@ -175,7 +175,7 @@ class Experiment:
 
     def _finals(self, executor: Executor, candidates: Sequence[Candidate]) -> Finals:
         jobs = final_jobs(self._config.family, self._config.seed, candidates)
-        self._progress.stage(f"final training of {len(jobs)} networks, the largest teaches the others", len(jobs))
+        self._progress.stage(describe_finals(jobs), len(jobs))
         with timed(self._study, "final training"):
             return train_finals(executor, jobs, self._setting.place.final, self._progress.trained, self._failed)
 

@@ -217,5 +217,5 @@ def test_spaces_import_neither_torch_nor_scipy() -> None:
     modules = ", ".join(f"spaces.{name}" for name in NAMES)
     script = f"import sys, spaces.sampling, spaces.variation, spaces.encoding, {modules}\n"
     script += "print([name for name in ('torch', 'scipy', 'timm') if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert found.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

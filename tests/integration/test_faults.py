@@ -94,13 +94,13 @@ def suffer(storm: Storm, folder: Path, executor: str, kinds: Sequence[str], seed
     drawn time after that.
     """
     rng, left, due = np.random.default_rng(seed), list(kinds), 1
-    kept, log = folder / "kept" / "faults", folder / "log"
-    kept.mkdir(parents=True)
-    extra = {"checkpoints": str(kept.parent)} | ({"storage": storm.postgres.url} if storm.postgres else {})
+    checkpoints, log = folder / "kept" / "faults", folder / "log"
+    checkpoints.mkdir(parents=True)
+    extra = {"checkpoints": str(checkpoints.parent)} | ({"storage": storm.postgres.url} if storm.postgres else {})
     words = command("run", longer(folder, executor, **extra), "--ray-address", storm.machines.address)
     deadline = time.monotonic() + 600 + 90 * len(kinds)
     code = -signal.SIGKILL
-    with log.open("wb") as output, Written(kept) as written:
+    with log.open("wb") as output, Written(checkpoints) as written:
         while code == -signal.SIGKILL:
             # With this process's environment as it is by now: a private Ray that was started in it has switched on
             # Ray's authentication there, which the cluster has inherited.
@@ -123,14 +123,14 @@ def suffer(storm: Storm, folder: Path, executor: str, kinds: Sequence[str], seed
     return folder / "runs" / "faults", written
 
 
-def check(found: dict[str, Any], expected: dict[str, Any], written: Written, kills: int) -> str:
+def check(outcome: dict[str, Any], expected: dict[str, Any], written: Written, kills: int) -> str:
     """Nothing is lost or double, and no fault costs more than an epoch; what was trained again."""
-    numbers = [trial[0] for trial in found["trials"]]
+    numbers = [trial[0] for trial in outcome["trials"]]
     assert numbers == list(range(len(numbers))), "a trial was lost or counted twice"
-    assert found == expected, "trials or family differ from the undisturbed run's"
+    assert outcome == expected, "trials or family differ from the undisturbed run's"
     # An attempt trains the epoch again that the one before had begun; what runs on without its machine may save more.
     attempts = {number: written.attempts[number] - 1 for number in numbers}
-    saved = {number: written.saved[number] - len(curve) for number, _, _, curve in found["trials"]}
+    saved = {number: written.saved[number] - len(curve) for number, _, _, curve in outcome["trials"]}
     assert min(*attempts.values(), *saved.values()) >= 0
     assert sum(max(attempts[number], saved[number]) for number in numbers) <= kills
     return f"{sum(attempts.values())} attempts more than trials, {sum(saved.values())} epochs saved twice"

@@ -118,15 +118,15 @@ def wait(holds: Callable[[], Any], process: subprocess.Popen[bytes], log: Path) 
 
 
 def small(folder: Path) -> Path:
-    """configs/digits.yaml with four trials, two members and one final worker."""
-    given = yaml.safe_load((ROOT / "configs" / "digits.yaml").read_text())
-    given["search"] |= {"trials": 4, "initial": 3, "batch": 1, "epochs": EPOCHS}
-    given["search"] |= {"predictor": "gp", "watched": "gp", "pretrain": 200}
-    given["family"] |= {"max_macs": ["6k", "60k"], "epochs": 2}
-    given["run"] |= {"workers": 1, "concurrent": 1, "checkpoints": str(folder / "kept")}
-    given["tracking"] = {"enabled": False}
+    """configs/digits.yaml with four trials, one member and one final worker."""
+    config = yaml.safe_load((ROOT / "configs" / "digits.yaml").read_text())
+    config["search"] |= {"trials": 4, "initial": 3, "batch": 1, "epochs": EPOCHS}
+    config["search"] |= {"predictor": "gp", "watched": "gp", "pretrain": 200}
+    config["family"] |= {"max_macs": ["60k"], "epochs": 1}
+    config["run"] |= {"workers": 1, "concurrent": 1, "checkpoints": str(folder / "kept")}
+    config["tracking"] = {"enabled": False}
     file = folder / "digits.yaml"
-    file.write_text(yaml.safe_dump(given))
+    file.write_text(yaml.safe_dump(config))
     return file
 
 
@@ -135,7 +135,7 @@ class Watch:
     """A run as one may read it at any moment."""
 
     run: Path
-    kept: Path
+    checkpoints: Path
 
     @cached_property
     def space(self) -> Space:
@@ -151,7 +151,7 @@ class Watch:
 
     def epochs_of(self, number: int) -> list[dict[str, Any]]:
         """The reports that the checkpoint of a trial holds."""
-        state = Checkpoint(path=self.kept / f"trial-{number}.pt").load()
+        state = Checkpoint(path=self.checkpoints / f"trial-{number}.pt").load()
         return [] if state is None else list(state["reports"])
 
     def in_the_middle(self) -> bool:
@@ -178,8 +178,8 @@ def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Clu
     assert "stage 1: training candidates" in log.read_text(), "the job's output was not followed"
     assert "what has ended is recorded" in cluster.job("logs", job[0]), "the job did not end as on Ctrl-C"
     before = {record.number: record for record in watch.trials()}
-    kept = {number: watch.epochs_of(number) for number, record in before.items() if not record.is_finished}
-    assert any(kept.values()), "no trial had trained an epoch when the job was stopped"
+    epochs_before = {number: watch.epochs_of(number) for number, record in before.items() if not record.is_finished}
+    assert any(epochs_before.values()), "no trial had trained an epoch when the job was stopped"
 
     again = cluster.submit(config, runs, log)
     try:
@@ -191,7 +191,7 @@ def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Clu
     assert sum(record.purpose == "search" for record in after) == 4
     assert all(record.is_finished and record.message is None for record in after)
     assert all(after[number] == record for number, record in before.items() if record.is_finished)
-    for number, epochs in kept.items():  # seconds, too, are those of the first job: nothing was trained twice
+    for number, epochs in epochs_before.items():  # seconds, too, are those of the first job: nothing was trained twice
         assert [
             {"epoch": r.epoch, "accuracy": r.accuracy, "loss": r.loss, "seconds": r.seconds}
             for r in after[number].reports[: len(epochs)]

@@ -33,8 +33,8 @@ def other() -> Iterator[Machines]:
 
 def servers() -> set[int]:
     """The cluster's state server and the head of each machine, below this process."""
-    found = children(os.getpid())
-    return {pid for pid, words in found if words.split(" ")[0].endswith(("/gcs_server", "/raylet"))}
+    processes = children(os.getpid())
+    return {pid for pid, words in processes if words.split(" ")[0].endswith(("/gcs_server", "/raylet"))}
 
 
 def test_a_private_ray_runs_a_search_touches_nothing_of_another_and_prints_nothing(
@@ -64,8 +64,8 @@ def test_a_private_ray_runs_a_search_touches_nothing_of_another_and_prints_nothi
 
 
 def test_measured_memory_bounds_the_trials_and_nothing_is_in_the_runs_folder(other: Machines, tmp_path: Path) -> None:
-    given = jobs(3)
-    probe = Probe(tasks=tuple(Task(candidate=j.candidate, epochs=2, seed=0) for j in given), gpus=False, memory=True)
+    work = jobs(3)
+    probe = Probe(tasks=tuple(Task(candidate=j.candidate, epochs=2, seed=0) for j in work), gpus=False, memory=True)
     with ray_tune.Executor(
         place(tmp_path / "run", address=other.address, probe=probe, checkpoints=f"file://{tmp_path}/kept")
     ) as executor:
@@ -73,7 +73,7 @@ def test_measured_memory_bounds_the_trials_and_nothing_is_in_the_runs_folder(oth
         assert measured.probe is None
         assert 100e6 < measured.memory < MEMORY
         assert ray_cluster.room(measured) == min(8, MEMORY // measured.memory)
-        assert set(carry_out(executor, given).outcomes) == {0, 1, 2}
+        assert set(carry_out(executor, work).outcomes) == {0, 1, 2}
     assert not (tmp_path / "run").exists(), "a machine needs more than the storage at run.checkpoints"
     assert (tmp_path / "kept" / "ray").exists()
 

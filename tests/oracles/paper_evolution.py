@@ -27,14 +27,14 @@ def paper_evolution(
     known: int = 50,
     fresh: int = 50,
     children: int = 24,
-    kept: int = 40,
+    count: int = 40,
     gain: float = 1e-6,
 ) -> tuple[float, int]:
     """(best score, candidates scored)."""
     start_ND = start_ND[budget.allow(problem.costs(start_ND))][:known]
     members = np.concatenate([start_ND, sample_within(problem, fresh, rng, limits=budget)])
-    value_N, asked = score(members), len(members)
-    members, value_N = _best(members, value_N, kept)
+    value_N, calls = score(members), len(members)
+    members, value_N = _best(members, value_N, count)
     while True:
         # Better members are crossed over less often (Srinivas and Patnaik, 1994): from 0 for the best to 0.5.
         spread = max(float(value_N.max() - value_N.mean()), 1e-12)
@@ -48,16 +48,16 @@ def paper_evolution(
         offspring = offspring[budget.allow(problem.costs(offspring))]
         before = float(value_N.max())
         if len(offspring):
-            asked += len(offspring)
+            calls += len(offspring)
             value = np.concatenate([value_N, score(offspring)])
-            members, value_N = _best(np.concatenate([members, offspring]), value, kept)
+            members, value_N = _best(np.concatenate([members, offspring]), value, count)
         if value_N.max() - before <= gain:
-            return float(value_N.max()), asked
+            return float(value_N.max()), calls
 
 
-def _best(codes_ND: Codes, value_N: np.ndarray, kept: int) -> tuple[Codes, np.ndarray]:
+def _best(codes_ND: Codes, value_N: np.ndarray, count: int) -> tuple[Codes, np.ndarray]:
     _, first = np.unique(codes_ND, axis=0, return_index=True)
-    order = first[np.argsort(-value_N[first], kind="stable")][:kept]
+    order = first[np.argsort(-value_N[first], kind="stable")][:count]
     return codes_ND[order], value_N[order]
 
 

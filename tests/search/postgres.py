@@ -40,8 +40,8 @@ class Postgres:
 @contextlib.contextmanager
 def postgres_server() -> Iterator[Postgres]:
     """Skips the test where the server or its driver is not installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    if not found:
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not programs:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     if importlib.util.find_spec("psycopg") is None:
         pytest.skip("psycopg is not installed: pip install '.[cluster]'")
@@ -53,7 +53,7 @@ def postgres_server() -> Iterator[Postgres]:
     if os.getuid() == 0:
         user = pwd.getpwnam("postgres")
         os.chown(folder, user.pw_uid, user.pw_gid)
-    server = Postgres(found[-1].parent, folder, port)
+    server = Postgres(programs[-1].parent, folder, port)
     try:
         make = server.command("initdb", "-D", folder / "data", "-U", "nars", "-A", "trust")
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder)

@@ -7,6 +7,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from trainables.data.decoded import cached_files, store_of
 from trainables.splits import DataError, Images, Splits
 
+PAPER = "none: one's own images"
 TARGETS = False
 
 

@@ -66,9 +66,9 @@ class Finals:
         self.failures[name] = failure
 
 
-def finals_of(executor: Any, given: Sequence[FinalJob]) -> Finals:
+def finals_of(executor: Any, work: Sequence[FinalJob]) -> Finals:
     finals = Finals()
-    executor.train(given, finals.report, finals.fail)
+    executor.train(work, finals.report, finals.fail)
     return finals
 
 
@@ -94,7 +94,7 @@ class Heard:
         return {n: [(r.epoch, r.accuracy, r.loss) for r in o.reports] for n, o in sorted(self.outcomes.items())}
 
 
-def carry_out(executor: Any, given: Sequence[Job], ended_early: int | None = None, heard: Heard | None = None) -> Heard:
-    heard, left = heard or Heard(ended_early), iter(given)
+def carry_out(executor: Any, work: Sequence[Job], ended_early: int | None = None, heard: Heard | None = None) -> Heard:
+    heard, left = heard or Heard(ended_early), iter(work)
     executor.run(lambda: next(left, None), heard.report, heard.outcome)
     return heard

@@ -47,15 +47,15 @@ def kinds(file: str) -> list[Any]:
 
 @pytest.mark.parametrize("file", ["cluster.yaml", "docs/cluster/raycluster.yaml"])
 def test_the_shipped_clusters_grow_to_what_the_executor_asks_for(file: str) -> None:
-    found = kinds(file)
-    assert len(found) == 2
+    machines = kinds(file)
+    assert len(machines) == 2
     alone, shared = ({"CPU": 1.0, "GPU": gpus} for gpus in (1.0, 0.25))
-    assert ray_machines.room(found, {"CPU": 1.0}) >= 8 * 8 + 8 * 8
-    assert ray_machines.room(found, alone) == 8
-    assert ray_machines.room(found, shared) == 32
-    assert ray_machines.room(found, {"CPU": 1.0, "GPU": 2.0}) == 0
+    assert ray_machines.room(machines, {"CPU": 1.0}) >= 8 * 8 + 8 * 8
+    assert ray_machines.room(machines, alone) == 8
+    assert ray_machines.room(machines, shared) == 32
+    assert ray_machines.room(machines, {"CPU": 1.0, "GPU": 2.0}) == 0
     if file == "cluster.yaml":
-        assert sum(kind.count for kind in found) <= yaml.safe_load((ROOT / file).read_text())["max_workers"]
+        assert sum(kind.count for kind in machines) <= yaml.safe_load((ROOT / file).read_text())["max_workers"]
 
 
 def test_machines_that_an_autoscaler_does_not_describe_are_those_that_are_there() -> None:
@@ -78,9 +78,9 @@ def test_a_request_waits_only_for_machines_that_may_come(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("needed", "trials"), [(3.9, 6), (24, 1), (30, 1), (12, 2), (12.1, 1), (0.5, 48)])
 def test_the_share_of_a_gpu_lets_as_many_trials_on_it_as_its_memory_holds(needed: float, trials: int) -> None:
-    asked = ray_cluster.share(needed * GIB, 24 * GIB)
-    assert trials == int(1 / asked)
-    assert trials * asked <= 1
+    share = ray_cluster.share(needed * GIB, 24 * GIB)
+    assert trials == int(1 / share)
+    assert trials * share <= 1
 
 
 CONFIG = "name: a\nspace: {{name: tiny}}\nlimits: {{max_macs: 200k}}\nrun: {{{run}}}"

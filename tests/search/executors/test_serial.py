@@ -18,19 +18,19 @@ from trainables.training.checkpoint import CheckpointError
 
 
 def test_reports_and_outcomes_agree(tmp_path: Path) -> None:
-    given = jobs(3)
-    given[1] = hopeless(given[1])
+    work = jobs(3)
+    work[1] = hopeless(work[1])
     with serial.Executor(place(tmp_path)) as executor:
-        heard = carry_out(executor, given, ended_early=2)
+        heard = carry_out(executor, work, ended_early=2)
     assert {number: len(curve) for number, curve in heard.curves.items()} == {0: EPOCHS, 1: 0, 2: 1}
     assert [(n, r) for n, o in heard.outcomes.items() for r in o.reports] == heard.reports
     assert "training loss is" in str(heard.outcomes[1].message)
 
 
 def test_an_exception_of_a_trial_is_its_failure(tmp_path: Path) -> None:
-    given = jobs(2)
-    given[0] = raising(given[0])
-    heard = carry_out(serial.Executor(place(tmp_path)), given)
+    work = jobs(2)
+    work[0] = raising(work[0])
+    heard = carry_out(serial.Executor(place(tmp_path)), work)
     failed, trained = heard.outcomes[0], heard.outcomes[1]
     assert (failed.message, failed.reports) == ("ValueError: a <= 0", ())
     assert str(failed.trace).splitlines()[-1] == "ValueError: a <= 0"

@@ -119,7 +119,7 @@ def test_what_has_ended_is_not_trained_again(tmp_path: Path) -> None:
         return train_finals(executor, jobs, setting.place.final, lambda name, report: None, lambda job, failure: None)
 
     first, again, both = train(one), train(one), train(one, other)
-    assert executor.asked == [[one.name], [one.name, other.name]]
+    assert executor.calls == [[one.name], [one.name, other.name]]
     assert first == again
     assert both.ended == [one, other]
     assert both.reports[one.name] == first.reports[one.name]
@@ -130,7 +130,7 @@ class Recorded(serial.Executor):
 
     def __init__(self, place: Workplace) -> None:
         super().__init__(place)
-        self.asked: list[list[str]] = []
+        self.calls: list[list[str]] = []
 
     def train(
         self,
@@ -138,5 +138,5 @@ class Recorded(serial.Executor):
         on_report: Callable[[str, Report], None],
         on_failure: Callable[[str, Failure], None],
     ) -> None:
-        self.asked.append([job.name for job in jobs])
+        self.calls.append([job.name for job in jobs])
         super().train(jobs, on_report, on_failure)

@@ -10,12 +10,12 @@ import pandas as pd
 
 def write(folder: Path, change: dict[str, Any] | None = None, frame: pd.DataFrame | None = None) -> Path:
     rows = [(w, o, lr) for w in (8, 16, 32) for o in ("adam", "sgd") for lr in (0.1, 0.01)]
-    made = pd.DataFrame(rows, columns=["width", "optimizer", "lr"])
-    made["loss"] = np.arange(len(made), dtype=float)
-    made["loss_0"], made["loss_1"] = made.loss - 0.5, made.loss + 0.5
-    made.loc[3, "loss_1"] = np.nan
-    made["macs_millions"] = made.width / 8.0
-    made["params"] = made.width * 10
+    recorded = pd.DataFrame(rows, columns=["width", "optimizer", "lr"])
+    recorded["loss"] = np.arange(len(recorded), dtype=float)
+    recorded["loss_0"], recorded["loss_1"] = recorded.loss - 0.5, recorded.loss + 0.5
+    recorded.loc[3, "loss_1"] = np.nan
+    recorded["macs_millions"] = recorded.width / 8.0
+    recorded["params"] = recorded.width * 10
     description = {
         "name": "small",
         "dimensions": [
@@ -28,5 +28,5 @@ def write(folder: Path, change: dict[str, Any] | None = None, frame: pd.DataFram
     }
     path = folder / "small.json"
     path.write_text(json.dumps(description | (change or {})))
-    (made if frame is None else frame).to_parquet(path.with_suffix(".parquet"))
+    (recorded if frame is None else frame).to_parquet(path.with_suffix(".parquet"))
     return path

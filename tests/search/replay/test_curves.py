@@ -36,8 +36,8 @@ def test_the_papers_rule_stops_where_the_first_trials_say():
     assert stop < 20
     assert figures["cost"] == pytest.approx((INITIAL * 20 + (60 - INITIAL) * stop) / (60 * 20))
     assert figures["tau"] == pytest.approx(kendalltau(curves.curve_NE[:, stop - 1], curves.curve_NE[:, -1]).statistic)
-    kept = np.argmax(curves.curve_NE[:, stop - 1])
-    assert figures["points"] == pytest.approx(100 * (curves.curve_NE[:, -1].max() - curves.curve_NE[kept, -1]))
+    best = np.argmax(curves.curve_NE[:, stop - 1])
+    assert figures["points"] == pytest.approx(100 * (curves.curve_NE[:, -1].max() - curves.curve_NE[best, -1]))
 
 
 def test_means_are_over_tasks_and_differences_are_paired():

@@ -18,7 +18,7 @@ NAMES = ("constant", "rank_by_macs", "gp")
 WIDTHS, RATES = (8, 12, 16, 24, 32, 48), (0.001, 0.01, 0.1, 1.0)
 
 
-def made(folder: Path, first: str = "macs_millions") -> Path:
+def recorded(folder: Path, first: str = "macs_millions") -> Path:
     rows = [(w, o, lr) for w in WIDTHS for o in ("adam", "sgd") for lr in RATES]
     frame = pd.DataFrame(rows, columns=["width", "optimizer", "lr"])
     frame["loss"] = -np.log(frame.width) + 0.2 * (np.log10(frame.lr) + 2) ** 2
@@ -38,7 +38,7 @@ def made(folder: Path, first: str = "macs_millions") -> Path:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Table:
-    return tables.load(made(tmp_path))
+    return tables.load(recorded(tmp_path))
 
 
 def test_learning_beats_ranking_beats_nothing(table: Table) -> None:
@@ -66,7 +66,7 @@ def test_predictors_see_the_same_rows_and_the_same_seed_repeats(table: Table) ->
 
 def test_macs_are_found_in_any_column(tmp_path: Path, table: Table) -> None:
     (tmp_path / "other").mkdir()
-    swapped = tables.load(made(tmp_path / "other", first="params"))
+    swapped = tables.load(recorded(tmp_path / "other", first="params"))
     assert swapped.statistic_names == ("log_params", "log_macs")
     first, second = (compare(t, ["rank_by_macs"], sizes=(5,), seeds=1) for t in (table, swapped))
     pd.testing.assert_frame_equal(first, second)
@@ -90,21 +90,21 @@ def test_wrong_arguments(tmp_path: Path, table: Table) -> None:
 
 
 def test_a_table_without_macs(tmp_path: Path) -> None:
-    path = made(tmp_path)
+    path = recorded(tmp_path)
     path.write_text(path.read_text().replace('"macs_millions", ', ""))
     with pytest.raises(ValueError, match="'rank_by_macs' needs macs; the statistics of space 'small' tell params"):
         compare(tables.load(path), ["rank_by_macs"], (5,), 1)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["replay", str(made(tmp_path)), "--out", str(tmp_path / "out"), "--seeds", "2"]
-    assert __main__.main([*given, "--predictors", *NAMES, "--sizes", "5", "20", "50"]) == 0
+    words = ["replay", str(recorded(tmp_path)), "--out", str(tmp_path / "out"), "--seeds", "2"]
+    assert __main__.main([*words, "--predictors", *NAMES, "--sizes", "5", "20", "50"]) == 0
     printed = capsys.readouterr().out
     assert all(word in printed for word in (*NAMES, "tau", "too few rows to test after 50"))
     written = pd.read_csv(tmp_path / "out" / "predictors.csv")
     assert len(written) == 12
     assert not (tmp_path / "out" / "traces").exists()  # no sampler was played
-    assert __main__.main([*given, "--sampler", "random", "--sizes", "5"]) == 2
+    assert __main__.main([*words, "--sampler", "random", "--sizes", "5"]) == 2
     assert "--sizes belongs to --predictors" in capsys.readouterr().err
-    assert __main__.main([*given, "--predictors", "oracle"]) == 2
+    assert __main__.main([*words, "--predictors", "oracle"]) == 2
     assert "'oracle' is not in predictors/" in capsys.readouterr().err

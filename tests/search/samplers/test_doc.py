@@ -23,12 +23,12 @@ def test_the_script_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr, done.stderr
-    found = re.findall(r"at most (\d+) macs: (0\.\d+) with \{.*?'width': (\d+)", done.stdout)
-    assert [int(budget) for budget, _, _ in found] == [600, 1200, 2400], done.stdout
-    assert all(74 * int(width) <= int(budget) for budget, _, width in found)
+    printed = re.findall(r"at most (\d+) macs: (0\.\d+) with \{.*?'width': (\d+)", done.stdout)
+    assert [int(budget) for budget, _, _ in printed] == [600, 1200, 2400], done.stdout
+    assert all(74 * int(width) <= int(budget) for budget, _, width in printed)
     trained = [int(width) for width in re.findall(r"'width': (\d+)", done.stderr)]
     assert len(trained) == 20  # Optuna logs each trial
     assert 74 * max(trained) <= 2400  # the loosest budget is a hard limit
-    accuracy = [float(value) for _, value, _ in found]
+    accuracy = [float(value) for _, value, _ in printed]
     assert accuracy == sorted(accuracy)
     assert accuracy[-1] > 0.8

@@ -56,8 +56,8 @@ def test_the_worst_stop_and_the_best_go_on():
 
 
 def test_a_larger_tolerance_stops_more():
-    kept = [sum(decisions(*taught(tolerance=tolerance))) for tolerance in (1e-6, 0.01, 0.5)]
-    assert kept[0] > kept[1] > kept[2]
+    epochs = [sum(decisions(*taught(tolerance=tolerance))) for tolerance in (1e-6, 0.01, 0.5)]
+    assert epochs[0] > epochs[1] > epochs[2]
 
 
 def test_a_candidate_competes_only_with_those_that_cost_no_more():

@@ -26,10 +26,11 @@ pytestmark = [
 ]
 
 
-def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
-    """SIGKILL twice while it is given trials, at moments drawn with a seed; the search goes on all the while."""
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.nightly)])
+def test_a_server_that_is_killed_in_the_middle_loses_nothing(kills: int, tmp_path: Path) -> None:
+    """SIGKILL while it is given trials, at moments drawn with a seed; the search goes on all the while."""
     port, run, draw = free_port(), tmp_path / "toy", random.Random(0)
-    address, trials = f"http://127.0.0.1:{port}", records(60)
+    address, trials = f"http://127.0.0.1:{port}", records(30 + 30 * kills)
     run.mkdir()
     sent = run / "tracking" / "sent"
 
@@ -44,7 +45,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> 
         for record in trials[:-1]:
             view.trial(record)
         offset = 0
-        for _ in range(2):
+        for _ in range(kills):
             with server(tmp_path, port):
                 offset = until_more_than(offset)
                 time.sleep(draw.uniform(0, 0.5))
