@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spaces.mistake import Mistake
+from trainables.predict import Decoding
 from trainables.stored import Stored
+from trainables.survey import Survey
 
 
 class DataError(Mistake):
@@ -69,6 +71,8 @@ class Splits:
         classes: class names, in the order of the class numbers.
         mean: mean of each channel over the training images, in [0, 1].
         std: standard deviation of each channel over the training images.
+        decoding: how a file becomes an image like these.
+        survey: what the files were; None where the images come from none.
         pool: all images to pretrain on, whose labels nobody reads, where there are more than those of ``train``; None
             where pretraining has the training images themselves.
     """
@@ -79,6 +83,8 @@ class Splits:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    decoding: Decoding
+    survey: Survey | None = None
     pool: Pictures | None = None
 
     @property
@@ -114,8 +120,22 @@ class Joined:
         return torch.cat(batches)[order_B], torch.zeros(len(rows_B), dtype=torch.int64)
 
 
-def from_parts(train: Images, validation: Images, test: Images, classes: Sequence[str]) -> Splits:
+def from_parts(
+    train: Images,
+    validation: Images,
+    test: Images,
+    classes: Sequence[str],
+    *,
+    decoding: Decoding | None = None,
+    survey: Survey | None = None,
+) -> Splits:
     """Put the parts together, with the channel statistics of (at most 10,000 of) the training images.
+
+    Args:
+        train, validation, test: the parts.
+        classes: class names.
+        decoding: how files become such images; by default the usual way to images of this size.
+        survey: what the files were.
 
     Raises:
         DataError: fewer than two classes, or a part without images.
@@ -136,11 +156,20 @@ def from_parts(train: Images, validation: Images, test: Images, classes: Sequenc
         classes=tuple(classes),
         mean=tuple(round(float(value), 6) for value in mean_C),
         std=tuple(round(float(value), 6) for value in std_C),
+        decoding=decoding or Decoding(side=train.image_NCHW.shape[2], channels=train.image_NCHW.shape[1]),
+        survey=survey,
     )
 
 
 def completed(
-    parts: Mapping[str, Images], names: Sequence[str], *, validation: float, test: float, seed: int
+    parts: Mapping[str, Images],
+    names: Sequence[str],
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    decoding: Decoding | None = None,
+    survey: Survey | None = None,
 ) -> Splits:
     """The splits of a source that may lack some: what is missing is split off the training part, stratified by class.
 
@@ -149,13 +178,39 @@ def completed(
         names: class names.
         validation, test: share of all images for a part that is missing.
         seed: of the split.
+        decoding, survey: as in ``Splits``.
+
+    Raises:
+        DataError: shares that leave nothing to train on, or a class with fewer images than there are parts to fill.
     """
     train, complete = parts["train"], dict(parts)
     total = sum(map(len, parts.values()))
-    for name, share in (("test", test), ("validation", validation)):
-        if name not in complete:
-            train, complete[name] = stratified(train, share * total / len(train), seed, names)
-    return from_parts(train, complete["validation"], complete["test"], names)
+    missing = {name: share for name, share in (("test", test), ("validation", validation)) if name not in complete}
+    _check_shares(train, missing, total)
+    _check_counts(train, names, 1 + len(missing))
+    for name, share in missing.items():
+        train, complete[name] = stratified(train, share * total / len(train), seed, names)
+    return from_parts(train, complete["validation"], complete["test"], names, decoding=decoding, survey=survey)
+
+
+def _check_shares(train: Images, missing: Mapping[str, float], total: int) -> None:
+    for name, share in missing.items():
+        if not 0 < share < 1:
+            raise DataError(f"data.{name} is a share of all images, between 0 and 1, given {share}")
+    if sum(missing.values()) * total >= len(train):
+        shares = " and ".join(f"data.{name} {share:g}" for name, share in missing.items())
+        raise DataError(f"{shares} take all {len(train)} images and leave none to train on; make them smaller")
+
+
+def _check_counts(train: Images, names: Sequence[str], needed: int) -> None:
+    count_K = np.bincount(train.label_N, minlength=len(names))
+    scarce = [int(row) for row in np.argsort(count_K, kind="stable") if count_K[row] < needed]
+    if scarce:
+        more = f", and {len(scarce) - 1} more classes have fewer than {needed}" if scarce[1:] else ""
+        raise DataError(
+            f"class '{names[scarce[0]]}' has {count_K[scarce[0]]} image(s){more}; training and the parts that are "
+            f"split off it need {needed} of each class at least: add images, or leave the class out"
+        )
 
 
 def with_labels(splits: Splits, share: float, seed: int) -> Splits:
@@ -195,5 +250,8 @@ def stratified(images: Images, share: float, seed: int, names: Sequence[str]) ->
             np.arange(len(images)), test_size=share, stratify=images.label_N, random_state=seed
         )
     except ValueError as error:
-        raise DataError(f"cannot split {len(images)} images of {len(names)} classes at {share:.0%}: {error}") from error
+        raise DataError(
+            f"cannot split {len(images)} images of {len(names)} classes at {share:.0%} with every class in both parts; "
+            "change the share, or add images"
+        ) from error
     return images.take(np.sort(rest_rows)), images.take(np.sort(split_rows))

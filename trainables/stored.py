@@ -40,10 +40,14 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object], *, alone: bool
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Rows ``row_N`` of a memory-mapped array of images (M, C, H, W), uint8; eight bytes of memory a row."""
+    """Rows ``row_N`` of a memory-mapped array of images (M, C, H, W), uint8; eight bytes of memory a row.
+
+    ``names`` is a file with the name of each of the M, a JSON string a line.
+    """
 
     image_MCHW: NDArray[np.uint8]
     row_N: NDArray[np.int64]
+    names: Path | None = None
 
     def __len__(self) -> int:
         return len(self.row_N)
@@ -62,4 +66,4 @@ class Stored:
 
     def take(self, rows_B: NDArray[np.int64]) -> "Stored":
         """Some of the rows, without reading them."""
-        return Stored(self.image_MCHW, self.row_N[rows_B])
+        return Stored(self.image_MCHW, self.row_N[rows_B], self.names)

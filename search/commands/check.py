@@ -28,13 +28,14 @@ def run(arguments: argparse.Namespace) -> None:
 
     from search.experiment.rehearsal import reach, rehearse
     from search.setting.config import read
+    from search.setting.data_page import data_page
     from search.setting.setting import prepare
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)  # names of files may have brackets
     setting = prepare(read(arguments.config))
     executor = setting.config.run.executor
     components.load(components.EXECUTORS, executor).Executor(setting.place)  # refuses what it cannot run
-    for line in chain(plan(setting), rehearse(setting), reach(setting.config)):
+    for line in chain(plan(setting), data_page(setting.splits), rehearse(setting), reach(setting.config)):
         console.print(line)
     console.print("no mistakes found")
 

@@ -27,6 +27,7 @@ from search.record.storage import open_storage, read_storage
 from search.record.study import Study
 from search.record.trial import Trial
 from search.setting.config import Config, parse
+from search.setting.data_page import notices
 from search.setting.device import FILE, device_of, load_device
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
@@ -144,6 +145,8 @@ def carry_out(
     _quiet(verbose)
     setting = replace(prepare(config), verbose=verbose)
     rehearse(setting, to)
+    for sentence in notices(setting.splits):
+        _say(f"data: {sentence}")
     tell_of_tracking(config.tracking)
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
@@ -248,4 +251,4 @@ def show(family: Family, config: Config, to: Path | None = None) -> None:
 
 
 def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True).print(text)
+    Console(highlight=False, soft_wrap=True, markup=False).print(text)

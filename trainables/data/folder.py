@@ -1,18 +1,18 @@
-"""Images in folders: ``path/CLASS/*.png`` or ``path/{train,val,test}/CLASS/*.png``, any size and mode.
+"""Images in folders: ``path/CLASS/*.png`` or ``path/{train,val,test}/CLASS/*.png``, any size, mode and depth.
 
 Each image is decoded once, resized and cropped to a square of ``resolution``, and kept in a memory-mapped array, so
-that hundreds of trials do not decode it again.
+that hundreds of trials do not decode it again. Images that cannot be read are left out and named, up to a share.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
-from trainables.data.decoded import cached_files, store_of
+from trainables.data.decoded import UNREADABLE, cached_files, check_readable, decoding_of, store_of
+from trainables.data.layout import class_folders, layout_of, of_other_files
+from trainables.predict import EXTENSIONS, Decoding, image_files
 from trainables.splits import DataError, Images, Splits, completed
-
-PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+from trainables.survey import Survey
 
 
 def load(
@@ -20,6 +20,8 @@ def load(
     path: str,
     resolution: int = 32,
     grey: bool = False,
+    background: Any = "white",
+    unreadable: float = UNREADABLE,
     validation: float = 0.2,
     test: float = 0.2,
     split_seed: int = 0,
@@ -28,48 +30,60 @@ def load(
     """Load and, where the folder has no splits of its own, split stratified by class.
 
     Args:
-        path: folder with one folder a class, or with ``train`` (and ``val``, ``test``) above them.
+        path: folder with one folder a class, or with ``train`` (and ``val``, ``test``) above them and nothing else.
         resolution: side of the stored square images, in pixels.
         grey: one channel instead of three.
+        background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
+        unreadable: share of the images that may be left out because they cannot be read.
         validation: share of all images for search-validation, if the folder has no such part.
         test: share of all images for the final figures, if the folder has no such part.
         split_seed: seed of the stratified split.
         cache: folder for the decoded arrays; the system's temporary folder by default.
 
     Raises:
-        DataError: the folder is missing or empty, an image is corrupt, or there are fewer than two classes.
+        DataError: the folder is missing or empty, too many images are unreadable, there are fewer than two classes, or
+            it is not clear which folders are classes.
     """
-    root = Path(path).expanduser()
+    root, decoding = Path(path).expanduser(), decoding_of(resolution, grey, background)
     if not root.is_dir():
         raise DataError(f"data.path '{path}' is not a folder; give the folder that holds one folder per class")
-    store = store_of(cache)
-    parts = {PARTS[child.name]: child for child in sorted(root.iterdir()) if child.is_dir() and child.name in PARTS}
-    if "train" not in parts:
-        parts = {"train": root}
-    names = _class_names(parts["train"])
-    loaded = {part: _images(folder, names, resolution, grey, store) for part, folder in parts.items()}
-    return completed(loaded, names, validation=validation, test=test, seed=split_seed)
+    layout = layout_of(root)
+    names = tuple(class_folders(layout.parts["train"]))
+    loaded: dict[str, Images] = {}
+    survey = Survey(remarks=layout.remarks)
+    for part, folder in layout.parts.items():
+        loaded[part], own = _images(folder, names, decoding, store_of(cache))
+        survey += own
+    check_readable(survey, unreadable, path)
+    return completed(loaded, names, validation=validation, test=test, seed=split_seed, decoding=decoding, survey=survey)
 
 
-def _class_names(folder: Path) -> tuple[str, ...]:
-    names = tuple(sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")))
-    if len(names) < 2:
-        raise DataError(
-            f"'{folder}' has {len(names)} class folder(s){': ' + names[0] if names else ''}; "
-            "a classifier needs at least two, each with its images in it"
-        )
-    return names
-
-
-def _images(folder: Path, names: Sequence[str], resolution: int, grey: bool, store: Path) -> Images:
-    unknown = sorted(set(_class_names(folder)) - set(names))
+def _images(folder: Path, names: Sequence[str], decoding: Decoding, store: Path) -> tuple[Images, Survey]:
+    folders = class_folders(folder)
+    unknown = sorted(set(folders) - set(names))
     if unknown:
         raise DataError(f"'{folder}' has class '{unknown[0]}', which the training part does not have")
-    files, labels = [], []
-    for number, name in enumerate(names):
-        of_class = sorted(file for file in (folder / name).rglob("*") if file.suffix.lower() in IMG_EXTENSIONS)
-        if not of_class and (folder / name).is_dir():
-            raise DataError(f"class folder '{folder / name}' has no image ({', '.join(IMG_EXTENSIONS)})")
+    files, labels, others = _files(folders, names)
+    images, survey = cached_files(store, files, labels, decoding)
+    return images, survey + Survey(skipped=others)
+
+
+def _files(folders: Mapping[str, Path], names: Sequence[str]) -> tuple[list[Path], list[int], dict[str, int]]:
+    """Images, their class numbers, and how many other files there are of each kind."""
+    files: list[Path] = []
+    labels: list[int] = []
+    others: dict[str, int] = {}
+    for name, folder in folders.items():
+        try:
+            of_class, skipped = image_files(folder)
+        except OSError as error:
+            raise DataError(f"'{error.filename}' cannot be read ({error.strerror}); change its permissions") from error
+        if not of_class:
+            reasons = "; ".join(of_other_files(skipped))
+            raise DataError(
+                f"class folder '{folder}' has no image ({', '.join(EXTENSIONS)})" + (f": {reasons}" if reasons else "")
+            )
         files += of_class
-        labels += [number] * len(of_class)
-    return cached_files(store, files, labels, resolution, grey)
+        labels += [names.index(name)] * len(of_class)
+        others = {kind: others.get(kind, 0) + skipped[kind] for kind in (*others, *skipped)}
+    return files, labels, others

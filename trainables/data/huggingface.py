@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.data.decoded import Item, cached, digest_of, square, store_of
-from trainables.data.folder import PARTS
+from trainables.data.decoded import UNREADABLE, Encoded, cached, check_readable, decoding_of, digest_of, store_of
+from trainables.data.layout import part_of
+from trainables.predict import Decoding
 from trainables.splits import DataError, Images, Splits, completed
+from trainables.survey import Survey
 
 
 def load(
@@ -18,6 +20,8 @@ def load(
     label: str = "label",
     resolution: int = 32,
     grey: bool = False,
+    background: Any = "white",
+    unreadable: float = UNREADABLE,
     validation: float = 0.2,
     test: float = 0.2,
     split_seed: int = 0,
@@ -31,16 +35,18 @@ def load(
         image, label: columns of the encoded image and of the class.
         resolution: side of the stored square images, in pixels.
         grey: one channel instead of three.
+        background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
+        unreadable: share of the images that may be left out because they cannot be read.
         validation: share of all images for search-validation, if there is no such split.
         test: share of all images for the final figures, if there is no such split.
         split_seed: seed of the stratified split.
         cache: folder for the decoded images; the system's temporary folder by default.
 
     Raises:
-        DataError: there is no data set, or it lacks a column.
+        DataError: there is no data set, it lacks a column, or too many images are unreadable.
     """
-    store = store_of(cache)
-    tables = {PARTS[name]: table for name, table in _opened(path, store).items() if name in PARTS}
+    store, decoding = store_of(cache), decoding_of(resolution, grey, background)
+    tables = _parts(path, _opened(path, store))
     if "train" not in tables:
         raise DataError(f"'{path}' has no split 'train'; save a DatasetDict with train (and validation, test)")
     for name, table in tables.items():
@@ -51,8 +57,23 @@ def load(
                 "name them as data.image and data.label"
             )
     names = _names(tables["train"], label)
-    parts = {part: _decoded(table, image, label, names, resolution, grey, store) for part, table in tables.items()}
-    return completed(parts, names, validation=validation, test=test, seed=split_seed)
+    decoded = {part: _decoded(table, image, label, names, decoding, store) for part, table in tables.items()}
+    parts = {part: images for part, (images, _) in decoded.items()}
+    survey = sum((own for _, own in decoded.values()), Survey())
+    check_readable(survey, unreadable, path)
+    return completed(parts, names, validation=validation, test=test, seed=split_seed, decoding=decoding, survey=survey)
+
+
+def _parts(path: str, tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The splits that are parts, by what they are; others, such as one of images without labels, are left alone."""
+    parts: dict[str, Any] = {}
+    for name, table in tables.items():
+        part = part_of(name)
+        if part in parts:
+            raise DataError(f"'{path}' has two splits that mean '{part}', one of them '{name}'; keep one")
+        if part is not None:
+            parts[part] = table
+    return parts
 
 
 def _package() -> Any:
@@ -73,7 +94,7 @@ def _opened(path: str, store: Path) -> Mapping[str, Any]:
         files: dict[str, list[str]] = {}
         for file in parquet:
             part = file.name.partition("-")[0].partition(".")[0]
-            files.setdefault(part if part in PARTS else "train", []).append(str(file))
+            files.setdefault(part if part_of(part) else "train", []).append(str(file))
         options = {"data_files": files, "cache_dir": str(store / "huggingface")}
         splits: Mapping[str, Any] = datasets.load_dataset("parquet", **options)
         return splits
@@ -91,20 +112,22 @@ def _names(table: Any, label: str) -> tuple[str, ...]:
 
 
 def _decoded(
-    table: Any, image: str, label: str, names: tuple[str, ...], resolution: int, grey: bool, store: Path
-) -> Images:
+    table: Any, image: str, label: str, names: tuple[str, ...], decoding: Decoding, store: Path
+) -> tuple[Images, Survey]:
     numbered = getattr(table.features[label], "names", None) is not None
     number_of = {name: number for number, name in enumerate(names)}
 
-    def items() -> Iterator[Item]:
-        encoded = table.select_columns([image, label]).cast_column(image, _package().Image(decode=False))
-        for row, sample in enumerate(encoded):
+    def encoded() -> Iterator[Encoded]:
+        stored = table.select_columns([image, label]).cast_column(image, _package().Image(decode=False))
+        for row, sample in enumerate(stored):
             content, name = sample[image], f"row {row} of {image}"
+            if content is None:
+                raise DataError(f"{name} is empty; remove the row")
             source = Path(content["path"]) if content["bytes"] is None else io.BytesIO(content["bytes"])
             number = sample[label] if numbered else number_of.get(str(sample[label]))
             if number is None or not 0 <= number < len(names):
                 raise DataError(f"{name} has class {sample[label]!r}, which the training part does not have")
-            yield square(source, name, resolution, grey), number
+            yield Encoded(name=name, source=source, label=number)
 
     # The fingerprint of a data set changes with its content, whatever it was made by.
-    return cached(store, digest_of(table._fingerprint, image, label, names, resolution, grey), items, resolution, grey)
+    return cached(store, digest_of(decoding, table._fingerprint, image, label, names), encoded, decoding)

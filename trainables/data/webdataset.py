@@ -16,10 +16,23 @@ from typing import Any
 import fsspec
 from filelock import FileLock, Timeout
 
-from trainables.data.decoded import Item, cached, digest_of, exists, joined, read, square, store_of
+from trainables.data.decoded import (
+    UNREADABLE,
+    Encoded,
+    cached,
+    check_readable,
+    decoding_of,
+    digest_of,
+    exists,
+    joined,
+    read,
+    store_of,
+)
+from trainables.predict import EXTENSIONS, Decoding
 from trainables.splits import DataError, Images, Splits, completed
+from trainables.survey import Survey
 
-IMAGES = ("jpg", "jpeg", "png", "webp", "ppm", "pgm", "bmp", "tif", "tiff")
+IMAGES = tuple(extension.removeprefix(".") for extension in EXTENSIONS)
 """Extensions of images, after the first dot of a name."""
 
 
@@ -32,6 +45,8 @@ def load(
     classes: Sequence[str] | None = None,
     resolution: int = 32,
     grey: bool = False,
+    background: Any = "white",
+    unreadable: float = UNREADABLE,
     validation: float = 0.2,
     test: float = 0.2,
     split_seed: int = 0,
@@ -46,28 +61,32 @@ def load(
         classes: class names, in the order of their numbers; the numbers by default.
         resolution: side of the stored square images, in pixels.
         grey: one channel instead of three.
+        background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
+        unreadable: share of the images that may be left out because they cannot be read.
         validation: share of all images for search-validation, if it has no shards.
         test: share of all images for the final figures, if it has no shards.
         split_seed: seed of the stratified split.
         cache: folder for the decoded images; the system's temporary folder by default.
 
     Raises:
-        DataError: there is no shard, one cannot be read, or a sample has no image or no label.
+        DataError: there is no shard, one cannot be read, a sample has no image or no label, or too many images are
+            unreadable.
     """
-    store = store_of(cache)
+    store, decoding = store_of(cache), decoding_of(resolution, grey, background)
     names = None if classes is None else tuple(map(str, classes))
 
-    def part(shards: str) -> Images:
-        return _decoded(_expanded(shards), label, names, resolution, grey, store)
-
-    parts = {"train": part(path)}
-    if validation_path is not None:
-        parts["validation"] = part(validation_path)
-    if test_path is not None:
-        parts["test"] = part(test_path)
+    shards = {"train": path, "validation": validation_path, "test": test_path}
+    decoded = {
+        part: _decoded(_expanded(uris), label, names, decoding, store)
+        for part, uris in shards.items()
+        if uris is not None
+    }
+    parts = {part: images for part, (images, _) in decoded.items()}
+    survey = sum((own for _, own in decoded.values()), Survey())
+    check_readable(survey, unreadable, path)
     if names is None:
         names = tuple(map(str, range(int(max(images.label_N.max() for images in parts.values())) + 1)))
-    return completed(parts, names, validation=validation, test=test, seed=split_seed)
+    return completed(parts, names, validation=validation, test=test, seed=split_seed, decoding=decoding, survey=survey)
 
 
 def _package(module: str) -> Any:
@@ -93,11 +112,11 @@ def _expanded(shards: str) -> list[str]:
 
 
 def _decoded(
-    uris: Sequence[str], label: str, names: tuple[str, ...] | None, resolution: int, grey: bool, store: Path
-) -> Images:
+    uris: Sequence[str], label: str, names: tuple[str, ...] | None, decoding: Decoding, store: Path
+) -> tuple[Images, Survey]:
     """The images of all shards, decoded by whoever has not found a shard in other hands."""
-    shard_of = {digest_of(uri, _state(uri), label, names, resolution, grey): uri for uri in uris}
-    whole = digest_of(*shard_of)
+    shard_of = {digest_of(decoding, uri, _state(uri), label, names): uri for uri in uris}
+    whole = digest_of(decoding, *shard_of)
     store.mkdir(parents=True, exist_ok=True)
     for wait_s in (0, -1):  # first the shards that nobody else is decoding, then those that somebody was
         for digest, uri in shard_of.items():
@@ -105,7 +124,7 @@ def _decoded(
                 with FileLock(store / f"{digest}.lock", timeout=wait_s):
                     # In this order, since a piece is removed once the whole is there.
                     if not exists(store, digest) and not exists(store, whole):
-                        cached(store, digest, partial(_samples, uri, label, names, resolution, grey), resolution, grey)
+                        cached(store, digest, partial(_samples, uri, label, names), decoding)
             except Timeout:
                 continue
     with FileLock(store / f"{whole}.lock"):
@@ -123,7 +142,7 @@ def _state(uri: str) -> str:
         raise DataError(f"shard '{uri}' cannot be read: {error}; check data.path") from error
 
 
-def _samples(uri: str, label: str, names: tuple[str, ...] | None, resolution: int, grey: bool) -> Iterator[Item]:
+def _samples(uri: str, label: str, names: tuple[str, ...] | None) -> Iterator[Encoded]:
     iterators = _package("tariterators")
     try:
         with fsspec.open(uri, "rb") as stream:
@@ -133,7 +152,7 @@ def _samples(uri: str, label: str, names: tuple[str, ...] | None, resolution: in
                 image = next((sample[extension] for extension in IMAGES if extension in sample), None)
                 if image is None:
                     raise DataError(f"sample '{name}' has no image ({', '.join(IMAGES)})")
-                yield square(io.BytesIO(image), name, resolution, grey), _label(sample, name, label, names)
+                yield Encoded(name=name, source=io.BytesIO(image), label=_label(sample, name, label, names))
     except (OSError, tarfile.TarError) as error:
         raise DataError(f"shard '{uri}' cannot be read: {error}; get it again") from error
 

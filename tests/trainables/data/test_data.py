@@ -23,7 +23,7 @@ def test_a_folder_of_any_sizes_and_modes(tmp_path: Path) -> None:
     assert splits.classes == ("c0", "c1")
     assert splits.train.image_NCHW.shape == (12, 3, 16, 16)
     assert (len(splits.validation), len(splits.test)) == (4, 4)
-    assert len(list((tmp_path / "cache").iterdir())) == 2  # images and labels
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2  # images and labels
     grey = folder.load(path=str(tmp_path / "d"), resolution=16, grey=True, cache=str(tmp_path / "cache"))
     assert grey.channels == 1
 
@@ -44,14 +44,6 @@ def test_a_single_class(tmp_path: Path) -> None:
     write_images(tmp_path / "d", classes=1)
     with pytest.raises(DataError, match="1 class folder"):
         folder.load(path=str(tmp_path / "d"), cache=str(tmp_path / "cache"))
-
-
-def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
-    write_images(tmp_path / "d")
-    (tmp_path / "d" / "c1" / "3.png").write_bytes(b"\x89PNG not an image")
-    with pytest.raises(DataError, match=r"3\.png' cannot be read"):
-        folder.load(path=str(tmp_path / "d"), cache=str(tmp_path / "cache"))
-    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_class_with_too_few_images(tmp_path: Path) -> None:

@@ -1,0 +1,314 @@
+"""From an image file to the pixels of a network and, run as a script, to its classes.
+
+Data sources decode with this file, and every exported member has a copy of it, so that a member sees in a photograph
+what it saw in training. It imports nothing of this project: NumPy, Pillow and, as a script, ONNX Runtime are enough::
+
+    python predict.py photo.jpg more/photos --json
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import stat
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+EXTENSIONS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".avif", ".jp2",
+)  # fmt: skip
+"""Names of files that are read as images, in any case."""
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
+"""What Pillow may take a file for, whatever its name: an EPS would start Ghostscript."""
+RULES = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+"""Rules of resizing, by timm's names."""
+ORIENTATION = 0x0112
+"""Number of the EXIF tag that says how a camera was held; 1 is upright."""
+SYSTEM_NAMES = ("__MACOSX", "Thumbs.db", "desktop.ini")
+"""What operating systems leave in folders, beside names that begin with a dot."""
+
+
+class UnreadableImage(ValueError):
+    """A file that is no image, or one whose pixels cannot be known; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """The way from an image file to square pixels of eight bits, the same in training and at work.
+
+    The first picture of the file is turned upright, transparency is laid on the background, the shorter side is resized
+    (antialiased) to ``floor(side / crop_pct)``, and the middle is cropped: timm's evaluation transform.
+
+    Attributes:
+        side: of the square, in pixels.
+        channels: 3, or 1 for grey.
+        background: red, green and blue, 0 to 255.
+        interpolation: one of ``RULES``.
+        crop_pct: side of the crop as a share of the resized shorter side, in (0, 1].
+    """
+
+    side: int
+    channels: int = 3
+    background: tuple[int, int, int] = (255, 255, 255)
+    interpolation: str = "bicubic"
+    crop_pct: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.side < 1:
+            raise ValueError(f"images have a side of one pixel or more, given {self.side}")
+        if self.interpolation not in RULES:
+            raise ValueError(f"images are resized by {', '.join(RULES)}, given '{self.interpolation}'")
+        if not 0 < self.crop_pct <= 1:
+            raise ValueError(f"crop_pct is a share in (0, 1], given {self.crop_pct}")
+        if len(self.background) != 3 or not all(0 <= level <= 255 for level in self.background):
+            raise ValueError(f"a background is three levels from 0 to 255, given {self.background}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a file was before it was decoded.
+
+    Attributes:
+        format, mode: Pillow's names, such as ``PNG`` and ``RGBA``.
+        width, height: upright, in pixels.
+        turned: whether its EXIF orientation turned it.
+        transparent: whether it can be seen through somewhere.
+        pictures: whether it holds more than the first, which is the one that is read.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    turned: bool
+    transparent: bool
+    pictures: bool
+
+
+def decode(source: Path | IO[bytes], decoding: Decoding) -> tuple[NDArray[np.uint8], Seen]:
+    """Pixels (channels, side, side) of an image file, and what the file was.
+
+    Raises:
+        UnreadableImage: it is no image, is damaged, or has pixels of unknown range.
+        OSError: the file system cannot read it, with an ``errno``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd EXIF, palettes and large sizes, all of which are read
+            with Image.open(source, formats=_formats()) as image:
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                solid, transparent = _opaque(_eight_bits(upright, str(image.format)), decoding)
+                pixels = _square(solid, decoding)
+                seen = Seen(
+                    format=str(image.format),
+                    mode=image.mode,
+                    width=upright.width,
+                    height=upright.height,
+                    turned=image.getexif().get(ORIENTATION, 1) not in (0, 1),
+                    transparent=transparent,
+                    pictures=bool(getattr(image, "is_animated", False)),
+                )
+    except UnreadableImage:
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise UnreadableImage(_reason(error)) from error
+    except (SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, MemoryError) as error:
+        raise UnreadableImage(_reason(error)) from error
+    except (ArithmeticError, AttributeError, AssertionError, Image.DecompressionBombError) as error:
+        raise UnreadableImage(_reason(error)) from error
+    return pixels, seen
+
+
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _reason(error: BaseException) -> str:
+    words = " ".join(str(error).split())
+    if words.startswith("cannot identify image file"):
+        return "it is no image of a known format"
+    return words[:200] or type(error).__name__
+
+
+def _eight_bits(image: Image.Image, kind: str) -> Image.Image:
+    """Levels of more than eight bits, scaled by their type: 16-bit integers, and floats from 0 to 1."""
+    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM"))
+    if sixteen:
+        return Image.fromarray(np.round(np.asarray(image, dtype=np.float64) / 257.0).astype(np.uint8))
+    if image.mode == "I":
+        raise UnreadableImage("its pixels are 32-bit integers of unknown range; save it with 8 or 16 bits")
+    if image.mode == "F":
+        level_HW = np.asarray(image)
+        if not (np.isfinite(level_HW).all() and level_HW.min() >= 0 and level_HW.max() <= 1):
+            raise UnreadableImage("its pixels are floats beyond 0 to 1; save it with 8 or 16 bits")
+        return Image.fromarray(np.round(level_HW * 255.0).astype(np.uint8))
+    return image
+
+
+def _opaque(image: Image.Image, decoding: Decoding) -> tuple[Image.Image, bool]:
+    """The image on the background, and whether any of it shows."""
+    mode = {1: "L", 3: "RGB"}.get(decoding.channels)
+    if mode is None:
+        raise UnreadableImage(f"a file gives one channel or three, and the network takes {decoding.channels}")
+    if not image.has_transparency_data:
+        return image.convert(mode), False
+    coloured = image.convert("RGBA")
+    canvas = Image.new("RGBA", image.size, (*decoding.background, 255))
+    transparent = bool(np.asarray(coloured.getchannel("A")).min() < 255)
+    return Image.alpha_composite(canvas, coloured).convert(mode), transparent
+
+
+def _square(image: Image.Image, decoding: Decoding) -> NDArray[np.uint8]:
+    """Resize and crop at once: only what the crop shows is resized, to the same pixels."""
+    side, (width, height) = decoding.side, image.size
+    short = math.floor(side / decoding.crop_pct)
+    full = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    left, top = (round((length - side) / 2.0) for length in full)
+    across, down = width / full[0], height / full[1]
+    box = (left * across, top * down, min((left + side) * across, width), min((top + side) * down, height))
+    resized = image.resize((side, side), RULES[decoding.interpolation], box=box)
+    array = np.asarray(resized, dtype=np.uint8)
+    return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+def image_files(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """Images below a folder at any depth, in order of their paths, and how many other files there are of each kind.
+
+    Links are followed, in circles only once. Hidden files, what operating systems leave behind, broken links and what
+    is no regular file (a pipe would be read for ever) are skipped.
+    """
+    images: list[Path] = []
+    skipped: Counter[str] = Counter()
+    visited: set[tuple[int, int]] = set()
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
+        entry = Path(root).stat()
+        if (entry.st_dev, entry.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((entry.st_dev, entry.st_ino))
+        hidden = [name for name in folders if is_hidden(name)]
+        skipped["hidden folder"] += len(hidden)
+        folders[:] = sorted(set(folders).difference(hidden))
+        for name in names:
+            kind = _kind(Path(root, name))
+            if kind is None:
+                images.append(Path(root, name))
+            else:
+                skipped[kind] += 1
+    return sorted(images), +skipped
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's."""
+    return name.startswith(".") or name in SYSTEM_NAMES
+
+
+def _kind(path: Path) -> str | None:
+    """None for an image, else what a file is."""
+    if is_hidden(path.name):
+        return "hidden"
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return "broken link"
+    if not regular:
+        return "no regular file"
+    extension = path.suffix.lower()
+    return None if extension in EXTENSIONS else extension or "without extension"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the likeliest classes of images; 0 if all were read, 1 if some were not, 2 if nothing could be done."""
+    own = Path(__file__).resolve().parent
+    parser = argparse.ArgumentParser(description="The likeliest classes of images.")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an image, or a folder of images")
+    parser.add_argument("--top", type=int, default=5, help="classes an image (5)")
+    parser.add_argument("--json", action="store_true", help="a JSON list in place of lines")
+    parser.add_argument("--model", type=Path, default=own / "model.onnx", help="another graph of this member")
+    options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        files = list(_listed(options.paths))
+        answers = list(predictions(own, options.model, files, max(1, options.top)))
+    except (OSError, ImportError) as error:
+        print(f"predict.py: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(answers, indent=1))
+    for answer in [] if options.json else answers:
+        classes = ", ".join(f"{one['class']} {one['probability']:.4f}" for one in answer.get("classes", ()))
+        print(f"{answer['file']}: {classes or 'not read: ' + answer['error']}")
+    return int(any("error" in answer for answer in answers))
+
+
+def _listed(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            files, _ = image_files(path)
+            if not files:
+                raise FileNotFoundError(f"'{path}' has no image ({', '.join(EXTENSIONS)})")
+            yield from files
+        elif path.exists():
+            yield path
+        else:
+            raise FileNotFoundError(f"'{path}' does not exist")
+
+
+def predictions(folder: Path, model: Path, files: Sequence[Path], top: int) -> Iterator[dict[str, Any]]:
+    """Of each file the likeliest classes with their probabilities, or why it was not read.
+
+    Args:
+        folder: of the exported member.
+        model: its ONNX graph.
+        files: images.
+        top: how many classes.
+    """
+    import onnxruntime
+
+    content = json.loads((folder / "input.json").read_text(encoding="utf-8"))
+    described = content["decoding"]
+    decoding = Decoding(**{**described, "background": tuple(described["background"])})
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    for file in files:
+        try:
+            pixel_CHW, _ = decode(file, decoding)
+        except (UnreadableImage, OSError) as error:
+            yield {"file": str(file), "error": str(error)}
+            continue
+        image_NCHW = pixel_CHW[None].astype(np.float32) / np.float32(255.0)
+        score_K = session.run(["logits"], {"image": image_NCHW})[0][0].astype(np.float64)
+        share_K = np.exp(score_K - score_K.max())
+        share_K /= share_K.sum()
+        best = np.argsort(-share_K, kind="stable")[:top]
+        named = [{"class": content["classes"][k], "probability": round(float(share_K[k]), 6)} for k in best]
+        yield {"file": str(file), "classes": named}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
