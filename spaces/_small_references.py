@@ -72,8 +72,9 @@ def references() -> Iterator[Reference]:
         for resolution, width, depth in product(range(len(RESOLUTIONS)), range(len(WIDTHS)), range(len(DEPTHS))):
             along = (resolution / (len(RESOLUTIONS) - 1), width / (len(WIDTHS) - 1), depth / (len(DEPTHS) - 1))
             if max(along) - min(along) <= APART:
+                size = f"{RESOLUTIONS[resolution]}px-{_width_name(width)}-d{sum(DEPTHS[depth])}"
                 yield Reference(
-                    name=f"{kind} at {RESOLUTIONS[resolution]} px, {recipe}",
+                    name=f"{kind} {size}, {recipe}",
                     family=f"{kind}, {recipe}",
                     candidate=Candidate(
                         backbone="mobile",
@@ -82,6 +83,12 @@ def references() -> Iterator[Reference]:
                         recipe={**OFF, **RECIPES[recipe]},
                     ),
                 )
+
+
+def _width_name(width: int) -> str:
+    """``w4e2`` for 4 channels after the stem and an expansion of 2; ``w12`` for 12 and the usual 4."""
+    channels, expansion, _ = WIDTHS[width]
+    return f"w{channels[0]}" + ("" if expansion == 4 else f"e{expansion}")
 
 
 def _network(kind: str, resolution: int, width: int, depth: int) -> Mapping[str, Value]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from search.errors import UsageError
 from search.experiment.running import carry_out, saved
-from search.family.candidates import read_candidates, write_candidates
 from search.family.members import load_family
 from search.family.retrain import read_training
 from search.files import check_writable
+from search.problem.candidates import read_candidates, write_candidates
 from search.setting.config import Config, read
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import prepare

@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from search.experiment.rehearsal import reach, rehearse
+    from search.setting.beginning import beginning_of, describe
     from search.setting.config import read
     from search.setting.data_page import data_page
     from search.setting.setting import prepare
@@ -35,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     setting = prepare(read(arguments.config))
     executor = setting.config.run.executor
     components.load(components.EXECUTORS, executor).Executor(setting.place)  # refuses what it cannot run
-    for line in chain(plan(setting), data_page(setting.splits), rehearse(setting), reach(setting.config)):
+    begun = describe(setting, beginning_of(setting))
+    for line in chain(plan(setting), begun, data_page(setting.splits), rehearse(setting), reach(setting.config)):
         console.print(line)
     console.print("no mistakes found")
 

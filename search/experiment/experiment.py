@@ -33,6 +33,7 @@ from search.report.gather import gather
 from search.report.page import write_report
 from search.samplers.by_name import build
 from search.samplers.protocol import Offer
+from search.setting.beginning import Beginning, beginning_of
 from search.setting.config import Config
 from search.setting.setting import Setting
 from search.tracking.tracker import open_tracker
@@ -41,6 +42,9 @@ from spaces import components
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
+
+BEGINNING = "beginning"
+"""Name of the note in the study that says what the search began with."""
 
 
 class Experiment:
@@ -59,10 +63,12 @@ class Experiment:
         self._learner = Learner(
             problem=problem, name=search.predictor, pretrain=search.pretrain, seed=seed, earlier=self._earlier
         )
+        self._beginning = Beginning()
         self._watched = Learner(problem=problem, name=search.watched, pretrain=search.pretrain, seed=seed)
 
     def carry_out(self) -> Family:
         """Do what is left, and return the family."""
+        self._beginning = self._begin()
         self._track_ended()
         with self._executor() as executor:
             self._stage1(executor)
@@ -110,6 +116,13 @@ class Experiment:
 
     # stages ----------------------------------------------------------------------------------------------------------
 
+    def _begin(self) -> Beginning:
+        """What the search began with, which is settled before its first trial; older studies began with nothing."""
+        if BEGINNING not in self._study.notes and not self._trials.by_number:
+            self._study.note(BEGINNING, beginning_of(self._setting).to_json())
+        noted = self._study.notes.get(BEGINNING)
+        return Beginning() if noted is None else Beginning.from_json(noted)
+
     @contextmanager
     def _executor(self) -> Iterator[Executor]:
         began = time.monotonic()
@@ -133,9 +146,10 @@ class Experiment:
                 batch=config.batch,
                 predictor=config.predictor,
                 earlier=self._earlier,
+                begun=len(self._beginning.first),
             ),
         )
-        stage = Stage1(self._trials, sampler, self._learner.believe, self._note_figures)
+        stage = Stage1(self._trials, sampler, self._beginning.first, self._learner.believe, self._note_figures)
         with timed(self._study, "stage 1"):
             executor.run(stage.next_job, self._trials.reported, self._trials.ended)
             stage.check_first_round()

@@ -81,8 +81,9 @@ class Progress:
         """A trial has ended."""
         self._done += 1
         macs = amount(trial.statistics.macs)
+        origin = "" if trial.origin is None else f" ({trial.origin})"
         if trial.message is not None:
-            self._say_failure(f"trial {trial.number} failed ({macs} macs): {trial.message}", trial.trace)
+            self._say_failure(f"trial {trial.number} failed ({macs} macs{origin}): {trial.message}", trial.trace)
             return
         accuracy = trial.reports[-1].accuracy
         for position, budget in enumerate(self.budgets):
@@ -93,7 +94,7 @@ class Progress:
         self.say(
             f"trial {trial.number} ({self._done} of {self._total}): "
             f"{accuracy:.3f} after {len(trial.reports)} epochs, "
-            f"{macs} macs{self._left()}"
+            f"{macs} macs{origin}{self._left()}"
         )
 
     def trained(self, name: str, report: Report) -> None:

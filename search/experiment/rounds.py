@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from search.executors.work import Job
 from search.experiment.trials import Trials
 from search.problem.problem import Observations
 from search.samplers.protocol import Proposer
+from search.setting.beginning import Named
 from search.stopping.at_work import audited
 from spaces.mistake import Mistake
 from spaces.space import Codes
 
 
 class Stage1:
-    """Proposes rounds of candidates: the first space-filling, the others chosen by the sampler.
+    """Proposes rounds of candidates: the first given and space-filling, the others chosen by the sampler.
 
     Rounds are recorded as a whole before their first trial starts, so a killed run goes on with the same candidates;
     a round whose recording was cut off is proposed again from what was known before it.
@@ -22,6 +25,7 @@ class Stage1:
         self,
         trials: Trials,
         sampler: Proposer,
+        first: Sequence[Named],
         believe: Callable[[Observations, Codes], Sequence[tuple[float, float]]],
         on_round: Callable[[int, Observations], None],
     ) -> None:
@@ -30,10 +34,12 @@ class Stage1:
         Args:
             trials: of the study.
             sampler: proposes candidates.
+            first: candidates that the search begins with, at most ``search.initial``.
             believe: mean and standard deviation of the predictor, from observations, for new candidates.
             on_round: called with each round's number and the observations that it is proposed from.
         """
         self._trials, self._sampler, self._believe, self._on_round = trials, sampler, believe, on_round
+        self._first = first
         self._search, self._seed = trials.search, trials.seed
 
     def next_job(self) -> Job | None:
@@ -70,10 +76,21 @@ class Stage1:
         observed = self._trials.observations(before)
         self._on_round(round_, observed)
         pending_ND = self._trials.codes([trial for trial in before if not trial.is_finished])
-        codes_ND = self._sampler.propose(observed, pending_ND, size)[len(begun) :]
+        first = self._first if round_ == 0 else ()
+        first_RD = self._trials.encode([one.candidate for one in first])
+        chosen_ND = self._sampler.propose(observed, np.concatenate([pending_ND, first_RD]), size - len(first))
+        codes_ND = np.concatenate([first_RD, chosen_ND])[len(begun) :]
         beliefs = self._believe(observed, codes_ND) if round_ else [None] * len(codes_ND)
         decisive = self._trials.decisive_epoch(before)
-        self._trials.add(codes_ND, purpose="search", round_=round_, stop=self._stops(decisive), predicted=beliefs)
+        origins = [*(one.name for one in first), *[None] * len(chosen_ND)][len(begun) :]
+        self._trials.add(
+            codes_ND,
+            purpose="search",
+            round_=round_,
+            stop=self._stops(decisive),
+            predicted=beliefs,
+            origins=origins,
+        )
         return True
 
     def _open_round(self, recorded: int) -> tuple[int, int, int]:

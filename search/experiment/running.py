@@ -26,6 +26,7 @@ from search.problem.problem import Observations
 from search.record.storage import open_storage, read_storage
 from search.record.study import Study
 from search.record.trial import Trial
+from search.setting.beginning import beginning_of, describe
 from search.setting.config import Config, parse
 from search.setting.data_page import notices
 from search.setting.device import FILE, device_of, load_device
@@ -150,7 +151,11 @@ def carry_out(
     tell_of_tracking(config.tracking)
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
-        write_earlier(config.folder, gather(earlier, setting.space, config.search.sampler))
+        past = gather(earlier, setting.space, config.search.sampler)
+        if to is None:
+            for line in describe(setting, beginning_of(setting)):
+                _say(line)
+        write_earlier(config.folder, past)
         save_config(config)
     for source in read_earlier(config.folder):
         candidates = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"

@@ -13,6 +13,7 @@ from search.record.trial import Purpose, Trial
 from search.setting.setting import Setting
 from search.stopping.at_work import Stopping
 from search.stopping.ranks import stop_epoch
+from spaces.candidate import Candidate
 from spaces.space import Codes
 from trainables.training.trial import Report
 
@@ -63,10 +64,12 @@ class Trials:
         round_: int,
         stop: Callable[[int], int],
         predicted: Sequence[tuple[float, float] | None],
+        origins: Sequence[str | None] | None = None,
     ) -> None:
-        """Record new trials; ``stop`` gives the last epoch of each by its number."""
-        candidates, statistics = self._space.decode(codes_ND), self._statistics(codes_ND)
-        for codes_D, candidate, counts, belief in zip(codes_ND, candidates, statistics, predicted, strict=True):
+        """Record new trials; ``stop`` gives the last epoch of each by its number, ``origins`` its ``Trial.origin``."""
+        origins = [None] * len(codes_ND) if origins is None else origins
+        rows = zip(codes_ND, self._space.decode(codes_ND), self._statistics(codes_ND), predicted, origins, strict=True)
+        for codes_D, candidate, counts, belief, origin in rows:
             number = len(self.by_number)
             self.by_number[number] = self._study.add(
                 Trial(
@@ -80,6 +83,7 @@ class Trials:
                     stop=stop(number),
                     seed=training_seed(self.seed, number),
                     predicted=belief,
+                    origin=origin,
                 )
             )
             self._waiting.append(number)
@@ -107,6 +111,10 @@ class Trials:
             self._stopping.end(trial)
         self._place.checkpoint(outcome.number).delete()
         self._listener.ended(trial)
+
+    def encode(self, candidates: Sequence[Candidate]) -> Codes:
+        """The candidates' rows of codes, shape (N, D)."""
+        return self._space.encode(candidates)
 
     def codes(self, trials: Sequence[Trial]) -> Codes:
         """The trials' rows of codes, shape (N, D)."""

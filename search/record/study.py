@@ -83,6 +83,7 @@ class Study:
                 "stop": trial.stop,
                 "seed": trial.seed,
                 "predicted": trial.predicted,
+                **({} if trial.origin is None else {"origin": trial.origin}),
             },
         )
         tried = False
@@ -189,6 +190,7 @@ def _trial(trial: FrozenTrial, codes_D: Codes) -> Trial:
         stop=attrs["stop"],
         seed=attrs["seed"],
         predicted=None if predicted is None else (predicted[0], predicted[1]),
+        origin=attrs.get("origin"),
         reports=tuple(
             Report(epoch=int(epoch), accuracy=accuracy, loss=loss, seconds=seconds)
             for epoch, accuracy, loss, seconds in attrs.get("curve", ())

@@ -33,6 +33,7 @@ class Trial:
         epochs: length of its schedule.
         stop: epoch after which it was to stop.
         seed: of the training.
+        origin: what people call the candidate where a sampler did not propose it: a reference, or a user's file.
         predicted: mean and standard deviation predicted when it was proposed, or None.
         reports: one an epoch.
         message: why it failed.
@@ -52,6 +53,7 @@ class Trial:
     stop: int
     seed: int
     predicted: tuple[float, float] | None
+    origin: str | None = None
     reports: tuple[Report, ...] = ()
     message: str | None = None
     trace: str | None = None

@@ -69,7 +69,7 @@ class Sampler(BaseSampler):
             raise Mistake(f"distance is at least 1, given {distance}")
         self.problem, self.seed, self.distance = offer.problem, offer.seed, distance
         initial = offer.initial or INITIAL
-        self.initial = min(initial, FIRST) if offer.earlier else initial
+        self.initial = min(initial, offer.begun + FIRST) if offer.earlier else initial
         self._supply = Supply(offer.problem)
         self._surrogates = Surrogates(
             offer.problem,

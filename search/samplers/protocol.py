@@ -23,6 +23,7 @@ class Offer:
         initial: candidates that are proposed before the scores of any are known.
         batch: candidates that are proposed together after that.
         predictor: file in ``predictors``.
+        begun: how many of the first candidates others have chosen; the sampler sees them as pending or observed ones.
         earlier: observations of finished searches on this space (other data, other limits).
 
     Raises:
@@ -34,6 +35,7 @@ class Offer:
     initial: int | None = None
     batch: int | None = None
     predictor: str | None = None
+    begun: int = 0
     earlier: Sequence[Observations] = ()
 
     def __post_init__(self) -> None:

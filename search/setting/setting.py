@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from search.executors.work import Probe, Workplace
 from search.problem.feasible import largest
 from search.problem.problem import Problem
+from search.problem.references import Fitting, fitting, of_space
 from search.setting.config import Config, ConfigError
 from search.setting.device import Device, device_of
 from search.setting.problem import costs_of, problem_of
@@ -48,6 +49,11 @@ class Setting:
     def space(self) -> Space:
         """What may be chosen."""
         return self.problem.space
+
+    @cached_property
+    def references(self) -> tuple[Fitting, ...]:
+        """What one would have written by hand for the budgets."""
+        return fitting(self.problem, of_space(self.config.space.name))
 
     def with_device(self, device: Device) -> "Setting":
         """The same with the latency of a device among the costs."""

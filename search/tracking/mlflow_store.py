@@ -149,6 +149,8 @@ class _Sender:
             "state": entry["state"],
             "round": str(entry["round"]),
         }
+        if entry.get("origin"):
+            tags["origin"] = entry["origin"]
         if entry["error"]:
             tags["error"] = entry["error"][:5000]
         run = self._client.create_run(

@@ -208,6 +208,7 @@ def plain(trial: Trial) -> dict[str, Any]:
         "seconds": trial.seconds,
         "started": began.timestamp() if began else 0.0,
         "predicted": trial.predicted,
+        "origin": trial.origin,
         "error": trial.message,
     }
 

@@ -174,7 +174,8 @@ def references_of(space: Space) -> list[Reference]:
 
 def test_its_references_are_candidates_of_it_with_names_of_their_own(space: Space) -> None:
     references = references_of(space)
-    assert len({(reference.name, reference.candidate) for reference in references}) == len(references)
+    assert len({reference.name for reference in references}) == len(references)
+    assert len({reference.candidate for reference in references}) == len(references)
     for reference in references:
         values = addressed(space, reference.candidate)
         codes_D = None if values is None else translate(space, values)

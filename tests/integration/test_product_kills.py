@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from search.__main__ import main
-from search.family.candidates import write_candidates
 from search.family.members import load_family
 from search.files import check_sums
+from search.problem.candidates import write_candidates
 from tests.processes import At, searching
 from tests.runs import configuration
 from tests.search.products import load_weights

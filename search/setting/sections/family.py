@@ -50,6 +50,8 @@ class FamilySection(Section):
         distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
         temperature: of the distillation.
+        references: train the hand-written pair of each budget in full as well, on labels, so that the run says what
+            searching brought.
         precision: of the forward passes of final trainings; ``auto`` is bfloat16 on a GPU that computes in it, float32
             on all else. Trials, evaluation and what is exported are float32.
     """
@@ -68,4 +70,5 @@ class FamilySection(Section):
     distillation_weight: float = Field(default=0.8, ge=0)
     label_weight: float = Field(default=0.2, ge=0)
     temperature: float = Field(default=1.0, gt=0)
+    references: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

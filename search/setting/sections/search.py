@@ -18,6 +18,9 @@ class SearchSection(Section):
         batch: candidates proposed together.
         epochs: length of the schedule of a candidate.
         sampler: file in ``search/samplers``, or one of Optuna's.
+        references: hand-written pairs of the space among the first trials, so that a search never ends below them:
+            ``auto`` one for every two budgets, largest first and at most half of ``initial``; ``all``; or ``none``.
+        begin_with: files of candidates (``candidate.json``) that are the first trials.
         predictor: file in ``predictors``, fitted to all trials for each round of proposals.
         watched: predictor whose rank agreement on held-out trials is measured each round with and without pretraining.
         pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
@@ -36,6 +39,8 @@ class SearchSection(Section):
     batch: int = Field(default=8, ge=1)
     epochs: int = Field(default=10, ge=1)
     sampler: Annotated[str, one_of(sampler_names)] = "nars"
+    references: Literal["auto", "none", "all"] = "auto"
+    begin_with: list[str] = Field(default_factory=list)
     predictor: Annotated[str, one_of(components.PREDICTORS)] = "gp"
     watched: Annotated[str, one_of(components.PREDICTORS)] = "mlp"
     pretrain: int = Field(default=5000, ge=0)

@@ -54,6 +54,8 @@ def test_a_good_configuration(runs: Path, capsys: pytest.CaptureFixture[str]) ->
         "data: digits, 10 classes, 1 x 8 x 8 pixels",
         "space: tiny",
         "search: 9 trials of at most 2 epochs, by serial",
+        "first trials: EfficientNet-like 8px-w8-d4, AdamW",
+        "references beside the family: EfficientNet-like 8px-w4",
         "family: budgets of 6k, 20k, 60k macs",
         f"results: '{runs / 'small' / 'family'}' can be written",
         f"checkpoints: '{runs / 'small' / 'checkpoints'}' can be written",
@@ -64,6 +66,12 @@ def test_a_good_configuration(runs: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 MISTAKES = [
+    (
+        "epochs: 2}\nfamily",
+        "epochs: 2, begin_with: [/nowhere.json]}\nfamily",
+        "begin_with: /nowhere.json does not exist",
+    ),
+    ("epochs: 2}\nfamily", "epochs: 2, references: some}\nfamily", "'search.references' is 'some'"),
     ("{max_macs: 100k}", "{max_macs: 10}", "limits.max_macs is 10, but the smallest macs found in space 'tiny'"),
     ("max_macs: [6k,", "max_macs: [9,", "family.max_macs has 9, but the smallest macs"),
     ("max_macs: [6k, 20k, 60k]", "max_macs: [6k, 200k]", "above limits.max_macs"),

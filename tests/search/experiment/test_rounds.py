@@ -1,7 +1,7 @@
 """Rounds of trials that fail: one sentence if nothing is left of the first, and what is kept of each."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from search.experiment.trials import Trials
 from search.problem.problem import Observations
 from search.record.storage import open_storage
 from search.record.study import Study
+from search.record.trial import Trial
+from search.setting.beginning import Named, beginning_of
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.mistake import Mistake
@@ -51,11 +53,11 @@ def setting(tmp_path: Path) -> Setting:
     return setting
 
 
-def opened(setting: Setting, listener: Any) -> tuple[Stage1, Trials]:
+def opened(setting: Setting, listener: Any, first: Sequence[Named] = ()) -> tuple[Stage1, Trials]:
     study = Study(name="small", storage=open_storage(setting.config.folder, None), space=setting.space, create=True)
     trials = Trials(setting, study, listener)
     believe: Callable[[Observations, Codes], Any] = lambda known, codes_ND: [(0.5, 0.1)] * len(codes_ND)  # noqa: E731
-    return Stage1(trials, Anything(setting), believe, lambda number, observed: None), trials
+    return Stage1(trials, Anything(setting), first, believe, lambda number, observed: None), trials
 
 
 def log_of(setting: Setting) -> Path:
@@ -115,3 +117,41 @@ def test_the_trace_of_a_failure_stands_in_the_study_and_the_log(setting: Setting
     (at,) = (row for row, line in enumerate(lines) if "trial 1 failed" in line)
     assert lines[at].endswith("ValueError: bad 1")
     assert lines[at + 1 : at + 4] == ["    Traceback", "      here", "    ValueError: bad 1"]
+
+
+def test_a_search_begins_with_what_it_is_given(setting: Setting) -> None:
+    first = beginning_of(setting).first
+    assert len(first) == 2
+    stage, trials = opened(setting, listener(setting), first)
+    assert play(stage, trials, lambda number: False) == 6
+    search = trials.of("search")
+    assert [trial.candidate for trial in search[:2]] == [one.candidate for one in first]
+    assert [trial.origin for trial in search] == [*(one.name for one in first), *[None] * 4]
+    assert [trial.round for trial in search] == [0, 0, 0, 0, 1, 1]
+    assert len({trial.candidate for trial in search}) == 6
+    assert f"({first[0].name})" in log_of(setting).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("recorded", [1, 2, 3])
+def test_a_first_round_that_was_cut_off_goes_on_in_its_order(
+    setting: Setting, recorded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = beginning_of(setting).first
+    stage, trials = opened(setting, listener(setting), first)
+    with monkeypatch.context() as patch:
+        real = Study.add
+
+        def add(study: Study, trial: Trial) -> Trial:
+            if trial.number == recorded:
+                raise KeyboardInterrupt
+            return real(study, trial)
+
+        patch.setattr(Study, "add", add)
+        with pytest.raises(KeyboardInterrupt):
+            stage.next_job()
+    stage, trials = opened(setting, listener(setting), first)
+    assert len(trials.by_number) == recorded
+    play(stage, trials, lambda number: False)
+    origins = [trial.origin for trial in trials.of("search")]
+    assert origins == [*(one.name for one in first), *[None] * 4]
+    assert [trial.candidate for trial in trials.of("search")[:2]] == [one.candidate for one in first]
