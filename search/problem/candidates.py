@@ -21,8 +21,8 @@ def read_candidates(path: Path) -> list[Candidate]:
     Raises:
         Mistake: the file is missing, not JSON, or holds something else.
     """
+    content = read_json(path)
     try:
-        content = read_json(path)
         entries = content if isinstance(content, list) else [{"candidate": content}]
         candidates = [Candidate.from_dict(entry["candidate"]) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:

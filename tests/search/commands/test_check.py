@@ -69,7 +69,7 @@ MISTAKES = [
     (
         "epochs: 2}\nfamily",
         "epochs: 2, begin_with: [/nowhere.json]}\nfamily",
-        "begin_with: /nowhere.json does not exist",
+        "search.begin_with: /nowhere.json does not exist",
     ),
     ("epochs: 2}\nfamily", "epochs: 2, references: some}\nfamily", "'search.references' is 'some'"),
     ("{max_macs: 100k}", "{max_macs: 10}", "limits.max_macs is 10, but the smallest macs found in space 'tiny'"),
