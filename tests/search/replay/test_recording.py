@@ -1,0 +1,108 @@
+"""A table of one's own: recorded in pieces, even in the logarithm of the cost, and played by the replay."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.__main__ import main
+from search.replay import tables
+from search.replay.recording import Plan, even_in_log_cost, read_rows
+from search.replay.samplers import play_samplers
+from search.setting.config import parse
+from search.setting.setting import prepare
+from spaces.codes import distinct
+
+TEXT = """
+name: recorded
+runs: RUNS
+data: {source: digits, validation: 0.3, test: 0.6}
+space:
+  name: tiny
+  restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
+limits: {max_macs: 100k}
+search: {epochs: 2}
+family: {max_macs: 3}
+run: {executor: serial}
+tracking: {enabled: false}
+"""
+
+
+def configuration(folder: Path, text: str = TEXT) -> Path:
+    file = folder / "record.yaml"
+    file.write_text(text.replace("RUNS", str(folder)))
+    return file
+
+
+def record(folder: Path, *options: str) -> int:
+    words = ["record", str(configuration(folder)), "--candidates", "6", "--repeat", "2"]
+    return main([*words, "--out", str(folder / "joint"), *options])
+
+
+def test_a_recording_goes_on_and_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert record(tmp_path, "--most", "3") == 0
+    early = read_rows(tmp_path / "joint")
+    assert [(row["row"], row["turn"]) for row in early] == [(0, 0), (1, 0), (2, 0)]
+    with (tmp_path / "joint" / "rows.jsonl").open("a") as file:
+        file.write('{"plan": "torn')  # by a kill
+    assert record(tmp_path) == 0
+    rows = read_rows(tmp_path / "joint")
+    assert rows[:3] == early
+    assert sorted((row["row"], row["turn"]) for row in rows) == sorted(
+        [(row, 0) for row in range(6)] + [(row, turn) for row in (0, 5) for turn in (1, 2, 3)]
+    )
+    assert "12 trainings, 3 of them done before" in capsys.readouterr().out
+    table = tables.load(tmp_path / "joint" / "joint.json")
+    assert len(table.codes_ND) == 6
+    assert np.isfinite(table.scores_NS).sum() == 12
+    whole = np.isfinite(table.scores_NS).all(axis=1)
+    np.testing.assert_allclose(table.scores_NS[whole].mean(axis=1), table.truth_N[whole])
+    assert sorted(table.costs["macs"]) == sorted({row["row"]: row["statistics"]["macs"] for row in rows}.values())
+    play_samplers([tmp_path / "joint" / "joint.json"], ["random"], 4, 1, 3, tmp_path / "played", modes=["family"])
+    assert (tmp_path / "played" / "summary.csv").is_file()
+
+
+def test_rows_of_another_plan_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert record(tmp_path, "--most", "1") == 0
+    assert record(tmp_path, "--candidates", "7") == 2
+    assert "rows of another configuration, seed or number of candidates" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ("", ["--candidates", "0"], "--candidates is 0"),
+        ("", ["--repeat", "-1"], "--repeat and --most at least 0"),
+        ("limits: {max_macs: 100k}", [], "give limits.max_macs"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, options: list[str], message: str
+) -> None:
+    file = configuration(tmp_path, TEXT.replace(change, "") if change else TEXT)
+    assert main(["record", str(file), "--out", str(tmp_path / "out"), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_candidates_are_even_in_the_logarithm_of_the_cost(tmp_path: Path) -> None:
+    problem = prepare(parse(TEXT.replace("RUNS", str(tmp_path)))).problem
+    codes_ND = even_in_log_cost(problem, 200, np.random.default_rng(0))
+    again_ND = even_in_log_cost(problem, 200, np.random.default_rng(0))
+    assert np.array_equal(codes_ND, again_ND)
+    assert len(distinct(codes_ND)) == len(codes_ND)
+    macs_N = problem.costs(codes_ND)["macs"]
+    assert problem.feasible(codes_ND).all()
+    edges = np.geomspace(macs_N.min() * 0.999, 1e5, 6)
+    counts = np.histogram(macs_N, edges)[0]
+    assert counts.min() > 0.5 * counts.max()
+    first = np.histogram(macs_N[:40], edges)[0]
+    assert first.min() >= 4, "the first rows are not even"
+
+
+def test_first_trainings_come_before_second_ones() -> None:
+    plan = Plan(codes_ND=np.arange(10, dtype=np.int16)[:, None], seed=0, seeds=1, repeat=3, more=2)
+    assert plan.trainings[:10] == [(row, 0) for row in range(10)]
+    assert plan.trainings[10:] == [(row, turn) for turn in (1, 2) for row in (0, 4, 9)]
+    assert len({plan.seed_of(row, turn) for row, turn in plan.trainings}) == 16
+    assert json.dumps(plan.digest)
