@@ -13,6 +13,8 @@ from search.experiment.finals import (
     failures,
     final_jobs,
     finalists_of,
+    networks_of,
+    reference_jobs,
     sentence_of,
     spent_in_search,
     train_finals,
@@ -22,7 +24,7 @@ from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
 from search.experiment.warm_start import earlier_observations
-from search.family.handover import hand_over, save_family
+from search.family.handover import hand_over, save_family, tested_references
 from search.family.members import Family
 from search.files import write_text
 from search.learning.learner import Learner
@@ -73,8 +75,8 @@ class Experiment:
         with self._executor() as executor:
             self._stage1(executor)
             chosen = self._stage2(executor)
-            finals = self._finals(executor, chosen)
-        family = self._hand_over(finals, self._folder / "family", self._folder / "report.html")
+            finals, references = self._finals(executor, chosen)
+        family = self._hand_over(finals, references, self._folder / "family", self._folder / "report.html")
         if self._config.tracking.enabled:
             self._progress.stage("sending what is left to MLflow")
         self._tracker.finish(self._folder / "family", self._folder / "report.html")
@@ -95,8 +97,8 @@ class Experiment:
         macs_N = self._setting.problem.costs(self._setting.space.encode(candidates))["macs"].tolist()
         macs = dict(zip(candidates, macs_N, strict=True))
         with self._executor() as executor:
-            finals = self._finals(executor, sorted(macs, key=macs.__getitem__))
-        return self._hand_over(finals, target, target / "report.html")
+            finals, references = self._finals(executor, sorted(macs, key=macs.__getitem__))
+        return self._hand_over(finals, references, target, target / "report.html")
 
     # listener of the trials ------------------------------------------------------------------------------------------
 
@@ -187,22 +189,37 @@ class Experiment:
                 self._trials,
             )
 
-    def _finals(self, executor: Executor, candidates: Sequence[Candidate]) -> Finals:
-        jobs = final_jobs(self._config.family, self._config.seed, candidates)
-        self._progress.stage(describe_finals(jobs), len(jobs))
+    def _finals(self, executor: Executor, candidates: Sequence[Candidate]) -> tuple[Finals, Finals]:
+        """How the final trainings of the candidates ended, and those of the references beside them."""
+        family, seed = self._config.family, self._config.seed
+        pairs = {one.candidate for one in self._beginning.beside}
+        members = final_jobs(family, seed, candidates)
+        others = reference_jobs(family, seed, [one.candidate for one in self._beginning.beside], members)
+        jobs = [*members, *others]
+        self._progress.stage(describe_finals(members, len(others)), len(jobs))
         with timed(self._study, "final training"):
-            return train_finals(executor, jobs, self._setting.place.final, self._progress.trained, self._failed)
+            finals = train_finals(executor, jobs, self._setting.place.final, self._progress.trained, self._failed)
+        return finals.of(members), finals.of(job for job in jobs if job.candidate in pairs)
 
     def _failed(self, job: FinalJob, failure: Failure) -> None:
-        self._progress.failed(sentence_of(self._setting, job, failure.message), failure.trace)
+        sentence = sentence_of(self._setting, job, failure.message, self._beginning.beside)
+        self._progress.failed(sentence, failure.trace)
 
-    def _hand_over(self, finals: Finals, target: Path, page: Path) -> Family:
+    def _hand_over(self, finals: Finals, references: Finals, target: Path, page: Path) -> Family:
         self._progress.stage("reading the test split, exporting the family, writing the report")
         trials = list(self._trials.by_number.values())
         with timed(self._study, "export"):
-            finalists = finalists_of(self._setting, finals, spent_in_search(self._setting, trials))
-            members = hand_over(self._setting, finalists, target, self._progress.exported)
-            family = Family(members=members, study=study_digest(trials), failures=failures(self._setting, finals))
+            searched = spent_in_search(self._setting, trials)
+            finalists = finalists_of(self._setting, finals, searched)
+            beside = self._beginning.beside
+            tested = tested_references(self._setting, beside, networks_of(self._setting, references, searched))
+            every = finals.of(dict.fromkeys([*finals.jobs, *references.jobs]))
+            family = Family(
+                members=hand_over(self._setting, finalists, target, self._progress.exported),
+                study=study_digest(trials),
+                failures=failures(self._setting, every, beside),
+                references=tuple(reference for reference, _ in tested),
+            )
             save_family(family, target)
         with timed(self._study, "report"):
             write_report(gather(self._setting, self._study, family, target), page)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from torch import nn
 
@@ -13,6 +14,7 @@ from search.family.handover import Finalist
 from search.family.spent import Spent, spent, together
 from search.problem.front import pareto_front
 from search.record.trial import Trial
+from search.setting.beginning import Named
 from search.setting.sections.family import FamilySection
 from search.setting.setting import Setting
 from search.words import amount
@@ -33,20 +35,7 @@ def final_jobs(family: FamilySection, seed: int, candidates: Sequence[Candidate]
         candidates: cheapest first.
     """
 
-    def job(candidate: Candidate, repeat: int, teachers: tuple[FinalJob | str, ...]) -> FinalJob:
-        return FinalJob(
-            name=f"{candidate.key}-{repeat}",
-            candidate=candidate,
-            epochs=family.epochs,
-            seed=training_seed(seed, 1_000_000 + repeat),
-            teachers=teachers,
-            objective=family.objective,
-            top_k=family.top_k if family.stored_targets else None,
-            distillation_weight=family.distillation_weight,
-            label_weight=family.label_weight,
-            temperature=family.temperature,
-            precision=family.precision,
-        )
+    job = partial(_job, family, seed)
 
     if family.stored_targets:
         candidates = list(dict.fromkeys(with_views_of(candidates[-1], candidate) for candidate in candidates))
@@ -59,6 +48,33 @@ def final_jobs(family: FamilySection, seed: int, candidates: Sequence[Candidate]
     # The first training of each teaches, so that whoever is taught does not depend on the number of seeds.
     teachers = tuple(teaching[:: family.seeds])
     return teaching + [job(pupil, repeat, teachers) for pupil in candidates[:split] for repeat in repeats]
+
+
+def reference_jobs(
+    family: FamilySection, seed: int, candidates: Sequence[Candidate], jobs: Sequence[FinalJob]
+) -> list[FinalJob]:
+    """The final trainings of references, on labels, for those pairs that are not among the ``jobs``."""
+    trained = {job.candidate for job in jobs}
+    others = [candidate for candidate in dict.fromkeys(candidates) if candidate not in trained]
+    return [_job(family, seed, candidate, repeat, ()) for candidate in others for repeat in range(family.seeds)]
+
+
+def _job(
+    family: FamilySection, seed: int, candidate: Candidate, repeat: int, teachers: tuple[FinalJob | str, ...]
+) -> FinalJob:
+    return FinalJob(
+        name=f"{candidate.key}-{repeat}",
+        candidate=candidate,
+        epochs=family.epochs,
+        seed=training_seed(seed, 1_000_000 + repeat),
+        teachers=teachers,
+        objective=family.objective,
+        top_k=family.top_k if family.stored_targets else None,
+        distillation_weight=family.distillation_weight,
+        label_weight=family.label_weight,
+        temperature=family.temperature,
+        precision=family.precision,
+    )
 
 
 def with_views_of(leader: Candidate, candidate: Candidate) -> Candidate:
@@ -88,6 +104,10 @@ class Finals:
     jobs: tuple[FinalJob, ...]
     reports: Mapping[str, Report]
     messages: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, jobs: Iterable[FinalJob]) -> "Finals":
+        """How some of the jobs ended."""
+        return replace(self, jobs=tuple(jobs))
 
     @property
     def ended(self) -> list[FinalJob]:
@@ -154,12 +174,17 @@ def finalists_of(setting: Setting, finals: Finals, searched: Mapping[str, Spent]
             f"no final training ended, so that there is no family: {reason}; once its cause is mended, resume trains "
             f"them again: python -m search resume {setting.config.folder}"
         )
+    networks = networks_of(setting, finals, searched)
+    rows = pareto_front([one.statistics.macs for one in networks], [one.search_accuracy for one in networks])
+    return [networks[row] for row in rows]
+
+
+def networks_of(setting: Setting, finals: Finals, searched: Mapping[str, Spent]) -> list[Finalist]:
+    """Every network of which a training has ended, in the order of the jobs; arguments as ``finalists_of``."""
     by_candidate: dict[str, list[FinalJob]] = {}
     for job in finals.ended:
         by_candidate.setdefault(job.candidate.key, []).append(job)
-    networks = [_finalist(setting, trainings, finals.reports, searched) for trainings in by_candidate.values()]
-    rows = pareto_front([one.statistics.macs for one in networks], [one.search_accuracy for one in networks])
-    return [networks[row] for row in rows]
+    return [_finalist(setting, trainings, finals.reports, searched) for trainings in by_candidate.values()]
 
 
 def _finalist(
@@ -217,15 +242,16 @@ def spent_in_search(setting: Setting, trials: Iterable[Trial]) -> dict[str, Spen
     return {key: together(own) for key, own in parts.items()}
 
 
-def failures(setting: Setting, finals: Finals) -> tuple[str, ...]:
-    """A sentence for each final training that did not end: which network's it was, for which budget, and why."""
-    return tuple(sentence_of(setting, job, reason) for job, reason in finals.failed.items())
+def failures(setting: Setting, finals: Finals, references: Iterable[Named] = ()) -> tuple[str, ...]:
+    """A sentence for each final training that did not end, as ``sentence_of``."""
+    return tuple(sentence_of(setting, job, reason, references) for job, reason in finals.failed.items())
 
 
-def sentence_of(setting: Setting, job: FinalJob, reason: str) -> str:
-    """Which network's final training failed, for which budget, and why."""
+def sentence_of(setting: Setting, job: FinalJob, reason: str, references: Iterable[Named] = ()) -> str:
+    """Which network's final training failed, for which budget, which reference it was if it was one, and why."""
     macs = setting.statistics(setting.space.encode([job.candidate]))[0].macs
     budgets = [limits.max_macs for limits in setting.problem.budgets if limits.max_macs is not None]
     least = min((budget for budget in budgets if macs <= budget), default=None)
     budget = "beyond all budgets" if least is None else f"for the budget of {amount(least)} macs"
-    return f"final training '{job.name}' of the network of {amount(macs)} macs, {budget}, failed: {reason}"
+    name = next((f"reference {one.name}" for one in references if one.candidate == job.candidate), "network")
+    return f"final training '{job.name}' of the {name} of {amount(macs)} macs, {budget}, failed: {reason}"

@@ -56,8 +56,13 @@ def describe(round_: int, figures: Mapping[str, float], watched: str) -> str:
     )
 
 
-def describe_finals(jobs: Sequence[FinalJob]) -> str:
-    """Final trainings for people: how many, and who teaches."""
+def describe_finals(jobs: Sequence[FinalJob], references: int = 0) -> str:
+    """Final trainings for people: how many, who teaches, and how many are of references beside them."""
+    text = _describe_finals(jobs)
+    return f"{text}; and of {references} reference{'' if references == 1 else 's'}, on labels" if references else text
+
+
+def _describe_finals(jobs: Sequence[FinalJob]) -> str:
     names = list(dict.fromkeys(t if isinstance(t, str) else t.name for job in jobs for t in job.teachers))
     count = f"final training of {len(jobs)} network{'' if len(jobs) == 1 else 's'}"
     if not names:

@@ -7,17 +7,20 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.family.card import Provenance
 from search.family.export import export_member
 from search.family.folder import InputSpec
 from search.family.members import Family, Member
+from search.family.references import TrainedReference
 from search.family.retrain import write_training
 from search.family.spent import Spent
+from search.setting.beginning import Named
 from search.setting.setting import Setting
 from trainables.counting.counts import Statistics
 from trainables.final.jobs import FinalJob, network_of
-from trainables.training.trial import accuracy
+from trainables.training.trial import scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +94,81 @@ def _export(setting: Setting, name: str, finalist: Finalist, folder: Path) -> Me
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What the trainings of a network answer on the test split.
+
+    Attributes:
+        right_N: whether the network that counts is right, for each image.
+        accuracies: of its trainings.
+    """
+
+    right_N: NDArray[np.bool_]
+    accuracies: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Of the network that counts."""
+        return float(self.right_N.mean())
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation over the trainings; None below two."""
+        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else None
+
+
+def answers_of(setting: Setting, finalist: Finalist) -> Answers:
+    """Read the test split with the trainings of a network."""
+    splits = setting.splits
+
+    def right(job: FinalJob) -> NDArray[np.bool_]:
+        class_N = scores(network_of(job, splits, setting.place.final), splits.test).argmax(1).numpy()
+        return np.asarray(class_N == splits.test.label_N)
+
+    rights = {job.name: right(job) for job in dict.fromkeys([*finalist.trainings, finalist.job])}
+    return Answers(
+        right_N=rights[finalist.job.name],
+        accuracies=tuple(float(rights[job.name].mean()) for job in finalist.trainings),
+    )
+
+
+def tested_references(
+    setting: Setting, named: Sequence[Named], finalists: Sequence[Finalist]
+) -> list[tuple[TrainedReference, Answers]]:
+    """Trained references with what they answer on the test split, cheapest first.
+
+    Args:
+        setting: of the run.
+        named: every reference.
+        finalists: the networks of those that were trained.
+    """
+    by_candidate = {finalist.job.candidate: finalist for finalist in finalists}
+    tested = []
+    for one in named:
+        finalist = by_candidate.get(one.candidate)
+        if finalist is not None:
+            answers = answers_of(setting, finalist)
+            tested.append((_reference(one, finalist, answers), answers))
+    return sorted(tested, key=lambda pair: pair[0].macs)
+
+
+def _reference(named: Named, finalist: Finalist, answers: Answers) -> TrainedReference:
+    return TrainedReference(
+        name=named.name,
+        family=named.family,
+        candidate=named.candidate,
+        macs=finalist.statistics.macs,
+        params=finalist.statistics.params,
+        search_accuracy=finalist.search_accuracy,
+        test_accuracy=answers.accuracy,
+        test_accuracy_std=answers.std,
+        seeds=len(finalist.trainings),
+    )
+
+
 def member_of(setting: Setting, name: str, finalist: Finalist, latency_ms: float | None = None) -> Member:
     """The member that a network becomes, with its accuracy on the test split and that accuracy's spread over seeds."""
-    job, statistics, splits = finalist.job, finalist.statistics, setting.splits
-    accuracies = {
-        one.name: accuracy(network_of(one, splits, setting.place.final), splits.test)
-        for one in dict.fromkeys([*finalist.trainings, job])
-    }
-    of_trainings = [accuracies[training.name] for training in finalist.trainings]
+    job, statistics, answers = finalist.job, finalist.statistics, answers_of(setting, finalist)
     return Member(
         name=name,
         candidate=job.candidate,
@@ -107,8 +177,8 @@ def member_of(setting: Setting, name: str, finalist: Finalist, latency_ms: float
         activations=statistics.activations,
         resolution=statistics.resolution,
         search_accuracy=finalist.search_accuracy,
-        test_accuracy=accuracies[job.name],
-        test_accuracy_std=float(np.std(of_trainings, ddof=1)) if len(of_trainings) > 1 else None,
+        test_accuracy=answers.accuracy,
+        test_accuracy_std=answers.std,
         seeds=len(finalist.trainings),
         latency_ms=latency_ms,
         checkpoint=f"final/{job.name}.pt",

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from search.family.references import TrainedReference
 from search.family.spent import Spent
 from search.files import read_json, write_text
 from spaces.candidate import Candidate
@@ -110,6 +111,7 @@ class Family:
     Attributes:
         members: on the front, cheapest first.
         study: digest of the study.
+        references: hand-written pairs that were trained beside the members, cheapest first.
         failures: a sentence for each final training that failed, so that its network is not among the members.
 
     Raises:
@@ -119,6 +121,7 @@ class Family:
     members: tuple[Member, ...]
     study: str = ""
     failures: tuple[str, ...] = ()
+    references: tuple[TrainedReference, ...] = ()
 
     def __post_init__(self) -> None:
         macs = [member.macs for member in self.members]
@@ -142,6 +145,7 @@ class Family:
             "study": self.study,
             "members": [member.to_dict() for member in self.members],
             "failures": list(self.failures),
+            "references": [reference.to_dict() for reference in self.references],
         }
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "family.json", json.dumps(document, indent=1) + "\n")
@@ -159,7 +163,12 @@ def load_family(folder: Path) -> Family:
     if document.get("format") != FORMAT:
         raise Mistake(f"{path} has format {document.get('format')!r}; this version reads format {FORMAT}")
     members = tuple(Member.from_dict(member) for member in document["members"])
-    return Family(members=members, study=document["study"], failures=tuple(document.get("failures", ())))
+    return Family(
+        members=members,
+        study=document["study"],
+        failures=tuple(document.get("failures", ())),
+        references=tuple(map(TrainedReference.from_dict, document.get("references", ()))),
+    )
 
 
 def is_complete(folder: Path) -> bool:

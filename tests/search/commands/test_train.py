@@ -129,7 +129,7 @@ def test_who_teaches_whom(tmp_path: Path) -> None:
         (["candidate-0.json", "--candidates", "candidate-0.json"], "goes with a run's folder"),
         (["empty"], "cannot be trained again"),
         (["candidate-0.json", "--config", "config.yaml", "--seeds", "0"], "--seeds counts trainings"),
-        (["config.yaml", "--config", "config.yaml"], "holds no candidates"),
+        (["config.yaml", "--config", "config.yaml"], "is not JSON"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -13,8 +13,9 @@ import torch
 from search.errors import UsageError
 from search.executors import serial
 from search.executors.work import Failure, Workplace
-from search.experiment.finals import Finals, failures, final_jobs, finalists_of, train_finals
+from search.experiment.finals import Finals, failures, final_jobs, finalists_of, reference_jobs, train_finals
 from search.family.handover import Finalist, member_of
+from search.setting.beginning import Named
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
@@ -140,3 +141,27 @@ class Recorded(serial.Executor):
     ) -> None:
         self.calls.append([job.name for job in jobs])
         super().train(jobs, on_report, on_failure)
+
+
+def test_references_are_trained_on_labels_with_the_members_schedule_and_seeds(tmp_path: Path) -> None:
+    text = TEXT.replace("RUNS", str(tmp_path)).replace("SOUP", "none").replace("teachers: 0", "teachers: 1")
+    setting = prepare(parse(text))
+    one, two, other = setting.space.decode(uniform(setting.space, 3, np.random.default_rng(0)))
+    family = setting.config.family
+    members = final_jobs(family, 0, [one, two])
+    assert any(job.teachers for job in members)
+    beside = reference_jobs(family, 0, [two, other, other], members)
+    assert [job.candidate for job in beside] == [other, other], "no pair is trained twice"
+    assert [(job.epochs, job.seed, job.teachers) for job in beside] == [
+        (3, seed, ()) for seed in dict.fromkeys(job.seed for job in members)
+    ]
+    assert len({job.name for job in (*members, *beside)}) == len(members) + len(beside)
+
+
+def test_a_reference_that_failed_is_called_so(tmp_path: Path) -> None:
+    setting, finals = two_sides(tmp_path, "none")
+    lost = finals.jobs[0]
+    part = replace(finals, reports={}, messages={lost.name: "its loss is nan"}).of([lost])
+    named = Named(name="By hand", family="", candidate=lost.candidate)
+    (sentence,) = failures(setting, part, [named])
+    assert f"'{lost.name}' of the reference By hand of " in sentence
