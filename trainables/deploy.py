@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
-"""Rules of resizing, by timm's names."""
+from trainables.predict import Decoding
+from trainables.preprocessing import Preprocessing, View, resize
 
 
 class Backbone(Protocol):
@@ -61,14 +60,6 @@ class TokenBackbone(Backbone, Protocol):
     """Tokens that stand for no place of the image, before the others."""
 
 
-def resize(image_NCHW: Tensor, resolution: int, interpolation: str = "bilinear") -> Tensor:
-    """Resize to a square: half-pixel centres, not antialiased; unchanged if it fits."""
-    if image_NCHW.shape[-2:] == (resolution, resolution):
-        return image_NCHW
-    size, centres = (resolution, resolution), None if interpolation == "nearest" else False
-    return functional.interpolate(image_NCHW, size=size, mode=interpolation, align_corners=centres)
-
-
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Inside, a network is in evaluation mode; afterwards in the mode it had."""
@@ -87,11 +78,10 @@ class Deployable(nn.Module):
         network: maps normalised images, shape (N, C, resolution, resolution), to class scores, shape (N, classes).
         mean: mean of each channel over the training images, in [0, 1].
         std: standard deviation of each channel, > 0.
-        resolution: side of the image that the network sees.
-        interpolation: one of ``INTERPOLATIONS``.
+        resolution, interpolation, crop: what the network sees of an image, see ``View``.
 
     Raises:
-        ValueError: a standard deviation is not positive, or mean and std differ in length.
+        ValueError: a standard deviation is not positive, mean and std differ in length, or the view cannot be.
     """
 
     mean: Tensor
@@ -105,16 +95,35 @@ class Deployable(nn.Module):
         std: Sequence[float],
         resolution: int,
         interpolation: str = "bilinear",
+        crop: float = 1.0,
     ) -> None:
         super().__init__()
         if len(mean) != len(std) or not all(value > 0 for value in std):
             raise ValueError(f"need one mean and one positive std a channel, given mean {mean} and std {std}")
         self.network = network
-        self.resolution, self.interpolation = resolution, interpolation
+        self.view = View(resolution=resolution, interpolation=interpolation, crop=crop)
         self.training_side: int | None = None  # what a curriculum trains at where it is not the resolution
         # Not in the weights: model.safetensors fits the bare network, as timm and a retraining expect it.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    @classmethod
+    def of(cls, network: nn.Module, preprocessing: Preprocessing) -> Self:
+        """A network with what is done inside the graph of its preprocessing."""
+        view = preprocessing.view
+        return cls(
+            network,
+            mean=preprocessing.mean,
+            std=preprocessing.std,
+            resolution=view.resolution,
+            interpolation=view.interpolation,
+            crop=view.crop,
+        )
+
+    def preprocessing(self, decoding: Decoding) -> Preprocessing:
+        """The whole way from a file to this network, of data that are decoded so."""
+        mean, std = self.normalisation
+        return Preprocessing(decoding=decoding, mean=mean, std=std, view=self.view)
 
     def forward(self, image_NCHW: Tensor) -> Tensor:
         """Class scores (logits), shape (N, classes), of images in [0, 1]."""
@@ -127,7 +136,18 @@ class Deployable(nn.Module):
         In training mode the side that a curriculum has set comes before the resolution.
         """
         own = (self.training_side if self.training else None) or self.resolution
-        return resize((image_NCHW - self.mean) / self.std, side or own, self.interpolation)
+        seen_NCHW = (self.view.middle(image_NCHW) - self.mean) / self.std
+        return resize(seen_NCHW, side or own, self.interpolation)
+
+    @property
+    def resolution(self) -> int:
+        """Side of the image that the network sees."""
+        return self.view.resolution
+
+    @property
+    def interpolation(self) -> str:
+        """How images are resized to it."""
+        return self.view.interpolation
 
     @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -38,6 +38,8 @@ RULES = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 """Rules of resizing, by timm's names."""
+MOST_PIXELS = 178_956_970
+"""Of a resized image: as many as Pillow opens."""
 ORIENTATION = 0x0112
 """Number of the EXIF tag that says how a camera was held; 1 is upright."""
 SYSTEM_NAMES = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -179,14 +181,14 @@ def _opaque(image: Image.Image, decoding: Decoding) -> tuple[Image.Image, bool]:
 
 
 def _square(image: Image.Image, decoding: Decoding) -> NDArray[np.uint8]:
-    """Resize and crop at once: only what the crop shows is resized, to the same pixels."""
+    """Resized as a whole, then cropped: resizing the crop alone clips other levels, and is not what timm does."""
     side, (width, height) = decoding.side, image.size
     short = math.floor(side / decoding.crop_pct)
     full = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    if full[0] * full[1] > MOST_PIXELS:
+        raise UnreadableImage(f"it has {width} x {height} pixels, which are too long for a square")
     left, top = (round((length - side) / 2.0) for length in full)
-    across, down = width / full[0], height / full[1]
-    box = (left * across, top * down, min((left + side) * across, width), min((top + side) * down, height))
-    resized = image.resize((side, side), RULES[decoding.interpolation], box=box)
+    resized = image.resize(full, RULES[decoding.interpolation]).crop((left, top, left + side, top + side))
     array = np.asarray(resized, dtype=np.uint8)
     return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 

@@ -91,10 +91,10 @@ def _compare(name: str, original: Path, small: Path, test: Images) -> Comparison
 
 def _describe(comparison: Comparison, folder: Path, *, images: int, tested: int) -> None:
     """Add the 8-bit copy to the member's card."""
-    spec = load_spec(folder)
+    side = load_spec(folder).preprocessing.decoding.side
     text = (
         f"\n## 8-bit integers\n\n`model.int8.onnx` was quantised after training (static ranges from {images} "
-        f"training images, weights per channel) and takes the same {spec.size} x {spec.size} images. On the "
+        f"training images, weights per channel) and takes the same {side} x {side} images. On the "
         f"{tested} test images its accuracy is {comparison.int8_accuracy:.4f}, that of `model.onnx` "
         f"{comparison.accuracy:.4f}; they agree on {comparison.same_class:.2%} of the images. "
         f"{comparison.int8_size} bytes instead of {comparison.size}.\n"

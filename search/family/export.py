@@ -6,10 +6,10 @@ The graphs take images as the data source stores them, in [0, 1], so that whoeve
 import copy
 import json
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from search.family.folder import InputSpec, Runner, onnx_runner
 from search.family.members import Member
 from search.files import whole_folder, write_text
 from spaces.candidate import Candidate
+from trainables import predict
 from trainables.counting.latency import measure_file
 from trainables.deploy import Deployable
 from trainables.final.timm_folder import write_timm_folder
@@ -52,7 +53,7 @@ def export_member(
     """Write a member's folder; it appears whole, with checksums, after all its files have passed the comparison.
 
     Args:
-        network: the trained network in evaluation mode; maps normalised images at ``spec.resolution`` to scores.
+        network: the trained network in evaluation mode; maps normalised images of its view to scores.
         candidate: what it was built from.
         spec: the images that it takes.
         folder: replaced if it exists.
@@ -66,11 +67,12 @@ def export_member(
     """
     model = _deployable(network, spec)
     with whole_folder(folder) as temporary:
-        write_timm_folder(model, candidate, spec.classes, temporary)
+        write_timm_folder(model, spec.preprocessing.decoding, candidate, spec.classes, temporary)
         write_graphs(model, spec, temporary)
+        shutil.copyfile(predict.__file__, temporary / "predict.py")
         differences = compare(model, spec, temporary)
         _write_json(temporary / "candidate.json", candidate.to_dict())
-        _write_json(temporary / "input.json", asdict(spec))
+        _write_json(temporary / "input.json", spec.to_dict())
         member = describe(round(measure_file(temporary / "model.onnx").median_ms, 5))
         write_text(temporary / "README.md", card(member, spec, provenance, differences))
         if complete is not None:
@@ -86,13 +88,7 @@ def _deployable(network: nn.Module, spec: InputSpec) -> Deployable:
     training = [name or "the network itself" for name, module in network.named_modules() if module.training]
     if training:
         raise ValueError(f"export needs a network in evaluation mode (call eval()); {training[0]} is in training mode")
-    model = Deployable(
-        copy.deepcopy(network).cpu(),
-        mean=spec.mean,
-        std=spec.std,
-        resolution=spec.resolution,
-        interpolation=spec.interpolation,
-    ).eval()
+    model = Deployable.of(copy.deepcopy(network).cpu(), spec.preprocessing).eval()
     with torch.no_grad():
         shape = tuple(model(_images(spec, 2)).shape)
     if shape != (2, len(spec.classes)):
@@ -102,7 +98,7 @@ def _deployable(network: nn.Module, spec: InputSpec) -> Deployable:
 
 def _images(spec: InputSpec, count: int) -> Tensor:
     generator = torch.Generator().manual_seed(count)
-    return torch.rand(count, spec.channels, spec.size, spec.size, generator=generator)
+    return torch.rand(count, *spec.preprocessing.shape, generator=generator)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """An exported member's folder, read back: what images it takes, its network, its graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,44 +14,54 @@ from safetensors.torch import load_file
 from search.files import check_sums, read_json
 from spaces import components
 from spaces.candidate import Candidate, keywords
+from spaces.mistake import Mistake
 from trainables.deploy import Deployable
+from trainables.predict import Decoding
+from trainables.preprocessing import Preprocessing, View
 
 Runner = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """From images (N, C, H, W) in [0, 1] to scores (N, classes)."""
 
 
+FORMAT = 2
+"""Version of ``input.json``. The first one had no file's way to the images, which was laid on black."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """The images that a member takes, and what its graph does to them.
+    """What a member takes and gives.
 
     Attributes:
-        channels: 1 or 3, or what the data source has.
-        size: side of the square images as the data source stores them.
-        resolution: side of the square image that the network sees.
-        mean: mean of each channel, in [0, 1].
-        std: standard deviation of each channel.
+        preprocessing: the way from a file to its network.
         classes: name of each class, in the order of the scores.
-        interpolation: how they are resized for the network.
     """
 
-    channels: int
-    size: int
-    resolution: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    preprocessing: Preprocessing
     classes: tuple[str, ...]
-    interpolation: str = "bilinear"
 
-    def __post_init__(self) -> None:
-        if not len(self.mean) == len(self.std) == self.channels:
-            raise ValueError(f"{self.channels} channels need as many means and stds, given {self.mean} and {self.std}")
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"format": FORMAT, **self.preprocessing.to_dict(), "classes": list(self.classes)}
 
 
 def load_spec(folder: Path) -> InputSpec:
-    """The images that an exported member takes."""
+    """What an exported member takes and gives.
+
+    Raises:
+        Mistake: it was exported by a later version.
+    """
     content: dict[str, Any] = read_json(folder / "input.json")
-    tuples: dict[str, Any] = {name: tuple(content[name]) for name in ("mean", "std", "classes")}
-    return InputSpec(**{**content, **tuples})
+    written = content.get("format", 1)
+    if written not in (1, FORMAT):
+        raise Mistake(f"{folder / 'input.json'} has format {written!r}; this version reads formats 1 and {FORMAT}")
+    preprocessing = Preprocessing.from_dict(content) if written == FORMAT else _of_format_1(content)
+    return InputSpec(preprocessing=preprocessing, classes=tuple(content["classes"]))
+
+
+def _of_format_1(content: Mapping[str, Any]) -> Preprocessing:
+    decoding = Decoding(side=content["size"], channels=content["channels"], background=(0, 0, 0))
+    view = View(resolution=content["resolution"], interpolation=content.get("interpolation", "bilinear"))
+    return Preprocessing(decoding=decoding, mean=tuple(content["mean"]), std=tuple(content["std"]), view=view)
 
 
 def load_network(folder: Path) -> Deployable:
@@ -63,12 +73,11 @@ def load_network(folder: Path) -> Deployable:
     check_sums(folder)
     spec, candidate = load_spec(folder), Candidate.from_dict(read_json(folder / "candidate.json"))
     backbone = components.load(components.BACKBONES, candidate.backbone)
+    channels = spec.preprocessing.decoding.channels
     with torch.random.fork_rng():  # the weights that it is built with are replaced
-        network = backbone.build(classes=len(spec.classes), channels=spec.channels, **keywords(candidate.architecture))
+        network = backbone.build(classes=len(spec.classes), channels=channels, **keywords(candidate.architecture))
     network.load_state_dict(load_file(folder / "model.safetensors"))
-    return Deployable(
-        network, mean=spec.mean, std=spec.std, resolution=spec.resolution, interpolation=spec.interpolation
-    ).eval()
+    return Deployable.of(network, spec.preprocessing).eval()
 
 
 def onnx_runner(path: Path, threads: int = 1) -> Runner:

@@ -73,16 +73,7 @@ def save_family(family: Family, folder: Path) -> None:
 def _export(setting: Setting, name: str, finalist: Finalist, folder: Path) -> Member:
     splits, job = setting.splits, finalist.job
     network = network_of(job, splits, setting.place.final)
-    mean, std = network.normalisation
-    spec = InputSpec(
-        channels=splits.channels,
-        size=splits.resolution,
-        resolution=network.resolution,
-        mean=mean,
-        std=std,
-        classes=splits.classes,
-        interpolation=network.interpolation,
-    )
+    spec = InputSpec(preprocessing=network.preprocessing(splits.decoding), classes=splits.classes)
     return export_member(
         network.network,
         job.candidate,

@@ -34,7 +34,8 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
         else:
             (folder / name).mkdir()
             network = network_of(teacher, setting.splits, setting.place.final)
-            write_timm_folder(network, teacher.candidate, setting.splits.classes, folder / name)
+            splits = setting.splits
+            write_timm_folder(network, splits.decoding, teacher.candidate, splits.classes, folder / name)
     config = setting.config.model_dump(mode="json", include=set(SECTIONS))
     config["run"] = {key: config["run"][key] for key in RUN_KEYS}
     config["family"]["teachers"] = [f"{LOCAL}{name}" for name in names] or 0

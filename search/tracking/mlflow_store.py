@@ -238,7 +238,7 @@ def save_model(folder: Path, target: Path) -> None:
     from mlflow.types.schema import Schema, TensorSpec
 
     spec = load_spec(folder)
-    image = (spec.channels, spec.size, spec.size)
+    image = spec.preprocessing.shape
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *image), name="image")]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, len(spec.classes)), name="logits")]),

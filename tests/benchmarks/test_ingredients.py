@@ -15,7 +15,7 @@ from spaces.candidate import Candidate
 from tests.benchmarks.small import ARCHITECTURE
 from tests.benchmarks.small import RECIPE as SMALL_BATCHES
 from trainables.data.sources import load_source
-from trainables.deploy import INTERPOLATIONS
+from trainables.preprocessing import INTERPOLATIONS
 from trainables.training.trial import Task, build, trial
 
 pytestmark = pytest.mark.benchmark

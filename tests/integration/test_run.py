@@ -130,7 +130,7 @@ def test_own_images_in_folders(tmp_path: Path) -> None:
     assert main(["run", str(configuration(tmp_path, "own", data=data, budgets="[60k]"))]) == 0
     described = json.loads((tmp_path / "runs" / "own" / "family" / "member-1" / "input.json").read_text())
     assert described["classes"] == [f"digit-{label}" for label in range(10)]
-    assert (described["channels"], described["size"]) == (3, 16)
+    assert (described["decoding"]["channels"], described["decoding"]["side"]) == (3, 16)
 
 
 def test_a_warm_start_stays_with_the_run(

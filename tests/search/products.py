@@ -1,5 +1,6 @@
 """Small things that the tests of the product share: a network, a member, the records of a run."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,22 @@ from search.files import check_sums
 from search.record.trial import Trial
 from spaces.candidate import Candidate
 from trainables.counting.counts import Statistics
+from trainables.predict import Decoding
+from trainables.preprocessing import Preprocessing, View
 from trainables.training.trial import Report
 
-SPEC = InputSpec(channels=1, size=8, resolution=12, mean=(0.3,), std=(0.4,), classes=tuple("0123456789"))
+
+def spec_of(
+    side: int, resolution: int, mean: tuple[float, ...], std: tuple[float, ...], classes: Sequence[str], **view: Any
+) -> InputSpec:
+    """Of a member whose images are stored with a side and seen at a resolution."""
+    preprocessing = Preprocessing(
+        decoding=Decoding(side=side, channels=len(mean)), mean=mean, std=std, view=View(resolution=resolution, **view)
+    )
+    return InputSpec(preprocessing=preprocessing, classes=tuple(classes))
+
+
+SPEC = spec_of(8, 12, (0.3,), (0.4,), "0123456789")
 PROVENANCE = Provenance(
     run="toy", data="digits", images={"train": 100, "test": 20}, training={"epochs": 3}, gaps=("A toy.",)
 )

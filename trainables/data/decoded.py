@@ -24,7 +24,7 @@ from trainables.survey import Survey
 
 COPIED = 1024
 """Images that are copied at a time where cached sets are joined."""
-VERSION = 2
+VERSION = 3
 """Of what ``trainables.predict.decode`` makes of a file; raised with its pixels, so that no older set is read."""
 UNREADABLE = 0.05
 """Share of the images that may be left out because they cannot be read, by default."""

@@ -24,7 +24,8 @@ def digest_of(network: nn.Module) -> str:
     digest = hashlib.sha256(str(network).encode())
     for module in network.modules():
         if isinstance(module, Deployable):
-            digest.update(f"resolution {module.resolution} {module.interpolation}".encode())
+            cropped = f" {module.view.crop}" if module.view.crop < 1 else ""
+            digest.update(f"resolution {module.resolution} {module.interpolation}{cropped}".encode())
     for name, value in (*network.named_parameters(), *network.named_buffers()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -6,8 +6,10 @@ exported member) or ``MODEL@CHECKPOINT`` (a model of timm and a file of its weig
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 from spaces.mistake import Mistake
 from trainables.deploy import Deployable
 from trainables.final import timm_folder as timm_folder  # registers our networks with timm
+from trainables.preprocessing import INTERPOLATIONS
 from trainables.splits import Splits
 
 LOCAL = "local-dir:"
@@ -69,14 +72,23 @@ def load_teacher(name: str, splits: Splits) -> Deployable:
     mean, std = config.get("mean") or (), config.get("std") or ()
     if len(mean) != splits.channels:
         mean, std = splits.mean, splits.std
-    resolution = int((config.get("input_size") or (0, 0, splits.resolution))[-1])
-    if not name.startswith(LOCAL) and not config.get("fixed_input_size"):
-        resolution = splits.resolution
-    interpolation = str(config.get("interpolation", "bilinear")) if name.startswith(LOCAL) else "bilinear"
-    teacher = Deployable(network, mean=mean, std=std, resolution=resolution, interpolation=interpolation)
+    teacher = Deployable(network, mean=mean, std=std, **_view(name, network, config, splits.resolution))
     teacher.eval().requires_grad_(False)
     _check_shape(name, teacher, splits)
     return teacher
+
+
+def _view(name: str, network: nn.Module, config: Mapping[str, Any], side: int) -> dict[str, Any]:
+    """What a teacher sees of the data's images: a member what it saw in training, others the whole image."""
+    stored = getattr(network, "stored_view", None)
+    if isinstance(stored, timm_folder.StoredView):
+        network.stored_view = None  # type: ignore[assignment]  # seen to by what wraps the network
+        return asdict(stored.view)
+    if not name.startswith(LOCAL) and not config.get("fixed_input_size"):
+        return {"resolution": side}
+    rule = str(config.get("interpolation")) if name.startswith(LOCAL) else "bilinear"
+    own = int((config.get("input_size") or (0, 0, side))[-1])
+    return {"resolution": own, "interpolation": rule if rule in INTERPOLATIONS else "bilinear"}
 
 
 def _check_shape(name: str, teacher: Deployable, splits: Splits) -> None:

@@ -4,9 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.deploy import Deployable, resize
+from trainables.deploy import Deployable
 from trainables.objectives._freezing import freeze_unused
 from trainables.plan import Batch
+from trainables.preprocessing import resize
 
 PAPER = "https://arxiv.org/abs/1803.07728"
 LABELS = False

@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trainables.deploy import Deployable, evaluating, resize
+from trainables.deploy import Deployable, evaluating
 from trainables.plan import Batch, Plan, Stage
+from trainables.preprocessing import resize
 
 PAPER = "https://arxiv.org/abs/2211.09703"
 STAGE = Stage.BATCH

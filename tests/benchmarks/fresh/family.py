@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from search.family.folder import InputSpec
 from search.family.members import Family
 from search.tracking.tracker import MlflowTracker
-from tests.search.products import export, load_table, member
+from tests.search.products import export, load_table, member, spec_of
 from trainables.data import digits
 from trainables.deploy import Deployable
 from trainables.training.trial import scores
@@ -30,7 +29,7 @@ class Product:
 def product(run: Path) -> Product:
     splits = digits.load()
     images, labels = splits.train.batch(np.arange(len(splits.train)))
-    spec = InputSpec(channels=1, size=8, resolution=8, mean=splits.mean, std=splits.std, classes=splits.classes)
+    spec = spec_of(8, 8, splits.mean, splits.std, splits.classes)
     family, members = run / "family", []
     for number, width in enumerate((8, 16), start=1):
         torch.manual_seed(number)

@@ -9,12 +9,12 @@ from torch import nn
 
 from search.__main__ import main
 from search.experiment.experiment import save_config
-from search.family.folder import InputSpec, onnx_runner
+from search.family.folder import onnx_runner
 from search.family.members import Family, load_family
 from search.files import check_sums
 from search.setting.config import parse
 from tests.places import ROOT
-from tests.search.products import export, member
+from tests.search.products import export, member, spec_of
 from trainables.data.sources import load_source
 from trainables.deploy import Deployable
 
@@ -35,7 +35,7 @@ def run(tmp_path_factory):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
-    spec = InputSpec(channels=1, size=8, resolution=8, mean=splits.mean, std=splits.std, classes=splits.classes)
+    spec = spec_of(8, 8, splits.mean, splits.std, splits.classes)
     one = member(resolution=8)
     folder = config.folder / "family"
     export(folder / one.name, one, model.network.eval(), spec)

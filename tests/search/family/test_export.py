@@ -36,7 +36,8 @@ def exported(tmp_path_factory):
 
 def by_hand(images):
     """The scores by definition: normalise, resize, network."""
-    scaled = (torch.from_numpy(images) - SPEC.mean[0]) / SPEC.std[0]
+    preprocessing = SPEC.preprocessing
+    scaled = (torch.from_numpy(images) - preprocessing.mean[0]) / preprocessing.std[0]
     with torch.no_grad():
         return network()(functional.interpolate(scaled, size=(12, 12), mode="bilinear")).numpy()
 
@@ -51,6 +52,7 @@ def test_the_folder_holds_everything_and_nothing_else(exported):
         "model.onnx",
         "model.pt2",
         "model.safetensors",
+        "predict.py",
     ]
     assert [path.name for path in exported.parent.iterdir()] == ["member-1"]
     differences = compare(export._deployable(network(), SPEC), SPEC, exported)

@@ -1,7 +1,5 @@
 """A member's folder, as timm itself loads it."""
 
-from dataclasses import replace
-
 import pytest
 import timm
 import torch
@@ -10,15 +8,15 @@ from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2
 
 import trainables.final.timm_folder  # noqa: F401  registers the architecture
-from search.family.folder import InputSpec, load_network, onnx_runner
+from search.family.folder import load_network, onnx_runner
 from search.family.members import Member
 from spaces import components
 from spaces.candidate import keywords
 from spaces.sampling import sobol
-from tests.search.products import export
+from tests.search.products import export, spec_of
 from trainables.deploy import Deployable
 
-SPEC = InputSpec(channels=1, size=8, resolution=8, mean=(0.3,), std=(0.4,), classes=("a", "b", "c"))
+MEAN, STD, CLASSES = (0.3,), (0.4,), ("a", "b", "c")
 
 
 @pytest.fixture(scope="module", params=["tiny"])
@@ -33,7 +31,7 @@ def exported(request, tmp_path_factory):
         resolution=int(candidate.architecture["resolution"]), search_accuracy=0.5,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("export") / "m"
-    export(folder, member, network, replace(SPEC, resolution=member.resolution))
+    export(folder, member, network, spec_of(8, member.resolution, MEAN, STD, CLASSES))
     return folder, member, network
 
 
@@ -41,7 +39,7 @@ def test_timm_builds_and_loads_the_same_network(exported):
     folder, member, network = exported
     loaded = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    wrapped = Deployable(loaded, mean=SPEC.mean, std=SPEC.std, resolution=member.resolution).eval()
+    wrapped = Deployable(loaded, mean=MEAN, std=STD, resolution=member.resolution).eval()
     with torch.no_grad():
         scores = wrapped(images)
     torch.testing.assert_close(scores, torch.from_numpy(onnx_runner(folder / "model.onnx")(images.numpy())))
@@ -51,12 +49,12 @@ def test_timm_builds_and_loads_the_same_network(exported):
 
 
 def test_timm_knows_the_preprocessing(exported):
-    folder, member, _ = exported
+    folder, _, _ = exported
     config = resolve_model_data_config(timm.create_model(f"local-dir:{folder}"))
-    assert config["input_size"] == (1, member.resolution, member.resolution)
-    assert tuple(config["mean"]) == SPEC.mean
-    assert tuple(config["std"]) == SPEC.std
-    assert config["interpolation"] == "bilinear"
+    assert config["input_size"] == (1, 8, 8)
+    assert tuple(config["mean"]) == MEAN
+    assert tuple(config["std"]) == STD
+    assert (config["interpolation"], config["crop_pct"], config["crop_mode"]) == ("bicubic", 1.0, "center")
 
 
 def test_fine_tuning_for_other_classes_keeps_the_features(exported):

@@ -76,10 +76,7 @@ def test_evaluation_and_export_preprocess_as_training(splits: Splits, tmp_path: 
     assert network.interpolation == "bicubic"
     assert network.normalisation == ((0.5,), (0.5,))
     assert accuracy(network, splits.validation) == last.accuracy
-    mean, std = network.normalisation
-    spec = InputSpec(
-        channels=1, size=8, resolution=12, mean=mean, std=std, classes=splits.classes, interpolation="bicubic"
-    )
+    spec = InputSpec(preprocessing=network.preprocessing(splits.decoding), classes=splits.classes)
     write_graphs(network, spec, tmp_path)
     assert max(compare(network, spec, tmp_path).values()) < 1e-3
 
