@@ -101,7 +101,8 @@ def members(run: Path) -> list[dict[str, Any]]:
     images = len(prepare(config).splits.train)
     family = [{**m.to_dict(), "latency_ms": None} for m in load_family(run / "family").members]
     for member in family:
-        assert member["spent"]["final"]["images"] == config.family.epochs * images
+        final = member["spent"]["final"]
+        assert final["images"] == final["trainings"] * config.family.epochs * images
         member["spent"] = {name: {**part, "seconds": None} for name, part in member["spent"].items()}
     return family
 

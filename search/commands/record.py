@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.executors.work import Executor
+from search.executors.protocol import Executor
 from search.replay.recording import Plan, Recording, even_in_log_cost, write_table
 from search.setting.config import read
 from search.setting.setting import prepare

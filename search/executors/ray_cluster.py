@@ -14,6 +14,9 @@ from typing import Any
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Processes of a private Ray have the priority of the command that started it. Ray's own default, the lowest but four,
+# leaves trials next to nothing beside any other busy process.
+os.environ.setdefault("RAY_worker_niceness", "0")
 # The end of a Train run waits for its next poll, two seconds by default; more polls are a load on the controller.
 os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "1")
 # A process beside every group that looks out for machines about to go away; a lost one costs an epoch as it is.

@@ -1,7 +1,7 @@
 """Final training under Ray Train: the same steps on one to N workers, with restart from checkpoints."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -38,7 +38,7 @@ def train(
 
     Args:
         place: where.
-        jobs: teachers before their pupils.
+        jobs: whose teachers have been trained.
         on_report: called in this process with every report, also those of earlier attempts.
         on_failure: called with each training that failed.
 
@@ -46,23 +46,23 @@ def train(
         CheckpointError: a checkpoint cannot be written or read.
         DataError: the data cannot be read on a machine.
     """
-    epochs, ended, failed = {job.name: job.epochs for job in jobs}, set[str](), dict[str, str]()
+    last, ended = {job.name: job.last_epoch for job in jobs}, set[str]()
 
     def on_item(name: str, item: Report | Failure) -> None:
         if isinstance(item, Failure):
-            failed[name] = item.message
+            ended.add(name)
             on_failure(name, item)
             return
-        if item.epoch == epochs[name]:
+        if item.epoch == last[name]:
             ended.add(name)
         on_report(name, item)
 
-    while left := [job for job in jobs if job.name not in ended and job.name not in failed]:
-        error = _fit(place, left, failed, on_item)
+    while left := [job for job in jobs if job.name not in ended]:
+        error = _fit(place, left, on_item)
         if isinstance(error, BLAMELESS):
             raise error
         if error is not None:
-            lost = next((job.name for job in left if job.name not in ended and job.name not in failed), None)
+            lost = next((job.name for job in left if job.name not in ended), None)
             if lost is not None:
                 on_item(lost, Failure(message=f"{LOST}; last: {' '.join(str(error).split())}"))
 
@@ -70,7 +70,6 @@ def train(
 def _fit(
     place: Workplace,
     jobs: Sequence[FinalJob],
-    failed: Mapping[str, str],
     on_item: Callable[[str, Report | Failure], None],
 ) -> BaseException | None:
     """One run of a group; returns why it was given up, if it was."""
@@ -80,7 +79,6 @@ def _fit(
         train_loop_config={
             "place": place,
             "jobs": list(jobs),
-            "failed": dict(failed),
             "reports": reports,
             "agreement": ray.remote(num_cpus=0)(Agreement).remote(place.workers),
         },
@@ -124,8 +122,9 @@ def _work(config: dict[str, Any]) -> None:
     context = ray_train.get_context()
     world = World(rank=context.get_world_rank(), size=context.get_world_size())
     place: Workplace = config["place"]
-    for name, item in place.finish(config["jobs"], config["failed"], world, get_device()):
-        if isinstance(item, Failure) and not ray.get(config["agreement"].reached.remote(name, world.rank)):
-            raise RuntimeError(f"only some of the workers failed ({item.message})")
-        if world.rank == 0:
-            config["reports"].put((name, item))
+    for job in config["jobs"]:
+        for item in place.finish(job, world, get_device()):
+            if isinstance(item, Failure) and not ray.get(config["agreement"].reached.remote(job.name, world.rank)):
+                raise RuntimeError(f"only some of the workers failed ({item.message})")
+            if world.rank == 0:
+                config["reports"].put((job.name, item))

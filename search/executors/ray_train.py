@@ -17,7 +17,7 @@ from ray import train
 from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from search.executors import ray_final
+from search.executors import ray_final, ray_tasks
 from search.executors.ray_broker import Broker, Event, Lease
 from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, PlacementError, Workplace
 from trainables.final.jobs import FinalJob
@@ -32,7 +32,7 @@ POLL = 0.5
 
 
 class Executor:
-    """Groups of ``workers_per_trial`` workers for trials, a fresh group for final trainings."""
+    """Groups of ``workers_per_trial`` workers for trials, a fresh group for final trainings of several workers."""
 
     def __init__(self, place: Workplace) -> None:
         """Prepare.
@@ -80,8 +80,9 @@ class Executor:
         on_report: Callable[[str, Report], None],
         on_failure: Callable[[str, Failure], None],
     ) -> None:
-        self._close()  # the final group needs what the trials' groups hold
-        ray_final.train(self.place, jobs, on_report, on_failure)
+        self._close()  # final trainings need what the trials' groups hold
+        train = ray_tasks.train if self.place.workers == 1 else ray_final.train
+        train(self.place, jobs, on_report, on_failure)
 
     def _close(self, patience: float | None = None) -> None:
         if self._groups is not None:

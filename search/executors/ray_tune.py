@@ -1,4 +1,4 @@
-"""Trials under Ray Tune with reused actors, final trainings under Ray Train.
+"""Trials under Ray Tune with reused actors, final trainings of several workers under Ray Train.
 
 Tune asks this executor's searcher for each trial; the searcher hands on the jobs of the study, which is the record.
 ``Tuner.restore`` is never used: a new Tuner over the same study goes on.
@@ -19,7 +19,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from search.executors import ray_final
+from search.executors import ray_final, ray_tasks
 from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, PlacementError, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
@@ -31,7 +31,7 @@ STARTS_WITHIN_SECONDS = 60.0
 
 
 class Executor:
-    """Ray Tune for trials, Ray Train for final trainings, on a private Ray or a running cluster."""
+    """Ray Tune for trials, Ray Train for final trainings of several workers, on a private Ray or a running cluster."""
 
     def __init__(self, place: Workplace) -> None:
         """Prepare.
@@ -98,7 +98,8 @@ class Executor:
         on_report: Callable[[str, Report], None],
         on_failure: Callable[[str, Failure], None],
     ) -> None:
-        ray_final.train(self.place, jobs, on_report, on_failure)
+        train = ray_tasks.train if self.place.workers == 1 else ray_final.train
+        train(self.place, jobs, on_report, on_failure)
 
 
 class _Lost:

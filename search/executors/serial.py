@@ -55,8 +55,9 @@ class Executor:
         on_report: Callable[[str, Report], None],
         on_failure: Callable[[str, Failure], None],
     ) -> None:
-        for name, item in self.place.finish(jobs, {}, device=self.place.device):
-            if isinstance(item, Failure):
-                on_failure(name, item)
-            else:
-                on_report(name, item)
+        for job in jobs:
+            for item in self.place.finish(job, device=self.place.device):
+                if isinstance(item, Failure):
+                    on_failure(job.name, item)
+                else:
+                    on_report(job.name, item)

@@ -1,20 +1,21 @@
 """What every executor does for a trial, wherever it runs: load the data once, train from the checkpoint on, stop."""
 
+import math
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Self
 
 import torch
 
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 from trainables.data.sources import load_source
-from trainables.final.jobs import FinalJob, train_all
+from trainables.final.jobs import FinalJob, train
 from trainables.splits import DataError
 from trainables.training.checkpoint import Checkpoint, CheckpointError
-from trainables.training.trial import Report, Task, TrialFailed, trial
+from trainables.training.trial import Report, Task, trial
 from trainables.training.world import World
 
 MESSAGE = 500
@@ -144,6 +145,11 @@ class Workplace:
     def device(self) -> torch.device:
         return torch.device("cuda", torch.cuda.current_device()) if self.gpus else torch.device("cpu")
 
+    @property
+    def with_whole_gpus(self) -> Self:
+        """As final trainings have it, whose batches and teachers trials' shares of a GPU were not measured for."""
+        return replace(self, gpus=math.ceil(self.gpus))
+
     def checkpoint(self, number: int) -> Checkpoint:
         """Where a trial keeps its state while it runs."""
         return Checkpoint(path=f"{self.checkpoint_folder}/trial-{number}.pt", quota=self.checkpoint_quota)
@@ -184,38 +190,24 @@ class Workplace:
             yield failure_of(error, world.size)
 
     def finish(
-        self,
-        jobs: Sequence[FinalJob],
-        failed: Mapping[str, str],
-        world: World | None = None,
-        device: torch.device | None = None,
-    ) -> Iterator[tuple[str, Report | Failure]]:
-        """Train final jobs; yields the name of each with its reports and, if it failed, why. The others go on.
+        self, job: FinalJob, world: World | None = None, device: torch.device | None = None
+    ) -> Iterator[Report | Failure]:
+        """Train a final job; yields its reports and, if it failed, why as the last item.
 
         Args:
-            jobs: teachers before their pupils.
-            failed: why trainings failed that are not among the jobs, by name.
+            job: whose teachers have been trained.
             world, device: which worker this is, and where it trains.
 
         Raises:
             CheckpointError, DataError: as ``work``.
         """
-        world, messages = world or World(), dict(failed)
+        world = world or World()
         torch.set_num_threads(self.cpus)
-        for job in jobs:
-            teachers = [teacher.name for teacher in job.teachers if isinstance(teacher, FinalJob)]
-            without = next((name for name in teachers if name in messages), None)
-            try:
-                if without is not None:
-                    raise TrialFailed(f"its teacher '{without}' failed: {messages[without]}")
-                splits = load_source(self.source, self.keywords)
-                yield from train_all(
-                    [job], splits, self.folder, checkpoints=self.checkpoints, world=world, device=device
-                )
-            except Exception as error:
-                failure = failure_of(error, world.size)
-                messages[job.name] = failure.message
-                yield job.name, failure
+        try:
+            splits = load_source(self.source, self.keywords)
+            yield from train(job, splits, self.folder, checkpoints=self.checkpoints, world=world, device=device)
+        except Exception as error:
+            yield failure_of(error, world.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,36 +218,3 @@ class Outcome:
     reports: tuple[Report, ...]
     message: str | None = None
     trace: str | None = None
-
-
-class Executor(Protocol):
-    """Where trials and final trainings run. Constructed with a ``Workplace``; used as a context."""
-
-    place: Workplace
-    """What it was constructed with; once entered, with what was measured."""
-
-    def __enter__(self) -> "Executor": ...
-    def __exit__(self, *exception: object) -> None: ...
-
-    def run(
-        self,
-        next_job: Callable[[], Job | None],
-        on_report: Callable[[int, Report], bool],
-        on_outcome: Callable[[Outcome], None],
-    ) -> None:
-        """Run jobs as places become free, until there is none to start and none runs.
-
-        A trial ends after its ``stop`` epochs, or with the report that ``on_report`` answers with False.
-
-        Raises:
-            Exception: what the functions raise, and what is the matter with storage or data (``BLAMELESS``); trials
-                that have not ended are left as they are, to be resumed.
-        """
-
-    def train(
-        self,
-        jobs: Sequence[FinalJob],
-        on_report: Callable[[str, Report], None],
-        on_failure: Callable[[str, Failure], None],
-    ) -> None:
-        """Run the final trainings, teachers first; each reports, or fails alone, under its name."""

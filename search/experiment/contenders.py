@@ -1,10 +1,10 @@
-"""From predictions to one pair for each budget: contenders, trained again with fresh seeds."""
+"""From predictions to a few pairs for each budget: contenders, trained again with fresh seeds."""
 
 import numpy as np
 
 from search.evolution.evolve import evolve
 from search.executors.work import Job
-from search.experiment.posterior import one_per_budget, posterior
+from search.experiment.posterior import best_of_each_budget, posterior
 from search.experiment.trials import Trials
 from search.learning.learner import Learner
 from search.problem.problem import Observations, Problem
@@ -69,22 +69,21 @@ class Repeats:
         return self._trials.next_waiting()
 
 
-def pick_members(
-    problem: Problem, confidence: float, learner: Learner, observed: Observations, codes_MD: Codes, trials: Trials
-) -> list[Candidate]:
-    """One contender for each budget, cheapest first: the best posterior among those that need the budget.
+def pick_finalists(
+    problem: Problem, family: FamilySection, learner: Learner, observed: Observations, codes_MD: Codes, trials: Trials
+) -> list[list[Candidate]]:
+    """For each budget the contenders that begin the final training: those of the best posterior that need the budget.
 
-    Where none needs it, the best that fits and is not chosen yet. The prediction knows the trials of stage 1; the fresh
-    runs are weighed against it (``posterior.py``).
+    The prediction knows the trials of stage 1; fresh runs are weighed against it (``posterior.py``).
     """
     belief = learner.learn(observed).predict(encode(problem.space, codes_MD), problem.statistics(codes_MD))
     candidates = problem.space.decode(codes_MD)
     fresh = _fresh_scores(trials)
     mean_M, std_M = posterior(belief, [fresh.get(candidate.key, []) for candidate in candidates])
-    value_M = mean_M - confidence * std_M
-    band_M, macs_M = problem.bands(codes_MD), problem.costs(codes_MD)["macs"]
-    chosen = one_per_budget(value_M, band_M, len(problem.budgets))
-    return [candidates[row] for row in sorted(chosen, key=lambda row: int(macs_M[row]))]
+    rows = best_of_each_budget(
+        mean_M - family.confidence * std_M, problem.bands(codes_MD), len(problem.budgets), family.finalists
+    )
+    return [[candidates[row] for row in of_budget] for of_budget in rows]
 
 
 def _fresh_scores(trials: Trials) -> dict[str, list[float]]:

@@ -6,20 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.executors.work import Executor, Failure
-from search.experiment.contenders import Repeats, contenders, pick_members
-from search.experiment.finals import (
-    Finals,
-    failures,
-    final_jobs,
-    finalists_of,
-    networks_of,
-    reference_jobs,
-    sentence_of,
-    spent_in_search,
-    train_finals,
-)
-from search.experiment.notes import add_seconds, describe, describe_finals, figures_of, is_noted, note_figures, timed
+from search.executors.protocol import Executor
+from search.executors.work import Failure
+from search.experiment.contenders import Repeats, contenders, pick_finalists
+from search.experiment.notes import add_seconds, describe, figures_of, is_noted, note_figures, timed
 from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
@@ -27,6 +17,18 @@ from search.experiment.warm_start import earlier_observations
 from search.family.handover import hand_over, save_family, tested_references
 from search.family.members import Family
 from search.files import write_text
+from search.finals.jobs import on_labels
+from search.finals.outcome import (
+    Finals,
+    budget_rows,
+    failures,
+    finalists_of,
+    networks_of,
+    one_per_budget,
+    sentence_of,
+    spent_in_search,
+)
+from search.finals.train import Trainer, train_finals
 from search.learning.learner import Learner
 from search.problem.problem import Observations
 from search.record.study import Study
@@ -76,7 +78,8 @@ class Experiment:
             self._stage1(executor)
             chosen = self._stage2(executor)
             finals, references = self._finals(executor, chosen)
-        family = self._hand_over(finals, references, self._folder / "family", self._folder / "report.html")
+        page = self._folder / "report.html"
+        family = self._hand_over(finals, references, self._folder / "family", page, by_budget=True)
         if self._config.tracking.enabled:
             self._progress.stage("sending what is left to MLflow")
         self._tracker.finish(self._folder / "family", self._folder / "report.html")
@@ -97,8 +100,9 @@ class Experiment:
         macs_N = self._setting.problem.costs(self._setting.space.encode(candidates))["macs"].tolist()
         macs = dict(zip(candidates, macs_N, strict=True))
         with self._executor() as executor:
-            finals, references = self._finals(executor, sorted(macs, key=macs.__getitem__))
-        return self._hand_over(finals, references, target, target / "report.html")
+            each = [[candidate] for candidate in sorted(macs, key=macs.__getitem__)]
+            finals, references = self._finals(executor, each)
+        return self._hand_over(finals, references, target, target / "report.html", by_budget=False)
 
     # listener of the trials ------------------------------------------------------------------------------------------
 
@@ -167,7 +171,7 @@ class Experiment:
         self._tracker.round(round_, figures)
         self._progress.say(describe(round_, figures, self._config.search.watched))
 
-    def _stage2(self, executor: Executor) -> list[Candidate]:
+    def _stage2(self, executor: Executor) -> list[list[Candidate]]:
         observed = self._trials.observations(self._trials.of("search"))
         self._progress.stage("stage 2: evolving pairs on the predictor")
         with timed(self._study, "stage 2"):
@@ -180,44 +184,56 @@ class Experiment:
         with timed(self._study, "repeats"):
             if done < repeats.total:
                 executor.run(repeats.next_job, self._trials.reported, self._trials.ended)
-            return pick_members(
+            return pick_finalists(
                 self._setting.problem,
-                self._config.family.confidence,
+                self._config.family,
                 self._learner,
                 observed,
                 codes_MD,
                 self._trials,
             )
 
-    def _finals(self, executor: Executor, candidates: Sequence[Candidate]) -> tuple[Finals, Finals]:
-        """How the final trainings of the candidates ended, and those of the references beside them."""
+    def _finals(self, executor: Executor, candidates: Sequence[Sequence[Candidate]]) -> tuple[Finals, Finals]:
+        """How all final trainings ended, and those of the references, on labels, among them."""
         family, seed = self._config.family, self._config.seed
-        pairs = {one.candidate for one in self._beginning.beside}
-        members = final_jobs(family, seed, candidates)
-        others = reference_jobs(family, seed, [one.candidate for one in self._beginning.beside], members)
-        jobs = [*members, *others]
-        self._progress.stage(describe_finals(members, len(others)), len(jobs))
+        trainer = Trainer(
+            executor=executor,
+            where=self._setting.place.final,
+            on_begin=self._progress.stage,
+            on_end=self._trained,
+            on_failure=self._failed,
+        )
+        beside = [job for one in self._beginning.beside for job in on_labels(family, seed, one.candidate)]
+        trials = list(self._trials.by_number.values())
         with timed(self._study, "final training"):
-            finals = train_finals(executor, jobs, self._setting.place.final, self._progress.trained, self._failed)
-        return finals.of(members), finals.of(job for job in jobs if job.candidate in pairs)
+            finals = train_finals(
+                trainer, self._setting.problem, family, seed, candidates, beside=beside, trials=trials
+            )
+        return finals, finals.of(dict.fromkeys(beside))
+
+    def _trained(self, job: FinalJob, report: Report) -> None:
+        macs = self._setting.statistics(self._setting.space.encode([job.candidate]))[0].macs
+        self._progress.trained(job, macs, report)
 
     def _failed(self, job: FinalJob, failure: Failure) -> None:
         sentence = sentence_of(self._setting, job, failure.message, self._beginning.beside)
         self._progress.failed(sentence, failure.trace)
 
-    def _hand_over(self, finals: Finals, references: Finals, target: Path, page: Path) -> Family:
+    def _hand_over(self, finals: Finals, references: Finals, target: Path, page: Path, *, by_budget: bool) -> Family:
         self._progress.stage("reading the test split, exporting the family, writing the report")
         trials = list(self._trials.by_number.values())
         with timed(self._study, "export"):
             searched = spent_in_search(self._setting, trials)
-            finalists = finalists_of(self._setting, finals, searched)
+            front = finalists_of(self._setting, finals, searched)
+            of_budgets = one_per_budget(self._setting, front) if by_budget else []
+            finalists = [one for one in front if one in of_budgets] if by_budget else front
             beside = self._beginning.beside
             tested = tested_references(self._setting, beside, networks_of(self._setting, references, searched))
-            every = finals.of(dict.fromkeys([*finals.jobs, *references.jobs]))
             family = Family(
                 members=hand_over(self._setting, finalists, target, self._progress.exported),
+                budgets=budget_rows(self._setting, finalists, of_budgets),
                 study=study_digest(trials),
-                failures=failures(self._setting, every, beside),
+                failures=failures(self._setting, finals, beside),
                 references=tuple(reference for reference, _ in tested),
             )
             save_family(family, target)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from scipy.stats import kendalltau
@@ -11,8 +11,6 @@ from search.experiment.trials import Trials
 from search.learning.learner import Learner
 from search.problem.problem import Observations
 from search.record.study import Study
-from search.words import named
-from trainables.final.jobs import FinalJob
 
 SECONDS = "seconds."
 """Prefix of the notes that hold the seconds of a stage, over all attempts."""
@@ -54,23 +52,6 @@ def describe(round_: int, figures: Mapping[str, float], watched: str) -> str:
         f"({figures['tau_without_pretraining']:.2f} without pretraining); "
         f"candidates are compared at epoch {figures['stop_epoch']}"
     )
-
-
-def describe_finals(jobs: Sequence[FinalJob], references: int = 0) -> str:
-    """Final trainings for people: how many, who teaches, and how many are of references beside them."""
-    text = _describe_finals(jobs)
-    return f"{text}; and of {references} reference{'' if references == 1 else 's'}, on labels" if references else text
-
-
-def _describe_finals(jobs: Sequence[FinalJob]) -> str:
-    names = list(dict.fromkeys(t if isinstance(t, str) else t.name for job in jobs for t in job.teachers))
-    count = f"final training of {len(jobs)} network{'' if len(jobs) == 1 else 's'}"
-    if not names:
-        return f"{count}, on labels alone"
-    own = {job.name for job in jobs}.issuperset(names)
-    if not own:
-        return f"{count}, taught by {named(names)}"
-    return f"{count}, the {'largest teaches' if len(names) == 1 else f'{len(names)} largest teach'} the others"
 
 
 def figures_of(trials: Trials, watched: Learner, observed: Observations) -> dict[str, float]:

@@ -67,23 +67,17 @@ def _shared_shift(mean_N: Values, prior_N: Values, count_N: Values, total_N: Val
     return float((weight * surprise).sum() / (weight.sum() + 1 / prior_N.mean()))
 
 
-def one_per_budget(value_M: Values, band_M: NDArray[np.int64], budgets: int) -> list[int]:
-    """The contender of the highest value for each budget, among those that need the budget.
-
-    Where none needs it, the best that fits and is not chosen yet; a budget for which nothing is left gets none.
+def best_of_each_budget(value_M: Values, band_M: NDArray[np.int64], budgets: int, count: int) -> list[list[int]]:
+    """The contenders of the highest values for each budget, among those that need the budget.
 
     Args:
         value_M: what is compared, such as posterior mean - confidence * std.
         band_M: position of the tightest budget that each contender fits, tightest first; ``budgets`` for none.
         budgets: how many there are.
+        count: contenders for a budget, at most.
 
     Returns:
-        Different rows, budget after budget.
+        Rows for each budget, the best first; none where no contender needs it, so that a cheaper one is as good.
     """
-    chosen: list[int] = []
-    for band in range(budgets):
-        free = [row for row in np.flatnonzero(band_M <= band).tolist() if row not in chosen]
-        needing = [row for row in free if band_M[row] == band]
-        if free:
-            chosen.append(max(needing or free, key=lambda row: float(value_M[row])))
-    return chosen
+    best_first = np.argsort(-value_M, kind="stable")
+    return [best_first[band_M[best_first] == band][:count].tolist() for band in range(budgets)]

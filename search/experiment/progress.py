@@ -17,6 +17,7 @@ from search.family.members import Member
 from search.problem.limits import Limits
 from search.record.trial import Trial
 from search.words import amount, duration
+from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
 
@@ -97,9 +98,9 @@ class Progress:
             f"{macs} macs{origin}{self._left()}"
         )
 
-    def trained(self, name: str, report: Report) -> None:
-        """A final training has ended."""
-        self.step(f"{name}: {report.accuracy:.3f} on search-validation")
+    def trained(self, job: FinalJob, macs: int, report: Report) -> None:
+        """A final training has come to its last epoch."""
+        self.step(f"{job.name}: {report.accuracy:.3f} after {report.epoch} of {job.epochs} epochs, {amount(macs)} macs")
 
     def failed(self, sentence: str, trace: str | None) -> None:
         """A final training has failed; the trace goes to the log alone."""

@@ -21,7 +21,7 @@ from search.experiment.progress import Progress
 from search.experiment.rehearsal import rehearse
 from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
-from search.family.members import Family, load_family
+from search.family.members import Family, Member, load_family
 from search.problem.problem import Observations
 from search.record.storage import open_storage, read_storage
 from search.record.study import Study
@@ -240,11 +240,7 @@ def terminated_is_interrupted() -> Iterator[None]:
 
 def show(family: Family, config: Config, to: Path | None = None) -> None:
     """Print the family and where everything is: in the run's folder, or where the family was written ``to``."""
-    table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
-    for member in family.members:
-        test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
-        table.add_row(member.name, amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test)
-    Console().print(table)
+    Console().print(_by_budget(family, config) if family.budgets else _by_member(family, config))
     for sentence in family.failures:
         _say(sentence)
     folder = config.folder
@@ -253,6 +249,35 @@ def show(family: Family, config: Config, to: Path | None = None) -> None:
     if config.tracking.enabled:
         store = config.tracking.uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
         _say(f"browse: mlflow ui --backend-store-uri {store}")
+
+
+def _by_member(family: Family, config: Config) -> Table:
+    table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
+    for member in family.members:
+        table.add_row(member.name, *_figures(member))
+    return table
+
+
+def _by_budget(family: Family, config: Config) -> Table:
+    """One row a budget: its member, or why it has none of its own."""
+    columns = ("budget", "member", "macs", "params", "search accuracy", "test accuracy")
+    table = Table(*columns, title=f"family of {config.name}")
+    first: dict[str, str] = {}
+    for row in family.budgets:
+        budget = amount(row.max_macs)
+        if row.member is None:
+            table.add_row(budget, "no network that fits was trained")
+        elif row.member in first:
+            table.add_row(budget, f"same network as {first[row.member]}")
+        else:
+            first[row.member] = budget
+            table.add_row(budget, row.member, *_figures(family.member(row.member)))
+    return table
+
+
+def _figures(member: Member) -> tuple[str, str, str, str]:
+    test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
+    return amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test
 
 
 def _say(text: str) -> None:

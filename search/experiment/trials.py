@@ -9,7 +9,7 @@ import numpy as np
 from search.executors.work import Job, Outcome
 from search.problem.problem import Observations
 from search.record.study import Study
-from search.record.trial import Purpose, Trial
+from search.record.trial import Purpose, Trial, training_seed
 from search.setting.setting import Setting
 from search.stopping.at_work import Stopping
 from search.stopping.ranks import stop_epoch
@@ -26,11 +26,6 @@ class Listener(Protocol):
 
     def ended(self, trial: Trial) -> None:
         """A trial has ended and is in the study."""
-
-
-def training_seed(seed: int, number: int) -> int:
-    """The seed of trial ``number``, the same whenever the trial is run."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 class Trials:

@@ -54,11 +54,16 @@ def hand_over(
         on_export: called with each member once its folder is there.
     """
     members = []
-    for position, finalist in enumerate(finalists, start=1):
-        name = f"member-{position}"
+    for position, finalist in enumerate(finalists):
+        name = member_name(position)
         members.append(_export(setting, name, finalist, folder / name))
         on_export(members[-1])
     return tuple(members)
+
+
+def member_name(position: int) -> str:
+    """Name of the member at a position, from 0, in the order of costs."""
+    return f"member-{position + 1}"
 
 
 def save_family(family: Family, folder: Path) -> None:

@@ -105,20 +105,37 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRow:
+    """What a budget got.
+
+    Attributes:
+        max_macs: the budget.
+        member: name of its member, which is a cheaper budget's where nothing larger is more accurate; None where no
+            network that fits came to its end.
+    """
+
+    max_macs: float
+    member: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """The members, cheapest first, and the digest of the study they came from.
 
     Attributes:
         members: on the front, cheapest first.
+        budgets: one row a budget, tightest first; none in families of candidates that somebody named, and in those that
+            were written before budgets were.
         study: digest of the study.
         references: hand-written pairs that were trained beside the members, cheapest first.
         failures: a sentence for each final training that failed, so that its network is not among the members.
 
     Raises:
-        ValueError: the macs do not strictly increase, or two members share a name.
+        ValueError: the macs do not strictly increase, two members share a name, or a budget's member is unknown.
     """
 
     members: tuple[Member, ...]
+    budgets: tuple[BudgetRow, ...] = ()
     study: str = ""
     failures: tuple[str, ...] = ()
     references: tuple[TrainedReference, ...] = ()
@@ -130,6 +147,13 @@ class Family:
         names = [member.name for member in self.members]
         if len(set(names)) != len(names):
             raise ValueError(f"members need different names, given {names}")
+        unknown = sorted({row.member for row in self.budgets if row.member is not None} - set(names))
+        if unknown:
+            raise ValueError(f"budgets name members that the family lacks: {unknown}")
+
+    def member(self, name: str) -> Member:
+        """The member of a name."""
+        return next(member for member in self.members if member.name == name)
 
     def table(self) -> pd.DataFrame:
         """One row a member, the columns of ``family.csv``; what is unknown is NaN."""
@@ -144,6 +168,7 @@ class Family:
             "format": FORMAT,
             "study": self.study,
             "members": [member.to_dict() for member in self.members],
+            "budgets": [asdict(row) for row in self.budgets],
             "failures": list(self.failures),
             "references": [reference.to_dict() for reference in self.references],
         }
@@ -165,6 +190,7 @@ def load_family(folder: Path) -> Family:
     members = tuple(Member.from_dict(member) for member in document["members"])
     return Family(
         members=members,
+        budgets=tuple(BudgetRow(**row) for row in document.get("budgets", ())),
         study=document["study"],
         failures=tuple(document.get("failures", ())),
         references=tuple(map(TrainedReference.from_dict, document.get("references", ()))),

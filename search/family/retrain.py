@@ -38,7 +38,12 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
             write_timm_folder(network, splits.decoding, teacher.candidate, splits.classes, folder / name)
     config = setting.config.model_dump(mode="json", include=set(SECTIONS))
     config["run"] = {key: config["run"][key] for key in RUN_KEYS}
-    config["family"]["teachers"] = [f"{LOCAL}{name}" for name in names] or 0
+    config["family"] |= {
+        "teachers": [f"{LOCAL}{name}" for name in names] or 0,
+        "untaught": False,
+        "epochs": job.epochs,
+        "training_seed": job.seed,
+    }
     document = {"format": FORMAT, "config": config}
     write_text(folder / "training.json", json.dumps(document, indent=1) + "\n")
 

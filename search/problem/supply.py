@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from search.problem.feasible import sample_within
+from search.problem.limits import Limits, UnreachableLimit, tighten
 from search.problem.problem import Problem
 from spaces import variation
 from spaces.codes import distinct, hamming, members
@@ -48,6 +49,24 @@ class Supply:
                 raise ValueError("no candidate of the pool meets the hard limits: loosen them")
             return self.pool[rng.permutation(len(self.pool))[:n]]
         return distinct(sample_within(self.problem, n, rng))
+
+    def draw_within_budgets(self, n: int, rng: np.random.Generator) -> Codes:
+        """Up to ``n`` candidates uniform within each budget; uniform draws seldom fit the tight ones.
+
+        A budget that nothing fits gives none.
+        """
+        parts_ND = [self._draw_within(tighten(budget, self.problem.limits), n, rng) for budget in self.problem.budgets]
+        return distinct(np.concatenate(parts_ND))
+
+    def _draw_within(self, limits: Limits, n: int, rng: np.random.Generator) -> Codes:
+        if self.pool is not None:
+            rows = np.flatnonzero(limits.allow(self.problem.costs(self.pool)))
+            inside_ND: Codes = self.pool[rng.permutation(rows)[:n]]
+            return inside_ND
+        try:
+            return sample_within(self.problem, n, rng, limits=limits)
+        except UnreachableLimit:
+            return np.empty((0, len(self.space.dimensions)), dtype=np.int16)
 
     def around(self, centres_MD: Codes, rng: np.random.Generator, pairs: int = 24) -> Codes:
         """All candidates one change away from the centres, and ``pairs`` per centre about two changes away."""

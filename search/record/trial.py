@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
+
 from search.executors.work import Job
 from spaces.candidate import Candidate
 from spaces.space import Codes
@@ -82,6 +84,11 @@ class Trial:
     def accuracy_at(self, epoch: int) -> float | None:
         """Accuracy after ``epoch`` epochs, or after the last one if it stopped before; None without a report."""
         return self.reports[min(epoch, len(self.reports)) - 1].accuracy if self.reports else None
+
+
+def training_seed(seed: int, number: int) -> int:
+    """The seed of trial ``number``, the same whenever the trial is run."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def study_digest(trials: Iterable[Trial]) -> str:

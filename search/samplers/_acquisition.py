@@ -55,12 +55,43 @@ def family_improvement(
     return total_N
 
 
-def incumbents(mean_N: Floats, fits_KN: NDArray[np.bool_]) -> Floats:
-    """Best posterior mean among the trained candidates of each budget; the worst of all where a budget has none."""
-    inside_KN = np.where(fits_KN, mean_N[None, :], -np.inf)
-    best_K = inside_KN.max(axis=1)
-    best: Floats = np.where(np.isfinite(best_K), best_K, mean_N.min())
+def incumbents(
+    mean_N: Floats, fits_KN: NDArray[np.bool_], field_mean_M: Floats, field_fits_KM: NDArray[np.bool_]
+) -> Floats:
+    """Best posterior mean among the trained candidates of each budget, shape (K,).
+
+    A budget without one is judged by what it would have unsearched: the median of what the model expects of the
+    candidates of a field that fit it. Where none fits, the worst of all.
+    """
+    best_K = np.where(fits_KN, mean_N[None, :], -np.inf).max(axis=1)
+    for budget in np.flatnonzero(~np.isfinite(best_K)):
+        expected = field_mean_M[field_fits_KM[budget]]
+        best_K[budget] = np.median(expected) if len(expected) else mean_N.min()
+    best: Floats = best_K
     return best
+
+
+SPREAD = 0.3
+"""Share of the proposals that is divided evenly among the budgets; the rest goes where most can be gained."""
+
+
+def whose_turn(gain_N: Floats, band_N: NDArray[np.int64], proposed_K: NDArray[np.int64]) -> int:
+    """The budget that has fewest proposals for what it can still gain.
+
+    Args:
+        gain_N: logarithm of the family's expected improvement by each candidate; ``-inf`` for those not to be chosen.
+        band_N: tightest budget of each candidate; only budgets with a candidate are considered.
+        proposed_K: earlier proposals in each budget's band.
+    """
+    budgets = len(proposed_K)
+    best_K = np.array([gain_N[band_N == k].max(initial=-np.inf) for k in range(budgets)])
+    open_K = np.isfinite(best_K)
+    if not open_K.any():
+        return int(band_N[np.argmax(gain_N)])
+    share_K = np.where(open_K, np.exp(best_K - best_K[open_K].max()), 0.0)
+    wanted_K = SPREAD * open_K / open_K.sum() + (1.0 - SPREAD) * share_K / share_K.sum()
+    deficit_K = np.where(open_K, wanted_K * (proposed_K.sum() + 1) - proposed_K, -np.inf)
+    return int(np.argmax(deficit_K))
 
 
 def diverse(codes_ND: Codes, chosen: list[Codes], distance: int) -> NDArray[np.bool_]:

@@ -32,6 +32,12 @@ class Belief:
         prediction = predict(model, problem, codes_ND)
         return cls(codes_ND, prediction.mean_N, prediction.std_N, problem.affordable(codes_ND))
 
+    @property
+    def band_N(self) -> NDArray[np.int64]:
+        """Tightest budget that each candidate fits, shape (N,)."""
+        beyond_N: NDArray[np.int64] = (~self.fits_KN).sum(axis=0)
+        return beyond_N
+
     def joined(self, other: "Belief") -> "Belief":
         return Belief(
             np.concatenate([self.codes_ND, other.codes_ND]),

@@ -12,6 +12,9 @@ from spaces.space import Codes
 DRAWN = 2000
 """Candidates from which a start is chosen."""
 
+DRAWN_FOR_BUDGET = 250
+"""Further candidates within each budget."""
+
 
 def stratified(supply: Supply, n: int, rng: np.random.Generator, avoid_ND: Codes | None = None) -> Codes:
     """Up to ``n`` distinct candidates: costs are cut into ``n`` quantiles, each gives the one farthest from the others.
@@ -35,6 +38,37 @@ def stratified(supply: Supply, n: int, rng: np.random.Generator, avoid_ND: Codes
         chosen.append(pick)
         gap_N = np.minimum(gap_N, np.abs(x_NF - x_NF[pick]).sum(axis=1))
     return drawn_ND[chosen]
+
+
+def opening(supply: Supply, n: int, rng: np.random.Generator) -> Codes:
+    """Up to ``n`` distinct candidates to begin with: half of them for the budgets, half for the space as a whole.
+
+    The budgets' half takes from every budget's band (what fits it, but not the next tighter one) in turn the candidate
+    farthest from the others, so that no budget begins without one; where there are more budgets than places, from
+    evenly spaced ones. With a single budget all are for the space.
+    """
+    budgets = len(supply.problem.budgets)
+    whole = n if budgets == 1 else n - n // 2
+    chosen_ND = stratified(supply, whole, rng)
+    if whole == n:
+        return chosen_ND
+    drawn_ND = without(supply.draw_within_budgets(DRAWN_FOR_BUDGET, rng), chosen_ND)
+    band_N, x_NF = supply.problem.bands(drawn_ND), encode(supply.space, drawn_ND)
+    gap_N = np.full(len(drawn_ND), np.inf)
+    for x_F in encode(supply.space, chosen_ND):
+        gap_N = np.minimum(gap_N, np.abs(x_NF - x_F).sum(axis=1))
+    places = n - len(chosen_ND)
+    turns = np.linspace(0, budgets - 1, places).round().astype(int) if places < budgets else np.arange(places) % budgets
+    picks: list[int] = []
+    for band in turns:
+        rows = np.setdiff1d(np.flatnonzero(band_N == band), picks)
+        if len(rows):
+            pick = int(rows[np.argmax(gap_N[rows])])
+            picks.append(pick)
+            gap_N = np.minimum(gap_N, np.abs(x_NF - x_NF[pick]).sum(axis=1))
+    both_ND = np.empty((len(chosen_ND) + len(picks), chosen_ND.shape[1]), dtype=chosen_ND.dtype)
+    both_ND[rng.permutation(len(both_ND))] = np.concatenate([chosen_ND, drawn_ND[picks]])
+    return both_ND
 
 
 def _cost(problem: Problem, codes_ND: Codes) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from search.problem.supply import Supply
 from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
 from search.samplers._plain_optuna import Bridge, observations, pending, space_of
-from search.samplers._start import stratified
+from search.samplers._start import DRAWN_FOR_BUDGET, opening, stratified
 from search.samplers._surrogates import Surrogates
 from search.samplers.protocol import Offer
 from spaces.codes import distinct, without
@@ -104,7 +104,7 @@ class Sampler(BaseSampler):
             return seen_ND[:0]
         rng, past = np.random.default_rng([self.seed]), self._surrogates.past
         first_ND = (
-            stratified(self._supply, self.initial, rng) if past is None else past.best(self._supply, self.initial, rng)
+            opening(self._supply, self.initial, rng) if past is None else past.best(self._supply, self.initial, rng)
         )
         return without(first_ND, seen_ND)[: min(n, self.initial - len(seen_ND))]
 
@@ -138,13 +138,14 @@ class Sampler(BaseSampler):
         """``n`` candidates by one model, one after the other, each believed once chosen."""
         seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
         known = Belief.of(self.problem, model, distinct(np.concatenate([self._contenders(observed), waiting_ND])))
-        best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
         field = self._field(model, known, seen_ND, rng)
         if len(field.codes_ND) < n:
             return self._fresh(seen_ND, n, rng)
+        best_K = acquisition.incumbents(known.mean_N, known.fits_KN, field.mean_N, field.fits_KN)
         weight_K = weights(field, known)
         for code_D in waiting_ND:
             best_K = Belief.of(self.problem, model, code_D[None]).credit(0, best_K)
+        proposed_K = self._proposed(observed, waiting_ND)
         chosen: list[int] = []
         apart: list[Codes] = list(waiting_ND)
         for _ in range(n):
@@ -152,11 +153,21 @@ class Sampler(BaseSampler):
             gain_N[chosen] = -np.inf
             far_N = acquisition.diverse(field.codes_ND, apart, self.distance)
             far_N[chosen] = False
-            pick = int(np.argmax(np.where(far_N, gain_N, -np.inf) if far_N.any() else gain_N))
+            if far_N.any():
+                gain_N = np.where(far_N, gain_N, -np.inf)
+            band = acquisition.whose_turn(gain_N, field.band_N, proposed_K)
+            pick = int(np.argmax(np.where(field.band_N == band, gain_N, -np.inf)))
             chosen.append(pick)
             apart.append(field.codes_ND[pick])
+            proposed_K[band] += 1
             best_K = field.credit(pick, best_K)
         return field.codes_ND[chosen]
+
+    def _proposed(self, observed: Observations, waiting_ND: Codes) -> NDArray[np.int64]:
+        """Proposals by the model so far in each budget's band, shape (K,)."""
+        later_ND = np.concatenate([observed.codes_ND, waiting_ND])[self.initial :]
+        counts: NDArray[np.int64] = np.bincount(self.problem.bands(later_ND), minlength=len(self.problem.budgets))
+        return counts[: len(self.problem.budgets)]
 
     def _contenders(self, observed: Observations) -> Codes:
         """The observed candidates that may be incumbents: all, or of many those that scored best within each budget."""
@@ -186,9 +197,15 @@ class Sampler(BaseSampler):
         if listed is not None and len(listed) <= 2 * SCREENED:
             return Belief.of(self.problem, model, without(listed, seen_ND))
         centres_MD = distinct(known.codes_ND[known.leaders(2)])
-        drawn_ND = np.concatenate([self._supply.draw(SCREENED, rng), self._supply.around(centres_MD, rng)])
+        drawn_ND = np.concatenate(
+            [
+                self._supply.draw(SCREENED, rng),
+                self._supply.draw_within_budgets(DRAWN_FOR_BUDGET, rng),
+                self._supply.around(centres_MD, rng),
+            ]
+        )
         field = Belief.of(self.problem, model, without(distinct(drawn_ND), seen_ND))
-        best_K = acquisition.incumbents(known.mean_N, known.fits_KN)
+        best_K = acquisition.incumbents(known.mean_N, known.fits_KN, field.mean_N, field.fits_KN)
         gain_N = acquisition.family_improvement(field.mean_N, field.std_N, field.fits_KN, best_K, weights(field, known))
         climbers_MD = field.codes_ND[np.argsort(-gain_N, kind="stable")[:5]]
         near_ND = without(

@@ -15,7 +15,7 @@ from spaces import components
 from spaces.candidate import Candidate
 from tests.benchmarks.small import ARCHITECTURE, EPOCHS, RECIPE, SEEDS
 from trainables.data.sources import load_source
-from trainables.final.jobs import FinalJob, train_all
+from trainables.final.jobs import FinalJob, train
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.features import features_of, score
 from trainables.training.trial import Task, build, trial
@@ -102,7 +102,7 @@ def test_a_student_with_few_labels(tmp_path: Path) -> None:
             for name, knobs in LESSONS.items()
         }
         jobs = {"teacher": teacher, "labels alone": alone, **pupils}
-        last = {name: report.accuracy for name, report in train_all(list(jobs.values()), SPLITS, tmp_path)}
+        last = {job.name: list(train(job, SPLITS, tmp_path))[-1].accuracy for job in jobs.values()}
         for title, job in jobs.items():
             found.setdefault(title, []).append(last[job.name])
     show("student", found, "labels alone")

@@ -21,7 +21,8 @@ from spaces.sampling import sobol
 from trainables.counting.statistics import count
 from trainables.data.fashion_mnist import DEBIAN
 from trainables.data.sources import load_source
-from trainables.final.jobs import FinalJob, network_of, train_all
+from trainables.final import jobs as final
+from trainables.final.jobs import FinalJob, network_of
 from trainables.final.soup import best_soup
 from trainables.splits import Images, Splits
 from trainables.training.trial import scores
@@ -63,7 +64,7 @@ def interval(pairs: Sequence[float]) -> str:
 def train(job: FinalJob, splits: Splits, folder: Path) -> tuple[float, float]:
     """Test accuracy and seconds."""
     began = time.monotonic()
-    list(train_all([job], splits, folder))
+    list(final.train(job, splits, folder))
     return right(network_of(job, splits, folder), splits.test), time.monotonic() - began
 
 
@@ -83,7 +84,7 @@ def test_time_that_stored_targets_save(tmp_path: Path, whole_space: bool) -> Non
     for seed in range(SEEDS):
         # One epoch: how well it teaches changes no time.
         teacher = FinalJob(name=f"teacher-{seed}", candidate=large, epochs=1, seed=seed)
-        list(train_all([teacher], splits, tmp_path))
+        list(final.train(teacher, splits, tmp_path))
         taught: dict[str, Any] = {"candidate": small, "epochs": epochs, "seed": seed, "teachers": (teacher,)}
         jobs = {
             "alone": FinalJob(name=f"alone-{seed}", candidate=small, epochs=epochs, seed=seed),
@@ -95,7 +96,7 @@ def test_time_that_stored_targets_save(tmp_path: Path, whole_space: bool) -> Non
         row = {}
         for name in order:
             began = time.process_time()
-            list(train_all([jobs[name]], splits, tmp_path))
+            list(final.train(jobs[name], splits, tmp_path))
             row[name] = time.process_time() - began
         rows.append(row)
         print({name: round(seconds, 2) for name, seconds in row.items()}, flush=True)

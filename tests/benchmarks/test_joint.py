@@ -19,10 +19,10 @@ from rich.console import Console
 from scipy import stats
 
 from search.experiment.experiment import Experiment, save_config
-from search.experiment.finals import Finals, finalists_of
 from search.experiment.progress import Progress
 from search.family.handover import member_of
 from search.family.members import Family, Member
+from search.finals.outcome import Finals, finalists_of
 from search.problem.front import pareto_front
 from search.record.storage import open_storage
 from search.record.study import Study

@@ -74,11 +74,8 @@ def test_ray_tells_failures_as_the_serial_executor_does(name: str, pair: Machine
             carry_out(executor, jobs(1))
     assert {number: outcome.message for number, outcome in heard.outcomes.items()} == {0: "ValueError: a <= 0", 1: None}
     assert "mixup.py" in str(heard.outcomes[0].trace)
-    assert finals.epochs == {"alone": [1]}
-    assert {name: failure.message for name, failure in finals.failures.items()} == {
-        "teacher": "ValueError: a <= 0",
-        "pupil": "its teacher 'teacher' failed: ValueError: a <= 0",
-    }
+    assert finals.epochs == {"paused": [1], "whole": [1]}
+    assert {name: failure.message for name, failure in finals.failures.items()} == {"broken": "ValueError: a <= 0"}
 
 
 class Homes(Heard):

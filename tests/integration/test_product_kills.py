@@ -35,11 +35,24 @@ def content(family: Path) -> dict[str, Any]:
     return {"members": members, "files": files, "weights": weights}
 
 
-def train_killed(product: Path, folder: Path, moments: tuple[At, ...]) -> None:
-    """Train the product's candidates again, killed at each of the moments; the family is the product's."""
-    to, candidates, config = folder / "to", folder / "candidates.json", configuration(folder, "alone")
+def train_words(product: Path, folder: Path) -> tuple[str | Path, ...]:
+    """The command that trains the product's candidates again below a folder."""
+    candidates, config = folder / "candidates.json", configuration(folder, "alone")
     write_candidates([member.candidate for member in load_family(product / "family").members], candidates)
-    words = ("train", candidates, "--config", config, "--to", to)
+    return ("train", candidates, "--config", config, "--to", folder / "to")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(product: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The family of the product's candidates, trained again without a kill."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert main([str(word) for word in train_words(product, folder)]) == 0
+    return folder / "to" / "family"
+
+
+def train_killed(product: Path, undisturbed: Path, folder: Path, moments: tuple[At, ...]) -> None:
+    """Train the product's candidates again, killed at each of the moments; it ends in the same family."""
+    words, to = train_words(product, folder), folder / "to"
     for at in moments:
         with searching(folder, *words, at=at) as killed:
             assert killed.code == -signal.SIGKILL, (at, killed.error.read_text())
@@ -47,25 +60,27 @@ def train_killed(product: Path, folder: Path, moments: tuple[At, ...]) -> None:
         check_whole(to / "family")
     assert main([str(word) for word in words]) == 0
     check_whole(to / "family")
-    assert content(to / "family") == content(product / "family")
+    assert content(to / "family") == content(undisturbed)
 
 
-def test_kills_in_final_training_and_in_its_hand_over(product: Path, tmp_path: Path) -> None:
+def test_kills_in_final_training_and_in_its_hand_over(product: Path, undisturbed: Path, tmp_path: Path) -> None:
     """In the second training; in the second export; while a member takes the place of the one exported before."""
     moments = (
         At("trainables.training.checkpoint:Checkpoint.save", call=3, after=True),
         At("search.files:_write_sums", call=2),
         At("pathlib:Path.rename", call=2),
     )
-    train_killed(product, tmp_path, moments)
+    train_killed(product, undisturbed, tmp_path, moments)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(6))
-def test_kills_anywhere_in_final_training_and_in_its_hand_over(product: Path, tmp_path: Path, seed: int) -> None:
+def test_kills_anywhere_in_final_training_and_in_its_hand_over(
+    product: Path, undisturbed: Path, tmp_path: Path, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     moments = [At("os:fsync", int(rng.integers(1, 8)), bool(rng.integers(2))) for _ in range(4)]
-    train_killed(product, tmp_path, tuple(moments))
+    train_killed(product, undisturbed, tmp_path, tuple(moments))
 
 
 def test_kills_in_export(product: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Final trainings, one after the other; the first may teach those that follow."""
+"""Final trainings: a network trained in full, on labels alone or with teachers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ class FinalJob:
     Attributes:
         name: of its checkpoint.
         candidate: architecture and recipe.
-        epochs: length of the schedule, all of which are trained.
+        epochs: length of the schedule.
         seed: of the training.
+        stop: epoch after which the training pauses, its state kept; None trains the whole schedule.
         teachers: whose mean class probabilities teach this one: other final trainings, or names that
             ``trainables.final.teachers`` loads; none for labels alone.
         objective: file in ``trainables/objectives`` whose loss compares the network with its teachers.
@@ -41,6 +42,7 @@ class FinalJob:
     candidate: Candidate
     epochs: int
     seed: int
+    stop: int | None = None
     teachers: "tuple[FinalJob | str, ...]" = ()
     objective: str = "distillation"
     distillation_weight: float = 0.8
@@ -48,6 +50,11 @@ class FinalJob:
     temperature: float = 1.0
     top_k: int | None = None
     precision: Precision = "float32"
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch with which the job ends."""
+        return self.epochs if self.stop is None else min(self.stop, self.epochs)
 
     @property
     def task(self) -> Task:
@@ -105,22 +112,22 @@ def teacher_of(job: FinalJob, splits: Splits, where: Path | str, targets: Path) 
     return network.eval().requires_grad_(False)
 
 
-def train_all(
-    jobs: Sequence[FinalJob],
+def train(
+    job: FinalJob,
     splits: Splits,
     folder: Path,
     *,
     checkpoints: str | None = None,
     world: World | None = None,
     device: torch.device | None = None,
-) -> Iterator[tuple[str, Report]]:
-    """Train each job from its checkpoint on; yields the job's name with each report, also those of earlier attempts.
+) -> Iterator[Report]:
+    """Train a job from its checkpoint on; yields its reports, also those of earlier attempts.
 
     Args:
-        jobs: a teacher before its pupils.
+        job: whose teachers have been trained.
         splits: the data.
-        folder: the run's, for what teachers answered.
-        checkpoints: folder or fsspec URI below which the trainings keep their state; the run's folder by default.
+        folder: the run's, for what teachers answered and what pretraining gave.
+        checkpoints: folder or fsspec URI below which trainings keep their state; the run's folder by default.
         world, device: which worker this is, and where it trains.
 
     Raises:
@@ -128,20 +135,22 @@ def train_all(
         CheckpointError: a checkpoint cannot be written or read.
     """
     world, where = world or World(), checkpoints or folder
-    for job in jobs:
-        task, teacher = job.task, None
-        if job.teachers:
-            teacher = teacher_of(job, splits, where, folder / "targets").to(device or torch.device("cpu"))
-            task = job.taught_by(teacher)
-        checkpoint = checkpoint_of(job, where)
-        if world.rank == 0 and not _is_done(job, checkpoint):
-            checkpoint = checkpoint.claimed()
-        for report in trial(task, splits, checkpoint=checkpoint, world=world, device=device):
-            if isinstance(teacher, StoredTeacher):
-                teacher.flush()
-            yield job.name, report
+    task, teacher = job.task, None
+    if job.teachers:
+        teacher = teacher_of(job, splits, where, folder / "targets").to(device or torch.device("cpu"))
+        task = job.taught_by(teacher)
+    checkpoint = checkpoint_of(job, where)
+    if world.rank == 0 and not _is_done(job, checkpoint):
+        checkpoint = checkpoint.claimed()
+    cache = folder / "pretraining"  # as trials have it: the trainings of a network begin from the same features
+    for report in trial(task, splits, checkpoint=checkpoint, cache=cache, world=world, device=device):
+        if isinstance(teacher, StoredTeacher):
+            teacher.flush()
+        yield report
+        if report.epoch >= job.last_epoch:
+            return
 
 
 def _is_done(job: FinalJob, checkpoint: Checkpoint) -> bool:
     state = checkpoint.load()
-    return state is not None and len(state["reports"]) == job.epochs
+    return state is not None and len(state["reports"]) >= job.last_epoch

@@ -36,16 +36,20 @@ class FamilySection(Section):
         max_macs: the budgets, one member each; or how many, evenly spaced on a logarithmic scale below the limit.
         contenders: pairs per budget that are trained again with fresh seeds before the choice.
         repeats: fresh seeds of each contender.
+        finalists: contenders per budget that begin the final training; by halves the better ones go on, and one ends.
         confidence: multiple of the predicted spread that is subtracted from the predicted accuracy.
         epochs: length of the final schedule.
         seeds: final trainings of each member; the best on search-validation is exported.
-        teachers: how many of the largest members are trained on labels and teach the others together; 0 trains all on
-            labels. Or names of networks that teach all members: ``local-dir:FOLDER`` of an exported network, or
-            ``MODEL@CHECKPOINT`` of timm.
+        teachers: how many of the networks that are best on search-validation teach, together, those that make more than
+            twice their errors; 0 for none. Or names of networks that teach all: ``local-dir:FOLDER`` of an exported
+            network, or ``MODEL@CHECKPOINT`` of timm.
+        untaught: whether networks that are taught by names from elsewhere are trained on labels alone, too, so that the
+            better of both is the member.
+        training_seed: of the first final training of each network; by default drawn from the run's.
         soup: mix the weights of a member's final trainings, and export the mix if it is better on search-validation.
         objective: file in ``trainables/objectives`` that compares a network with its teachers.
-        stored_targets: whether the teachers' answers are kept on disk and reused; all members then have the
-            augmentation, mixing and batch size of the largest, so that they see the same views.
+        stored_targets: whether the teachers' answers are kept on disk and reused; all pupils then have the
+            augmentation, mixing and batch size of the best network, so that they see the same views.
         top_k: class probabilities that are kept for a view.
         distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
@@ -59,10 +63,13 @@ class FamilySection(Section):
     max_macs: Annotated[list[float] | int, PlainValidator(budgets_or_count)] = 5
     contenders: int = Field(default=2, ge=1)
     repeats: int = Field(default=1, ge=0)
+    finalists: int = Field(default=2, ge=1)
     confidence: float = Field(default=0.5, ge=0)
     epochs: int = Field(default=30, ge=1)
     seeds: int = Field(default=1, ge=1)
     teachers: Annotated[int | list[str], PlainValidator(count_or_names)] = 1
+    untaught: bool = True
+    training_seed: int | None = Field(default=None, ge=0)
     soup: Literal["none", "uniform", "greedy"] = "none"
     objective: str = "distillation"
     stored_targets: bool = False

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from search.__main__ import main
-from search.experiment.finals import final_jobs, with_views_of
 from search.family.members import load_family
+from search.finals.jobs import with_views_of
 from search.setting.config import ConfigError, parse
 from search.setting.setting import prepare
 from spaces.sampling import uniform
@@ -56,9 +56,15 @@ def same(one: Path, other: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def taught(product: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a member that another one has taught, alone: nothing in it says where the run is."""
-    member = shutil.copytree(product / "family" / "member-1", tmp_path_factory.mktemp("alone") / "member-1")
-    assert str(product.parent) not in (member / "training.json").read_text()
+    """The folder of a member that another one has taught, alone: nothing in it says where the run was."""
+    folder = tmp_path_factory.mktemp("run")
+    candidate = candidate_file(folder, 0)
+    config = configuration(folder, f"['local-dir:{product / 'family' / 'member-2'}'], untaught: false")
+    trained = train(candidate, folder / "to", "--config", config)
+    member = shutil.copytree(trained, tmp_path_factory.mktemp("alone") / "member-1")
+    words = (member / "training.json").read_text()
+    assert str(product.parent) not in words
+    assert str(folder) not in words
     return member
 
 
@@ -99,27 +105,6 @@ def written(run: Path) -> dict[str, int]:
 def test_the_teacher_in_the_folder_is_used(taught: Path, tmp_path: Path) -> None:
     config = configuration(tmp_path)
     assert not same(taught, train(taught / "candidate.json", tmp_path / "untaught", "--config", config))
-
-
-def test_who_teaches_whom(tmp_path: Path) -> None:
-    config = parse(configuration(tmp_path).read_text())
-    setting = prepare(config)
-    candidates = setting.space.decode(uniform(setting.space, 3, np.random.default_rng(0)))
-
-    def jobs(teachers: int | list[str]) -> list[tuple[int, list[object]]]:
-        trainings = final_jobs(
-            config.family.model_copy(update={"teachers": teachers, "seeds": 2}), config.seed, candidates
-        )
-        return [
-            (candidates.index(job.candidate), [t if isinstance(t, str) else t.name for t in job.teachers])
-            for job in trainings
-        ]
-
-    keys = [candidate.key for candidate in candidates]
-    assert jobs(0) == [(0, []), (0, []), (1, []), (1, []), (2, []), (2, [])]
-    assert jobs(1) == [(2, []), (2, [])] + [(pupil, [f"{keys[2]}-0"]) for pupil in (0, 0, 1, 1)]
-    assert jobs(2)[4:] == [(0, [f"{keys[2]}-0", f"{keys[1]}-0"])] * 2
-    assert jobs(["x@y"]) == [(pupil, ["x@y"]) for pupil in (0, 0, 1, 1, 2, 2)]
 
 
 @pytest.mark.parametrize(

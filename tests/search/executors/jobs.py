@@ -44,11 +44,13 @@ def with_recipe(job: Job, values: Mapping[str, Value]) -> Job:
 
 
 def family(candidates: Sequence[Candidate]) -> list[FinalJob]:
-    """A training that raises, its pupil, and one that needs neither."""
+    """A training that raises, one that pauses after its first epoch, and one that is whole."""
     broken = replace(candidates[0], recipe={**candidates[0].recipe, "mixup.alpha": -1.0})
-    teacher = FinalJob(name="teacher", candidate=broken, epochs=1, seed=0)
-    pupil = FinalJob(name="pupil", candidate=candidates[1], epochs=1, seed=0, teachers=(teacher,))
-    return [teacher, pupil, FinalJob(name="alone", candidate=candidates[2], epochs=1, seed=0)]
+    return [
+        FinalJob(name="broken", candidate=broken, epochs=1, seed=0),
+        FinalJob(name="paused", candidate=candidates[1], epochs=2, stop=1, seed=0),
+        FinalJob(name="whole", candidate=candidates[2], epochs=1, seed=0),
+    ]
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What is made of a group of final trainings that is given up; a real one is in tests/integration."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,25 +26,25 @@ def trained(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Callable[..., Ex
 def test_a_group_that_is_lost_too_often_goes_on_without_that_training(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    runs: list[tuple[list[str], dict[str, str]]] = []
+    runs: list[list[str]] = []
 
-    def fit(there: Workplace, left: Sequence[FinalJob], failed: Mapping[str, str], on_item: OnItem) -> Exception | None:
-        runs.append(([job.name for job in left], dict(failed)))
+    def fit(there: Workplace, left: Sequence[FinalJob], on_item: OnItem) -> Exception | None:
+        runs.append([job.name for job in left])
         if len(runs) == 1:
-            on_item("teacher", REPORT)
+            on_item("broken", REPORT)
             return RuntimeError("a worker\ndied")
-        on_item("alone", REPORT)
+        on_item("whole", REPORT)
         return None
 
     finals = trained(monkeypatch, tmp_path, fit)
     message = "its process was lost more often than run.retries allows; last: a worker died"
-    assert runs == [(["teacher", "pupil", "alone"], {}), (["alone"], {"pupil": message})]
-    assert finals.epochs == {"teacher": [1], "alone": [1]}
-    assert {name: failure.message for name, failure in finals.failures.items()} == {"pupil": message}
+    assert runs == [["broken", "paused", "whole"], ["whole"]]
+    assert finals.epochs == {"broken": [1], "whole": [1]}
+    assert {name: failure.message for name, failure in finals.failures.items()} == {"paused": message}
 
 
 def test_a_group_whose_trainings_have_ended_may_be_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fit(there: Workplace, left: Sequence[FinalJob], failed: Mapping[str, str], on_item: OnItem) -> Exception:
+    def fit(there: Workplace, left: Sequence[FinalJob], on_item: OnItem) -> Exception:
         for job in left:
             on_item(job.name, REPORT)
         return RuntimeError("the group was lost")

@@ -12,7 +12,7 @@ from search.executors import serial
 from search.executors.work import MESSAGE, PlacementError, failure_of
 from tests.search.executors.jobs import EPOCHS, carry_out, family, finals_of, hopeless, jobs, place, raising
 from trainables.data import digits
-from trainables.final.jobs import FinalJob, checkpoint_of, network_of, train_all
+from trainables.final.jobs import FinalJob, checkpoint_of, network_of, train
 from trainables.splits import DataError
 from trainables.training.checkpoint import CheckpointError
 
@@ -66,12 +66,9 @@ def test_data_that_cannot_be_read_ends_the_run_and_not_the_trial(tmp_path: Path)
 
 def test_a_final_training_fails_alone(tmp_path: Path) -> None:
     finals = finals_of(serial.Executor(place(tmp_path)), family([job.candidate for job in jobs(3)]))
-    assert finals.epochs == {"alone": [1]}
-    assert {name: failure.message for name, failure in finals.failures.items()} == {
-        "teacher": "ValueError: a <= 0",
-        "pupil": "its teacher 'teacher' failed: ValueError: a <= 0",
-    }
-    assert "mixup.py" in str(finals.failures["teacher"].trace)
+    assert finals.epochs == {"paused": [1], "whole": [1]}
+    assert {name: failure.message for name, failure in finals.failures.items()} == {"broken": "ValueError: a <= 0"}
+    assert "mixup.py" in str(finals.failures["broken"].trace)
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 2}, {"workers_per_trial": 2}, {"concurrent": 2}, {"address": "auto"}])
@@ -96,7 +93,7 @@ def test_checkpoints_at_a_uri(tmp_path: Path) -> None:
 def test_final_trainings_at_a_uri_are_kept_by_attempt(tmp_path: Path) -> None:
     there = place(tmp_path, checkpoints="memory://nars-final")
     job = FinalJob(name="one", candidate=jobs(1)[0].candidate, epochs=EPOCHS, seed=0)
-    first = train_all([job], digits.load(), tmp_path, checkpoints=there.checkpoints)
+    first = train(job, digits.load(), tmp_path, checkpoints=there.checkpoints)
     next(first)
     orphan = checkpoint_of(job, there.final).load()
     finals = finals_of(serial.Executor(there), [job])

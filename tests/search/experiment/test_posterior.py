@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from predictors.protocol import Prediction
-from search.experiment.posterior import noise_variance, one_per_budget, posterior
+from search.experiment.posterior import best_of_each_budget, noise_variance, posterior
 
 
 def belief(means, stds, noise=0.1):
@@ -35,7 +35,7 @@ def test_without_fresh_runs_the_prediction_stands():
 def test_one_lucky_run_does_not_beat_many_good_ones():
     repeats = [[0.80], [0.74, 0.75, 0.76, 0.75], [0.3]]
     mean_N, _ = posterior(belief([0.5, 0.7, 0.4], [0.05, 0.05, 0.05]), repeats)
-    assert one_per_budget(mean_N, np.zeros(3, dtype=np.int64), 1) == [1]
+    assert best_of_each_budget(mean_N, np.zeros(3, dtype=np.int64), 1, 1) == [[1]]
 
 
 def test_over_optimism_is_taken_off_contenders_that_were_not_repeated():
@@ -49,16 +49,16 @@ def test_over_optimism_is_taken_off_contenders_that_were_not_repeated():
 @pytest.mark.parametrize(
     ("value", "band", "chosen"),
     [
-        ([3, 2, 1], [2, 1, 0], [2, 1, 0]),  # each budget gets the best that needs it
-        ([1, 9, 2], [0, 0, 1], [1, 2, 0]),  # though the cheap one is better
-        ([5, 7, 6], [0, 0, 0], [1, 2, 0]),  # none needs the others: the best that is left
-        ([5, 7, 6], [2, 1, 1], [1, 0]),  # nothing fits the first
-        ([5], [0], [0]),  # nothing is left
-        ([5], [3], []),  # fits none
+        ([3, 2, 1], [2, 1, 0], [[2], [1], [0]]),  # each budget gets the best that needs it
+        ([1, 9, 2], [0, 0, 1], [[1, 0], [2], []]),  # though a cheap one is better
+        ([5, 7, 6], [0, 0, 0], [[1, 2], [], []]),  # none needs the others
+        ([5, 7, 6], [2, 1, 1], [[], [1, 2], [0]]),  # nothing fits the first
+        ([5, 5], [0, 0], [[0, 1], [], []]),  # of equals the first
+        ([5], [3], [[], [], []]),  # fits none
     ],
 )
-def test_one_for_each_budget(value, band, chosen):
-    assert one_per_budget(np.array(value, dtype=float), np.array(band), 3) == chosen
+def test_the_best_two_of_each_budget(value, band, chosen):
+    assert best_of_each_budget(np.array(value, dtype=float), np.array(band), 3, 2) == chosen
 
 
 def test_noise_is_pooled_from_repeats_and_the_guess():
@@ -79,7 +79,7 @@ def test_the_posterior_choice_loses_less_than_the_luckiest_run():
         truth = rng.normal(size=5)
         prior = belief(truth + rng.normal(scale=1.5, size=5), np.full(5, 1.5), noise=1.0)
         repeats = (truth[:, None] + rng.normal(size=(5, 2))).tolist()
-        (row,) = one_per_budget(posterior(prior, repeats)[0], np.zeros(5, dtype=np.int64), 1)
+        ((row,),) = best_of_each_budget(posterior(prior, repeats)[0], np.zeros(5, dtype=np.int64), 1, 1)
         lost["posterior"] += truth.max() - truth[row]
         lost["luckiest"] += truth.max() - truth[np.argmax(np.max(repeats, axis=1))]
     assert lost["posterior"] < 0.9 * lost["luckiest"]

@@ -13,7 +13,7 @@ from search.files import check_sums
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
-from trainables.final.jobs import FinalJob, network_of, train_all
+from trainables.final.jobs import FinalJob, network_of, train
 from trainables.training.trial import accuracy
 
 TEXT = """
@@ -34,7 +34,7 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setting, list
         FinalJob(name=f"job-{number}", candidate=candidate, epochs=1, seed=0)
         for number, candidate in enumerate(setting.space.decode(codes_ND))
     ]
-    reports = dict(train_all(jobs, setting.splits, setting.config.folder))
+    reports = {job.name: list(train(job, setting.splits, setting.config.folder))[-1] for job in jobs}
     finalists = [
         Finalist(job=job, trainings=(job,), statistics=costs, search_accuracy=reports[job.name].accuracy, spent={})
         for job, costs in sorted(zip(jobs, setting.statistics(codes_ND), strict=True), key=lambda pair: pair[1].macs)

@@ -9,7 +9,7 @@ from spaces import components
 from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from trainables.data import digits
-from trainables.final.jobs import FinalJob, network_of, train_all
+from trainables.final.jobs import FinalJob, network_of, train
 from trainables.final.stored_targets import StoredTeacher, digest_of
 from trainables.splits import Splits
 
@@ -95,11 +95,11 @@ def candidate(seed: int) -> Candidate:
 
 def test_training_with_stored_targets_is_training_with_the_live_teacher(splits: Splits, tmp_path: Path) -> None:
     teacher = FinalJob(name="teacher", candidate=candidate(1), epochs=1, seed=0)
-    list(train_all([teacher], splits, tmp_path))
+    list(train(teacher, splits, tmp_path))
 
     def pupil(name: str, top_k: int | None) -> list[float]:
         job = FinalJob(name=name, candidate=candidate(2), epochs=2, seed=0, teachers=(teacher,), top_k=top_k)
-        losses = [report.loss for _, report in train_all([job], splits, tmp_path)]
+        losses = [report.loss for report in train(job, splits, tmp_path)]
         assert all(parameter.isfinite().all() for parameter in network_of(job, splits, tmp_path).parameters())
         return losses
 

@@ -1,94 +1,23 @@
-"""Final training: a job for each training, and the networks on the front of those that ended."""
+"""How final trainings ended, and the network for each budget."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from torch import nn
 
 from search.errors import UsageError
-from search.executors.work import Executor, Failure
-from search.experiment.trials import training_seed
-from search.family.handover import Finalist
+from search.family.handover import Finalist, member_name
+from search.family.members import BudgetRow
 from search.family.spent import Spent, spent, together
 from search.problem.front import pareto_front
 from search.record.trial import Trial
 from search.setting.beginning import Named
-from search.setting.sections.family import FamilySection
 from search.setting.setting import Setting
 from search.words import amount
-from spaces import components
-from spaces.candidate import Candidate
-from trainables.final.jobs import FinalJob, checkpoint_of, keep_network, network_of
+from trainables.final.jobs import FinalJob, keep_network, network_of
 from trainables.final.soup import best_soup
-from trainables.plan import Stage
 from trainables.training.trial import Report, accuracy
-
-
-def final_jobs(family: FamilySection, seed: int, candidates: Sequence[Candidate]) -> list[FinalJob]:
-    """The final trainings, teachers before their pupils.
-
-    Args:
-        family: ``family.teachers`` says who teaches.
-        seed: of the run.
-        candidates: cheapest first.
-    """
-
-    job = partial(_job, family, seed)
-
-    if family.stored_targets:
-        candidates = list(dict.fromkeys(with_views_of(candidates[-1], candidate) for candidate in candidates))
-    repeats = range(family.seeds)
-    if isinstance(family.teachers, list):
-        named = tuple(family.teachers)
-        return [job(candidate, repeat, named) for candidate in candidates for repeat in repeats]
-    split = max(0, len(candidates) - family.teachers)
-    teaching = [job(teacher, repeat, ()) for teacher in reversed(candidates[split:]) for repeat in repeats]
-    # The first training of each teaches, so that whoever is taught does not depend on the number of seeds.
-    teachers = tuple(teaching[:: family.seeds])
-    return teaching + [job(pupil, repeat, teachers) for pupil in candidates[:split] for repeat in repeats]
-
-
-def reference_jobs(
-    family: FamilySection, seed: int, candidates: Sequence[Candidate], jobs: Sequence[FinalJob]
-) -> list[FinalJob]:
-    """The final trainings of references, on labels, for those pairs that are not among the ``jobs``."""
-    trained = {job.candidate for job in jobs}
-    others = [candidate for candidate in dict.fromkeys(candidates) if candidate not in trained]
-    return [_job(family, seed, candidate, repeat, ()) for candidate in others for repeat in range(family.seeds)]
-
-
-def _job(
-    family: FamilySection, seed: int, candidate: Candidate, repeat: int, teachers: tuple[FinalJob | str, ...]
-) -> FinalJob:
-    return FinalJob(
-        name=f"{candidate.key}-{repeat}",
-        candidate=candidate,
-        epochs=family.epochs,
-        seed=training_seed(seed, 1_000_000 + repeat),
-        teachers=teachers,
-        objective=family.objective,
-        top_k=family.top_k if family.stored_targets else None,
-        distillation_weight=family.distillation_weight,
-        label_weight=family.label_weight,
-        temperature=family.temperature,
-        precision=family.precision,
-    )
-
-
-def with_views_of(leader: Candidate, candidate: Candidate) -> Candidate:
-    """The candidate with the leader's batch size and batch transforms: what decides which views of images it sees."""
-
-    def decides(address: str) -> bool:
-        ingredient = address.partition(".")[0]
-        return ingredient == "batch" or components.load(components.INGREDIENTS, ingredient).STAGE is Stage.BATCH
-
-    own = {address: value for address, value in candidate.recipe.items() if not decides(address)}
-    views = {address: value for address, value in leader.recipe.items() if decides(address)}
-    order = {address: position for position, address in enumerate((*leader.recipe, *candidate.recipe))}
-    recipe = dict(sorted({**own, **views}.items(), key=lambda item: order[item[0]]))
-    return replace(candidate, recipe=recipe)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +25,7 @@ class Finals:
     """How final trainings ended.
 
     Attributes:
-        jobs: the trainings, teachers before their pupils.
+        jobs: the trainings.
         reports: the last report of each that has begun, by its name.
         messages: why a training failed, by its name.
     """
@@ -111,8 +40,8 @@ class Finals:
 
     @property
     def ended(self) -> list[FinalJob]:
-        """The jobs that were trained in full."""
-        return [job for job in self.jobs if job.name in self.reports and self.reports[job.name].epoch >= job.epochs]
+        """The jobs that came to their last epoch."""
+        return [job for job in self.jobs if job.name in self.reports and self.reports[job.name].epoch >= job.last_epoch]
 
     @property
     def failed(self) -> dict[FinalJob, str]:
@@ -121,40 +50,23 @@ class Finals:
         reason = "it ended before its last epoch"
         return {job: self.messages.get(job.name, reason) for job in self.jobs if job.name not in ended}
 
+    def accuracy(self, job: FinalJob) -> float:
+        """On search-validation after the last epoch so far."""
+        return self.reports[job.name].accuracy
 
-def train_finals(
-    executor: Executor,
-    jobs: Sequence[FinalJob],
-    where: str,
-    on_end: Callable[[str, Report], None],
-    on_failure: Callable[[FinalJob, Failure], None],
-) -> Finals:
-    """Train what is left of final trainings; nothing is asked of the executor if all have ended before.
+    def without_ended(self) -> "Finals":
+        """Those that failed."""
+        names = {job.name for job in self.failed}
+        reports = {name: report for name, report in self.reports.items() if name in names}
+        return replace(self, jobs=tuple(self.failed), reports=reports)
 
-    Args:
-        executor: entered.
-        jobs: teachers before their pupils.
-        where: folder or URI below which they keep their checkpoints.
-        on_end: called with the name of each training that ends now, and its last report.
-        on_failure: called with each that fails.
-    """
-    states = {job.name: checkpoint_of(job, where).load() for job in jobs}
-    reports = {name: Report(**state["reports"][-1]) for name, state in states.items() if state is not None}
-    by_name = {job.name: job for job in jobs}
-    messages: dict[str, str] = {}
-
-    def on_report(name: str, report: Report) -> None:
-        reports[name] = report
-        if report.epoch == by_name[name].epochs:
-            on_end(name, report)
-
-    def fail(name: str, failure: Failure) -> None:
-        messages[name] = failure.message
-        on_failure(by_name[name], failure)
-
-    if Finals(jobs=tuple(jobs), reports=reports).failed:
-        executor.train(jobs, on_report, fail)
-    return Finals(jobs=tuple(jobs), reports=reports, messages=messages)
+    def joined(self, others: "Finals") -> "Finals":
+        """These and others."""
+        return Finals(
+            jobs=(*self.jobs, *others.jobs),
+            reports={**self.reports, **others.reports},
+            messages={**self.messages, **others.messages},
+        )
 
 
 def finalists_of(setting: Setting, finals: Finals, searched: Mapping[str, Spent]) -> list[Finalist]:
@@ -184,23 +96,52 @@ def networks_of(setting: Setting, finals: Finals, searched: Mapping[str, Spent])
     by_candidate: dict[str, list[FinalJob]] = {}
     for job in finals.ended:
         by_candidate.setdefault(job.candidate.key, []).append(job)
-    return [_finalist(setting, trainings, finals.reports, searched) for trainings in by_candidate.values()]
+    return [_finalist(setting, trainings, finals, searched) for trainings in by_candidate.values()]
+
+
+def one_per_budget(setting: Setting, front: Sequence[Finalist]) -> list[Finalist | None]:
+    """The most accurate network of a front that each budget allows; None where it allows none.
+
+    Where a larger network is no better than a cheaper one, both budgets have the cheaper one.
+    """
+    codes_ND = setting.space.encode([finalist.job.candidate for finalist in front])
+    return [
+        max((one for one, fits in zip(front, fits_N, strict=True) if fits), key=_accuracy, default=None)
+        for fits_N in setting.problem.affordable(codes_ND)
+    ]
+
+
+def budget_rows(
+    setting: Setting, finalists: Sequence[Finalist], of_budgets: Sequence[Finalist | None]
+) -> tuple[BudgetRow, ...]:
+    """What each budget got, of finalists that are handed over in this order."""
+    names = [None if one is None else member_name(finalists.index(one)) for one in of_budgets]
+    budgets = [limits.max_macs for limits in setting.problem.budgets if limits.max_macs is not None]
+    return tuple(
+        BudgetRow(max_macs=float(budget), member=name) for budget, name in zip(budgets, names, strict=bool(names))
+    )
+
+
+def _accuracy(finalist: Finalist) -> float:
+    return finalist.search_accuracy
 
 
 def _finalist(
-    setting: Setting, trainings: Sequence[FinalJob], reports: Mapping[str, Report], searched: Mapping[str, Spent]
+    setting: Setting, trainings: Sequence[FinalJob], finals: Finals, searched: Mapping[str, Spent]
 ) -> Finalist:
-    best = max(trainings, key=lambda job: reports[job.name].accuracy)
-    job, reached = _with_soup(setting, best, trainings, reports[best.name].accuracy)
+    """The best training of a network, beside those that differ from it in their seeds alone."""
+    best = max(trainings, key=finals.accuracy)
+    alike = [one for one in trainings if (one.epochs, one.teachers) == (best.epochs, best.teachers)]
+    job, reached = _with_soup(setting, best, alike, finals.accuracy(best))
     final = together(
         spent(one.candidate, setting.splits, epochs=one.epochs, reached=report.epoch, seconds=report.seconds)
         for one in trainings
-        for report in [reports[one.name]]
+        for report in [finals.reports[one.name]]
     )
     own = searched.get(job.candidate.key)
     return Finalist(
         job=job,
-        trainings=tuple(trainings),
+        trainings=tuple(alike),
         statistics=setting.statistics(setting.space.encode([job.candidate]))[0],
         search_accuracy=reached,
         spent={**({} if own is None else {"search": own}), "final": final},

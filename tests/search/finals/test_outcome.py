@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from search.errors import UsageError
-from search.executors import serial
-from search.executors.work import Failure, Workplace
-from search.experiment.finals import Finals, failures, final_jobs, finalists_of, reference_jobs, train_finals
 from search.family.handover import Finalist, member_of
+from search.finals.jobs import on_labels
+from search.finals.outcome import Finals, budget_rows, failures, finalists_of, one_per_budget
+from search.problem.limits import Limits
 from search.setting.beginning import Named
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
-from trainables.final.jobs import FinalJob, keep_network, network_of, train_all
+from trainables.final.jobs import keep_network, network_of, train
 from trainables.training.trial import Report, scores
 
 TEXT = """
@@ -41,9 +41,9 @@ def two_sides(runs: Path, soup: str) -> tuple[Setting, Finals]:
     """A trained network, and two trainings of it whose weights lie far to either side of it."""
     setting = prepare(parse(TEXT.replace("RUNS", str(runs)).replace("SOUP", soup)))
     candidates = setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0)))
-    jobs = final_jobs(setting.config.family, setting.config.seed, candidates)
+    jobs = on_labels(setting.config.family, setting.config.seed, candidates[0])
     middle = replace(jobs[0], name="middle")
-    list(train_all([middle], setting.splits, setting.config.folder))
+    list(train(middle, setting.splits, setting.config.folder))
     trained = network_of(middle, setting.splits, setting.config.folder)
     reports = {}
     for job, side in zip(jobs, (1, -1), strict=True):
@@ -110,54 +110,6 @@ def test_without_a_training_that_ended_there_is_one_sentence(tmp_path: Path) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_what_has_ended_is_not_trained_again(tmp_path: Path) -> None:
-    setting = prepare(parse(TEXT.replace("RUNS", str(tmp_path)).replace("SOUP", "none")))
-    candidates = setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0)))
-    one, other = (replace(job, epochs=1) for job in final_jobs(setting.config.family, 0, candidates))
-    executor = Recorded(setting.place)
-
-    def train(*jobs: FinalJob) -> Finals:
-        return train_finals(executor, jobs, setting.place.final, lambda name, report: None, lambda job, failure: None)
-
-    first, again, both = train(one), train(one), train(one, other)
-    assert executor.calls == [[one.name], [one.name, other.name]]
-    assert first == again
-    assert both.ended == [one, other]
-    assert both.reports[one.name] == first.reports[one.name]
-
-
-class Recorded(serial.Executor):
-    """Knows what it was asked to train."""
-
-    def __init__(self, place: Workplace) -> None:
-        super().__init__(place)
-        self.calls: list[list[str]] = []
-
-    def train(
-        self,
-        jobs: Sequence[FinalJob],
-        on_report: Callable[[str, Report], None],
-        on_failure: Callable[[str, Failure], None],
-    ) -> None:
-        self.calls.append([job.name for job in jobs])
-        super().train(jobs, on_report, on_failure)
-
-
-def test_references_are_trained_on_labels_with_the_members_schedule_and_seeds(tmp_path: Path) -> None:
-    text = TEXT.replace("RUNS", str(tmp_path)).replace("SOUP", "none").replace("teachers: 0", "teachers: 1")
-    setting = prepare(parse(text))
-    one, two, other = setting.space.decode(uniform(setting.space, 3, np.random.default_rng(0)))
-    family = setting.config.family
-    members = final_jobs(family, 0, [one, two])
-    assert any(job.teachers for job in members)
-    beside = reference_jobs(family, 0, [two, other, other], members)
-    assert [job.candidate for job in beside] == [other, other], "no pair is trained twice"
-    assert [(job.epochs, job.seed, job.teachers) for job in beside] == [
-        (3, seed, ()) for seed in dict.fromkeys(job.seed for job in members)
-    ]
-    assert len({job.name for job in (*members, *beside)}) == len(members) + len(beside)
-
-
 def test_a_reference_that_failed_is_called_so(tmp_path: Path) -> None:
     setting, finals = two_sides(tmp_path, "none")
     lost = finals.jobs[0]
@@ -165,3 +117,29 @@ def test_a_reference_that_failed_is_called_so(tmp_path: Path) -> None:
     named = Named(name="By hand", family="", candidate=lost.candidate)
     (sentence,) = failures(setting, part, [named])
     assert f"'{lost.name}' of the reference By hand of " in sentence
+
+
+def test_each_budget_has_the_best_network_that_fits(tmp_path: Path) -> None:
+    setting, front = networks(tmp_path, [0.5, 0.7, 0.6])
+    of_budgets = one_per_budget(setting, front)
+    assert [one and one.search_accuracy for one in of_budgets] == [None, 0.5, 0.7, 0.7]
+    rows = budget_rows(setting, front, of_budgets)
+    assert [row.member for row in rows] == [None, "member-1", "member-2", "member-2"]
+    assert budget_rows(setting, front, []) == ()
+
+
+def networks(runs: Path, accuracies: Sequence[float]) -> tuple[Setting, list[Finalist]]:
+    """The front of three trained networks, in a run with a budget below the smallest and one for each."""
+    text = TEXT.replace("RUNS", str(runs)).replace("SOUP", "none").replace("seeds: 2", "seeds: 1")
+    setting = prepare(parse(text))
+    codes_ND = uniform(setting.space, 3, np.random.default_rng(0))
+    codes_ND = codes_ND[np.argsort(setting.problem.costs(codes_ND)["macs"])]
+    macs = setting.problem.costs(codes_ND)["macs"].tolist()
+    budgets = tuple(Limits(max_macs=budget) for budget in (macs[0] - 1, *macs))
+    setting = replace(setting, problem=replace(setting.problem, budgets=budgets))
+    jobs = [job for c in setting.space.decode(codes_ND) for job in on_labels(setting.config.family, 0, c)]
+    reports = {
+        job.name: Report(epoch=3, accuracy=accuracy, loss=1.0, seconds=1.0)
+        for job, accuracy in zip(jobs, accuracies, strict=True)
+    }
+    return setting, finalists_of(setting, Finals(jobs=tuple(jobs), reports=reports), {})

@@ -1,0 +1,199 @@
+"""Final training: several candidates of a budget begin, the best of them ends; then teachers teach whom they can help.
+
+Successive halving (Jamieson & Talwalkar, AISTATS 2016) within each budget: the candidates of a budget train under the
+final schedule to a rung, the better half goes on to the next, and one of them is trained to its end. What a rung took
+is not lost for those that go on, which continue from their checkpoints.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from search.executors.protocol import Executor
+from search.executors.work import Failure
+from search.finals.jobs import as_trial, on_labels, with_teachers
+from search.finals.outcome import Finals
+from search.problem.problem import Problem
+from search.record.trial import Trial
+from search.setting.sections.family import FamilySection
+from spaces.candidate import Candidate
+from trainables.final.jobs import FinalJob, checkpoint_of
+from trainables.training.trial import Report
+
+TAUGHT_ABOVE = 2.0
+"""A network is taught where it makes at least this many times the teachers' errors on search-validation.
+
+Teachers no better than their pupils cost half a point to a point (docs/family.md), and a training.
+"""
+
+
+def rungs(candidates: int, epochs: int) -> list[int]:
+    """Epochs after which the better half of a budget's candidates goes on: each half as many as the next."""
+    halvings = math.ceil(math.log2(candidates)) if candidates > 1 else 0
+    return [max(1, epochs // 2**left) for left in range(halvings, 0, -1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """Trains jobs wherever the executor runs them, each from its checkpoint on.
+
+    Attributes:
+        executor: entered.
+        where: folder or URI below which final trainings keep their checkpoints.
+        on_begin: called with what is trained next, in words, and the number of trainings.
+        on_end: called with each training that ends now, and its last report.
+        on_failure: called with each that fails.
+    """
+
+    executor: Executor
+    where: str
+    on_begin: Callable[[str, int], None]
+    on_end: Callable[[FinalJob, Report], None]
+    on_failure: Callable[[FinalJob, Failure], None]
+
+    def train(self, what: str, jobs: Sequence[FinalJob]) -> Finals:
+        """Train what is left of jobs; nothing is asked of the executor if all have ended before."""
+        by_name = {job.name: job for job in jobs}
+        before = {name: checkpoint_of(job, self.where).load() for name, job in by_name.items()}
+        reports = {
+            name: Report(**state["reports"][min(len(state["reports"]), by_name[name].last_epoch) - 1])
+            for name, state in before.items()
+            if state is not None and state["reports"]
+        }
+        messages: dict[str, str] = {}
+
+        def on_report(name: str, report: Report) -> None:
+            reports[name] = report
+            if report.epoch == by_name[name].last_epoch:
+                self.on_end(by_name[name], report)
+
+        def fail(name: str, failure: Failure) -> None:
+            messages[name] = failure.message
+            self.on_failure(by_name[name], failure)
+
+        left = Finals(jobs=tuple(jobs), reports=reports).failed
+        if left:
+            self.on_begin(f"{what} ({len(left)} to train)", len(left))
+            self.executor.train(list(left), on_report, fail)
+        return Finals(jobs=tuple(jobs), reports=reports, messages=messages)
+
+
+def train_finals(
+    trainer: Trainer,
+    problem: Problem,
+    family: FamilySection,
+    seed: int,
+    candidates: Sequence[Sequence[Candidate]],
+    *,
+    beside: Sequence[FinalJob] = (),
+    trials: Sequence[Trial] = (),
+) -> Finals:
+    """Train a network for every budget.
+
+    Args:
+        trainer: does it.
+        problem: with the budgets.
+        family: how final training is done.
+        seed: of the run.
+        candidates: for each budget, or each network that is to be trained, those of which one is trained to its end.
+        beside: further trainings, which nothing depends on.
+        trials: of the search; one that is better than whatever was trained for a budget becomes its network.
+
+    Returns:
+        The trainings that were to come to their end, and how they did.
+    """
+    chosen, lost = _halved(trainer, family, seed, candidates)
+    if isinstance(family.teachers, list) and not family.untaught:
+        jobs = [job for one in chosen for job in with_teachers(family, seed, one, family.teachers, chosen[-1])]
+        return trainer.train("final training with teachers", list(dict.fromkeys([*jobs, *beside]))).joined(lost)
+    jobs = [job for candidate in chosen for job in on_labels(family, seed, candidate)]
+    finals = trainer.train("final training", list(dict.fromkeys([*jobs, *beside]))).joined(lost)
+    costs = _Costs(problem)
+    again = _better_trials(costs, finals, trials)
+    pupils = _taught(family, seed, finals, chosen)
+    return finals.joined(trainer.train("teaching, and trials that were better", [*again, *pupils]))
+
+
+def _halved(
+    trainer: Trainer, family: FamilySection, seed: int, candidates: Sequence[Sequence[Candidate]]
+) -> tuple[list[Candidate], Finals]:
+    """The candidates that are trained to their end, without repeats, and the trainings that failed before."""
+    left = [list(dict.fromkeys(group)) for group in candidates if group]
+    failed = Finals(jobs=(), reports={})
+    most = max(map(len, left), default=0)
+    for epoch in rungs(most, family.epochs):
+        heats = [
+            replace(on_labels(family, seed, candidate)[0], stop=epoch)
+            for candidate in dict.fromkeys(candidate for group in left if len(group) > 1 for candidate in group)
+        ]
+        ended = trainer.train(f"final training to epoch {epoch}, of which the better half goes on", heats)
+        score = {job.candidate: ended.reports[job.name].accuracy for job in ended.ended}
+        failed = failed.joined(ended.without_ended())
+        left = [_better_half(group, score) if len(group) > 1 else group for group in left]
+    return list(dict.fromkeys(candidate for group in left for candidate in group)), failed
+
+
+def _better_half(group: Sequence[Candidate], score: Mapping[Candidate, float]) -> list[Candidate]:
+    """The better half, rounded up, of those that did not fail; of equals, those that were first."""
+    alive = [candidate for candidate in group if candidate in score]
+    return sorted(alive, key=lambda candidate: -score[candidate])[: math.ceil(len(group) / 2)]
+
+
+class _Costs:
+    """Which budgets candidates fit."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+
+    def fits(self, candidates: Sequence[Candidate]) -> list[list[bool]]:
+        """For each budget, whether it allows each candidate."""
+        if not candidates:
+            return [[] for _ in self._problem.budgets]
+        fits_KN = self._problem.affordable(self._problem.space.encode(candidates))
+        return [[bool(fits) for fits in row] for row in fits_KN]
+
+
+def _better_trials(costs: _Costs, finals: Finals, trials: Sequence[Trial]) -> list[FinalJob]:
+    """Trainings that repeat the trials that no final training of their budget came up to.
+
+    A search has hundreds of trials and a budget one or two final trainings, of which all can turn out worse. The trial
+    was trained whole, so its network can be had again.
+    """
+    whole = [trial for trial in trials if len(trial.reports) == trial.epochs and trial.score is not None]
+    ended = finals.ended
+    again: dict[int, FinalJob] = {}
+    trial_fits = costs.fits([trial.candidate for trial in whole])
+    final_fits = costs.fits([job.candidate for job in ended])
+    for of_trials, of_finals in zip(trial_fits, final_fits, strict=True):
+        reached = max((finals.accuracy(job) for job, fits in zip(ended, of_finals, strict=True) if fits), default=-1.0)
+        best = max(
+            (trial for trial, fits in zip(whole, of_trials, strict=True) if fits),
+            key=lambda trial: (trial.score, -trial.statistics.macs),
+            default=None,
+        )
+        if best is not None and best.score is not None and best.score > reached:
+            again[best.number] = as_trial(best)
+    return list(again.values())
+
+
+def _taught(family: FamilySection, seed: int, finals: Finals, chosen: Sequence[Candidate]) -> list[FinalJob]:
+    """Trainings of the chosen networks that teachers may make better."""
+    ended = sorted(finals.ended, key=finals.accuracy)
+    best = {job.candidate: job for job in ended}  # the best training of each
+    ranked = sorted(best.values(), key=finals.accuracy, reverse=True)
+    if isinstance(family.teachers, list):
+        teachers: tuple[FinalJob | str, ...] = tuple(family.teachers)
+        pupils = [job.candidate for job in ranked if job.candidate in chosen]
+    else:
+        teachers = tuple(ranked[: family.teachers])
+        errors = [1 - finals.accuracy(job) for job in ranked]
+        bound = TAUGHT_ABOVE * sum(errors[: len(teachers)]) / max(len(teachers), 1)
+        pupils = [
+            job.candidate
+            for job, error in list(zip(ranked, errors, strict=True))[len(teachers) :]
+            if job.candidate in chosen and error >= bound
+        ]
+    if not teachers or not pupils:
+        return []
+    leader = ranked[0].candidate
+    return [job for pupil in pupils for job in with_teachers(family, seed, pupil, teachers, leader)]
