@@ -14,6 +14,8 @@ ROLES = ("architecture", "recipe", "pretraining", "adaptation")
 """The parts of a candidate, in the order of a space's columns."""
 OPTIONAL = ("pretraining", "adaptation")
 """Roles that candidates without pretraining do not have; they are then left out of the JSON and of the key."""
+NO_WEIGHTS = "none"
+"""Name of no pretrained weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,12 @@ class Candidate:
     def by_address(self) -> dict[str, Value]:
         """Every value by full address, e.g. ``architecture.depth.2``."""
         return {f"{role}.{address}": value for role in ROLES for address, value in getattr(self, role).items()}
+
+    @property
+    def weights(self) -> str:
+        """Name of the pretrained weights to begin with: ``architecture.weights``, or its item of the model."""
+        own = (value for address, value in self.architecture.items() if address.partition(".")[0] == "weights")
+        return str(next(own, NO_WEIGHTS))
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -26,7 +26,10 @@ class Backbone(Protocol):
     neck_width: int
     """Width of a hidden layer between pooled features and classifier, 0 for none: SimCLR's first projection layer."""
     default_cfg: Mapping[str, Any]
-    """``input_size`` and ``num_classes``; timm's data configuration is made from it."""
+    """``input_size`` and ``num_classes``; timm's data configuration is made from it.
+
+    With pretrained weights also ``architecture`` and ``tag``: timm's name of the model, and the weights' name.
+    """
 
     def forward_features(self, x: Tensor) -> Tensor:
         """What objectives without labels train: a map (N, F, H, W), or tokens (N, T, F), from normalised images."""
@@ -196,6 +199,11 @@ class Deployable(nn.Module):
     def classifier(self) -> nn.Module:
         """The last layer, from pooled features to class scores."""
         return self._body.get_classifier()
+
+    @property
+    def name_of_classifier(self) -> str:
+        """The name of the last layer among the modules."""
+        return next(str(name) for name, module in self.named_modules() if module is self.classifier)
 
     @property
     def _body(self) -> Backbone:

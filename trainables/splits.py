@@ -1,7 +1,7 @@
 """Images in memory (or mapped from disk), and their split into training, search-validation and test."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spaces.mistake import Mistake
 from trainables.predict import Decoding
+from trainables.pretrained import Sources
 from trainables.stored import Stored
 from trainables.survey import Survey
 
@@ -73,6 +74,7 @@ class Splits:
         std: standard deviation of each channel over the training images.
         decoding: how a file becomes an image like these.
         survey: what the files were; None where the images come from none.
+        weights: files of pretrained weights that trainings on these images may begin with.
         pool: all images to pretrain on, whose labels nobody reads, where there are more than those of ``train``; None
             where pretraining has the training images themselves.
     """
@@ -85,6 +87,7 @@ class Splits:
     std: tuple[float, ...]
     decoding: Decoding
     survey: Survey | None = None
+    weights: Sources = field(default_factory=dict)
     pool: Pictures | None = None
 
     @property

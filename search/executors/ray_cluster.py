@@ -34,7 +34,6 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from search.executors import ray_machines
 from search.executors.work import BLAMELESS, PlacementError, Probe, Workplace, failure_of
-from trainables.data.sources import load_source
 from trainables.training.need import Need, need
 
 MARGIN = 1.2
@@ -136,7 +135,7 @@ def _need(place: Workplace, probe: Probe) -> Need | Exception | str:
     """The largest need; else the sentence why a candidate cannot be trained, or what is the matter with the data."""
     torch.set_num_threads(place.cpus)
     try:
-        splits = load_source(place.source, place.keywords)
+        splits = place.splits()
         needs = [need(task, splits, place.device) for task in probe.tasks]
     except BLAMELESS as error:
         return error

@@ -3,7 +3,7 @@
 import math
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,10 +13,12 @@ from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, train
-from trainables.splits import DataError
+from trainables.pretrained import Sources
+from trainables.splits import DataError, Splits
 from trainables.training.checkpoint import Checkpoint, CheckpointError
 from trainables.training.trial import Report, Task, trial
 from trainables.training.world import World
+from trainables.weights.sources import WeightsError
 
 MESSAGE = 500
 """Characters that are kept of what an exception says."""
@@ -66,8 +68,8 @@ class Failure:
     certain: bool = True
 
 
-BLAMELESS = (CheckpointError, DataError)
-"""What a training raises that any other would raise as well: storage or data cannot be used. It ends the run."""
+BLAMELESS = (CheckpointError, DataError, WeightsError)
+"""What ends the run, as the candidate is not to blame: storage, data or pretrained weights cannot be used here."""
 
 
 def failure_of(error: Exception, workers: int = 1) -> Failure:
@@ -110,6 +112,7 @@ class Workplace:
     Attributes:
         source: file in ``trainables/data``.
         keywords: of the source's ``load``.
+        weights: files of pretrained weights that trainings may begin with.
         folder: the run's folder.
         concurrent: trials at a time; None for as many as there is room for.
         workers: Ray Train workers of a final training.
@@ -128,6 +131,7 @@ class Workplace:
     source: str
     keywords: Mapping[str, Any]
     folder: Path
+    weights: Sources = field(default_factory=dict)
     concurrent: int | None = None
     workers: int = 1
     workers_per_trial: int = 1
@@ -140,6 +144,14 @@ class Workplace:
     checkpoints: str | None = None
     checkpoint_quota: int | None = None
     verbose: bool = False
+
+    def splits(self) -> Splits:
+        """The data, which a process loads once.
+
+        Raises:
+            DataError: they cannot be used.
+        """
+        return replace(load_source(self.source, self.keywords), weights=self.weights)
 
     @property
     def device(self) -> torch.device:
@@ -179,7 +191,7 @@ class Workplace:
         checkpoint = self.checkpoint(job.number)
         cache = self.folder / "pretraining"  # weights that trials of this run share
         try:
-            splits = load_source(self.source, self.keywords)
+            splits = self.splits()
             if world.rank == 0:
                 checkpoint = checkpoint.claimed()
             for report in trial(task, splits, checkpoint=checkpoint, cache=cache, world=world, device=self.device):
@@ -204,7 +216,7 @@ class Workplace:
         world = world or World()
         torch.set_num_threads(self.cpus)
         try:
-            splits = load_source(self.source, self.keywords)
+            splits = self.splits()
             yield from train(job, splits, self.folder, checkpoints=self.checkpoints, world=world, device=device)
         except Exception as error:
             yield failure_of(error, world.size)

@@ -19,6 +19,7 @@ from search.files import check_writable
 from search.record.storage import check_storage
 from search.setting.config import Config
 from search.setting.setting import Setting
+from search.setting.weights import fetch_weights
 from search.tracking.address import check_address
 from spaces.mistake import Mistake
 from trainables.final.teachers import load_teacher
@@ -31,7 +32,7 @@ PATIENCE_S = 10.0
 
 
 def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
-    """Open the places and teachers of a run; a sentence for each.
+    """Open the places, teachers and pretrained weights of a run; a sentence for each. This machine fetches its weights.
 
     Args:
         setting: of the run.
@@ -40,6 +41,7 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
     Raises:
         Mistake: a folder or the checkpoints' place cannot be written.
         TeacherError: a teacher cannot be loaded.
+        WeightsError: weights that a candidate may begin with cannot be fetched or read, or do not fit.
     """
     config, place = setting.config, setting.place
     results, targets = target or config.folder / "family", config.folder / "targets"
@@ -54,7 +56,7 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
     for name in config.family.teachers if isinstance(config.family.teachers, list) else ():
         load_teacher(name, setting.splits)
         opened.append(f"teacher: '{name}' is loaded and has the data's {len(setting.splits.classes)} classes")
-    return opened
+    return [*opened, *fetch_weights(setting.space, setting.splits)]
 
 
 def reach(config: Config) -> list[str]:

@@ -21,7 +21,7 @@ from trainables.final.timm_folder import write_timm_folder
 FORMAT = 1
 """Version of ``training.json``."""
 
-SECTIONS = ("name", "seed", "data", "space", "family", "run")
+SECTIONS = ("name", "seed", "data", "space", "weights", "family", "run")
 RUN_KEYS = ("executor", "workers", "cpus", "gpus", "retries")
 
 

@@ -1,7 +1,7 @@
 """One frozen, validated configuration: YAML in; errors name the line, what was given and what is allowed."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -15,7 +15,9 @@ from search.setting.sections.run import RunSection
 from search.setting.sections.search import SearchSection
 from search.setting.sections.space import SpaceSection
 from search.setting.sections.tracking import TrackingSection
+from search.setting.sections.weights import WeightsName, WeightsSection
 from spaces.mistake import Mistake
+from trainables.pretrained import Source
 
 
 class ConfigError(Mistake):
@@ -30,6 +32,7 @@ class Config(Section):
     runs: str = "runs"
     data: DataSection = DataSection()
     space: SpaceSection = SpaceSection()
+    weights: dict[WeightsName, WeightsSection] = Field(default_factory=dict)
     limits: LimitsSection = LimitsSection()
     search: SearchSection = SearchSection()
     family: FamilySection = FamilySection()
@@ -41,6 +44,11 @@ class Config(Section):
     def folder(self) -> Path:
         """The run's folder."""
         return Path(self.runs) / self.name
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The pretrained weights of the section ``weights``, by name."""
+        return {name: section.source for name, section in self.weights.items()}
 
     def dump(self) -> str:
         """YAML that ``parse`` reads back to an equal configuration."""
@@ -98,9 +106,10 @@ def _sentence(origin: str, root: yaml.Node, details: Any) -> str:
 def _section(location: tuple[Any, ...]) -> type[BaseModel]:
     model: type[BaseModel] = Config
     for part in location:
-        annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        field = model.model_fields.get(part)
+        for annotation in () if field is None else (field.annotation, *get_args(field.annotation)):
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
     return model
 
 

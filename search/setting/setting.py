@@ -14,6 +14,7 @@ from search.setting.config import Config, ConfigError
 from search.setting.device import Device, device_of
 from search.setting.problem import costs_of, problem_of
 from search.setting.readers import check_family_objective, check_readers
+from search.setting.weights import check_weights
 from spaces import components
 from spaces.mistake import Mistake
 from spaces.space import Codes, Space
@@ -67,6 +68,7 @@ class Setting:
         return run.workplace(
             self.config.folder,
             self.config.data,
+            weights=self.config.sources,
             address=self.config.ray.address,
             probe=self._probe() if run.measures else None,
             verbose=self.verbose,
@@ -101,12 +103,14 @@ def prepare(config: Config) -> Setting:
     Raises:
         ConfigError: a limit that no candidate meets, a restriction to values the space does not have, or an address
             of the space that nothing reads.
+        WeightsError: a name of pretrained weights stands for none.
         DataError: the data cannot be used.
     """
     space = _space(config)
     check_readers(space)
+    check_weights(space, config.sources)
     check_family_objective(config.family)
-    splits = load_source(config.data.source, config.data.keywords)
+    splits = replace(load_source(config.data.source, config.data.keywords), weights=config.sources)
     limits = config.limits
     limited = limits.max_latency_ms is not None or limits.latency_file is not None
     device = device_of(config.folder, space, splits, limits.latency_file) if limited else None

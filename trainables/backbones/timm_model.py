@@ -1,4 +1,4 @@
-"""Any model of timm by its name, without pretrained weights.
+"""Any model of timm by its name. It is built without weights, and says which ones training is to begin with.
 
 There is no formula for them: a model is built and traced once per (timm version, name, resolution, classes, channels),
 and the result kept on disk in ``$NARS_CACHE`` (by default ``~/.cache/nars``).
@@ -6,6 +6,7 @@ and the result kept on disk in ``$NARS_CACHE`` (by default ``~/.cache/nars``).
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from spaces.candidate import NO_WEIGHTS
 from trainables.counting.counts import Counts, Statistics
 from trainables.stored import write_whole
 
@@ -26,6 +28,7 @@ def build(
     channels: int,
     name: str,
     resolution: int,
+    weights: str | Mapping[str, str] = NO_WEIGHTS,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
 ) -> nn.Module:
@@ -36,6 +39,8 @@ def build(
         channels: channels of the input image.
         name: timm's name of the model.
         resolution: side of the input image, pixels; passed on to models whose input size is fixed.
+        weights: name of the pretrained weights (``trainables.weights.sources``), or such a name by model; stated as
+            ``default_cfg["tag"]``, from where the trainer loads them.
         dropout: timm's ``drop_rate``.
         stochastic_depth: timm's ``drop_path_rate``.
 
@@ -56,13 +61,22 @@ def build(
         raise ValueError(f"timm's '{name}' can't be built with {sorted(arguments)}: {error}") from error
     network.neck_width = 0
     network.num_prefix_tokens = getattr(network, "num_prefix_tokens", 0)  # models without such tokens don't say so
-    network.default_cfg = {"input_size": (channels, resolution, resolution), "num_classes": classes}
+    network.default_cfg = {
+        "input_size": (channels, resolution, resolution),
+        "num_classes": classes,
+        "architecture": name,
+        "tag": weights if isinstance(weights, str) else weights.get(name, NO_WEIGHTS),
+    }
     built: nn.Module = network
     return built
 
 
-def cost(*, classes: int, channels: int, name: Any, resolution: Any) -> Counts:
-    """Counts of N models by tracing each different (name, resolution) once; takes arrays of shape (N,)."""
+def cost(*, classes: int, channels: int, name: Any, resolution: Any, weights: Any = NO_WEIGHTS) -> Counts:
+    """Counts of N models by tracing each different (name, resolution) once; takes arrays of shape (N,).
+
+    No count depends on ``weights``, which every architecture of a space may have.
+    """
+    del weights
     name_N, resolution_N = np.broadcast_arrays(*np.atleast_1d(name, resolution))
     pairs = np.stack([name_N.astype(str), resolution_N.astype(str)], axis=1)
     unique, row_N = np.unique(pairs, axis=0, return_inverse=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spaces import components
-from spaces.candidate import Candidate
+from spaces.candidate import NO_WEIGHTS, Candidate
 from trainables.plan import Plan
 from trainables.splits import Pictures, Splits
 from trainables.training.precision import Precision
@@ -44,7 +44,7 @@ class Phase:
         plan: before any ingredient.
         recipe: the ingredients.
         images: what it trains on.
-        adaptation: method and its knobs, if it goes on from pretrained weights; else None.
+        adaptation: method and its knobs, if it goes on from pretrained weights that are not its own; else None.
         objective, knobs: file in ``trainables/objectives`` and its keywords.
         seed: of all that is random in it.
     """
@@ -98,7 +98,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
         plan=Plan(epochs=task.epochs - before, images=compute, classes=classes),
         recipe=task.candidate.recipe,
         images=splits.train if labels else splits.unlabelled,
-        adaptation=None if first is None else task.candidate.adaptation,
+        adaptation=None if first is None and task.candidate.weights == NO_WEIGHTS else task.candidate.adaptation,
         objective=objective,
         knobs=task.knobs,
         seed=task.seed,

@@ -19,7 +19,7 @@ import numpy as np
 from filelock import FileLock
 
 from spaces import components
-from spaces.candidate import Candidate, keywords
+from spaces.candidate import NO_WEIGHTS, Candidate, keywords
 from trainables.plan import inputs_of
 from trainables.splits import Splits
 from trainables.training.world import World
@@ -55,7 +55,7 @@ class Pretraining:
 
 
 def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
-    """How a candidate is pretrained, or None if it is trained from scratch.
+    """How a candidate is pretrained, or None if it is trained from scratch or from weights alone.
 
     The share is rounded to whole reports, of which pretraining and training have at least one each.
 
@@ -65,10 +65,8 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
     rest = dict(candidate.pretraining)
     name = str(rest.pop("objective", NONE))
     if name == NONE:
-        extra = [
-            *(f"pretraining.{below}" for below in rest),
-            *(f"adaptation.{below}" for below in candidate.adaptation),
-        ]
+        adapted = candidate.adaptation if candidate.weights == NO_WEIGHTS else ()
+        extra = [*(f"pretraining.{below}" for below in rest), *(f"adaptation.{below}" for below in adapted)]
         if extra:
             raise ValueError(f"candidate {candidate.key} is not pretrained but has {', '.join(extra)}; leave these out")
         return None

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from spaces import components
 from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
-from trainables.plan import Plan, Stateful, compose, inputs_of
+from trainables.plan import Plan, Stateful, compose
 from trainables.splits import Images, Splits
+from trainables.training.building import Weights, build, load_features, pretrained_weights
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import TrialFailed, seed_of, train_epoch
 from trainables.training.features import features_of, score
@@ -24,8 +25,6 @@ from trainables.training.pretraining import held, key_of, pretraining_of
 from trainables.training.world import World
 
 __all__ = ["Candidate", "Report", "Task", "TrialFailed", "accuracy", "build", "scores", "trained", "trial"]
-
-Weights = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,25 +43,6 @@ class Report:
     accuracy: float
     loss: float
     seconds: float
-
-
-def build(candidate: Candidate, splits: Splits, extra: Mapping[str, Any] | None = None) -> Deployable:
-    """The candidate's network for the data, with normalisation and resizing, freshly initialised.
-
-    Args:
-        candidate: whose backbone and architecture to build; its recipe may say how images are prepared.
-        splits: gives classes, channels, normalisation and, for backbones without one, the resolution.
-        extra: further keywords of the backbone's ``build``, such as ``dropout``.
-    """
-    architecture = keywords(candidate.architecture)
-    backbone = components.load(components.BACKBONES, candidate.backbone)
-    network = backbone.build(classes=len(splits.classes), channels=splits.channels, **architecture, **(extra or {}))
-    resolution = int(architecture.get("resolution", splits.resolution))
-    inputs = {"mean": splits.mean, "std": splits.std, **inputs_of(candidate.recipe)}
-    for name in ("mean", "std"):
-        if len(inputs[name]) != splits.channels:
-            inputs[name] = (sum(inputs[name]) / len(inputs[name]),) * splits.channels
-    return Deployable(network, resolution=resolution, **inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +97,7 @@ def trial(
     Raises:
         TrialFailed: a loss that is not finite, or not enough memory.
         CheckpointError: a checkpoint cannot be written or read.
+        WeightsError: pretrained weights cannot be used.
     """
     whole = _Trial(task=task, splits=splits, world=world or World(), device=device or torch.device("cpu"))
     first = pretraining_of(task.candidate, task.epochs)
@@ -251,8 +232,9 @@ def _plan(phase: Phase, whole: _Trial, weights: Weights | None) -> Plan:
         return network.to(whole.device).to(memory_format=torch.channels_last)
 
     def with_objective(plan: Plan) -> Plan:
-        if weights is not None:
-            _load_features(plan.built(), weights)
+        left = pretrained_weights(plan.built(), whole.splits.weights) if weights is None else weights
+        if left is not None:
+            load_features(plan.built(), left)
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
             plan = _adapted(plan, phase.adaptation)
         module = components.load(components.OBJECTIVES, phase.objective)
@@ -270,18 +252,6 @@ def _adapted(plan: Plan, adaptation: Mapping[str, Any]) -> Plan:
     own = f"{method.__name__.rpartition('.')[2]}."
     adapted: Plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))
     return adapted
-
-
-def _load_features(network: nn.Module, weights: Weights) -> None:
-    """Load all but the classifier, which stays as initialised."""
-    assert isinstance(network, Deployable)
-    last = next(name for name, module in network.named_modules() if module is network.classifier)
-    network.load_state_dict(
-        {
-            name: weights[name] if not name.startswith(f"{last}.") else value
-            for name, value in network.state_dict().items()
-        }
-    )
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from search.executors.work import Probe, Workplace
 from search.setting.section import Amount, NumberOrAuto, Section, one_of
 from search.setting.sections.data import DataSection
 from spaces import components
+from trainables.pretrained import Sources
 
 
 class RunSection(Section):
@@ -49,13 +50,21 @@ class RunSection(Section):
         return "auto" in (self.gpus, self.memory)
 
     def workplace(
-        self, folder: Path, data: DataSection, *, address: str | None, probe: Probe | None, verbose: bool
+        self,
+        folder: Path,
+        data: DataSection,
+        *,
+        weights: Sources,
+        address: str | None,
+        probe: Probe | None,
+        verbose: bool,
     ) -> Workplace:
         """What workers need to know of a run.
 
         Args:
             folder: the run's.
             data: what they train on.
+            weights: pretrained weights that they may begin with.
             address: of a running Ray cluster.
             probe: what ``auto`` measures.
             verbose: whether Ray may write to the terminal.
@@ -64,6 +73,7 @@ class RunSection(Section):
             source=data.source,
             keywords=data.keywords,
             folder=folder.resolve(),
+            weights=weights,
             concurrent=self.concurrent,
             workers=self.workers,
             workers_per_trial=self.workers_per_trial,

@@ -1,0 +1,77 @@
+"""Which pretrained weights the candidates of a space may begin with, and whether they are here and fit."""
+
+from collections.abc import Iterator
+
+import timm
+import torch
+
+from search.setting.config import ConfigError
+from spaces.candidate import NO_WEIGHTS, Candidate
+from spaces.space import Space
+from trainables.pretrained import Sources
+from trainables.splits import Splits
+from trainables.training.building import build
+from trainables.weights.loading import start_for, weights_for
+from trainables.weights.sources import start_of
+
+
+def bare_candidates(space: Space) -> Iterator[Candidate]:
+    """One without a recipe for each model and each of its pretrained weights, at all resolutions that its form has."""
+    for backbone in space.architecture["backbone"].values if space.joins_families else (space.backbone,):
+        prefix = f"{backbone}." if space.joins_families else ""
+        own = {a.removeprefix(prefix): d for a, d in space.architecture.items() if a.startswith(prefix)}
+        for address, dimension in own.items():
+            keyword, _, model = address.partition(".")
+            if keyword != "weights":
+                continue
+            for name in (model,) if model else map(str, own["name"].values):
+                sides = own["resolution"].values
+                for side in sides if _has_one_size(name) else sides[:1]:
+                    for weights in dimension.values:
+                        if weights != NO_WEIGHTS:
+                            architecture = {"name": name, "resolution": side, "weights": weights}
+                            yield Candidate(
+                                backbone=str(backbone), objective=space.objective, architecture=architecture, recipe={}
+                            )
+
+
+def _has_one_size(model: str) -> bool:
+    """Whether the shapes of its tensors depend on the resolution."""
+    config = timm.get_pretrained_cfg(model) if timm.is_model(model) else None
+    return config is not None and bool(config.fixed_input_size)
+
+
+def check_weights(space: Space, sources: Sources) -> None:
+    """Every source can be chosen, and every name that can be chosen stands for weights of its model; nothing is read.
+
+    Raises:
+        ConfigError: no candidate of the space begins with pretrained weights, though there are sources.
+        WeightsError: a name stands for nothing.
+    """
+    candidates = list(bare_candidates(space))
+    if sources and not candidates:
+        raise ConfigError(
+            f"section weights names '{next(iter(sources))}', but no candidate of space '{space.name}' begins with "
+            "weights: choose a space with architecture.weights, such as finetune_small, or leave the section out"
+        )
+    for candidate in candidates:
+        start_of(str(candidate.architecture["name"]), candidate.weights, sources)
+
+
+def fetch_weights(space: Space, splits: Splits) -> Iterator[str]:
+    """Fetch what this machine lacks of the weights, and see that all fit the networks of the space; a sentence each.
+
+    Raises:
+        WeightsError: weights cannot be fetched or read, or do not fit.
+    """
+    for candidate in bare_candidates(space):
+        with torch.device("meta"):
+            network = build(candidate, splits)
+        start = start_for(network.network, splits.weights)
+        assert start is not None
+        tensors = weights_for(start, network)
+        mean, std = network.normalisation
+        yield (
+            f"weights: {start.name}, {len(tensors)} tensors without the classifier; images with mean {mean} and "
+            f"standard deviation {std}, resized by {network.interpolation}"
+        )
