@@ -63,10 +63,13 @@ class Plan:
         optimizer: None until an ingredient sets it.
         transforms: applied in turn to every training batch.
         before_epoch: called before every epoch with its number in the schedule, from 1.
+        before_step: called before every optimizer step with the optimizer, when there are gradients.
         after_step: called after every optimizer step.
         evaluated: the network to evaluate where it is not the trained one (a moving average); None for the trained one.
         states: further states that a checkpoint must keep.
         rates: factor of the learning rate by name of a parameter of the network, where it is not 1.
+        undecayed: names of parameters of the network that do not decay to zero, whatever the recipe says.
+        thaws: whether ``before_epoch`` changes which parameters are trained.
     """
 
     epochs: int
@@ -81,10 +84,13 @@ class Plan:
     optimizer: torch.optim.Optimizer | None = None
     transforms: tuple[Transform, ...] = ()
     before_epoch: tuple[Callable[[int], None], ...] = ()
+    before_step: tuple[Callable[[torch.optim.Optimizer], None], ...] = ()
     after_step: tuple[Callable[[], None], ...] = ()
     evaluated: nn.Module | None = None
     states: Mapping[str, Stateful] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
+    undecayed: frozenset[str] = frozenset()
+    thaws: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -106,17 +112,22 @@ class Plan:
         return self.objective or self.built()
 
     def rated(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-        """An optimizer that has no schedule yet, its groups split so that parameters have the rates of ``rates``."""
-        if not self.rates:
+        """An optimizer that has no schedule yet, its groups split by ``rates`` and ``undecayed``."""
+        if not self.rates and not self.undecayed:
             return optimizer
-        factor_of = {parameter: self.rates.get(name, 1.0) for name, parameter in self.built().named_parameters()}
+        kind_of = {
+            parameter: (self.rates.get(name, 1.0), name in self.undecayed)
+            for name, parameter in self.built().named_parameters()
+        }
         groups = list(optimizer.param_groups)
         optimizer.param_groups.clear()
         for group in groups:
-            factors = [factor_of.get(parameter, 1.0) for parameter in group["params"]]
-            for factor in sorted(set(factors)):
-                members = [parameter for parameter, own in zip(group["params"], factors, strict=True) if own == factor]
-                optimizer.add_param_group({**group, "params": members, "lr": group["lr"] * factor})
+            kinds = [kind_of.get(parameter, (1.0, False)) for parameter in group["params"]]
+            for kind in sorted(set(kinds)):
+                members = [parameter for parameter, own in zip(group["params"], kinds, strict=True) if own == kind]
+                factor, undecayed = kind
+                settings = {**group, **({"weight_decay": 0.0} if undecayed else {}), "lr": group["lr"] * factor}
+                optimizer.add_param_group({**settings, "params": members})
         return optimizer
 
     def optimized(self) -> torch.optim.Optimizer:

@@ -1,5 +1,6 @@
 """What every method of adaptation on disk must do, and each method's own definition."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -76,21 +77,27 @@ def test_both_phases_resume_exactly(name: str, backbone: str, splits: Splits, tm
     assert without_time(resumed) == without_time(list(trial(task, splits)))
 
 
-def reported(world: World, cache: Path) -> dict[str, list[tuple[int, float, float]]]:
-    tasks = {name: Task(candidate=candidate_of(name, "mobile"), epochs=4, seed=3) for name in NAMES}
+def reported(world: World, cache: Path, names: Sequence[str]) -> dict[str, list[tuple[int, float, float]]]:
+    tasks = {name: Task(candidate=candidate_of(name, "mobile"), epochs=4, seed=3) for name in names}
     return {
         name: without_time(list(trial(task, few_labels(), cache=cache, world=world))) for name, task in tasks.items()
     }
 
 
 def test_two_workers_agree_and_probe_as_one(tmp_path: Path) -> None:
-    """From the same pretrained weights; a probe reads no batch statistics."""
-    alone = reported(World(), tmp_path)
-    workers = together(reported, tmp_path)
+    """From the same pretrained weights; a probe reads no batch statistics. One method thaws weights at work."""
+    alone = reported(World(), tmp_path, ["linear"])
+    workers = together(reported, tmp_path, ["linear", "linear_then_full"])
     assert workers[0] == workers[1]
     for (_, accuracy, loss), (_, expected, one) in zip(workers[0]["linear"], alone["linear"], strict=True):
         assert accuracy == pytest.approx(expected, abs=0.004)  # rounding may tip two of the 539 images
         assert loss == pytest.approx(one, rel=1e-4)
+
+
+@pytest.mark.nightly
+def test_two_workers_agree_in_every_method(tmp_path: Path) -> None:
+    workers = together(reported, tmp_path, NAMES)
+    assert workers[0] == workers[1]
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -180,8 +187,143 @@ def test_a_space_may_search_over_methods_and_their_knobs(splits: Splits) -> None
     check_readers(space)
     candidates = space.decode(uniform(space, 200, np.random.default_rng(0)))
     pretrained = [choice for choice in candidates if choice.adaptation]
-    assert {choice.adaptation["method"] for choice in pretrained} == set(NAMES)
+    assert {choice.adaptation["method"] for choice in pretrained} == {"full", "linear"}
     for choice in pretrained:
         assert ("full.layer_decay" in choice.adaptation) == (choice.adaptation["method"] == "full")
     probe = next(choice for choice in pretrained if choice.adaptation["method"] == "linear")
     assert len(list(trial(Task(candidate=probe, epochs=2, seed=0), splits))) == 2
+
+
+def without_head(state: dict[str, torch.Tensor], body: Deployable) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in state.items() if not name.startswith(f"{body.name_of_classifier}.")}
+
+
+def changed_by(name: str, **knobs: Any) -> tuple[Deployable, set[str]]:
+    """A network after a step of a method, with the names of what is not as before but the classifier."""
+    body = network("simclr")
+    before = {key: value.clone() for key, value in without_head(body.state_dict(), body).items()}
+    plan = adapted(name, body, **knobs)
+    step(plan, torch.optim.SGD([p for p in body.parameters() if p.requires_grad], lr=0.1, weight_decay=0.01))
+    after = without_head(body.state_dict(), body)
+    return body, {key for key, value in after.items() if not torch.equal(value, before[key])}
+
+
+def step(plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad()
+    objective = supervised.objective(plan.built()).train()
+    loss_of(objective, batch()).backward()  # type: ignore[no-untyped-call]
+    for prepare in plan.before_step:
+        prepare(optimizer)
+    optimizer.step()
+
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def of_norms(body: Deployable, *suffixes: str) -> set[str]:
+    return {
+        f"{name}.{suffix}"
+        for name, module in body.named_modules()
+        if isinstance(module, torch.nn.BatchNorm2d)
+        for suffix in suffixes
+    }
+
+
+def test_frozen_norms_stay_and_all_else_moves() -> None:
+    body, changed = changed_by("frozen_norms")
+    assert changed == set(without_head(body.state_dict(), body)) - of_norms(body, "weight", "bias", *STATISTICS)
+
+
+def test_norms_alone_move_with_the_biases() -> None:
+    body, changed = changed_by("norms")
+    biases = {name for name in without_head(body.state_dict(), body) if name.endswith(".bias")}
+    assert changed == biases | of_norms(body, "weight", *STATISTICS)
+    assert changed_by("norms", statistics="pretrained")[1] == biases | of_norms(body, "weight")
+
+
+def test_pretrained_statistics_stay_where_all_weights_move() -> None:
+    body, changed = changed_by("full", statistics="pretrained")
+    assert changed == set(without_head(body.state_dict(), body)) - of_norms(body, *STATISTICS)
+
+
+def test_the_top_moves_and_what_lies_below_rests() -> None:
+    _, changed = changed_by("top", stages=1)
+    assert changed
+    assert {name.split(".")[1] for name in changed}.isdisjoint({"conv_stem", "bn1"})
+    _, whole = changed_by("top", stages=9)
+    assert whole == changed_by("full")[1]
+
+
+def test_a_probe_comes_first_and_all_weights_later(splits: Splits) -> None:
+    """With the reports of a probe as long as it is one."""
+    probe = Task(candidate=candidate_of("linear", "mobile"), epochs=5, seed=3)
+    both = candidate_of("linear_then_full", "mobile", **{"linear_then_full.share": 0.7})
+    reports = without_time(list(trial(replace(probe, candidate=both), splits)))
+    alone = without_time(list(trial(probe, splits)))
+    assert reports[:4] == alone[:4]  # two of pretraining, two of three of what follows
+    assert reports[4:] != alone[4:]
+
+
+def test_the_classifier_has_a_rate_of_its_own() -> None:
+    plan = adapted("full", network("simclr"), head_rate=10.0, layer_decay=0.5)
+    head = {"network.classifier.weight", "network.classifier.bias"}
+    assert {name for name, rate in plan.rates.items() if rate == 10.0} == head
+    assert max(rate for name, rate in plan.rates.items() if name not in head) <= 1.0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weights_decay_towards_where_they_began(optimizer: str) -> None:
+    """L2-SP by hand, at the optimizer's rate; the classifier decays to zero as the recipe says."""
+    recipe = {f"optimizer.learning_rate.{optimizer}": 0.1, "optimizer.name": optimizer, "optimizer.weight_decay": 0.5}
+
+    def composed(l2_sp: float) -> Plan:
+        body = network("simclr")
+
+        def with_objective(plan: Plan) -> Plan:
+            return replace(adapted("full", body, l2_sp=l2_sp), objective=supervised.objective(body))
+
+        return compose(Plan(epochs=1, images=8, classes=10), recipe, lambda extra: body, with_objective)
+
+    pulled, free = composed(0.3), composed(0.0)
+    begin = {name: value.detach().clone() for name, value in pulled.built().named_parameters()}
+    decays = groups_of(pulled.optimized(), "weight_decay")
+    for name, parameter in pulled.built().named_parameters():
+        assert decays[parameter] == (0.5 if name == "network.classifier.weight" else 0.0)
+    assert 0.5 in groups_of(free.optimized(), "weight_decay").values()
+    (anchor,) = (state for name, state in pulled.states.items() if name == "anchor")
+    moved = {name: value + 1.0 for name, value in begin.items()}
+    for name, parameter in pulled.built().named_parameters():
+        parameter.data.copy_(moved[name])
+        parameter.grad = torch.zeros_like(parameter)
+    pulled.before_step[0](pulled.optimized())
+    for name, parameter in pulled.built().named_parameters():
+        expected = moved[name] if "classifier" in name else moved[name] - 0.1 * 0.3
+        assert torch.allclose(parameter, expected)
+    assert anchor.state_dict().keys() == {name for name in begin if "classifier" not in name}
+
+
+def test_where_weights_began_survives_a_kill(splits: Splits, tmp_path: Path) -> None:
+    """It is what the first phase has trained, which a resumed second phase does not see."""
+    task = Task(candidate=candidate_of("full", "mobile", **{"full.l2_sp": 10.0}), epochs=4, seed=3)
+    checkpoint = Checkpoint(path=tmp_path / "x.pt")
+    list(islice(trial(task, splits, checkpoint=checkpoint), 3))
+    resumed = list(trial(task, splits, checkpoint=checkpoint))
+    assert without_time(resumed) == without_time(list(trial(task, splits)))
+    free = replace(task, candidate=candidate_of("full", "mobile"))
+    assert without_time(resumed)[2:] != without_time(list(trial(free, splits)))[2:]
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs", "message"),
+    [
+        ("full", {"head_rate": 0.0}, "full.head_rate is above 0, given 0"),
+        ("norms", {"head_rate": -1.0}, "norms.head_rate is above 0"),
+        ("full", {"l2_sp": -1.0}, "full.l2_sp is at least 0, given -1"),
+        ("full", {"statistics": "theirs"}, "full.statistics is 'theirs'; it can be own or pretrained"),
+        ("linear_then_full", {"share": 1.0}, r"linear_then_full.share is in \(0, 1\), given 1"),
+        ("top", {"stages": 0}, "top.stages is at least 1, given 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(name: str, knobs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        adapted(name, network("simclr"), **knobs)

@@ -25,7 +25,11 @@ from trainables.counting.tracing import trace
 
 NAMES = names(SPACES)
 # Counts of these are traced and cached, not computed by formula; few different architectures keep the suite quick.
-TRACED = ("timm_models",)
+TRACED: dict[str, tuple[str, int]] = {
+    "timm_models": ("mobilenetv3_small_100", 160),
+    "finetune": ("mobilenetv3_small_100", 160),
+    "finetune_small": ("tf_efficientnet_lite0", 64),
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,7 +48,8 @@ def space(request: pytest.FixtureRequest) -> Space:
 def _quickly_counted(space: Space) -> Space:
     """The space, or one model of a space of traced ones."""
     if space.name in TRACED:
-        return space.restrict({"architecture.name": ("mobilenetv3_small_100",), "architecture.resolution": (160,)})
+        name, resolution = TRACED[space.name]
+        return space.restrict({"architecture.name": (name,), "architecture.resolution": (resolution,)})
     return space
 
 
@@ -186,7 +191,7 @@ def test_its_references_are_candidates_of_it_with_names_of_their_own(space: Spac
 def test_its_references_of_a_family_differ_in_cost(space: Space) -> None:
     families: dict[str, list[Candidate]] = {}
     for reference in references_of(space):
-        if space.name not in TRACED or reference.candidate.architecture["name"] == "mobilenetv3_small_100":
+        if space.name not in TRACED or reference.candidate.architecture["name"] == TRACED[space.name][0]:
             families.setdefault(reference.family, []).append(reference.candidate)
     for candidates in families.values():
         rows = [translate(space, addressed(space, candidate) or {}) for candidate in candidates]

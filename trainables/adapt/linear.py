@@ -1,10 +1,7 @@
 """Linear probing: train the classifier alone, on features that stay what pretraining made them."""
 
-from typing import Any
-
-from torch import nn
-
-from trainables.deploy import Deployable
+from trainables.adapt._resting import rest
+from trainables.adapt._whole import network_of
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/1610.01644"
@@ -15,17 +12,8 @@ def adapt(plan: Plan) -> Plan:
 
     A step costs the backbone's forward pass only but is counted as a whole pass.
     """
-    network = plan.built()
-    assert isinstance(network, Deployable)
-    classifier = network.classifier
+    network = network_of(plan)
     network.requires_grad_(False)
-    classifier.requires_grad_(True)
-    for module in network.modules():
-        if module is not classifier:
-            module.register_forward_pre_hook(_rest)  # the training loop puts all that it trains into training mode
+    network.classifier.requires_grad_(True)
+    rest(module for module in network.modules() if module is not network.classifier)
     return plan
-
-
-def _rest(module: nn.Module, arguments: Any) -> None:
-    del arguments
-    module.training = False

@@ -77,6 +77,8 @@ def train_epoch(
                     loss = loss * (len(rows_B) * world.size / len(all_B))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
+                for prepare in plan.before_step:
+                    prepare(optimizer)
                 optimizer.step()
                 for act in plan.after_step:
                     act()

@@ -148,7 +148,7 @@ class _State:
     def __init__(self, phase: Phase, whole: _Trial, weights: Weights | None) -> None:
         self._phase, self._whole = phase, whole
         self._plan = plan = _plan(phase, whole, weights)
-        self._objective = whole.world.wrap(plan.trained(), whole.device)
+        self._objective = whole.world.wrap(plan.trained(), whole.device, thaws=plan.thaws)
         self._states: dict[str, Stateful] = {
             "network": plan.built(), "heads": _Heads(plan.trained()), **plan.states
         }  # fmt: skip

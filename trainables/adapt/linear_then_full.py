@@ -1,0 +1,49 @@
+"""LP-FT (Kumar et al. 2022): probe linearly, then fine-tune all weights from there.
+
+A classifier that is still random distorts pretrained features in the first steps of fine-tuning.
+"""
+
+from dataclasses import replace
+
+from trainables.adapt._resting import rest
+from trainables.adapt._whole import anchored, network_of, with_head_rate
+from trainables.plan import Plan
+
+PAPER = "https://arxiv.org/abs/2202.10054"
+
+
+def adapt(plan: Plan, *, share: float = 0.5, head_rate: float = 1.0, l2_sp: float = 0.0) -> Plan:
+    """Train the classifier alone in the first epochs, all parameters in the others; each has at least one.
+
+    While the classifier is trained alone, batch statistics, dropout and drop path rest, as in ``linear``. A schedule of
+    one epoch is all fine-tuning.
+
+    Args:
+        plan: with a network.
+        share: of the epochs that train the classifier alone, in (0, 1), rounded to whole ones.
+        head_rate: learning rate of the classifier as a multiple of the body's.
+        l2_sp: as in ``full``.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"adaptation.linear_then_full.share is in (0, 1), given {share}")
+    network = network_of(plan).requires_grad_(True)
+    body = [
+        parameter
+        for name, parameter in network.named_parameters()
+        if not name.startswith(f"{network.name_of_classifier}.")
+    ]
+    alone = min(max(1, round(share * plan.epochs)), plan.epochs - 1)
+    first = True
+
+    def before_epoch(epoch: int) -> None:
+        nonlocal first
+        first = epoch <= alone
+        for parameter in body:
+            parameter.requires_grad_(not first)
+
+    rest((module for module in network.modules() if module is not network.classifier), lambda: first)
+    plan = anchored(with_head_rate(plan, head_rate, "linear_then_full"), l2_sp, "linear_then_full")
+    return replace(plan, before_epoch=(*plan.before_epoch, before_epoch), thaws=True)
