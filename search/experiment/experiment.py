@@ -2,14 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from search.executors.protocol import Executor
 from search.executors.work import Failure
 from search.experiment.contenders import Repeats, contenders, pick_finalists
-from search.experiment.notes import add_seconds, describe, figures_of, is_noted, note_figures, timed
+from search.experiment.notes import RoundFigures, add_seconds, describe, timed
 from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
@@ -30,7 +30,6 @@ from search.finals.outcome import (
 )
 from search.finals.train import Trainer, train_finals
 from search.learning.learner import Learner
-from search.problem.problem import Observations
 from search.record.study import Study
 from search.record.trial import Trial, study_digest
 from search.report.gather import gather
@@ -68,7 +67,8 @@ class Experiment:
             problem=problem, name=search.predictor, pretrain=search.pretrain, seed=seed, earlier=self._earlier
         )
         self._beginning = Beginning()
-        self._watched = Learner(problem=problem, name=search.watched, pretrain=search.pretrain, seed=seed)
+        watched = Learner(problem=problem, name=search.watched, pretrain=search.pretrain, seed=seed)
+        self._figures = RoundFigures(self._trials, watched, study, self._tell_figures)
 
     def carry_out(self) -> Family:
         """Do what is left, and return the family."""
@@ -78,6 +78,7 @@ class Experiment:
             self._stage1(executor)
             chosen = self._stage2(executor)
             finals, references = self._finals(executor, chosen)
+        self._figures.collect(wait=True)
         page = self._folder / "report.html"
         family = self._hand_over(finals, references, self._folder / "family", page, by_budget=True)
         if self._config.tracking.enabled:
@@ -86,7 +87,8 @@ class Experiment:
         return family
 
     def close(self) -> None:
-        """End the threads that show the run."""
+        """End the threads that show and measure the run."""
+        self._figures.close()
         self._tracker.close()
 
     def catch_up(self) -> None:
@@ -155,19 +157,13 @@ class Experiment:
                 begun=len(self._beginning.first),
             ),
         )
-        stage = Stage1(self._trials, sampler, self._beginning.first, self._learner.believe, self._note_figures)
+        stage = Stage1(self._trials, sampler, self._beginning.first, self._learner.believe, self._figures.begin)
         with timed(self._study, "stage 1"):
             executor.run(stage.next_job, self._trials.reported, self._trials.ended)
             stage.check_first_round()
-            search = self._trials.of("search")
-            self._note_figures(search[-1].round + 1, self._trials.observations(search))
+            self._figures.begin_missing()
 
-    def _note_figures(self, round_: int, observed: Observations) -> None:
-        """Keep the figures of a round with the study, once, and show them."""
-        if round_ == 0 or is_noted(self._study, round_):
-            return
-        figures = figures_of(self._trials, self._watched, observed)
-        note_figures(self._study, round_, figures)
+    def _tell_figures(self, round_: int, figures: Mapping[str, float]) -> None:
         self._tracker.round(round_, figures)
         self._progress.say(describe(round_, figures, self._config.search.watched))
 
