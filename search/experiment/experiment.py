@@ -176,9 +176,9 @@ class Experiment:
             )
         repeats = Repeats(self._trials, codes_MD, self._config.family.repeats)
         done = sum(record.is_finished for record in self._trials.of("repeat"))
-        self._progress.stage("training contenders again with fresh seeds", repeats.total, done)
         with timed(self._study, "repeats"):
             if done < repeats.total:
+                self._progress.stage("training contenders again with fresh seeds", repeats.total, done)
                 executor.run(repeats.next_job, self._trials.reported, self._trials.ended)
             return pick_finalists(
                 self._setting.problem,
