@@ -241,6 +241,7 @@ def terminated_is_interrupted() -> Iterator[None]:
 def show(family: Family, config: Config, to: Path | None = None) -> None:
     """Print the family and where everything is: in the run's folder, or where the family was written ``to``."""
     Console().print(_by_budget(family, config) if family.budgets else _by_member(family, config))
+    show_references(family)
     for sentence in family.failures:
         _say(sentence)
     folder = config.folder
@@ -278,6 +279,21 @@ def _by_budget(family: Family, config: Config) -> Table:
 def _figures(member: Member) -> tuple[str, str, str, str]:
     test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
     return amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test
+
+
+def show_references(family: Family) -> None:
+    """Print what references that were trained as long reach, and what searching brought beside them."""
+    if not family.references:
+        return
+    table = Table("reference", "macs", "search accuracy", "test accuracy", title="written by hand, trained as long")
+    for one in family.references:
+        table.add_row(one.name, amount(one.macs), f"{one.search_accuracy:.4f}", f"{one.test_accuracy:.4f}")
+    Console().print(table)
+    compared = [(member.name, member.compared) for member in family.members if member.compared is not None]
+    for name, comparison in compared:
+        _say(f"{name}: {comparison.sentence}")
+    for note in dict.fromkeys(comparison.note for _, comparison in compared):
+        _say(f"{note}.")
 
 
 def _say(text: str) -> None:

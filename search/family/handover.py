@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.family.card import Provenance
+from search.family.comparison import Examined, compare
 from search.family.export import export_member
 from search.family.folder import InputSpec
-from search.family.members import Family, Member
+from search.family.members import BudgetRow, Family, Member
 from search.family.references import TrainedReference
 from search.family.retrain import write_training
 from search.family.spent import Spent
@@ -43,7 +44,12 @@ class Finalist:
 
 
 def hand_over(
-    setting: Setting, finalists: Sequence[Finalist], folder: Path, on_export: Callable[[Member], None]
+    setting: Setting,
+    finalists: Sequence[Finalist],
+    folder: Path,
+    on_export: Callable[[Member], None],
+    references: Sequence[Examined] = (),
+    budgets: Sequence[BudgetRow] = (),
 ) -> tuple[Member, ...]:
     """Export networks as ``member-1``, ``member-2``, ... below a folder, each of which appears whole.
 
@@ -52,11 +58,14 @@ def hand_over(
         finalists: cheapest first.
         folder: of the family.
         on_export: called with each member once its folder is there.
+        references: that members are compared with.
+        budgets: which member is whose; it is compared with the reference of the largest.
     """
+    served = {row.member: row.max_macs for row in budgets if row.member is not None}  # the last is the largest
     members = []
     for position, finalist in enumerate(finalists):
         name = member_name(position)
-        members.append(_export(setting, name, finalist, folder / name))
+        members.append(_export(setting, name, finalist, folder / name, references, served.get(name)))
         on_export(members[-1])
     return tuple(members)
 
@@ -75,7 +84,14 @@ def save_family(family: Family, folder: Path) -> None:
             shutil.rmtree(surplus)
 
 
-def _export(setting: Setting, name: str, finalist: Finalist, folder: Path) -> Member:
+def _export(
+    setting: Setting,
+    name: str,
+    finalist: Finalist,
+    folder: Path,
+    references: Sequence[Examined],
+    budget: float | None,
+) -> Member:
     splits, job = setting.splits, finalist.job
     network = network_of(job, splits, setting.place.final)
     spec = InputSpec(preprocessing=network.preprocessing(splits.decoding), classes=splits.classes)
@@ -84,7 +100,7 @@ def _export(setting: Setting, name: str, finalist: Finalist, folder: Path) -> Me
         job.candidate,
         spec,
         folder,
-        partial(member_of, setting, name, finalist),
+        partial(member_of, setting, name, finalist, references=references, budget=budget),
         _provenance(setting, finalist),
         partial(write_training, setting, job),
     )
@@ -128,10 +144,23 @@ def answers_of(setting: Setting, finalist: Finalist) -> Answers:
     )
 
 
-def tested_references(
+def examined(name: str, finalist: Finalist, answers: Answers) -> Examined:
+    """A network as it is compared."""
+    return Examined(
+        name=name,
+        pair=finalist.job.candidate.key,
+        macs=finalist.statistics.macs,
+        right_N=answers.right_N,
+        search_accuracy=finalist.search_accuracy,
+        std=answers.std,
+        seeds=len(finalist.trainings),
+    )
+
+
+def examined_references(
     setting: Setting, named: Sequence[Named], finalists: Sequence[Finalist]
-) -> list[tuple[TrainedReference, Answers]]:
-    """Trained references with what they answer on the test split, cheapest first.
+) -> tuple[list[TrainedReference], list[Examined]]:
+    """Trained references, cheapest first, and what members are compared with; the test split is read.
 
     Args:
         setting: of the run.
@@ -139,13 +168,14 @@ def tested_references(
         finalists: the networks of those that were trained.
     """
     by_candidate = {finalist.job.candidate: finalist for finalist in finalists}
-    tested = []
+    trained, known = [], []
     for one in named:
         finalist = by_candidate.get(one.candidate)
         if finalist is not None:
             answers = answers_of(setting, finalist)
-            tested.append((_reference(one, finalist, answers), answers))
-    return sorted(tested, key=lambda pair: pair[0].macs)
+            trained.append(_reference(one, finalist, answers))
+            known.append(examined(one.name, finalist, answers))
+    return sorted(trained, key=lambda reference: reference.macs), known
 
 
 def _reference(named: Named, finalist: Finalist, answers: Answers) -> TrainedReference:
@@ -155,6 +185,7 @@ def _reference(named: Named, finalist: Finalist, answers: Answers) -> TrainedRef
         candidate=named.candidate,
         macs=finalist.statistics.macs,
         params=finalist.statistics.params,
+        activations=finalist.statistics.activations,
         search_accuracy=finalist.search_accuracy,
         test_accuracy=answers.accuracy,
         test_accuracy_std=answers.std,
@@ -162,7 +193,15 @@ def _reference(named: Named, finalist: Finalist, answers: Answers) -> TrainedRef
     )
 
 
-def member_of(setting: Setting, name: str, finalist: Finalist, latency_ms: float | None = None) -> Member:
+def member_of(
+    setting: Setting,
+    name: str,
+    finalist: Finalist,
+    latency_ms: float | None = None,
+    *,
+    references: Sequence[Examined] = (),
+    budget: float | None = None,
+) -> Member:
     """The member that a network becomes, with its accuracy on the test split and that accuracy's spread over seeds."""
     job, statistics, answers = finalist.job, finalist.statistics, answers_of(setting, finalist)
     return Member(
@@ -179,7 +218,16 @@ def member_of(setting: Setting, name: str, finalist: Finalist, latency_ms: float
         latency_ms=latency_ms,
         checkpoint=f"final/{job.name}.pt",
         spent=finalist.spent,
+        compared=compare(
+            examined(name, finalist, answers), references, budget or _tightest_budget(setting, statistics.macs)
+        ),
     )
+
+
+def _tightest_budget(setting: Setting, macs: int) -> float | None:
+    """Macs of the tightest budget that a network fits."""
+    budgets = [limits.max_macs for limits in setting.problem.budgets if limits.max_macs is not None]
+    return min((budget for budget in budgets if macs <= budget), default=None)
 
 
 def _provenance(setting: Setting, finalist: Finalist) -> Provenance:

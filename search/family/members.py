@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from search.family.comparison import Comparison
 from search.family.references import TrainedReference
 from search.family.spent import Spent
 from search.files import read_json, write_text
@@ -55,6 +56,7 @@ class Member:
             own file: ``final/NAME.pt`` stands for ``final/NAME.<attempt>.pt``.
         spent: what ``search`` (its trials with the same candidate, if it was one) and ``final`` (its final trainings)
             took. Families that were written before this was counted have none.
+        compared: with the references that were trained beside the family; None without.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Member:
     latency_ms: float | None = None
     checkpoint: str = ""
     spent: Mapping[str, Spent] = field(default_factory=dict, hash=False)
+    compared: Comparison | None = None
 
     def __post_init__(self) -> None:
         for name in ("search_accuracy", "test_accuracy"):
@@ -82,7 +85,8 @@ class Member:
     def to_dict(self) -> dict[str, Any]:
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
         spent = {name: asdict(part) for name, part in self.spent.items()}
-        return {**plain, "candidate": self.candidate.to_dict(), "spent": spent}
+        compared = None if self.compared is None else self.compared.to_dict()
+        return {**plain, "candidate": self.candidate.to_dict(), "spent": spent, "compared": compared}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
@@ -92,12 +96,14 @@ class Member:
             ValueError: a field is missing, unknown, or holds an impossible value.
         """
         expected = {item.name for item in fields(cls)}
-        content = {"spent": {}, **content}
+        content = {"spent": {}, "compared": None, **content}
         if set(content) != expected:
             wrong = sorted(expected.symmetric_difference(content))
             raise ValueError(f"a member has the fields {sorted(expected)}; missing or unknown: {wrong}")
         spent = {name: Spent(**part) for name, part in content["spent"].items()}
-        return cls(**{**content, "candidate": Candidate.from_dict(content["candidate"]), "spent": spent})
+        compared = None if content["compared"] is None else Comparison.from_dict(content["compared"])
+        candidate = Candidate.from_dict(content["candidate"])
+        return cls(**{**content, "candidate": candidate, "spent": spent, "compared": compared})
 
     def row(self) -> dict[str, Any]:
         """The member's line of ``family.csv``."""

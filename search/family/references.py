@@ -1,6 +1,6 @@
 """References that were trained beside a family: what one would have got without searching."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ class TrainedReference:
         candidate: architecture and recipe.
         macs: multiply-accumulates of one image.
         params: trainable parameters.
+        activations: elements of the outputs of all convolutions and linear layers, for one image.
         search_accuracy: accuracy in [0, 1] on search-validation.
         test_accuracy: on the test split, of the training that is best on search-validation.
         test_accuracy_std: sample standard deviation over trainings with different seeds; None below two.
@@ -30,6 +31,7 @@ class TrainedReference:
     candidate: Candidate
     macs: int
     params: int
+    activations: int
     search_accuracy: float
     test_accuracy: float
     test_accuracy_std: float | None = None
@@ -47,11 +49,20 @@ class TrainedReference:
         return cls(**{**content, "candidate": Candidate.from_dict(content["candidate"])})
 
 
-COLUMNS = ("reference", "macs", "params", "search_accuracy", "test_accuracy", "test_accuracy_std", "seeds")
+COLUMNS = (
+    "reference",
+    "macs",
+    "params",
+    "activations",
+    "search_accuracy",
+    "test_accuracy",
+    "test_accuracy_std",
+    "seeds",
+)
 """Columns of the table of references, in order."""
 
 
-def references_table(references: tuple[TrainedReference, ...]) -> pd.DataFrame:
+def references_table(references: Sequence[TrainedReference]) -> pd.DataFrame:
     """One row a reference, cheapest first; what is unknown is NaN."""
     rows = [{"reference": one.name, **{name: getattr(one, name) for name in COLUMNS[1:]}} for one in references]
     table = pd.DataFrame(rows, columns=list(COLUMNS))

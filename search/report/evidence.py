@@ -8,7 +8,9 @@ from functools import cached_property
 import pandas as pd
 from torch import nn
 
+from search.family.comparison import Comparison
 from search.family.members import COLUMNS
+from search.family.references import references_table
 from search.record.trial import Trial
 from search.report.importance import Importance, importance
 from trainables.splits import Images
@@ -41,13 +43,15 @@ class Evidence:
         name: the run's name.
         trials: one row a trial: ``number``, ``state`` (complete, pruned, fail), ``round``, ``score`` (NaN if failed),
             ``macs``, ``params``, ``activations``, ``resolution``, ``epochs_run``, ``seconds``, ``predicted_mean`` and
-            ``predicted_std`` (NaN if not predicted), ``error``; one column for each address of every role
-            (``architecture.*``, ``recipe.*``, ...), NaN where inactive. ``trials_frame`` makes it. Optional: ``images``
-            drawn and forward-backward ``passes`` made.
+            ``predicted_std`` (NaN if not predicted), ``error``, ``origin`` (of what no sampler proposed); one column
+            for each address of every role (``architecture.*``, ``recipe.*``, ...), NaN where inactive.
+            ``trials_frame`` makes it. Optional: ``images`` drawn and forward-backward ``passes`` made.
         curves: one row an epoch of a trial: ``number``, ``epoch``, ``accuracy``, ``loss``. ``curves_frame`` makes it.
         rounds: one row a round: ``round``, ``trained`` (trials the predictor knew), ``tau`` and
             ``tau_without_pretraining`` on the round's new trials; further numeric columns appear in the table.
         family: the columns of ``family.csv``.
+        references: the columns of ``references_table``, of what was trained beside the family.
+        compared: members beside these references, by the member's name.
         stages: ``name`` and ``seconds`` of each stage, in order.
         networks: each member's network by its name, in evaluation mode, from images to class scores.
         test: the images of the test split.
@@ -70,6 +74,8 @@ class Evidence:
     classes: tuple[str, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    references: pd.DataFrame = field(default_factory=lambda: references_table(()))
+    compared: Mapping[str, Comparison] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         needed = {
@@ -108,6 +114,7 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
                 "predicted_mean": mean,
                 "predicted_std": std,
                 "error": trial.message or "",
+                "origin": trial.origin or "",
                 **trial.candidate.by_address,
             }
         )

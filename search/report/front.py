@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.problem.front import pareto_front
-from search.report.drawing import BLUE, GREY, ORANGE, new_figure, style
+from search.report.drawing import BLUE, GREY, ORANGE, PURPLE, new_figure, style
 from search.report.importance import scored
 from search.words import amount
 
@@ -22,16 +22,16 @@ LABELS = {
 }
 
 
-def save_front(trials: pd.DataFrame, family: pd.DataFrame, path: Path) -> None:
+def save_front(trials: pd.DataFrame, family: pd.DataFrame, references: pd.DataFrame, path: Path) -> None:
     """The front of accuracy against macs as a PNG picture on white."""
     with style():
-        figure = front_figure(trials, family, ["macs"])
+        figure = front_figure(trials, family, references, ["macs"])
         figure.set_size_inches(6.4, 4.4)
         figure.savefig(path, format="png", dpi=150, facecolor="white")
 
 
-def front_figure(trials: pd.DataFrame, family: pd.DataFrame, costs: Sequence[str]) -> Figure:
-    """Accuracy against each cost: every scored trial, the front of the trials, and the family."""
+def front_figure(trials: pd.DataFrame, family: pd.DataFrame, references: pd.DataFrame, costs: Sequence[str]) -> Figure:
+    """Accuracy against each cost: every scored trial, the front of the trials, the family, and its references."""
     rows = scored(trials)
     figure, axes = new_figure(len(costs), height=3.8)
     for axis, cost in zip(axes, costs, strict=True):
@@ -39,15 +39,20 @@ def front_figure(trials: pd.DataFrame, family: pd.DataFrame, costs: Sequence[str
         axis.scatter(known[cost], known["score"], s=14, color=GREY, alpha=0.6, linewidths=0, label="trial")
         front = known.iloc[pareto_front(known[cost], known["score"])]
         axis.step(front[cost], front["score"], where="post", color=BLUE, lw=1.6, label="front of the trials")
+        if len(references) and cost in references:
+            axis.plot(
+                references[cost], references["search_accuracy"], "D", ms=5, color="none", mec=PURPLE, mew=1.2,
+                label="reference, fully trained",
+            )  # fmt: skip
         if len(family):
             axis.plot(
                 family[cost], family["search_accuracy"], "*", ms=12, color=ORANGE, mec="none",
                 label="family, fully trained",
             )  # fmt: skip
         axis.set(xscale="log", xlabel=LABELS.get(cost, cost), ylim=(_lowest_shown(known["score"]), None))
-        _plain_log_ticks(axis)
+        plain_log_ticks(axis)
     axes[0].set_ylabel("accuracy on search-validation")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return figure
 
 
@@ -58,7 +63,7 @@ def _lowest_shown(score: pd.Series) -> float | None:
     return floor if float(score.min()) < floor else None
 
 
-def _plain_log_ticks(axis: Axes) -> None:
+def plain_log_ticks(axis: Axes) -> None:
     """Some values of each power of ten, the fewer the more powers there are, with k, M and G."""
     low, high = axis.get_xlim()
     decades = math.log10(high / low)

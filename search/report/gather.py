@@ -7,6 +7,7 @@ import pandas as pd
 
 from search.family.folder import load_network
 from search.family.members import Family
+from search.family.references import references_table
 from search.family.spent import spent
 from search.record.study import Study
 from search.record.trial import Trial
@@ -26,6 +27,8 @@ def gather(setting: Setting, study: Study, family: Family, folder: Path) -> Evid
         curves=curves_frame(ended),
         rounds=_rounds(study),
         family=family.table(),
+        references=references_table(family.references),
+        compared={member.name: member.compared for member in family.members if member.compared is not None},
         stages=_stages(study),
         networks={member.name: load_network(folder / member.name) for member in family.members},
         test=setting.splits.test,

@@ -55,7 +55,7 @@ def write_report(evidence: Evidence, path: Path) -> None:
         notices=evidence.notices,
         searched=named(_roles(evidence.trials)),
     )
-    save_front(evidence.trials, evidence.family, path.with_name("front.png"))
+    save_front(evidence.trials, evidence.family, evidence.references, path.with_name("front.png"))
     write_text(path, page)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from search.family.folder import load_spec
-from search.family.members import Member, load_family
+from search.family.members import Family, Member, load_family
 from search.files import DamagedFiles, check_sums
 from search.tracking.outbox import Entry, Refused
 from search.words import amount
@@ -206,6 +206,11 @@ class _Sender:
             self._log(
                 self._parent, {}, [(f"family_{name}", v, entry["time"], step) for v, step in values if v is not None]
             )
+        self._log(self._parent, {}, _comparisons(family, entry["time"]))
+        for member in family.members:
+            if member.compared is not None:
+                sentence = member.compared.sentence
+                self._client.set_model_version_tag(self._name, versions[member], "beside_references", sentence)
         self._client.set_terminated(self._parent, "FINISHED", end_time=_milliseconds(entry["time"]))
 
     def _register(self, member: Member, folder: Path) -> str:
@@ -228,6 +233,21 @@ class _Sender:
         number = str(version.version)
         self._client.set_registered_model_alias(self._name, alias(member.macs), number)
         return number
+
+
+def _comparisons(family: Family, when: float) -> list[tuple[str, float, float, int]]:
+    """Metrics of the references by their number, and of what members save beside them by the member's number."""
+    metrics: list[tuple[str, float, float, int]] = []
+    for step, reference in enumerate(family.references, start=1):
+        for name in ("macs", "search_accuracy", "test_accuracy"):
+            metrics.append((f"reference_{name}", getattr(reference, name), when, step))
+    for step, member in enumerate(family.members, start=1):
+        if (compared := member.compared) is not None:
+            bounds = {"": compared.equal_macs, "_low": compared.low_macs, "_high": compared.high_macs}
+            for suffix, macs in bounds.items():
+                if macs:  # neither beyond the largest reference nor below the smallest
+                    metrics.append((f"family_times_fewer_macs{suffix}", macs / compared.macs, when, step))
+    return metrics
 
 
 def save_model(folder: Path, target: Path) -> None:

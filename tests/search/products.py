@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from search.family.card import Provenance
+from search.family.comparison import Comparison, Examined, compare
 from search.family.export import export_member
 from search.family.folder import InputSpec, Runner
 from search.family.members import COLUMNS, Member
+from search.family.references import TrainedReference
 from search.files import check_sums
 from search.record.trial import Trial
 from spaces.candidate import Candidate
@@ -58,6 +60,31 @@ def member(name: str = "member-1", **changes: Any) -> Member:
         "search_accuracy": 0.9,
     }
     return Member(**{**values, **changes})
+
+
+REFERENCES = tuple(
+    TrainedReference(
+        name=f"by hand, {macs}",
+        family="by hand",
+        candidate=candidate(),
+        macs=macs,
+        params=macs // 10,
+        activations=macs // 5,
+        search_accuracy=accuracy,
+        test_accuracy=accuracy,
+    )
+    for macs, accuracy in ((900, 0.6), (2000, 0.75), (4000, 0.9))
+)
+
+
+def beside_references(accuracy: float, macs: int) -> Comparison | None:
+    """A network of that test accuracy, on 200 images, beside ``REFERENCES``."""
+    networks = [("member", macs, accuracy), *((one.name, one.macs, one.test_accuracy) for one in REFERENCES)]
+    network, *references = (
+        Examined(name=name, pair=name, macs=macs, right_N=np.arange(200) < 200 * share, search_accuracy=share)
+        for name, macs, share in networks
+    )
+    return compare(network, references, 1.5 * macs)
 
 
 def network(channels: int = 1, classes: int = 10) -> nn.Module:

@@ -21,7 +21,9 @@ def section(evidence: Evidence) -> Section | None:
         return None
     costs = [*COSTS, *(["latency_ms"] if "latency_ms" in trials else [])]
     return Section(
-        figure=front_figure(trials, evidence.family, costs),
-        description=f"Accuracy against {', '.join(costs)} for {len(trials)} trials, their front, and the family",
+        figure=front_figure(trials, evidence.family, evidence.references, costs),
+        description=(
+            f"Accuracy against {', '.join(costs)} for {len(trials)} trials, their front, the family and its references"
+        ),
         caption=CAPTION,
     )

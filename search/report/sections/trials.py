@@ -17,12 +17,13 @@ def section(evidence: Evidence) -> Section | None:
         return None
     best = scored(trials).sort_values("score", ascending=False).head(MOST_TRIALS)
     effort = ["epochs_run", "seconds", *(["images", PASSES] if PASSES in best else [])]
+    origin = ["origin"] if "origin" in best and best["origin"].any() else []
     text = f"The {len(best)} best of {len(trials)}; the study has them all."
     failed = trials.loc[trials["state"] == "fail", "error"].value_counts()
     if len(failed):
         text += " Failed: " + "; ".join(f"{count} x {reason}" for reason, count in failed.items()) + "."
     return Section(
         text=text,
-        table=best[["number", "score", *COSTS, *effort, *addresses(trials)]],
+        table=best[["number", "score", *origin, *COSTS, *effort, *addresses(trials)]],
         table_title="The best trials",
     )

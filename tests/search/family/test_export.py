@@ -22,7 +22,7 @@ from search.family.spent import Spent
 from search.files import DamagedFiles, check_sums, whole_folder
 from spaces.candidate import Candidate
 from tests.search import products
-from tests.search.products import PROVENANCE, SPEC, load_weights, member, network
+from tests.search.products import PROVENANCE, SPEC, beside_references, load_weights, member, network
 from trainables.counting.latency import Latency
 
 
@@ -130,6 +130,15 @@ def test_the_card_says_what_training_took():
     assert "it was predicted" not in text
     assert "it was predicted" in described(spent={"final": final})
     assert "Cost of training" not in described()  # a family written before it was counted
+
+
+def test_the_card_says_what_searching_brought():
+    text = described(compared=beside_references(0.8, 1100))
+    assert "## Beside references written by hand" in text
+    assert "member-1: as accurate as references of 2.52k macs (nearest: by hand, 2000) at 2.3 times fewer macs" in text
+    assert "The intervals are from the 200 test images" in text
+    assert "## Cost of one image" in text
+    assert "written by hand" not in described()
 
 
 def test_the_card_knows_every_role():

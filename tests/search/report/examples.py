@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from search.family.members import COLUMNS, Family
+from search.family.references import references_table
 from search.report.evidence import Evidence, curves_frame, trials_frame
-from tests.search.products import member, network, records
+from tests.search.products import REFERENCES, beside_references, member, network, records
 from trainables.splits import Images
 
 IMAGES = Images(
@@ -24,7 +25,10 @@ def evidence(count: int = 60, **changes: Any) -> Evidence:
     """A run of that many trials, of which every section has something to show."""
     trials = records(count)
     family = Family(
-        members=(member("member-1", macs=1100, test_accuracy=0.8), member("member-2", macs=4100, search_accuracy=0.95))
+        members=(
+            member("member-1", macs=1100, test_accuracy=0.8, compared=beside_references(0.8, 1100)),
+            member("member-2", macs=4100, search_accuracy=0.95),
+        )
     )
     values = {
         "name": "toy <run> & co",
@@ -32,6 +36,8 @@ def evidence(count: int = 60, **changes: Any) -> Evidence:
         "curves": curves_frame(trials),
         "rounds": pd.DataFrame({"round": [1, 2], "trained": [8, 16], "tau": [0.3, 0.5]}),
         "family": family.table(),
+        "references": references_table(REFERENCES),
+        "compared": {one.name: one.compared for one in family.members if one.compared is not None},
         "stages": pd.DataFrame({"name": ["stage 1", "export"], "seconds": [70.0, 5.0]}),
         "networks": {"member-1": network(classes=2), "member-2": network(classes=2)},
         "test": IMAGES,

@@ -19,7 +19,7 @@ from search.family.members import Family
 from search.tracking.mlflow_store import alias
 from search.tracking.tracker import MlflowTracker, NullTracker, is_behind
 from tests.runs import copied
-from tests.search.products import export, member, records
+from tests.search.products import REFERENCES, beside_references, export, member, records
 
 
 def runs_of(run: Path, experiment: str = "toy"):
@@ -69,9 +69,9 @@ def toy(empty, tmp_path):
 def finished(tmp_path_factory):
     """A run that was logged, then logged again by a second process of the same study; all tests only read it."""
     run = tmp_path_factory.mktemp("runs") / "toy"
-    one = member("member-1", macs=312_000, test_accuracy=0.875)
+    one = member("member-1", macs=312_000, test_accuracy=0.875, compared=beside_references(0.8, 1100))
     export(run / "family" / "member-1", one)
-    Family(members=(one,)).save(run / "family")
+    Family(members=(one,), references=REFERENCES).save(run / "family")
     (run / "report.html").write_text("<html></html>")
     for session in range(2):
         with opened(run) as view:
@@ -121,6 +121,16 @@ def test_rounds_and_artifacts_are_on_the_parent(finished):
     assert "undefined" not in parent.data.metrics
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}
     assert {"report.html", "family", "models"} <= names
+
+
+def test_what_searching_brought_is_on_the_parent_and_on_the_model(finished):
+    client, parent, _ = runs_of(finished)
+    metrics = {point.step: point.value for point in client.get_metric_history(parent.info.run_id, "reference_macs")}
+    assert metrics == {1: 900, 2: 2000, 3: 4000}
+    assert parent.data.metrics["family_times_fewer_macs"] == pytest.approx(2.3, abs=0.05)
+    assert parent.data.metrics["family_times_fewer_macs_low"] > 1
+    (version,) = client.search_model_versions("name = 'toy'")
+    assert version.tags["beside_references"].startswith("as accurate as references of 2.52k macs")
 
 
 def test_members_are_versions_of_one_model_with_an_alias(finished):
