@@ -90,7 +90,7 @@ def test_rooms_are_small() -> None:
         if file.name != "__init__.py":
             rooms.setdefault(file.parent, []).append(file.name)
     sizes = {folder.relative_to(ROOT).as_posix(): len(names) for folder, names in rooms.items()}
-    open_ended = components() | {"spaces", "predictors"}
+    open_ended = components() | {"spaces", "predictors", "search/report/sections"}  # where files are components
     assert not {room: size for room, size in sizes.items() if size > MOST_FILES and room not in open_ended}
     assert set(rooms[ROOT / "search"]) <= {"__main__.py", "errors.py", "files.py", "words.py"}
 

@@ -108,7 +108,7 @@ class Comparison:
         """The verdict for people, with its interval."""
         match self.verdict:
             case "is a reference":
-                return f"its pair is the reference {self.itself}, which nothing that was searched came up to"
+                return f"it is the reference {self.itself}: nothing that was searched did better on search-validation"
             case "none reaches it":
                 return f"no reference reaches it; the largest, of {amount(self.largest_macs)} macs, {self._largest()}"
             case "fewer macs":

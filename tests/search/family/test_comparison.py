@@ -121,7 +121,7 @@ def test_a_member_that_was_written_by_hand_is_called_so() -> None:
     comparison = compare(replace(CURVE[1], name="member"), CURVE, 40_000)
     assert comparison is not None
     assert comparison.verdict == "is a reference"
-    assert comparison.sentence.startswith("its pair is the reference middle")
+    assert comparison.sentence.startswith("it is the reference middle: ")
 
 
 def test_without_references_nothing_is_compared() -> None:
@@ -155,13 +155,12 @@ def test_claims_about_equal_networks_are_rare() -> None:
     for _ in range(400):
         hard_N = rng.normal(size=360)  # images that are hard for one are hard for the other
         right = [hard_N + rng.normal(size=360) * 0.7 < _threshold(share) for share in [*truth, 0.94]]
-        references = [
-            Examined(name=str(row), macs=round(math.exp(log_macs[row])), right_N=right[row], search_accuracy=truth[row])
-            for row in range(4)
-        ]
-        comparison = compare(
-            Examined(name="member", macs=40_000, right_N=right[4], search_accuracy=0.94), references, 40_000
+        macs = [*(round(math.exp(one)) for one in log_macs), 40_000]
+        *references, member = (
+            Examined(name=str(row), pair=str(row), macs=macs[row], right_N=right[row], search_accuracy=row / 10)
+            for row in range(5)
         )
+        comparison = compare(member, references, 40_000)
         assert comparison is not None
         claims[comparison.verdict] += 1
     assert claims["fewer macs"] + claims["none reaches it"] <= 0.035 * 400, claims
