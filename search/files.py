@@ -80,6 +80,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     temporary.chmod(0o755)
     try:
         yield temporary
+        _open_to_read(temporary)
         _write_sums(temporary)
         if target.exists():
             target.rename(temporary.with_name(f".{target.name}.old.tmp"))
@@ -87,6 +88,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
     finally:
         for left in target.parent.glob(f".{target.name}.*.tmp"):
             shutil.rmtree(left)
+
+
+def _open_to_read(folder: Path) -> None:
+    """Let everyone read what some libraries write for its owner alone; nothing in a result is a program to start."""
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def check_writable(folder: Path) -> None:

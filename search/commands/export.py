@@ -58,8 +58,10 @@ def _check_target(source: Path, target: Path) -> None:
 
 def table(comparisons: Sequence["Comparison"]) -> Table:
     """The comparisons for people."""
-    shown = Table("member", "accuracy", "int8 accuracy", "same class", "bytes", "int8 bytes", title="on the test split")
+    columns = ("member", "accuracy", "int8 accuracy", "same class", "bytes", "int8 bytes", "ms", "int8 ms")
+    shown = Table(*columns, title="on the test split, and the time of one image")
     for one in comparisons:
         shares = (f"{share:.4f}" for share in (one.accuracy, one.int8_accuracy, one.same_class))
-        shown.add_row(one.member, *shares, f"{one.size:,}", f"{one.int8_size:,}")
+        times = (f"{one.latency_ms:.3f}", f"{one.int8_latency_ms:.3f}")
+        shown.add_row(one.member, *shares, f"{one.size:,}", f"{one.int8_size:,}", *times)
     return shown

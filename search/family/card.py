@@ -1,5 +1,6 @@
 """A member's model card: where it comes from, how well it does, what it costs, what is not known of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from search.family.folder import InputSpec
 from search.family.members import Member
 from search.words import named
 from spaces.candidate import OPTIONAL, ROLES
+from trainables.counting.latency import Latency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,9 @@ class Provenance:
         images: number of images of each split, by name.
         training: what the recipe does not say: epochs, teacher, batch size, ...
         gaps: limits and known gaps, a sentence each.
+        license: of the weights, by the hub's names.
+        latencies: of the ONNX file, by batch size.
+        device: that it was measured on.
     """
 
     run: str
@@ -31,6 +36,9 @@ class Provenance:
     images: Mapping[str, int] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     gaps: tuple[str, ...] = ()
+    license: str = "unknown"
+    latencies: tuple[Latency, ...] = ()
+    device: str = ""
 
 
 def card(member: Member, spec: InputSpec, provenance: Provenance, differences: Mapping[str, float]) -> str:
@@ -48,9 +56,14 @@ def card(member: Member, spec: InputSpec, provenance: Provenance, differences: M
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    environment.filters["plain"] = plain
     return environment.get_template("card.md.j2").render(
         member=member,
         spec=spec,
+        interval=_interval(member, provenance.images),
+        license=provenance.license,
+        latencies=provenance.latencies,
+        device=provenance.device,
         run=provenance.run,
         data=provenance.data,
         images=provenance.images,
@@ -60,6 +73,27 @@ def card(member: Member, spec: InputSpec, provenance: Provenance, differences: M
         differences=differences,
         versions={name: version(name) for name in ("torch", "timm", "onnx")},
     )
+
+
+def plain(text: object) -> str:
+    """Text that Markdown and HTML show as it is: class names are people's."""
+    return re.sub(r"([\\`*_{}\[\]<>()#|$~&!])", r"\\\1", " ".join(str(text).split()))
+
+
+def _interval(member: Member, images: Mapping[str, int]) -> str:
+    """Wilson's interval of the accuracy on the test images (1927)."""
+    count = images.get("test", 0)
+    if member.test_accuracy is None or not count:
+        return ""
+    low, high = wilson(member.test_accuracy, count)
+    return f"{low:.3f} to {high:.3f} (95 %, {count} images)"
+
+
+def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share of ``count`` cases."""
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _gaps(member: Member) -> list[str]:

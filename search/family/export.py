@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,11 @@ from torch import Tensor, nn
 from search.family.card import Provenance, card
 from search.family.folder import InputSpec, Runner, onnx_runner
 from search.family.members import Member
+from search.family.portable import timm_file
 from search.files import whole_folder, write_text
 from spaces.candidate import Candidate
 from trainables import predict
-from trainables.counting.latency import measure_file
+from trainables.counting.latency import Latency, device_name, measure_file
 from trainables.deploy import Deployable
 from trainables.final.timm_folder import write_timm_folder
 
@@ -35,6 +37,10 @@ TOLERANCE = {"onnx": 1e-4, "pt2": 1e-5}
 
 BATCH_SIZES = (1, 2, 7)
 """Batches on which the files are compared with the trained network."""
+
+
+TIMED = ((1, 10, 50), (8, 3, 15), (32, 2, 7))
+"""Images in a pass, passes before the clock starts, and timed passes."""
 
 
 class ExportMismatch(RuntimeError):
@@ -70,14 +76,22 @@ def export_member(
         write_timm_folder(model, spec.preprocessing.decoding, candidate, spec.classes, temporary)
         write_graphs(model, spec, temporary)
         shutil.copyfile(predict.__file__, temporary / "predict.py")
+        write_text(temporary / "nars_timm.py", timm_file())
         differences = compare(model, spec, temporary)
         _write_json(temporary / "candidate.json", candidate.to_dict())
         _write_json(temporary / "input.json", spec.to_dict())
-        member = describe(round(measure_file(temporary / "model.onnx").median_ms, 5))
-        write_text(temporary / "README.md", card(member, spec, provenance, differences))
+        latencies = latencies_of(temporary / "model.onnx")
+        member = describe(round(latencies[0].median_ms, 5))
+        measured = replace(provenance, latencies=latencies, device=device_name())
+        write_text(temporary / "README.md", card(member, spec, measured, differences))
         if complete is not None:
             complete(temporary)
     return member
+
+
+def latencies_of(path: Path) -> tuple[Latency, ...]:
+    """The time of an ONNX file for one image, and for batches of ``TIMED`` images, on this machine."""
+    return tuple(measure_file(path, batch=batch, warm_up=warm_up, repeats=repeats) for batch, warm_up, repeats in TIMED)
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -236,6 +236,7 @@ def _provenance(setting: Setting, finalist: Finalist) -> Provenance:
     return Provenance(
         run=setting.config.name,
         data=setting.config.data.source,
+        license=setting.config.family.license,
         images={"train": len(splits.train), "search-validation": len(splits.validation), "test": len(splits.test)},
         training={
             "epochs": job.epochs,

@@ -1,5 +1,6 @@
 """Latency: the time of a forward pass on this device, of a network or of an ONNX file."""
 
+import platform
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from trainables.deploy import evaluating
 
 RUNTIMES = ("onnxruntime", "torch")
+CPUS = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,16 @@ def measure_file(path: Path, *, threads: int = 1, batch: int = 1, warm_up: int =
     shape = session.get_inputs()[0].shape
     times = _times(_pass(session, _images(batch, *shape[1:])), warm_up, repeats)
     return _summary(times, runtime="onnxruntime", threads=threads, batch=batch)
+
+
+def device_name() -> str:
+    """This machine's processor, for people."""
+    try:
+        named = (line.partition(":") for line in CPUS.read_text(encoding="utf-8").splitlines())
+        name = next(value.strip() for key, _, value in named if key.strip() == "model name")
+    except (OSError, StopIteration):
+        name = platform.processor()
+    return name or platform.machine() or "an unnamed processor"
 
 
 def _check_counts(threads: int, batch: int, warm_up: int, repeats: int) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from spaces.mistake import Mistake
 from trainables.deploy import Deployable
-from trainables.final import timm_folder as timm_folder  # registers our networks with timm
+from trainables.final import timm_architecture  # registers our networks with timm
 from trainables.preprocessing import INTERPOLATIONS
 from trainables.splits import Splits
 
@@ -81,7 +81,7 @@ def load_teacher(name: str, splits: Splits) -> Deployable:
 def _view(name: str, network: nn.Module, config: Mapping[str, Any], side: int) -> dict[str, Any]:
     """What a teacher sees of the data's images: a member what it saw in training, others the whole image."""
     stored = getattr(network, "stored_view", None)
-    if isinstance(stored, timm_folder.StoredView):
+    if isinstance(stored, timm_architecture.StoredView):
         network.stored_view = None  # type: ignore[assignment]  # seen to by what wraps the network
         return asdict(stored.view)
     if not name.startswith(LOCAL) and not config.get("fixed_input_size"):

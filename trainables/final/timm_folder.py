@@ -1,84 +1,24 @@
-"""Our networks as a timm architecture: importing this registers ``nars``, so that timm's scripts fine-tune a member.
+"""The folder that timm reads: weights, and ``config.json`` on how to build the network and to prepare its images.
 
-``import trainables.final.timm_folder; timm.create_model("local-dir:runs/NAME/family/member-1", pretrained=True)``.
+``timm.create_model("local-dir:FOLDER", pretrained=True)`` reads it after ``import trainables.final.timm_architecture``.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
-from torch import Tensor, nn
+from torch import nn
 
-from spaces import components
-from spaces.candidate import Candidate, keywords
+from spaces.candidate import Candidate
 from trainables.deploy import Deployable
+from trainables.final.timm_architecture import nars
 from trainables.predict import Decoding
-from trainables.preprocessing import Preprocessing, View
+from trainables.preprocessing import Preprocessing
 
 __all__ = ["nars", "timm_config", "write_timm_folder"]
-
-default_cfgs = generate_default_cfgs({"nars.untrained": {"first_conv": "", "classifier": ""}})
-
-
-@register_model  # type: ignore[untyped-decorator]
-def nars(pretrained: bool = False, **options: Any) -> nn.Module:
-    """A network of one of our backbones; ``backbone`` and ``architecture`` come from the folder's ``config.json``."""
-    network: nn.Module = build_model_with_cfg(_build, "nars", pretrained, **options)
-    return network
-
-
-def _build(
-    *,
-    backbone: str,
-    architecture: Mapping[str, Any],
-    num_classes: int,
-    in_chans: int,
-    drop_rate: float = 0.0,
-    drop_path_rate: float = 0.0,
-    view: Mapping[str, Any] | None = None,
-) -> nn.Module:
-    # timm's names of what the recipe's ingredients set; left out at 0, which not every backbone can be given.
-    rates = {"dropout": drop_rate, "stochastic_depth": drop_path_rate}
-    module = components.load(components.BACKBONES, backbone)
-    network: nn.Module = module.build(
-        classes=num_classes,
-        channels=in_chans,
-        **keywords(architecture),
-        **{name: rate for name, rate in rates.items() if rate},
-    )
-    if view:
-        rest = dict(view)
-        see(network, StoredView(side=rest.pop("side"), view=View(**rest)))
-    return network
-
-
-@dataclass(frozen=True, slots=True)
-class StoredView:
-    """What a network sees of images of the side that they were stored with; others it takes as they are."""
-
-    side: int
-    view: View
-
-    def __call__(self, image_NCHW: Tensor) -> Tensor:
-        if image_NCHW.shape[-2:] != (self.side, self.side):
-            return image_NCHW
-        return self.view.of(image_NCHW)
-
-
-def see(network: nn.Module, view: StoredView) -> None:
-    """Let a network crop and resize its images itself, as timm's transforms cannot: its class becomes one that does."""
-
-    def forward_features(self: Any, x: Tensor) -> Tensor:
-        features: Tensor = kind.forward_features(self, x if self.stored_view is None else self.stored_view(x))
-        return features
-
-    kind: Any = type(network)
-    network.__class__ = type(kind.__name__, (kind,), {"forward_features": forward_features})
-    network.stored_view = view  # type: ignore[assignment]
 
 
 def timm_config(
@@ -98,7 +38,7 @@ def timm_config(
     view = preprocessing.view
     viewed = {} if view.resolution == side and view.crop == 1 else {"view": {"side": side, **asdict(view)}}
     return {
-        "architecture": "nars",
+        "architecture": nars.__name__,
         "num_classes": len(classes),
         "num_features": getattr(network, "num_features", None),
         "model_args": {

@@ -58,6 +58,7 @@ class FamilySection(Section):
             searching brought.
         precision: of the forward passes of final trainings; ``auto`` is bfloat16 on a GPU that computes in it, float32
             on all else. Trials, evaluation and what is exported are float32.
+        license: of the weights, for the model cards, by the hub's names (``apache-2.0``, ``cc-by-4.0``, ``other``).
     """
 
     max_macs: Annotated[list[float] | int, PlainValidator(budgets_or_count)] = 5
@@ -79,3 +80,4 @@ class FamilySection(Section):
     temperature: float = Field(default=1.0, gt=0)
     references: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    license: str = Field(default="unknown", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

@@ -11,19 +11,28 @@ import onnx
 import pytest
 import torch
 import yaml
+from scipy.stats import binomtest
 from torch import nn
 from torch.nn import functional
 
 from search.family import export
-from search.family.card import card
+from search.family.card import card, wilson
 from search.family.export import ExportMismatch, compare
 from search.family.folder import load_network, load_spec, onnx_runner
 from search.family.spent import Spent
 from search.files import DamagedFiles, check_sums, whole_folder
 from spaces.candidate import Candidate
 from tests.search import products
-from tests.search.products import PROVENANCE, SPEC, beside_references, load_weights, member, network
-from trainables.counting.latency import Latency
+from tests.search.products import (
+    PROVENANCE,
+    SPEC,
+    beside_references,
+    load_weights,
+    member,
+    network,
+    spec_of,
+)
+from trainables.counting.latency import Latency, device_name
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +61,7 @@ def test_the_folder_holds_everything_and_nothing_else(exported):
         "model.onnx",
         "model.pt2",
         "model.safetensors",
+        "nars_timm.py",
         "predict.py",
     ]
     assert [path.name for path in exported.parent.iterdir()] == ["member-1"]
@@ -112,7 +122,7 @@ def test_a_card_with_a_test_accuracy_reports_that_one():
     )
     result = yaml.safe_load(text.split("---\n")[1])["model-index"][0]["results"][0]
     assert result["metrics"][0]["value"] == 0.875
-    assert "| test | 0.8750 | 5 | 0.0125 |" in text
+    assert "| test | 0.8750 | 0.669 to 0.960 (95 %, 20 images) | 5 | 0.0125 |" in text
     assert "1.250 ms" in text
     assert "has not been read" not in text
 
@@ -153,6 +163,29 @@ def test_the_card_knows_every_role():
     assert "pretraining" not in plain
 
 
+def test_what_people_call_their_classes_stays_text():
+    spec = spec_of(8, 8, (0.3,), (0.4,), ["<script>alert(1)</script>", "[x](http://y)", "a|b\n# c", "$x_1$"])
+    text = card(member(), spec, PROVENANCE, {"onnx": 1e-6, "pt2": 0.0})
+    assert r"\<script\>alert\(1\)\</script\>, \[x\]\(http://y\), a\|b \# c, \$x\_1\$." in text
+
+
+def test_the_licence_is_what_the_configuration_says():
+    stated = card(member(), SPEC, replace(PROVENANCE, license="cc-by-4.0"), {"onnx": 1e-6, "pt2": 0.0})
+    assert yaml.safe_load(stated.split("---\n")[1])["license"] == "cc-by-4.0"
+    assert "cc-by-4.0, as the configuration of the run says" in stated
+    assert "No licence was stated" in described()
+
+
+def test_everyone_can_read_every_file(exported):
+    assert {oct(path.stat().st_mode & 0o777) for path in exported.iterdir()} == {"0o644"}
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 10), (0.5, 7), (0.93, 360), (1.0, 3)])
+def test_the_interval_is_wilsons(share, count):
+    expected = binomtest(round(share * count), count).proportion_ci(method="wilson")
+    assert wilson(round(share * count) / count, count) == pytest.approx((expected.low, expected.high), abs=1e-4)
+
+
 def test_the_sums_are_those_of_sha256sum(exported):
     check_sums(exported)
     for line in (exported / "SHA256SUMS").read_text().splitlines():
@@ -165,9 +198,10 @@ def test_the_latency_is_that_of_the_written_file(tmp_path, monkeypatch):
     measured, exports = [], []
     to_onnx = torch.onnx.export
 
-    def measure(path):
+    def measure(path, *, batch, warm_up, repeats):
         measured.append(path.read_bytes())
-        return Latency(median_ms=1.23456789, spread_ms=0.0, runtime="onnxruntime", threads=1, batch=1, repeats=1)
+        median_ms = 1.23456789 * batch
+        return Latency(median_ms=median_ms, spread_ms=0.0, runtime="onnxruntime", threads=1, batch=batch, repeats=1)
 
     def counted(*arguments, **options):
         exports.append(1)
@@ -179,9 +213,12 @@ def test_the_latency_is_that_of_the_written_file(tmp_path, monkeypatch):
         network(), member().candidate, SPEC, tmp_path / "m", lambda latency: member(latency_ms=latency), PROVENANCE
     )
     assert one == member(latency_ms=1.23457)
-    assert measured == [(tmp_path / "m" / "model.onnx").read_bytes()]
+    assert measured == 3 * [(tmp_path / "m" / "model.onnx").read_bytes()]
     assert len(exports) == 1
-    assert "1.235 ms" in (tmp_path / "m" / "README.md").read_text()
+    text = (tmp_path / "m" / "README.md").read_text()
+    assert "| 1 | 1.235 ms | 0.000 ms | 1.235 ms |" in text
+    assert "| 32 | 39.506 ms | 0.000 ms | 1.235 ms |" in text
+    assert f"Measured on {device_name()}, onnxruntime, 1 thread" in text
 
 
 def test_a_folder_that_was_changed_is_not_loaded(tmp_path):

@@ -12,6 +12,7 @@ from search.family.folder import load_network, onnx_runner
 from search.family.members import Member
 from spaces import components
 from spaces.candidate import keywords
+from spaces.mistake import Mistake
 from spaces.sampling import sobol
 from tests.search.products import export, spec_of
 from trainables.deploy import Deployable
@@ -86,6 +87,7 @@ def test_a_loop_of_timm_fine_tunes_a_member(exported):
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_an_unknown_backbone_lists_those_there_are():
-    with pytest.raises(components.UnknownComponent, match="mobile"):
-        timm.create_model("nars", backbone="nowhere", architecture={}, num_classes=2, in_chans=1)
+@pytest.mark.parametrize("name", ["nowhere", "os.path", "../mobile"])
+def test_an_unknown_backbone_is_one_sentence(name):
+    with pytest.raises(Mistake, match=r"is no backbone of this version of NARS"):
+        timm.create_model("nars", backbone=name, architecture={}, num_classes=2, in_chans=1)
