@@ -1,13 +1,24 @@
 """A run of which a part fails."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from search.__main__ import main
+from search.experiment import experiment
+from search.experiment.experiment import Experiment
+from search.experiment.progress import Progress
 from search.family.members import is_complete, load_family
+from search.record.storage import open_storage
+from search.record.study import Study
+from search.setting.beginning import Beginning
+from search.setting.config import parse
+from search.setting.setting import Setting, prepare
+from tests.search.record.waiting import waiting
 from trainables.final import jobs
 from trainables.training.trial import Report, Task, TrialFailed
 
@@ -71,3 +82,30 @@ def test_a_run_without_any_network_ends_in_a_sentence(
     for words in ("no final training ended", "the training loss is nan", "python -m search resume"):
         assert words in last
     assert not (tmp_path / "small" / "family" / "family.json").exists()
+
+
+def begun(setting: Setting, study: Study) -> Beginning:
+    return Experiment(setting, study, Progress((), Console(file=io.StringIO())))._begin()
+
+
+def test_what_a_search_begins_with_is_settled_before_its_first_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = prepare(parse(CONFIG.replace("RUNS", str(tmp_path))))
+    setting.config.folder.mkdir(parents=True)
+    study = Study(name="small", storage=open_storage(tmp_path, None), space=setting.space, create=True)
+    beginning = begun(setting, study)
+    assert len(beginning.first) == 1
+    assert len(beginning.beside) == 1, "of that restricted space, one network is the largest for both budgets"
+    monkeypatch.setattr(experiment, "beginning_of", lambda setting: pytest.fail("it was asked again"))
+    study.add(waiting(setting.space, 0))
+    assert begun(setting, study) == beginning
+
+
+def test_a_study_that_was_begun_without_references_stays_so(tmp_path: Path) -> None:
+    setting = prepare(parse(CONFIG.replace("RUNS", str(tmp_path))))
+    setting.config.folder.mkdir(parents=True)
+    study = Study(name="small", storage=open_storage(tmp_path, None), space=setting.space, create=True)
+    study.add(waiting(setting.space, 0))
+    assert begun(setting, study) == Beginning()
+    assert "beginning" not in study.notes
