@@ -33,7 +33,7 @@ def offering(backbone: str) -> Iterator[Space]:
         space = load(SPACES, name).space()
         few = FEW.get(backbone, {})
         own = FAMILY not in space.index and space.backbone == backbone
-        if own and all(set(values) <= set(space[address].values) for address, values in few.items()):
+        if own and all(set(values) <= set(space.dimension(address).values) for address, values in few.items()):
             yield space.restrict(few)
 
 
