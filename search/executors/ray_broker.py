@@ -5,38 +5,13 @@ It decides nothing and knows nothing of Ray: the driver decides, and wraps the c
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from search.executors.ray_agreement import Agreement
 from search.executors.work import Failure, Job
 from trainables.training.trial import Report
-
-PATIENCE = 10.0
-"""Seconds in which all workers of a group must fail alike; else some of them hang in an exchange with the others."""
-
-
-class Agreement:
-    """Whether all workers of a group come to the same end within ``PATIENCE`` seconds; asyncio, as the broker."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._ranks: dict[Hashable, set[int]] = {}
-        self._changed = asyncio.Condition()
-
-    async def reached(self, end: Hashable, rank: int) -> bool:
-        """A worker says that it came to an end, such as the failure of a training; whether all others do."""
-        ranks = self._ranks.setdefault(end, set())
-        ranks.add(rank)
-        async with self._changed:
-            self._changed.notify_all()
-            try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: len(ranks) >= self._workers), PATIENCE)
-            except TimeoutError:
-                return False
-            finally:
-                self._ranks.pop(end, None)  # a group that is started again begins anew
-        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

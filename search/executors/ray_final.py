@@ -1,7 +1,8 @@
 """Final training under Ray Train: the same steps on one to N workers, with restart from checkpoints."""
 
 import math
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +13,7 @@ from ray import train as ray_train
 from ray.train.torch import TorchTrainer, get_device
 from ray.util.queue import Empty, Queue
 
-from search.executors.ray_broker import Agreement
+from search.executors.ray_agreement import Agreement
 from search.executors.work import BLAMELESS, LOST, Failure, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
@@ -72,16 +73,35 @@ def _fit(
     jobs: Sequence[FinalJob],
     on_item: Callable[[str, Report | Failure], None],
 ) -> BaseException | None:
-    """One run of a group; returns why it was given up, if it was."""
+    """One run of a group; returns why it was given up, if it was.
+
+    What workers tell is pickled, so that the process of the queue needs to import nothing of it.
+    """
     reports = Queue(actor_options={"num_cpus": 0})
-    trainer = TorchTrainer(
+    trainer = _trainer(place, {"jobs": list(jobs), "reports": reports})
+    pool = ThreadPoolExecutor(max_workers=1)
+    future = pool.submit(trainer.fit)
+    try:
+        while not (future.done() and reports.empty()):
+            try:
+                message = pickle.loads(reports.get(timeout=POLL))
+            except Empty:
+                continue
+            if isinstance(message, Exception):
+                return message
+            on_item(*message)
+    finally:
+        pool.shutdown(wait=False)  # it is done, or this process leaves Ray because of an error
+        reports.shutdown(force=True)
+    error = future.exception()
+    return None if error is None else _cause(error)
+
+
+def _trainer(place: Workplace, work: Mapping[str, Any]) -> TorchTrainer:
+    agreement = ray.remote(num_cpus=0)(Agreement).remote(place.workers)
+    return TorchTrainer(
         _work,
-        train_loop_config={
-            "place": place,
-            "jobs": list(jobs),
-            "reports": reports,
-            "agreement": ray.remote(num_cpus=0)(Agreement).remote(place.workers),
-        },
+        train_loop_config={"place": place, "agreement": agreement, **work},
         scaling_config=ray_train.ScalingConfig(
             num_workers=place.workers,
             use_gpu=place.gpus > 0,
@@ -94,19 +114,6 @@ def _fit(
             failure_config=ray_train.FailureConfig(max_failures=place.retries),
         ),
     )
-    pool = ThreadPoolExecutor(max_workers=1)
-    future = pool.submit(trainer.fit)
-    try:
-        while not (future.done() and reports.empty()):
-            try:
-                on_item(*reports.get(timeout=POLL))
-            except Empty:
-                continue
-    finally:
-        pool.shutdown(wait=False)  # it is done, or this process leaves Ray because of an error
-        reports.shutdown(force=True)
-    error = future.exception()
-    return None if error is None else _cause(error)
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -123,8 +130,12 @@ def _work(config: dict[str, Any]) -> None:
     world = World(rank=context.get_world_rank(), size=context.get_world_size())
     place: Workplace = config["place"]
     for job in config["jobs"]:
-        for item in place.finish(job, world, get_device()):
-            if isinstance(item, Failure) and not ray.get(config["agreement"].reached.remote(job.name, world.rank)):
-                raise RuntimeError(f"only some of the workers failed ({item.message})")
-            if world.rank == 0:
-                config["reports"].put((job.name, item))
+        try:
+            for item in place.finish(job, world, get_device()):
+                if isinstance(item, Failure) and not ray.get(config["agreement"].reached.remote(job.name, world.rank)):
+                    raise RuntimeError(f"only some of the workers failed ({item.message})")
+                if world.rank == 0:
+                    config["reports"].put(pickle.dumps((job.name, item)))
+        except BLAMELESS as error:
+            config["reports"].put(pickle.dumps(error))  # Ray Train alone would start the group again
+            raise

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from search.executors import ray_broker
+from search.executors import ray_agreement
 from search.executors.ray_broker import Broker
 from search.executors.work import Failure
 from tests.search.executors.jobs import jobs
@@ -28,11 +28,11 @@ def test_all_workers_of_a_group_get_the_same_job_and_the_same_answer() -> None:
         first, second = await asyncio.gather(*waiting)
         assert first is not None
         assert first == second
-        asked = [asyncio.create_task(broker.report(first, REPORT)), asyncio.create_task(broker.verdict(first, 1))]
+        answers = [asyncio.create_task(broker.report(first, REPORT)), asyncio.create_task(broker.verdict(first, 1))]
         (event,) = await broker.events(5)
         assert (event.kind, event.report) == ("report", REPORT)
         await broker.answer(first, 1, False)
-        assert await asyncio.gather(*asked) == [False, False]
+        assert await asyncio.gather(*answers) == [False, False]
         assert await broker.next(0, start, 0) == first, "a worker that asks late gets the turn's job, although ended"
 
     asyncio.run(play())
@@ -60,7 +60,7 @@ def test_what_a_lost_group_held_is_told_and_its_orphan_is_refused() -> None:
 
 
 def test_a_failure_of_some_workers_only_starts_the_group_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_broker, "PATIENCE", 0.05)
+    monkeypatch.setattr(ray_agreement, "PATIENCE", 0.05)
 
     async def play() -> None:
         broker = Broker(workers=2)
@@ -80,7 +80,7 @@ def test_a_failure_of_some_workers_only_starts_the_group_again(monkeypatch: pyte
 
 
 def test_what_may_be_the_loss_of_another_worker_fails_a_trial_if_all_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_broker, "PATIENCE", 0.05)
+    monkeypatch.setattr(ray_agreement, "PATIENCE", 0.05)
     closed = Failure(message="RuntimeError: Connection closed by peer", certain=False)
 
     async def play() -> None:
