@@ -58,13 +58,14 @@ def join(place: Workplace, *, dashboard: bool) -> Workplace:
         The workplace with all measured that was to be.
 
     Raises:
-        PlacementError: there is no cluster at the address, or it can never place a trial or the worker group.
+        PlacementError: Ray does not start, there is no cluster at the address, or it can never place a trial or the
+            worker group.
     """
     # Ray writes pages about a lost process; what matters of it is in the study.
     options: dict[str, Any] = {} if place.verbose else {"log_to_driver": False, "logging_level": logging.CRITICAL}
     with _same_end_on_sigterm():
         if place.address is None:
-            ray.init(address="local", include_dashboard=dashboard, dashboard_host="127.0.0.1", **options)
+            _start(include_dashboard=dashboard, **options)
         else:
             try:
                 ray.init(address=place.address, **options)
@@ -79,6 +80,21 @@ def join(place: Workplace, *, dashboard: bool) -> Workplace:
         ray.shutdown()
         raise
     return place
+
+
+def _start(**options: Any) -> None:
+    """Start a private Ray.
+
+    Raises:
+        PlacementError: its processes are not there within the half minute that Ray gives them.
+    """
+    try:
+        ray.init(address="local", dashboard_host="127.0.0.1", **options)
+    except Exception as error:  # of no class of its own
+        raise PlacementError(
+            f"Ray does not start on this machine ({' '.join(str(error).split())}); where it is busy, start the search "
+            "again later, or without Ray by run.executor: serial"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ pytest.importorskip("ray")
 @pytest.mark.slow
 def test_a_search_under_ray_is_the_serial_one_and_prints_nothing_of_ray(product: Path, tmp_path: Path) -> None:
     """One trial at a time, so that what is proposed does not depend on which ends first."""
-    file = configuration(tmp_path, "small", executor="ray_tune", workers="1, concurrent: 1", tracking="true")
+    file = configuration(tmp_path, "small", executor="ray_tune", workers="1, concurrent: 1")
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     done = subprocess.run(command("run", file), cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr

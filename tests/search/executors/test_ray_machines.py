@@ -20,6 +20,15 @@ Machine = ray_machines.Machine
 GIB = 2.0**30
 
 
+def test_a_ray_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def init(**options: Any) -> None:
+        raise Exception("The current node timed out\nduring startup.")  # as Ray does
+
+    monkeypatch.setattr(ray_cluster.ray, "init", init)
+    with pytest.raises(PlacementError, match=r"\(The current node timed out during startup\.\); where it is busy"):
+        ray_cluster.join(place(tmp_path), dashboard=False)
+
+
 @pytest.mark.parametrize(
     ("worker", "fits"),
     [
