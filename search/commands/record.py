@@ -2,15 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.executors.protocol import Executor
-from search.replay.recording import Plan, Recording, even_in_log_cost, write_table
-from search.setting.config import read
-from search.setting.setting import prepare
 from spaces import components
 from spaces.mistake import Mistake
+
+if TYPE_CHECKING:
+    from search.executors.protocol import Executor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,10 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         Mistake: counts that make no sense, or a folder with rows of another recording.
     """
+    from search.replay.recording import Plan, Recording, even_in_log_cost, write_table
+    from search.setting.config import read
+    from search.setting.setting import prepare
+
     counts = {"candidates": arguments.candidates, "seeds": arguments.seeds}
     wrong = [f"--{name} is {count}" for name, count in counts.items() if count < 1]
     if wrong or arguments.repeat < 0 or (arguments.most is not None and arguments.most < 0):
