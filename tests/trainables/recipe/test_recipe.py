@@ -6,7 +6,7 @@ import pytest
 import torch
 from timm.layers import DropPath
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LinearLR, LRScheduler
 
 from spaces import components
 from tests.trainables.plans import batch, plan, transformed
@@ -59,7 +59,13 @@ def test_schedules_warm_up_and_end_at_their_final_rate(name: str) -> None:
         scheduled.optimized().step()
         for act in scheduled.after_step:
             act()
-    assert rates[0] < rates[3] <= 1.0
+    warmup = scheduled.steps_per_epoch
+    other = torch.optim.SGD(nn.Linear(2, 3).parameters(), lr=1.0)
+    theirs = LinearLR(other, start_factor=1 / (warmup + 1), total_iters=warmup)
+    for rate in rates[: warmup + 1]:
+        assert rate == pytest.approx(other.param_groups[0]["lr"])
+        other.step()
+        theirs.step()
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert scheduled.optimized().param_groups[0]["lr"] == pytest.approx(0.01)
 
