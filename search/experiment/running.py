@@ -267,9 +267,9 @@ def _by_budget(family: Family, config: Config) -> Table:
     for row in family.budgets:
         budget = amount(row.max_macs)
         if row.member is None:
-            table.add_row(budget, "no network that fits was trained")
+            table.add_row(budget, "none was trained")
         elif row.member in first:
-            table.add_row(budget, f"same network as {first[row.member]}")
+            table.add_row(budget, f"same as {first[row.member]}")
         else:
             first[row.member] = budget
             table.add_row(budget, row.member, *_figures(family.member(row.member)))
