@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from search.family.comparison import wilson
 from search.family.folder import InputSpec
 from search.family.members import Member
 from search.words import named
@@ -87,13 +88,6 @@ def _interval(member: Member, images: Mapping[str, int]) -> str:
         return ""
     low, high = wilson(member.test_accuracy, count)
     return f"{low:.3f} to {high:.3f} (95 %, {count} images)"
-
-
-def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a share of ``count`` cases."""
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _gaps(member: Member) -> list[str]:

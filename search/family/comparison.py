@@ -274,4 +274,4 @@ def wilson(share: float, count: int) -> Interval:
     z = float(norm.ppf(0.5 + CONFIDENCE / 2))
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)

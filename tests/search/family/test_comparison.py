@@ -51,7 +51,7 @@ def test_the_interval_of_a_difference_holds_it_as_often_as_it_says(share: float)
     assert 0.93 <= inside / 1000 <= 0.985
 
 
-@pytest.mark.parametrize(("right", "count"), [(0, 20), (7, 20), (359, 360), (360, 360)])
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (0, 20), (7, 20), (359, 360), (360, 360), (3, 3)])
 def test_wilson_equals_scipys(right: int, count: int) -> None:
     expected = binomtest(right, count).proportion_ci(method="wilson")
     assert wilson(right / count, count) == pytest.approx((expected.low, expected.high), abs=1e-9)

@@ -11,12 +11,11 @@ import onnx
 import pytest
 import torch
 import yaml
-from scipy.stats import binomtest
 from torch import nn
 from torch.nn import functional
 
 from search.family import export
-from search.family.card import card, wilson
+from search.family.card import card
 from search.family.export import ExportMismatch, compare
 from search.family.folder import load_network, load_spec, onnx_runner
 from search.family.spent import Spent
@@ -178,12 +177,6 @@ def test_the_licence_is_what_the_configuration_says():
 
 def test_everyone_can_read_every_file(exported):
     assert {oct(path.stat().st_mode & 0o777) for path in exported.iterdir()} == {"0o644"}
-
-
-@pytest.mark.parametrize(("share", "count"), [(0.0, 10), (0.5, 7), (0.93, 360), (1.0, 3)])
-def test_the_interval_is_wilsons(share, count):
-    expected = binomtest(round(share * count), count).proportion_ci(method="wilson")
-    assert wilson(round(share * count) / count, count) == pytest.approx((expected.low, expected.high), abs=1e-4)
 
 
 def test_the_sums_are_those_of_sha256sum(exported):
