@@ -154,10 +154,10 @@ class Comparison:
     @property
     def note(self) -> str:
         """What the intervals rest on, and what is not in them."""
-        seeds = "and from the spread over trainings" if self.over_seeds else "not from the spread over trainings"
+        seeds = "and from the spread over trainings" if self.over_seeds else "and not from the spread over trainings"
         return (
-            f"The intervals are from the {self.images} test images, which all networks answered, {seeds}; references "
-            "were trained on labels with the members' schedule"
+            f"The intervals are from the {self.images} test images, which all of the networks answered, {seeds}; "
+            "references were trained on labels with the schedule of the members"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,8 +19,8 @@ ORDER = 15
 TITLE = "Beside references"
 
 TEXT = (
-    "References are what one would have written by hand for each budget, trained on labels with the members' schedule. "
-    "How many macs a reference needs for a member's accuracy is read off their curve, straight between two references."
+    "References are what one would have written by hand for each budget. How many macs a reference needs for the "
+    "accuracy of a member is read off their curve, straight between two of them; a dash is beyond the curve."
 )
 CAPTION = "Bars: 95 % of Wilson's intervals of each accuracy alone. Members and references answered the same images."
 
