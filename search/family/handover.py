@@ -19,6 +19,7 @@ from search.family.retrain import write_training
 from search.family.spent import Spent
 from search.setting.beginning import Named
 from search.setting.setting import Setting
+from search.setting.weights import words_of_start
 from trainables.counting.counts import Statistics
 from trainables.final.jobs import FinalJob, network_of
 from trainables.training.trial import scores
@@ -241,6 +242,7 @@ def _provenance(setting: Setting, finalist: Finalist) -> Provenance:
         training={
             "epochs": job.epochs,
             "seed": job.seed,
+            "begun with": words_of_start(job.candidate, splits),
             "weights": "a soup of its trainings" if job not in finalist.trainings else "of one training",
             "teachers": ", ".join(teachers) or "none",
             "distillation weight": job.distillation_weight if teachers else 0,

@@ -58,6 +58,14 @@ def check_weights(space: Space, sources: Sources) -> None:
         start_of(str(candidate.architecture["name"]), candidate.weights, sources)
 
 
+def words_of_start(candidate: Candidate, splits: Splits) -> str:
+    """What a candidate's training begins with: random weights, or which pretrained ones."""
+    if candidate.weights == NO_WEIGHTS:
+        return "random weights"
+    start = start_of(str(candidate.architecture["name"]), candidate.weights, splits.weights)
+    return "random weights" if start is None else start.name
+
+
 def fetch_weights(space: Space, splits: Splits) -> Iterator[str]:
     """Fetch what this machine lacks of the weights, and see that all fit the networks of the space; a sentence each.
 
@@ -70,8 +78,12 @@ def fetch_weights(space: Space, splits: Splits) -> Iterator[str]:
         start = start_for(network.network, splits.weights)
         assert start is not None
         tensors = weights_for(start, network)
-        mean, std = network.normalisation
         yield (
-            f"weights: {start.name}, {len(tensors)} tensors without the classifier; images with mean {mean} and "
-            f"standard deviation {std}, resized by {network.interpolation}"
+            f"weights: {start.name}, {len(tensors)} tensors without the classifier; images with mean "
+            f"{_few(start.mean)} and standard deviation {_few(start.std)}, {start.interpolation}"
         )
+
+
+def _few(values: tuple[float, ...]) -> str:
+    """Values of channels, or one where all are the same."""
+    return ", ".join(f"{value:g}" for value in (values if len(set(values)) > 1 else values[:1]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import fsspec
 import pytest
 import timm
+import torch
 from safetensors.torch import save_file
 
 from search.__main__ import main
@@ -176,3 +177,83 @@ def test_what_never_answers_ends_in_time() -> None:
     with pytest.raises(Mistake, match=r"the far end did not answer within 0\.01 seconds"):
         within(0.01, "the far end", answered.wait)
     answered.set()
+
+
+LITE = "tf_efficientnet_lite0"
+
+
+@pytest.fixture(scope="module", name="state")
+def _state() -> dict[str, torch.Tensor]:
+    return dict(timm.create_model(LITE).state_dict())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where counts of traced networks and fetched weights are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NARS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+        patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
+        yield
+
+
+def of_lite(weights: str) -> tuple[tuple[str, str], ...]:
+    """The changes that make the configuration one of a pretrained network."""
+    space = CONFIG[CONFIG.index("  name: tiny") : CONFIG.index("limits:")]
+    fine_tuned = (
+        f"  name: finetune_small\n  restrict: {{architecture.name: [{LITE}], architecture.resolution: [64, 80]}}\n"
+    )
+    return (space, fine_tuned + weights), ("max_macs: 100k", "max_macs: 100M"), ("[6k, 20k, 60k]", "[60M]")
+
+
+def section(path: Path) -> str:
+    return f"weights: {{mine: {{model: {LITE}, path: '{path}', mean: 0.5, std: 0.25}}}}\n"
+
+
+def test_weights_are_read_and_described(
+    runs: Path, state: dict[str, torch.Tensor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_file(state, runs.parent / "x.safetensors")
+    assert check(runs, *of_lite(section(runs.parent / "x.safetensors"))) == 0
+    words = (
+        f"weights: 'mine' of {LITE}, 245 tensors without the classifier; images with mean 0.5 and standard deviation"
+    )
+    assert f"{words} 0.25, bicubic" in capsys.readouterr().out
+
+
+def test_weights_that_do_not_fit_are_found(
+    runs: Path, state: dict[str, torch.Tensor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_file({name: value for name, value in state.items() if name != "bn2.bias"}, runs.parent / "x.safetensors")
+    assert check(runs, *of_lite(section(runs.parent / "x.safetensors"))) == 2
+    assert f"weights 'mine' of {LITE} do not fit: tensor 'bn2.bias' is missing" in capsys.readouterr().err
+
+
+def test_weights_that_cannot_be_fetched_are_found(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(runs, *of_lite("")) == 2
+    shown = capsys.readouterr().err
+    assert f"weights 'in1k' of timm's {LITE} are not on this machine and cannot be fetched" in shown
+    assert f"fetch them from https://huggingface.co/timm/{LITE}.in1k and name the file in section weights" in shown
+
+
+def test_weights_that_nothing_begins_with_are_found(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(runs, ("limits:", f"{section(Path('x.pth'))}limits:")) == 2
+    assert (
+        "section weights names 'mine', but no candidate of space 'tiny' begins with weights" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("{none: {model: x, path: y}}", "'none' has a meaning of its own"),
+        ("{mine: {model: x}}", "'weights.mine.path' is missing"),
+        ("{mine: {model: x, path: y, size: 3}}", "unknown key 'weights.mine.size'; allowed here: model, path, format"),
+        ("{mine: {model: x, path: y, format: random}}", "'weights.mine.format' is 'random'"),
+    ],
+)
+def test_a_section_of_weights_that_is_wrong_is_said(
+    section: str, message: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(runs, ("limits:", f"weights: {section}\nlimits:")) == 2
+    assert message in capsys.readouterr().err
