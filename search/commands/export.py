@@ -58,8 +58,9 @@ def _check_target(source: Path, target: Path) -> None:
 
 def table(comparisons: Sequence["Comparison"]) -> Table:
     """The comparisons for people."""
-    columns = ("member", "accuracy", "int8 accuracy", "same class", "bytes", "int8 bytes", "ms", "int8 ms")
-    shown = Table(*columns, title="on the test split, and the time of one image")
+    columns = ("accuracy", "int8", "same class", "bytes", "int8", "ms", "int8")
+    shown = Table("", *columns, title="models and their 8-bit copies: test accuracy, size, time of one image")
+    shown.columns[0].no_wrap = True
     for one in comparisons:
         shares = (f"{share:.4f}" for share in (one.accuracy, one.int8_accuracy, one.same_class))
         times = (f"{one.latency_ms:.3f}", f"{one.int8_latency_ms:.3f}")
