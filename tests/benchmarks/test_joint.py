@@ -76,8 +76,9 @@ def config(
             "space": {"name": "tiny", "restrict": {address: list(values) for address, values in restrict.items()}},
             "limits": {"max_macs": max(budgets)},
             "search": {"trials": 36, "initial": 12, "batch": 6, "epochs": 4, "audit": 1.0, "predictor": "gp",
-                       "watched": "rank_by_macs", "pretrain": 0},
-            "family": {"max_macs": list(budgets), "contenders": 1, "repeats": 0, "epochs": 8, "teachers": 0},
+                       "watched": "rank_by_macs", "pretrain": 0, "references": "none"},
+            "family": {"max_macs": list(budgets), "contenders": 1, "repeats": 0, "finalists": 1, "epochs": 8,
+                       "teachers": 0, "references": False},
             "run": {"executor": "serial"},
             "tracking": {"enabled": False},
         }
@@ -91,9 +92,9 @@ class WithoutExport(Experiment):
         """The candidates to train in full, cheapest first."""
         with self._executor() as executor:
             self._stage1(executor)
-            return self._stage2(executor)
+            return [finalists[0] for finalists in self._stage2(executor) if finalists]
 
-    def _hand_over(self, finals: Finals, target: Path, report: Path) -> Family:
+    def _hand_over(self, finals: Finals, references: Finals, target: Path, page: Path, *, by_budget: bool) -> Family:
         finalists = enumerate(finalists_of(self._setting, finals, {}), start=1)
         return Family(members=tuple(member_of(self._setting, f"member-{n}", finalist) for n, finalist in finalists))
 
