@@ -5,7 +5,7 @@ the configuration, ``local-dir:FOLDER`` of an exported member, or a tag of timm 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,13 +125,20 @@ def _exported(model: str, name: str) -> Start:
             path=str(folder / "model.safetensors"),
             mean=tuple(prepared["mean"]),
             std=tuple(prepared["std"]),
-            interpolation=str(prepared["interpolation"]),
+            interpolation=_inside(config),
         )
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise WeightsError(f"weights '{name}': '{folder}' is no folder of an exported member: {error}") from error
     if of != model:
         raise WeightsError(f"weights '{name}' are of {of}, not of {model}")
     return start
+
+
+def _inside(config: Mapping[str, Any]) -> str:
+    """How a member's network resized images: ``interpolation`` is how files become these, except in older folders."""
+    prepared = config["pretrained_cfg"]
+    older = INTERPOLATIONS[0] if prepared.get("crop_mode") == "center" else str(prepared["interpolation"])
+    return str(config.get("model_args", {}).get("view", {}).get("interpolation", older))
 
 
 def _tagged(model: str, tag: str, sources: Sources) -> Start:

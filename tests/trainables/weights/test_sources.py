@@ -59,6 +59,15 @@ def test_an_exported_member_brings_its_preprocessing(tmp_path: Path) -> None:
     assert start_of(MODEL, exported(tmp_path, architecture=MODEL, model_args={}), {}) is not None
 
 
+@pytest.mark.parametrize(("view", "rule"), [({"interpolation": "nearest"}, "nearest"), ({}, "bilinear")])
+def test_how_files_were_resized_is_not_how_the_network_resized(view: dict[str, str], rule: str, tmp_path: Path) -> None:
+    prepared = {"mean": [0.4], "std": [0.3], "interpolation": "bicubic", "crop_mode": "center"}
+    arguments = {"architecture": {"name": MODEL}, "view": view}
+    start = start_of(MODEL, exported(tmp_path, pretrained_cfg=prepared, model_args=arguments), {})
+    assert start is not None
+    assert start.inputs["interpolation"] == rule
+
+
 @pytest.mark.parametrize(
     ("model", "name", "sources", "message"),
     [
