@@ -77,4 +77,4 @@ def stage1(folder: Path, trials: int) -> tuple[Stage1, Trials, Listening]:
     listening = Listening()
     held = Trials(setting, study, listening)
     believe: Callable[[Observations, Codes], list[tuple[float, float]]] = lambda known, codes: [(0.5, 0.1)] * len(codes)  # noqa: E731
-    return Stage1(held, Anything(setting), believe, lambda round_, observed: None), held, listening
+    return Stage1(held, Anything(setting), (), believe, lambda round_, observed: None), held, listening

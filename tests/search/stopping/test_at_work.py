@@ -52,7 +52,8 @@ def carry_on(folder, setting, reports_until_killed=10**9):
     """What the serial executor does, without training."""
     study = Study(name="small", storage=open_storage(folder, None), space=setting.space, create=True)
     trials = Trials(setting, study, Silent())
-    stage = Stage1(trials, Random(setting.problem), lambda _, codes_ND: [(0.5, 0.1)] * len(codes_ND), lambda *_: None)
+    believe = lambda _, codes_ND: [(0.5, 0.1)] * len(codes_ND)  # noqa: E731
+    stage = Stage1(trials, Random(setting.problem), (), believe, lambda *_: None)
     count = 0
     while (job := stage.next_job()) is not None:
         reports = []
