@@ -195,6 +195,7 @@ class Experiment:
         trainer = Trainer(
             executor=executor,
             where=self._setting.place.final,
+            macs=self._macs,
             on_begin=self._progress.stage,
             on_end=self._trained,
             on_failure=self._failed,
@@ -208,8 +209,10 @@ class Experiment:
         return finals, finals.of(dict.fromkeys(beside))
 
     def _trained(self, job: FinalJob, report: Report) -> None:
-        macs = self._setting.statistics(self._setting.space.encode([job.candidate]))[0].macs
-        self._progress.trained(job, macs, report)
+        self._progress.trained(job, self._macs(job.candidate), report)
+
+    def _macs(self, candidate: Candidate) -> int:
+        return self._setting.statistics(self._setting.space.encode([candidate]))[0].macs
 
     def _failed(self, job: FinalJob, failure: Failure) -> None:
         sentence = sentence_of(self._setting, job, failure.message, self._beginning.beside)

@@ -40,6 +40,7 @@ class Trainer:
     Attributes:
         executor: entered.
         where: folder or URI below which final trainings keep their checkpoints.
+        macs: of a candidate; the largest begin first, so that nothing waits for one of them at the end.
         on_begin: called with what is trained next, in words, and the number of trainings.
         on_end: called with each training that ends now, and its last report.
         on_failure: called with each that fails.
@@ -47,6 +48,7 @@ class Trainer:
 
     executor: Executor
     where: str
+    macs: Callable[[Candidate], int]
     on_begin: Callable[[str, int], None]
     on_end: Callable[[FinalJob, Report], None]
     on_failure: Callable[[FinalJob, Failure], None]
@@ -74,7 +76,8 @@ class Trainer:
         left = Finals(jobs=tuple(jobs), reports=reports).failed
         if left:
             self.on_begin(f"{what} ({len(left)} to train)", len(left))
-            self.executor.train(list(left), on_report, fail)
+            largest_first = sorted(left, key=lambda job: -self.macs(job.candidate))
+            self.executor.train(largest_first, on_report, fail)
         return Finals(jobs=tuple(jobs), reports=reports, messages=messages)
 
 

@@ -75,6 +75,10 @@ def candidates_of(setting: Setting, count: int) -> list[Candidate]:
     return setting.space.decode(codes_ND[order_N])
 
 
+def macs_of(setting: Setting, candidate: Candidate) -> int:
+    return int(setting.problem.costs(setting.space.encode([candidate]))["macs"][0])
+
+
 def finals_of(
     setting: Setting,
     executor: MadeUp,
@@ -85,6 +89,7 @@ def finals_of(
     trainer = Trainer(
         executor=executor,  # type: ignore[arg-type]
         where=setting.place.final,
+        macs=lambda candidate: macs_of(setting, candidate),
         on_begin=lambda what, count: None,
         on_end=lambda job, report: None,
         on_failure=lambda job, failure: None,
@@ -111,8 +116,8 @@ def test_the_better_half_goes_on_and_the_best_ends(setting: Setting) -> None:
     executor = made_up(setting, lambda job, epoch: final[job.candidate] * epoch / 8)
     finals = finals_of(setting, executor, [four])
     assert [[(name.partition("-")[0], epoch) for name, epoch in wave] for wave in executor.asked] == [
-        [(candidate.key, 2) for candidate in four],
-        [(four[1].key, 4), (four[2].key, 4)],
+        [(candidate.key, 2) for candidate in reversed(four)],  # the largest first
+        [(four[2].key, 4), (four[1].key, 4)],
         [(four[1].key, 8)],
     ]
     assert [job.candidate for job in finals.jobs] == [four[1]]
@@ -185,7 +190,7 @@ def test_references_are_trained_beside_and_teach_and_are_not_taught(setting: Set
     executor = made_up(setting, lambda job, _: 0.7 if job.teachers else accuracy[job.candidate])
     beside = [job for candidate in (one, other) for job in on_labels(setting.config.family, 0, candidate)]
     finals = finals_of(setting, executor, [[one]], beside=beside)
-    assert executor.asked[0] == [(f"{one.key}-0", 8), (f"{other.key}-0", 8)], "no pair is trained twice"
+    assert executor.asked[0] == [(f"{other.key}-0", 8), (f"{one.key}-0", 8)], "no pair is trained twice"
     assert [(job.epochs, job.teachers) for job in beside] == [(8, ())] * 2
     (taught,) = [job for job in finals.jobs if job.teachers]
     assert (taught.candidate, taught.teachers) == (one, (beside[1],))
@@ -211,6 +216,7 @@ def test_a_paused_training_goes_on_to_the_same_network(tmp_path: Path) -> None:
     trainer = Trainer(
         executor=serial.Executor(setting.place),
         where=setting.place.final,
+        macs=lambda candidate: macs_of(setting, candidate),
         on_begin=lambda what, count: None,
         on_end=lambda job, report: None,
         on_failure=lambda job, failure: None,
@@ -232,6 +238,7 @@ def test_a_trial_that_is_trained_again_is_the_same_network(tmp_path: Path) -> No
     finals = Trainer(
         executor=serial.Executor(setting.place),
         where=setting.place.final,
+        macs=lambda candidate: macs_of(setting, candidate),
         on_begin=lambda what, count: None,
         on_end=lambda job, report: None,
         on_failure=lambda job, failure: None,
