@@ -6,14 +6,15 @@ from pathlib import Path
 # Before torch and NumPy are there, and for the processes that tests start: the order of sums, so the last digit of a
 # loss, depends on the number of threads, and threads of several processes on two cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Ray's workers have no less of the processors than the tests beside them, which would otherwise wait for them long.
-os.environ.setdefault("RAY_worker_niceness", "0")
 
 import hypothesis
 import pytest
 from filelock import FileLock
 
 from tests import leftovers
+from tests.places import ROOT
+
+LONG = ("integration", "search/tracking")
 
 hypothesis.settings.register_profile("ci", max_examples=10, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", max_examples=60, deadline=None)
@@ -21,6 +22,11 @@ hypothesis.settings.register_profile("nightly", max_examples=60, deadline=None)
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("ci" if "not nightly" in config.getoption("-m") else "nightly")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first, so that no process of xdist waits for one of them at the end."""
+    items.sort(key=lambda item: not any(item.path.is_relative_to(ROOT / "tests" / long) for long in LONG))
 
 
 def pytest_sessionstart() -> None:

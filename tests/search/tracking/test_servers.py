@@ -26,7 +26,8 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("kills", [1, 4])
 def test_a_server_that_is_killed_in_the_middle_loses_nothing(kills: int, tmp_path: Path) -> None:
     """SIGKILL while it is given trials, at moments drawn with a seed; the search goes on all the while."""
     port, run, draw = free_port(), tmp_path / "toy", random.Random(0)

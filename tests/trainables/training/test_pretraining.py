@@ -163,7 +163,7 @@ def test_a_kill_during_the_write_leaves_one_whole_pretraining(tmp_path: Path) ->
     assert sorted(file.suffix for file in (tmp_path / "cache").iterdir()) == [".lock", ".pt"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_trials_killed_at_any_moment_end_in_one_pretraining(tmp_path: Path) -> None:
     draw = random.Random(0)
     rivals = {name: started(tmp_path, name) for name in ("one", "two", "three")}
