@@ -7,7 +7,7 @@ ADDRESS ?= http://127.0.0.1:8265
 CONFIG ?= configs/digits.yaml
 RUNS ?= /runs
 
-.PHONY: search test test-all check check-lowest bench dashboard submit lock clean
+.PHONY: search test test-all check check-lowest bench bench-gpu dashboard submit lock clean
 
 search: .venv  ## the main job on embedded data: a family of models in runs/digits/family
 	$(BIN)/python -m search run configs/digits.yaml
@@ -25,6 +25,9 @@ check: .venv  ## lint, formatting, types
 
 bench: .venv  ## the measurements behind docs/, as ratios
 	$(BIN)/python -m pytest -m benchmark -s
+
+bench-gpu: .venv  ## the trainer on a GPU: beside timm's parts, bfloat16, two processes on one GPU; some minutes
+	$(BIN)/python -m tests.benchmarks.gpu
 
 RUN ?= runs/digits
 dashboard: .venv  ## MLflow (port 5000) and Optuna (port 8080) on a run, on this machine only: make dashboard RUN=runs/NAME
