@@ -12,9 +12,6 @@ import pytest
 from filelock import FileLock
 
 from tests import leftovers
-from tests.places import ROOT
-
-LONG = ("integration", "search/tracking")
 
 hypothesis.settings.register_profile("ci", max_examples=10, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", max_examples=60, deadline=None)
@@ -22,11 +19,6 @@ hypothesis.settings.register_profile("nightly", max_examples=60, deadline=None)
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("ci" if "not nightly" in config.getoption("-m") else "nightly")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes come first, so that no process of xdist waits for one of them at the end."""
-    items.sort(key=lambda item: not any(item.path.is_relative_to(ROOT / "tests" / long) for long in LONG))
 
 
 def pytest_sessionstart() -> None:
