@@ -6,6 +6,8 @@ from pathlib import Path
 # Before torch and NumPy are there, and for the processes that tests start: the order of sums, so the last digit of a
 # loss, depends on the number of threads, and threads of several processes on two cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray's workers have no less of the processors than the tests beside them, which would otherwise wait for them long.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import hypothesis
 import pytest
