@@ -7,8 +7,9 @@ ORDER = 10
 TITLE = "The family"
 
 TEXT = (
-    "One trained model for each budget, cheapest first. Search accuracy is on the split that the search saw, test "
-    "accuracy on the one that it did not; its spread is over trainings with different seeds."
+    "The trained models, cheapest first; a budget for which nothing larger is more accurate has the member of a "
+    "cheaper one. Search accuracy is on the split that the search saw, test accuracy on the one that it did not; its "
+    "spread is over trainings with different seeds."
 )
 
 

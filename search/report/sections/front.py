@@ -9,7 +9,7 @@ ORDER = 20
 TITLE = "Accuracy against cost"
 
 CAPTION = (
-    "Trials stop early and family members are trained in full, with a teacher: stars may lie above the front. "
+    "Trials stop early and family members are trained in full: stars may lie above the front. "
     "Trials far below all others may lie outside the picture."
 )
 
