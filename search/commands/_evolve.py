@@ -11,7 +11,7 @@ from rich.console import Console
 
 from predictors.protocol import Predictor
 from search.errors import UsageError
-from search.evolution.evolve import evolve
+from search.evolution.evolve import STARTS, evolve
 from search.experiment.pairs import Pair, entries, front, pairs_of, table
 from search.experiment.running import Known, read_run
 from search.experiment.warm_start import earlier_observations
@@ -20,9 +20,6 @@ from search.learning.learner import Learner
 from search.problem.budgets import budgets_along, budgets_of, parse_bounds
 from search.problem.limits import COSTS
 from search.problem.restriction import narrow, parse_fixed
-
-STARTS = 64
-"""Best trials that the evolution starts from."""
 
 
 def evolve_run(arguments: argparse.Namespace) -> None:
@@ -65,12 +62,11 @@ def _evolved(known: Known, model: Predictor, arguments: argparse.Namespace) -> t
     problem, lift = narrow(known.setting.problem, parse_fixed(known.setting.space, arguments.fix))
     bounds = parse_bounds({cost: getattr(arguments, f"max_{cost}") for cost in COSTS}, problem)
     pareto = arguments.objective == "pareto"
-    best_first = np.argsort(-observed.score_N, kind="stable")
     picks = evolve(
         problem,
         model,
         budgets=budgets_along(bounds, arguments.points, problem) if pareto else budgets_of(bounds, problem),
-        start_ND=lift.lower(observed.codes_ND[best_first[:STARTS]]),
+        start_ND=lift.lower(observed.best(STARTS)),
         rng=np.random.default_rng(arguments.seed),
         confidence=confidence,
         per_budget=arguments.per_budget,

@@ -23,6 +23,9 @@ from spaces.mistake import Mistake
 from spaces.sampling import uniform
 from spaces.space import Codes
 
+STARTS = 64
+"""Best trials that an evolution starts from."""
+
 Values = NDArray[np.float64]
 
 

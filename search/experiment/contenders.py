@@ -2,20 +2,17 @@
 
 import numpy as np
 
-from search.evolution.evolve import evolve
+from search.evolution.evolve import STARTS, evolve
 from search.executors.work import Job
 from search.experiment.posterior import best_of_each_budget, posterior
 from search.experiment.trials import Trials
+from search.learning.fitting import predict
 from search.learning.learner import Learner
 from search.problem.problem import Observations, Problem
 from search.setting.sections.family import FamilySection
 from spaces.candidate import Candidate
 from spaces.codes import first_of_each
-from spaces.encoding import encode
 from spaces.space import Codes
-
-STARTS = 64
-"""Best trials that the evolution starts from."""
 
 
 def contenders(problem: Problem, family: FamilySection, seed: int, learner: Learner, observed: Observations) -> Codes:
@@ -25,17 +22,16 @@ def contenders(problem: Problem, family: FamilySection, seed: int, learner: Lear
     is a contender as well, so that the family has a member for every budget.
     """
     model = learner.learn(observed)
-    best_first = np.argsort(-observed.score_N, kind="stable")
     picks = evolve(
         problem,
         model,
         budgets=problem.budgets,
-        start_ND=observed.codes_ND[best_first[:STARTS]],
+        start_ND=observed.best(STARTS),
         rng=np.random.default_rng([seed, 3]),
         confidence=family.confidence,
         per_budget=family.contenders,
     )
-    believed_N = model.predict(encode(problem.space, observed.codes_ND), problem.statistics(observed.codes_ND)).mean_N
+    believed_N = predict(model, problem, observed.codes_ND).mean_N
     band_N = problem.bands(observed.codes_ND)
     trained = [
         max(np.flatnonzero(band_N == band), key=lambda row: float(believed_N[row]))
@@ -76,7 +72,7 @@ def pick_finalists(
 
     The prediction knows the trials of stage 1; fresh runs are weighed against it (``posterior.py``).
     """
-    belief = learner.learn(observed).predict(encode(problem.space, codes_MD), problem.statistics(codes_MD))
+    belief = predict(learner.learn(observed), problem, codes_MD)
     candidates = problem.space.decode(codes_MD)
     fresh = _fresh_scores(trials)
     mean_M, std_M = posterior(belief, [fresh.get(candidate.key, []) for candidate in candidates])

@@ -212,7 +212,7 @@ class Experiment:
         self._progress.trained(job, self._macs(job.candidate), report)
 
     def _macs(self, candidate: Candidate) -> int:
-        return self._setting.statistics(self._setting.space.encode([candidate]))[0].macs
+        return self._setting.statistics_of(candidate).macs
 
     def _failed(self, job: FinalJob, failure: Failure) -> None:
         sentence = sentence_of(self._setting, job, failure.message, self._beginning.beside)

@@ -142,7 +142,7 @@ def _finalist(
     return Finalist(
         job=job,
         trainings=tuple(alike),
-        statistics=setting.statistics(setting.space.encode([job.candidate]))[0],
+        statistics=setting.statistics_of(job.candidate),
         search_accuracy=reached,
         spent={**({} if own is None else {"search": own}), "final": final},
     )
@@ -190,7 +190,7 @@ def failures(setting: Setting, finals: Finals, references: Iterable[Named] = ())
 
 def sentence_of(setting: Setting, job: FinalJob, reason: str, references: Iterable[Named] = ()) -> str:
     """Which network's final training failed, for which budget, which reference it was if it was one, and why."""
-    macs = setting.statistics(setting.space.encode([job.candidate]))[0].macs
+    macs = setting.statistics_of(job.candidate).macs
     budgets = [limits.max_macs for limits in setting.problem.budgets if limits.max_macs is not None]
     least = min((budget for budget in budgets if macs <= budget), default=None)
     budget = "beyond all budgets" if least is None else f"for the budget of {amount(least)} macs"

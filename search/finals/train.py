@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from search.executors.protocol import Executor
 from search.executors.work import Failure
 from search.finals.jobs import as_trial, on_labels, with_teachers
@@ -111,8 +113,7 @@ def train_finals(
         return trainer.train("final training with teachers", list(dict.fromkeys([*jobs, *beside]))).joined(lost)
     jobs = [job for candidate in chosen for job in on_labels(family, seed, candidate)]
     finals = trainer.train("final training", list(dict.fromkeys([*jobs, *beside]))).joined(lost)
-    costs = _Costs(problem)
-    again = _better_trials(costs, finals, trials)
+    again = _better_trials(problem, finals, trials)
     pupils = _taught(family, seed, finals, chosen)
     return finals.joined(trainer.train("teaching, and trials that were better", [*again, *pupils]))
 
@@ -130,7 +131,7 @@ def _halved(
             for candidate in dict.fromkeys(candidate for group in left if len(group) > 1 for candidate in group)
         ]
         ended = trainer.train(f"final training to epoch {epoch}, of which the better half goes on", heats)
-        score = {job.candidate: ended.reports[job.name].accuracy for job in ended.ended}
+        score = {job.candidate: ended.accuracy(job) for job in ended.ended}
         failed = failed.joined(ended.without_ended())
         left = [_better_half(group, score) if len(group) > 1 else group for group in left]
     return list(dict.fromkeys(candidate for group in left for candidate in group)), failed
@@ -142,21 +143,7 @@ def _better_half(group: Sequence[Candidate], score: Mapping[Candidate, float]) -
     return sorted(alive, key=lambda candidate: -score[candidate])[: math.ceil(len(group) / 2)]
 
 
-class _Costs:
-    """Which budgets candidates fit."""
-
-    def __init__(self, problem: Problem) -> None:
-        self._problem = problem
-
-    def fits(self, candidates: Sequence[Candidate]) -> list[list[bool]]:
-        """For each budget, whether it allows each candidate."""
-        if not candidates:
-            return [[] for _ in self._problem.budgets]
-        fits_KN = self._problem.affordable(self._problem.space.encode(candidates))
-        return [[bool(fits) for fits in row] for row in fits_KN]
-
-
-def _better_trials(costs: _Costs, finals: Finals, trials: Sequence[Trial]) -> list[FinalJob]:
+def _better_trials(problem: Problem, finals: Finals, trials: Sequence[Trial]) -> list[FinalJob]:
     """Trainings that repeat the trials that no final training of their budget came up to.
 
     A search has hundreds of trials and a budget one or two final trainings, of which all can turn out worse. The trial
@@ -165,18 +152,25 @@ def _better_trials(costs: _Costs, finals: Finals, trials: Sequence[Trial]) -> li
     whole = [trial for trial in trials if len(trial.reports) == trial.epochs and trial.score is not None]
     ended = finals.ended
     again: dict[int, FinalJob] = {}
-    trial_fits = costs.fits([trial.candidate for trial in whole])
-    final_fits = costs.fits([job.candidate for job in ended])
-    for of_trials, of_finals in zip(trial_fits, final_fits, strict=True):
-        reached = max((finals.accuracy(job) for job, fits in zip(ended, of_finals, strict=True) if fits), default=-1.0)
+    whole_fit = _within_budgets(problem, [trial.candidate for trial in whole])
+    ended_fit = _within_budgets(problem, [job.candidate for job in ended])
+    for trial_rows, final_rows in zip(whole_fit, ended_fit, strict=True):
+        reached = max((finals.accuracy(ended[row]) for row in final_rows), default=-1.0)
         best = max(
-            (trial for trial, fits in zip(whole, of_trials, strict=True) if fits),
+            (whole[row] for row in trial_rows),
             key=lambda trial: (trial.score, -trial.statistics.macs),
             default=None,
         )
         if best is not None and best.score is not None and best.score > reached:
             again[best.number] = as_trial(best)
     return list(again.values())
+
+
+def _within_budgets(problem: Problem, candidates: Sequence[Candidate]) -> list[list[int]]:
+    """For each budget, the rows of the candidates that it allows."""
+    if not candidates:
+        return [[] for _ in problem.budgets]
+    return [np.flatnonzero(fits_N).tolist() for fits_N in problem.affordable(problem.space.encode(candidates))]
 
 
 def _taught(family: FamilySection, seed: int, finals: Finals, chosen: Sequence[Candidate]) -> list[FinalJob]:
@@ -188,15 +182,13 @@ def _taught(family: FamilySection, seed: int, finals: Finals, chosen: Sequence[C
         teachers: tuple[FinalJob | str, ...] = tuple(family.teachers)
         pupils = [job.candidate for job in ranked if job.candidate in chosen]
     else:
-        teachers = tuple(ranked[: family.teachers])
-        errors = [1 - finals.accuracy(job) for job in ranked]
-        bound = TAUGHT_ABOVE * sum(errors[: len(teachers)]) / max(len(teachers), 1)
-        pupils = [
-            job.candidate
-            for job, error in list(zip(ranked, errors, strict=True))[len(teachers) :]
-            if job.candidate in chosen and error >= bound
-        ]
-    if not teachers or not pupils:
+        teaching, others = ranked[: family.teachers], ranked[family.teachers :]
+        if not teaching:
+            return []
+        teachers = tuple(teaching)
+        bound = TAUGHT_ABOVE * sum(1 - finals.accuracy(job) for job in teaching) / len(teaching)
+        pupils = [job.candidate for job in others if job.candidate in chosen and 1 - finals.accuracy(job) >= bound]
+    if not pupils:
         return []
     leader = ranked[0].candidate
     return [job for pupil in pupils for job in with_teachers(family, seed, pupil, teachers, leader)]

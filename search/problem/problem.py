@@ -44,8 +44,13 @@ class Problem:
 
     def bands(self, codes_ND: Codes) -> NDArray[np.int64]:
         """Position of the tightest budget that each candidate fits, shape (N,); the number of budgets for none."""
-        beyond_N: NDArray[np.int64] = (~self.affordable(codes_ND)).sum(axis=0)
-        return beyond_N
+        return bands_of(self.affordable(codes_ND))
+
+
+def bands_of(fits_KN: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Position of the tightest budget that each candidate fits, budgets tightest first; K for none; shape (N,)."""
+    beyond_N: NDArray[np.int64] = (~fits_KN).sum(axis=0)
+    return beyond_N
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,11 @@ class Observations:
     def __post_init__(self) -> None:
         if len(self.codes_ND) != len(self.score_N):
             raise ValueError(f"{len(self.codes_ND)} candidates but {len(self.score_N)} scores")
+
+    def best(self, count: int) -> Codes:
+        """The candidates of the ``count`` highest scores, best first."""
+        codes_ND: Codes = self.codes_ND[np.argsort(-self.score_N, kind="stable")[:count]]
+        return codes_ND
 
 
 def best_per_budget(

@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from search.problem.problem import bands_of
 from search.replay import tables
 from search.replay.tables import Table
 
@@ -65,7 +66,7 @@ def _family_measures(trace: pd.DataFrame, table: Table, budgets: int, spacing: t
     observed = float(np.mean(regret_K))
     advice = trace["advice"].iloc[-1]
     recommended = observed if advice is None else _regret(table, fits_KN, [int(row) for row in advice])
-    band_N = (~fits_KN[:, rows]).sum(axis=0)
+    band_N = bands_of(fits_KN[:, rows])
     measures = {
         "family_regret": observed,
         "hypervolume": _hypervolume(table, rows, fits_KN[-1]),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from predictors.protocol import Predictor
 from search.learning.fitting import predict
-from search.problem.problem import Problem
+from search.problem.problem import Problem, bands_of
 from spaces.space import Codes
 
 Floats = NDArray[np.float64]
@@ -35,8 +35,7 @@ class Belief:
     @property
     def band_N(self) -> NDArray[np.int64]:
         """Tightest budget that each candidate fits, shape (N,)."""
-        beyond_N: NDArray[np.int64] = (~self.fits_KN).sum(axis=0)
-        return beyond_N
+        return bands_of(self.fits_KN)
 
     def joined(self, other: "Belief") -> "Belief":
         return Belief(

@@ -9,6 +9,8 @@ from spaces.codes import without
 from spaces.encoding import encode
 from spaces.space import Codes
 
+Floats = NDArray[np.float64]
+
 DRAWN = 2000
 """Candidates from which a start is chosen."""
 
@@ -29,14 +31,14 @@ def stratified(supply: Supply, n: int, rng: np.random.Generator, avoid_ND: Codes
     gap_N = np.full(len(drawn_ND), np.inf)
     if avoid_ND is not None and len(avoid_ND):
         for x_F in encode(supply.space, avoid_ND[-200:]):
-            gap_N = np.minimum(gap_N, np.abs(x_NF - x_F).sum(axis=1))
+            gap_N = _narrowed(gap_N, x_NF, x_F)
     chosen: list[int] = []
     strata = [rows for rows in np.array_split(order_N, n) if len(rows)]
     for stratum in rng.permutation(len(strata)):
         rows = strata[stratum]
         pick = int(rows[np.argmax(gap_N[rows])]) if np.isfinite(gap_N[rows]).any() else int(rng.choice(rows))
         chosen.append(pick)
-        gap_N = np.minimum(gap_N, np.abs(x_NF - x_NF[pick]).sum(axis=1))
+        gap_N = _narrowed(gap_N, x_NF, x_NF[pick])
     return drawn_ND[chosen]
 
 
@@ -56,7 +58,7 @@ def opening(supply: Supply, n: int, rng: np.random.Generator) -> Codes:
     band_N, x_NF = supply.problem.bands(drawn_ND), encode(supply.space, drawn_ND)
     gap_N = np.full(len(drawn_ND), np.inf)
     for x_F in encode(supply.space, chosen_ND):
-        gap_N = np.minimum(gap_N, np.abs(x_NF - x_F).sum(axis=1))
+        gap_N = _narrowed(gap_N, x_NF, x_F)
     places = n - len(chosen_ND)
     turns = np.linspace(0, budgets - 1, places).round().astype(int) if places < budgets else np.arange(places) % budgets
     picks: list[int] = []
@@ -65,13 +67,19 @@ def opening(supply: Supply, n: int, rng: np.random.Generator) -> Codes:
         if len(rows):
             pick = int(rows[np.argmax(gap_N[rows])])
             picks.append(pick)
-            gap_N = np.minimum(gap_N, np.abs(x_NF - x_NF[pick]).sum(axis=1))
+            gap_N = _narrowed(gap_N, x_NF, x_NF[pick])
     both_ND = np.empty((len(chosen_ND) + len(picks), chosen_ND.shape[1]), dtype=chosen_ND.dtype)
     both_ND[rng.permutation(len(both_ND))] = np.concatenate([chosen_ND, drawn_ND[picks]])
     return both_ND
 
 
-def _cost(problem: Problem, codes_ND: Codes) -> NDArray[np.float64]:
+def _narrowed(gap_N: Floats, x_NF: NDArray[np.float32], x_F: NDArray[np.float32]) -> Floats:
+    """Distance of each candidate to the nearest chosen one, once one more is chosen."""
+    narrowed_N: Floats = np.minimum(gap_N, np.abs(x_NF - x_F).sum(axis=1))
+    return narrowed_N
+
+
+def _cost(problem: Problem, codes_ND: Codes) -> Floats:
     """The cost that strata are cut along: the first one that a budget bounds, else the first one known, else none."""
     if not len(codes_ND):
         return np.zeros(0)

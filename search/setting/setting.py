@@ -16,6 +16,7 @@ from search.setting.problem import costs_of, problem_of
 from search.setting.readers import check_family_objective, check_readers
 from search.setting.weights import check_weights
 from spaces import components
+from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 from spaces.space import Codes, Space
 from trainables.counting.counts import Counts, Statistics
@@ -50,6 +51,10 @@ class Setting:
     def space(self) -> Space:
         """What may be chosen."""
         return self.problem.space
+
+    def statistics_of(self, candidate: Candidate) -> Statistics:
+        """Exact costs of one member of the space."""
+        return self.statistics(self.space.encode([candidate]))[0]
 
     @cached_property
     def references(self) -> tuple[Fitting, ...]:

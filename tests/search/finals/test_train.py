@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,8 +76,16 @@ def candidates_of(setting: Setting, count: int) -> list[Candidate]:
     return setting.space.decode(codes_ND[order_N])
 
 
-def macs_of(setting: Setting, candidate: Candidate) -> int:
-    return int(setting.problem.costs(setting.space.encode([candidate]))["macs"][0])
+def trainer_of(setting: Setting, executor: Any) -> Trainer:
+    """One that tells nobody anything."""
+    return Trainer(
+        executor=executor,
+        where=setting.place.final,
+        macs=lambda candidate: setting.statistics_of(candidate).macs,
+        on_begin=lambda what, count: None,
+        on_end=lambda job, report: None,
+        on_failure=lambda job, failure: None,
+    )
 
 
 def finals_of(
@@ -86,14 +95,7 @@ def finals_of(
     trials: Sequence[Trial] = (),
     beside: Sequence[FinalJob] = (),
 ) -> Finals:
-    trainer = Trainer(
-        executor=executor,  # type: ignore[arg-type]
-        where=setting.place.final,
-        macs=lambda candidate: macs_of(setting, candidate),
-        on_begin=lambda what, count: None,
-        on_end=lambda job, report: None,
-        on_failure=lambda job, failure: None,
-    )
+    trainer = trainer_of(setting, executor)
     family, seed = setting.config.family, setting.config.seed
     return train_finals(trainer, setting.problem, family, seed, candidates, beside=beside, trials=trials)
 
@@ -145,7 +147,7 @@ def test_what_has_ended_is_not_trained_again(setting: Setting) -> None:
 def test_a_trial_that_no_final_training_came_up_to_is_trained_again(setting: Setting) -> None:
     small, large = candidates_of(setting, 2)
     executor = made_up(setting, lambda job, epoch: 0.9 if "-trial-" in job.name else 0.6)
-    macs = setting.problem.costs(setting.space.encode([small]))["macs"][0]
+    macs = setting.statistics_of(small).macs
     budgets = (Limits(max_macs=float(macs)), Limits(max_macs=1e6))
     setting = replace(setting, problem=replace(setting.problem, budgets=budgets))
     stopped = trial(setting, 5, large, 0.95, epochs_run=1)
@@ -213,14 +215,7 @@ def test_a_paused_training_goes_on_to_the_same_network(tmp_path: Path) -> None:
     text = TEXT.replace("RUNS", str(tmp_path)).replace("BUDGETS", "1M").replace("epochs: 8", "epochs: 2")
     setting = prepare(parse(text))
     (job,) = on_labels(setting.config.family, 0, candidates_of(setting, 1)[0])
-    trainer = Trainer(
-        executor=serial.Executor(setting.place),
-        where=setting.place.final,
-        macs=lambda candidate: macs_of(setting, candidate),
-        on_begin=lambda what, count: None,
-        on_end=lambda job, report: None,
-        on_failure=lambda job, failure: None,
-    )
+    trainer = trainer_of(setting, serial.Executor(setting.place))
     paused = trainer.train("", [replace(job, stop=1)])
     assert [report.epoch for report in paused.reports.values()] == [1]
     (whole,) = trainer.train("", [job]).reports.values()
@@ -233,15 +228,7 @@ def test_a_trial_that_is_trained_again_is_the_same_network(tmp_path: Path) -> No
     setting = prepare(parse(TEXT.replace("RUNS", str(tmp_path)).replace("BUDGETS", "1M")))
     candidate = candidates_of(setting, 1)[0]
     original = trial(setting, 3, candidate, 0.5)
-    task = replace(as_trial(original).task, precision="float32")
-    reports = list(train_trial(task, setting.splits))
-    finals = Trainer(
-        executor=serial.Executor(setting.place),
-        where=setting.place.final,
-        macs=lambda candidate: macs_of(setting, candidate),
-        on_begin=lambda what, count: None,
-        on_end=lambda job, report: None,
-        on_failure=lambda job, failure: None,
-    ).train("", [as_trial(original)])
+    reports = list(train_trial(as_trial(original).task, setting.splits))
+    finals = trainer_of(setting, serial.Executor(setting.place)).train("", [as_trial(original)])
     assert finals.accuracy(as_trial(original)) == reports[-1].accuracy
     assert network_of(as_trial(original), setting.splits, setting.place.final) is not None
