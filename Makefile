@@ -13,10 +13,10 @@ search: .venv  ## the main job on embedded data: a family of models in runs/digi
 	$(BIN)/python -m search run configs/digits.yaml
 
 test: .venv  ## all tests but the slow and the nightly ones, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: .venv  ## every test, the nightly ones too; no benchmark
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark" -rs
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark" -rs
 
 check: .venv  ## lint, formatting, types
 	$(BIN)/ruff check .
@@ -61,7 +61,7 @@ check-lowest: .venv  ## the fast tests with the oldest releases that pyproject.t
 	$(PYTHON) -m venv --clear .venv-lowest
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --system-certs --resolution lowest-direct \
 		--requirement pyproject.toml --extra dev
-	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -W default $(TESTS)
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -W default $(TESTS)
 
 clean:  ## remove the environments; runs stay
 	rm -rf .venv .venv-lowest

@@ -15,12 +15,19 @@ from filelock import FileLock
 
 from tests import leftovers
 
+LONG = ("tests/integration/", "tests/search/tracking/", "tests/trainables/training/")
+
 hypothesis.settings.register_profile("ci", max_examples=10, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", max_examples=60, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("ci" if "not nightly" in config.getoption("-m") else "nightly")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of few and long tests come first, or one process would wait at the end for the other's last file."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_sessionstart() -> None:

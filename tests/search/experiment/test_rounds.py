@@ -155,3 +155,12 @@ def test_a_first_round_that_was_cut_off_goes_on_in_its_order(
     origins = [trial.origin for trial in trials.of("search")]
     assert origins == [*(one.name for one in first), *[None] * 4]
     assert [trial.candidate for trial in trials.of("search")[:2]] == [one.candidate for one in first]
+
+
+def test_trials_that_had_not_ended_are_handed_out_again(setting: Setting) -> None:
+    stage, _ = opened(setting, listener(setting))
+    begun = [job.number for _ in range(3) if (job := stage.next_job()) is not None]
+    assert begun == [0, 1, 2]
+    stage, trials = opened(setting, listener(setting))
+    assert play(stage, trials, lambda number: False) == 6
+    assert all(trial.is_finished for trial in trials.by_number.values())
