@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     from search.setting.beginning import beginning_of, describe
     from search.setting.config import read
     from search.setting.data_page import data_page
+    from search.setting.prior import prior_of
     from search.setting.setting import prepare
 
     console = Console(highlight=False, soft_wrap=True, markup=False)  # names of files may have brackets
@@ -37,7 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     executor = setting.config.run.executor
     components.load(components.EXECUTORS, executor).Executor(setting.place)  # refuses what it cannot run
     begun = describe(setting, beginning_of(setting))
-    for line in chain(plan(setting), begun, data_page(setting.splits), rehearse(setting), reach(setting.config)):
+    prior = prior_of(setting.config, setting.space).describe()
+    for line in chain(plan(setting), begun, prior, data_page(setting.splits), rehearse(setting), reach(setting.config)):
         console.print(line)
     console.print("no mistakes found")
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 
@@ -30,6 +31,7 @@ from search.setting.beginning import beginning_of, describe
 from search.setting.config import Config, parse
 from search.setting.data_page import notices
 from search.setting.device import FILE, device_of, load_device
+from search.setting.prior import prior_of
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
 from search.tracking.address import check_address
@@ -152,14 +154,14 @@ def carry_out(
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
         past = gather(earlier, setting.space, config.search.sampler)
+        prior = prior_of(config, setting.space, beside=past)
         if to is None:
-            for line in describe(setting, beginning_of(setting)):
+            for line in chain(describe(setting, beginning_of(setting)), prior.left_out):
                 _say(line)
-        write_earlier(config.folder, past)
+        write_earlier(config.folder, [*past, *prior.tables])
         save_config(config)
     for source in read_earlier(config.folder):
-        candidates = f"{len(source.params)} different candidates of {source.trials} trials of {source.run}"
-        _say(f"warm start: {candidates} fit this space")
+        _say(source.sentence)
     began = time.monotonic()
     with _opened(setting, create=True) as experiment:
         family = work(experiment)

@@ -1,19 +1,19 @@
 """Earlier runs as the prior of a new one: their trials, translated to the new space by address and value.
 
-What is taken from earlier runs is written into the new run's folder before its first trial, so that a resumed run
-proposes from the same past, whatever has become of the earlier folders.
+What is taken from earlier runs, and from recorded tables, is written into the new run's folder before its first trial,
+so that a resumed run proposes from the same past, whatever has become of the earlier folders.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from search.errors import UsageError
 from search.files import write_text
+from search.learning.earlier import FEWEST, Earlier, params_of
 from search.problem.problem import Observations
 from search.record.storage import read_storage
 from search.record.study import Study
@@ -22,36 +22,10 @@ from search.samplers.by_name import transferring
 from search.setting.config import Config
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
-from spaces.space import INACTIVE, Space
+from spaces.space import Space
 from spaces.translation import addressed, translate
 
 FILE = "warm_start.json"
-FEWEST = 2
-"""Trials of an earlier run that must fit the new space: a predictor needs two scores to tell candidates apart."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Earlier:
-    """What one earlier run contributes.
-
-    Attributes:
-        run: its folder, as it was given.
-        trials: how many of its trials have a score.
-        params: values by full address of the new space, one mapping for each candidate that fits it.
-        scores: mean accuracy of each of them.
-    """
-
-    run: str
-    trials: int
-    params: tuple[Mapping[str, Value], ...]
-    scores: tuple[float, ...]
-
-    def observations(self, space: Space) -> Observations:
-        """The candidates as codes of the space."""
-        rows = [translate(space, params) for params in self.params]
-        return Observations(
-            codes_ND=np.array([row for row in rows if row is not None], dtype=np.int16), score_N=np.array(self.scores)
-        )
 
 
 def gather(runs: Sequence[tuple[Path, Config]], space: Space, sampler: str) -> list[Earlier]:
@@ -74,8 +48,14 @@ def write_earlier(folder: Path, earlier: Sequence[Earlier]) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     content = [
-        {"run": e.run, "trials": e.trials, "params": [dict(p) for p in e.params], "scores": list(e.scores)}
-        for e in earlier
+        {
+            "run": one.source,
+            "kind": one.kind,
+            "trials": one.trials,
+            "params": [dict(params) for params in one.params],
+            "scores": list(one.scores),
+        }
+        for one in earlier
     ]
     write_text(folder / FILE, json.dumps(content, indent=1))
 
@@ -86,8 +66,14 @@ def read_earlier(folder: Path) -> list[Earlier]:
     if not path.exists():
         return []
     return [
-        Earlier(run=e["run"], trials=e["trials"], params=tuple(e["params"]), scores=tuple(e["scores"]))
-        for e in json.loads(path.read_text(encoding="utf-8"))
+        Earlier(
+            source=one["run"],
+            trials=one["trials"],
+            params=tuple(one["params"]),
+            scores=tuple(one["scores"]),
+            kind=one.get("kind", "run"),  # older runs knew no tables
+        )
+        for one in json.loads(path.read_text(encoding="utf-8"))
     ]
 
 
@@ -102,7 +88,8 @@ def check_unchanged(folder: Path, runs: Sequence[Path]) -> None:
     Raises:
         UsageError: other earlier runs are given than those it was started from.
     """
-    before, now = [e.run for e in read_earlier(folder)], [str(run) for run in runs]
+    before = [earlier.source for earlier in read_earlier(folder) if earlier.kind == "run"]
+    now = [str(run) for run in runs]
     if now and now != before:
         raise UsageError(
             f"'{folder}' was started {'from ' + ','.join(before) if before else 'without --warm-start'}, which stays "
@@ -120,19 +107,14 @@ def _earlier(run: Path, config: Config, space: Space) -> Earlier:
         values = addressed(space, candidate)
         codes_D = None if values is None else translate(space, values)
         if codes_D is not None:
-            params = {
-                address: dimension.values[code]
-                for address, dimension, code in zip(space.addresses, space.dimensions, codes_D.tolist(), strict=True)
-                if code != INACTIVE
-            }
-            by_codes.setdefault(codes_D.tobytes(), (params, []))[1].append(score)
+            by_codes.setdefault(codes_D.tobytes(), (params_of(space, codes_D), []))[1].append(score)
     if len(by_codes) < FEWEST:
         raise UsageError(
             f"'{run}' has {len(scored)} trials with a score, and {len(by_codes)} different ones fit space "
             f"'{space.name}' as the configuration restricts it; a warm start needs at least {FEWEST}: leave it out"
         )
     return Earlier(
-        run=str(run),
+        source=str(run),
         trials=len(scored),
         params=tuple(params for params, _ in by_codes.values()),
         scores=tuple(float(np.mean(scores)) for _, scores in by_codes.values()),

@@ -19,6 +19,7 @@ import pandas as pd
 
 from search.executors.work import Job, Outcome
 from search.files import write_text
+from search.learning.recorded import INACTIVE
 from search.problem.feasible import sample_within, smallest
 from search.problem.problem import Problem
 from spaces.candidate import Candidate
@@ -34,8 +35,6 @@ TRIES = 60
 """Draws for a band before it is taken to have no more candidates."""
 DRAWN = 400
 ROWS = "rows.jsonl"
-INACTIVE = "inactive"
-"""Value, in the table, of a dimension that a candidate's condition switches off."""
 
 
 def even_in_log_cost(problem: Problem, n: int, rng: np.random.Generator, cost: str = "macs") -> Codes:
@@ -218,13 +217,14 @@ def write_table(folder: Path, name: str, space: Space, epochs: int, card: dict[s
         by_row.setdefault(entry["row"], []).append(entry)
     turns = max(map(len, by_row.values()))
     frame = pd.DataFrame([_line(space, entries, turns, epochs) for entries in by_row.values()])
-    dimensions = [_described(space, address) for address in space.addresses if len(space.dimension(address).values) > 1]
+    dimensions = [_described(space, address) for address in space.addresses if address not in _fixed(space)]
     description = {
         "name": name,
         "space": space.name,
         "rows": len(frame),
         "complete_grid": False,
         "dimensions": dimensions,
+        "fixed": {address: space.dimension(address).values[0] for address in _fixed(space)},
         "metric": {
             "column": "accuracy",
             "direction": "maximize",
@@ -240,6 +240,11 @@ def write_table(folder: Path, name: str, space: Space, epochs: int, card: dict[s
     frame.to_parquet(path.with_suffix(".parquet"), index=False)
     write_text(path, json.dumps(description, indent=1) + "\n")
     return path
+
+
+def _fixed(space: Space) -> list[str]:
+    """Addresses without a choice, which have no column."""
+    return [address for address in space.addresses if len(space.dimension(address).values) == 1]
 
 
 def _line(space: Space, entries: Sequence[dict[str, Any]], turns: int, epochs: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
-"""Recorded trials of other people: NAME.json describes the dimensions and the score, NAME.parquet holds the rows."""
+"""Recorded trials as arrays, and the searches that are played on them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from search.learning import recorded
+from search.learning.recorded import MalformedTable
 from search.problem.limits import Limits
 from search.problem.problem import Problem
 from spaces.candidate import ROLES
@@ -20,10 +21,6 @@ from spaces.mistake import Mistake
 from spaces.space import Codes, Space
 
 MILLIONS = "_millions"
-
-
-class MalformedTable(Mistake):
-    """A table's JSON and parquet do not fit together; the message says which part of which file."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,25 +98,11 @@ def load(path: Path | str) -> Table:
         MalformedTable: a file is missing, a field or a column is missing, or a value is not among the listed ones.
     """
     path = Path(path)
-    description, frame = _read(path)
+    description, frame = recorded.read(path)
     try:
         return _table(path, description, frame)
     except KeyError as error:
         raise MalformedTable(f"{path}: the field or column {error} is missing") from error
-
-
-def _read(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    rows = path.with_suffix(".parquet")
-    for file in (path, rows):
-        if not file.is_file():
-            raise MalformedTable(f"{file} does not exist; a table is a NAME.json with a NAME.parquet beside it")
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise MalformedTable(f"{path} is not JSON: {error}") from error
-    if not isinstance(description, dict):
-        raise MalformedTable(f"{path} must hold one JSON object, it holds a {type(description).__name__}")
-    return description, pd.read_parquet(rows)
 
 
 def _table(path: Path, description: Mapping[str, Any], frame: pd.DataFrame) -> Table:
@@ -184,9 +167,7 @@ def _scores(
     path: Path, metric: Mapping[str, Any], frame: pd.DataFrame
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
     """Which rows have a finite score, the single seeds (N, S), and the score over seeds (N,), higher is better."""
-    if metric["direction"] not in ("maximize", "minimize"):
-        raise MalformedTable(f"{path}: the metric's direction is '{metric['direction']}', not maximize or minimize")
-    sign = 1.0 if metric["direction"] == "maximize" else -1.0
+    sign = recorded.sign_of(path, metric)
     columns = metric.get("seed_columns") or [metric["column"]]
     truth_N = sign * frame[metric["column"]].to_numpy(dtype=np.float64, na_value=np.nan)
     scores_NS = sign * frame[columns].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -21,6 +21,8 @@ class SearchSection(Section):
         references: hand-written pairs of the space among the first trials, so that a search never ends below them:
             ``auto`` one for every two budgets, largest first and at most half of ``initial``; ``all``; or ``none``.
         begin_with: files of candidates (``candidate.json``) that are the first trials.
+        prior: recorded trainings of other data that the search starts from: ``auto``, the tables of the space that come
+            with the program (``spaces/priors``); ``none``; or the ``.json`` of a table (``docs/sampler.md``).
         predictor: file in ``predictors``, fitted to all trials for each round of proposals.
         watched: predictor whose rank agreement on held-out trials is measured each round with and without pretraining.
         pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
@@ -41,6 +43,7 @@ class SearchSection(Section):
     sampler: Annotated[str, one_of(sampler_names)] = "nars"
     references: Literal["auto", "none", "all"] = "auto"
     begin_with: list[str] = Field(default_factory=list)
+    prior: str = "none"
     predictor: Annotated[str, one_of(components.PREDICTORS)] = "gp"
     watched: Annotated[str, one_of(components.PREDICTORS)] = "mlp"
     pretrain: int = Field(default=5000, ge=0)

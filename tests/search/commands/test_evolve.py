@@ -207,7 +207,7 @@ def test_a_run_with_a_warm_start_is_asked_with_the_predictor_that_starts_from_it
     codes_ND = sample_within(setting.problem, 60, np.random.default_rng(5))
     adamw_N = codes_ND[:, space.index["recipe.optimizer.name"]] == 2
     params = tuple(space.addressed(candidate) for candidate in space.decode(codes_ND))
-    earlier = Earlier(run="runs/old", trials=60, params=params, scores=tuple((0.3 + 0.5 * adamw_N).tolist()))
+    earlier = Earlier(source="runs/old", trials=60, params=params, scores=tuple((0.3 + 0.5 * adamw_N).tolist()))
     write_earlier(folder, [earlier])
     entries = evolved(folder, tmp_path, "--max-macs", "100k,300k")
     assert "6 trials; predictor 'transfer' from 1 earlier run fitted" in capsys.readouterr().out
