@@ -70,6 +70,7 @@ class Plan:
         rates: factor of the learning rate by name of a parameter of the network, where it is not 1.
         undecayed: names of parameters of the network that do not decay to zero, whatever the recipe says.
         thaws: whether ``before_epoch`` changes which parameters are trained.
+        probed: the first epochs, in which the classifier alone is trained and all else rests as in evaluation.
     """
 
     epochs: int
@@ -91,6 +92,7 @@ class Plan:
     rates: Mapping[str, float] = field(default_factory=dict)
     undecayed: frozenset[str] = frozenset()
     thaws: bool = False
+    probed: int = 0
 
     @property
     def steps_per_epoch(self) -> int:

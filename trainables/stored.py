@@ -11,6 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def machine_cache(name: str) -> Path:
+    """A folder that this machine keeps for all runs: in ``$NARS_CACHE``, by default ``~/.cache/nars``."""
+    return Path(os.environ.get("NARS_CACHE") or Path.home() / ".cache" / "nars") / name
+
+
 def write_whole(path: Path, write: Callable[[IO[bytes]], object], *, alone: bool = False) -> None:
     """Write a file under a temporary name, then rename it: a reader sees the old content or the new one.
 

@@ -1,5 +1,7 @@
 """Linear probing: train the classifier alone, on features that stay what pretraining made them."""
 
+from dataclasses import replace
+
 from trainables.adapt._resting import rest
 from trainables.adapt._whole import network_of
 from trainables.plan import Plan
@@ -10,10 +12,11 @@ PAPER = "https://arxiv.org/abs/1610.01644"
 def adapt(plan: Plan) -> Plan:
     """Freeze all but the classifier, as the recipe trains it; batch statistics, dropout and drop path rest as well.
 
-    A step costs the backbone's forward pass only but is counted as a whole pass.
+    Features are made once and kept (``trainables.frozen``), random augmentation as a few passes over the images; yet a
+    step is counted as a whole pass of the backbone.
     """
     network = network_of(plan)
     network.requires_grad_(False)
     network.classifier.requires_grad_(True)
     rest(module for module in network.modules() if module is not network.classifier)
-    return plan
+    return replace(plan, probed=plan.epochs)

@@ -46,4 +46,4 @@ def adapt(plan: Plan, *, share: float = 0.5, head_rate: float = 1.0, l2_sp: floa
 
     rest((module for module in network.modules() if module is not network.classifier), lambda: first)
     plan = anchored(with_head_rate(plan, head_rate, "linear_then_full"), l2_sp, "linear_then_full")
-    return replace(plan, before_epoch=(*plan.before_epoch, before_epoch), thaws=True)
+    return replace(plan, before_epoch=(*plan.before_epoch, before_epoch), thaws=True, probed=alone)

@@ -5,10 +5,8 @@ and the result kept on disk in ``$NARS_CACHE`` (by default ``~/.cache/nars``).
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from torch import nn
 
 from spaces.candidate import NO_WEIGHTS
 from trainables.counting.counts import Counts, Statistics
-from trainables.stored import write_whole
+from trainables.stored import machine_cache, write_whole
 
 FEATURES = ("map", "tokens")
 """Depending on the model."""
@@ -99,7 +97,7 @@ def _measured(*, name: str, resolution: int, classes: int, channels: int) -> Sta
     """From the cache, or traced and written to it (by rename, so that a reader never sees half a file)."""
     import timm
 
-    folder = Path(os.environ.get("NARS_CACHE") or Path.home() / ".cache" / "nars") / "timm_statistics"
+    folder = machine_cache("timm_statistics")
     path = folder / f"{timm.__version__}-{name}-{resolution}-{classes}-{channels}.json"
     if path.is_file():
         return Statistics(**json.loads(path.read_text(encoding="utf-8")))

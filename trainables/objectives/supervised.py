@@ -13,6 +13,7 @@ COMPARES = None
 SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
+ON_FEATURES = True
 
 
 def passes() -> float:

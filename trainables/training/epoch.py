@@ -105,4 +105,6 @@ def _batch(
     )
     for transform in plan.transforms:
         batch = transform(batch, generator)
+    if batch.image_BCHW.ndim != 4:  # features of a body that rests
+        return batch
     return replace(batch, image_BCHW=batch.image_BCHW.contiguous(memory_format=torch.channels_last))

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from spaces import components
 from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
+from trainables.frozen.probing import Probing, probing_of
 from trainables.plan import Plan, Stateful, compose
 from trainables.splits import Images, Splits
 from trainables.training.building import Weights, build, load_features, pretrained_weights
@@ -54,9 +56,13 @@ class _Trial:
     world: World
     device: torch.device
 
-    def score(self, phase: Phase, network: Deployable) -> float:
+    def score(self, phase: Phase, network: Deployable, probing: Probing | None) -> float:
         """Share of the search-validation images classified correctly, see ``Report``."""
         world, device = self.world, self.device
+        if probing is not None:
+            return accuracy(
+                network, self.splits.validation, world=world, device=device, scored=partial(probing.scores, network)
+            )
         if phase.number == 1:
             return accuracy(network, self.splits.validation, world=world, device=device)
         features = features_of(network, self.splits.train, self.splits.validation, world=world, device=device)
@@ -149,6 +155,9 @@ class _State:
         self._phase, self._whole = phase, whole
         self._plan = plan = _plan(phase, whole, weights)
         self._objective = whole.world.wrap(plan.trained(), whole.device, thaws=plan.thaws)
+        self._probing = probing_of(plan, whole.task.candidate, phase.recipe, phase.images, phase.objective)
+        if self._probing is not None:
+            self._on_features = whole.world.wrap(self._probing.objective, whole.device)
         self._states: dict[str, Stateful] = {
             "network": plan.built(), "heads": _Heads(plan.trained()), **plan.states
         }  # fmt: skip
@@ -176,12 +185,14 @@ class _State:
             TrialFailed: a loss that is not finite, or not enough memory.
         """
         phase, plan, world, device = self._phase, self._plan, self._whole.world, self._whole.device
+        number = epoch - phase.last + plan.epochs
         for act in plan.before_epoch:
-            act(epoch - phase.last + plan.epochs)
+            act(number)
+        probing = self._probing if self._probing is not None and self._probing.covers(number) else None
         loss = train_epoch(
-            plan,
-            self._objective,
-            phase.images,
+            plan if probing is None else probing.plan,
+            self._objective if probing is None else self._on_features,
+            phase.images if probing is None else probing.pictures(number),
             labels=phase.labels,
             seed=phase.seed,
             epoch=epoch,
@@ -192,7 +203,7 @@ class _State:
         if not math.isfinite(loss):
             raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
         world.align(self.evaluated)
-        return loss, self._whole.score(phase, self.evaluated)
+        return loss, self._whole.score(phase, self.evaluated, probing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +276,20 @@ def scores(network: nn.Module, images: Images, *, device: torch.device | None = 
 
 
 def accuracy(
-    network: nn.Module, images: Images, *, world: World | None = None, device: torch.device | None = None
+    network: nn.Module,
+    images: Images,
+    *,
+    world: World | None = None,
+    device: torch.device | None = None,
+    scored: Callable[[Images], Tensor] | None = None,
 ) -> float:
-    """Share of the images classified correctly, each worker taking its part of them."""
+    """Share of the images classified correctly, each worker taking its part of them.
+
+    ``scored`` gives class scores (N, K) of images, by default those of a pass of the network.
+    """
     world, device = world or World(), device or torch.device("cpu")
     # Taking rows copies them; a single worker needs no copy.
     part = images if world.size == 1 else images.take(np.arange(len(images))[world.rank :: world.size])
-    right = (scores(network, part, device=device).argmax(1) == torch.from_numpy(part.label_N)).sum()
+    scores_NK = scores(network, part, device=device) if scored is None else scored(part)
+    right = (scores_NK.argmax(1) == torch.from_numpy(part.label_N)).sum()
     return float(world.total(right.to(device))) / len(images)

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from trainables.stored import write_whole
+from trainables.stored import machine_cache, write_whole
 from trainables.weights.sources import Start, WeightsError
 
 PACKAGE = "package:"
@@ -35,7 +35,7 @@ Tensors = dict[str, Tensor]
 
 def kept_at() -> Path:
     """Where a machine keeps what it has fetched: ``weights`` below ``$NARS_CACHE``, by default ``~/.cache/nars``."""
-    return Path(os.environ.get("NARS_CACHE") or Path.home() / ".cache" / "nars") / "weights"
+    return machine_cache("weights")
 
 
 def tensors_of(start: Start) -> Tensors:
