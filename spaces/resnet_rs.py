@@ -1,10 +1,11 @@
 """ResNet-RS (Bello et al., 2021, https://arxiv.org/abs/2103.07579): depth, width, resolution and regularisation.
 
 Contains timm's ``resnetrs50``, ``resnetrs101``, ``resnetrs152`` and ``resnetrs200`` at 128 to 320 pixels. The recipe's
-regularisers are those whose joint choice the paper studies; learning rates are for batches of 256 with SGD.
+regularisers are those whose joint choice the paper studies but for RandAugment, which ``resnet_rs_augmented`` adds with
+the deeper networks; learning rates are for batches of 256 with SGD.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from spaces.batches import batches_of_256
 from spaces.candidate import Candidate
@@ -12,6 +13,8 @@ from spaces.dimensions import Choice, Dimension, Integer, Real, Value
 from spaces.reference import Reference
 from spaces.space import Space
 
+PLANES = (64, 128, 256, 512)
+"""Inner width of each stage's blocks in the published networks."""
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
 """Blocks of each stage by the published name."""
 PUBLISHED = ((50, 160), (101, 160), (101, 192), (152, 192), (152, 224), (152, 256), (200, 256))
@@ -45,7 +48,7 @@ def space() -> Space:
         "squeeze_excite": Choice(values=(0.0, 0.125, 0.25), ordered=True),
     }
     depths = ((2, 3, 4), (3, 4, 6, 8, 12, 24), (4, 6, 12, 18, 23, 30, 36), (2, 3, 4))
-    for stage, planes in enumerate((64, 128, 256, 512)):
+    for stage, planes in enumerate(PLANES):
         architecture |= {
             f"width.{stage}": Choice(
                 values=tuple(planes * eighths // 8 for eighths in (4, 5, 6, 7, 8, 10)), ordered=True
@@ -71,21 +74,26 @@ def space() -> Space:
 def references() -> Iterator[Reference]:
     """The published networks that the space contains, smallest first; ResNet-RS-200 alone has stochastic depth."""
     for layers, resolution in PUBLISHED:
-        architecture: dict[str, Value] = {
-            "resolution": resolution,
-            "stem_width": 32,
-            "stem_pool": "conv",
-            "squeeze_excite": 0.25,
-        }
-        for stage, (planes, depth) in enumerate(zip((64, 128, 256, 512), DEPTHS[layers], strict=True)):
-            architecture |= {f"width.{stage}": planes, f"depth.{stage}": depth}
         yield Reference(
             name=f"ResNet-RS-{layers} at {resolution} px",
             family="ResNet-RS, published",
             candidate=Candidate(
                 backbone="resnet",
                 objective="supervised",
-                architecture=architecture,
+                architecture=network(DEPTHS[layers], resolution),
                 recipe={**RECIPE, "stochastic_depth.rate": 0.1 if layers >= 200 else 0.0},
             ),
         )
+
+
+def network(depths: Sequence[int], resolution: int) -> dict[str, Value]:
+    """The published architecture with these blocks in its stages, at this side of the image."""
+    architecture: dict[str, Value] = {
+        "resolution": resolution,
+        "stem_width": 32,
+        "stem_pool": "conv",
+        "squeeze_excite": 0.25,
+    }
+    for stage, (planes, depth) in enumerate(zip(PLANES, depths, strict=True)):
+        architecture |= {f"width.{stage}": planes, f"depth.{stage}": depth}
+    return architecture

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.deploy import Deployable
 from trainables.plan import Batch, Plan, Stage
-from trainables.recipe._rand_augment import BINS, rand_augmented
+from trainables.recipe._rand_augment import MOST, RandAugment
 
 PAPER = "https://arxiv.org/abs/1708.04896"
 STAGE = Stage.BATCH
@@ -24,6 +25,7 @@ TRIED = (
     {"crop": 0.5},
     {"shift": 0.1, "rotate_degrees": 10.0, "erase": 0.25},
     {"shift": 0.1, "rotate_degrees": 10.0, "erase": 0.25, "first": 1 / 9},
+    {"operations": 2, "magnitude": 9.0, "spread": 0.5},
 )
 PER_WORKER = "each worker draws for its own images"
 
@@ -37,7 +39,9 @@ def apply(
     erase: float = 0.0,
     crop: float = 0.0,
     operations: int = 0,
-    magnitude: int = 10,
+    magnitude: float = 10.0,
+    spread: float = 0.0,
+    increasing: bool = True,
     first: float = 1.0,
 ) -> Plan:
     """Augment every training image.
@@ -50,26 +54,35 @@ def apply(
         erase: probability of erasing a square of a quarter of the side with the image's mean (Zhong et al. 2020).
         crop: largest share of the area that a random-resized crop cuts off (Szegedy et al. 2015: 0.92), with a ratio
             of its sides from 3/4 to 4/3.
-        operations: of RandAugment (Cubuk et al. 2020), which shear, turn, shift or recolour an image; 0 is
-            off. ResNet-RS has 2.
-        magnitude: of these operations, 0 to 30. ResNet-RS has 10 to 15.
+        operations: of RandAugment (Cubuk et al. 2020), which shear, turn, shift or recolour an image; 0 is off.
+        magnitude: of these operations on timm's scale: 10 is full strength, at most 30. EfficientTrain ends at 9;
+            ResNet-RS has 10 to 15.
+        spread: standard deviation of the magnitude from operation to operation; EfficientTrain has 0.5.
+        increasing: whether every operation grows with the magnitude, as in EfficientTrain; not so in ResNet-RS.
         first: share of all of these but ``flip`` and ``operations`` in the first fifth of the epochs, which grows
             evenly to 1 in the last; EfficientTrain's magnitudes 1, 3, 5, 7, 9 are 1/9.
 
     Raises:
-        ValueError: ``crop`` is not in [0, 1), ``first`` not in [0, 1], or ``operations`` or ``magnitude`` out of range.
+        ValueError: ``crop`` is not in [0, 1), ``first`` not in [0, 1], or a setting of RandAugment is out of range.
     """
     if not 0.0 <= crop < 1.0 or not 0.0 <= first <= 1.0:
         raise ValueError(
             f"recipe.augment.crop is in [0, 1) and recipe.augment.first in [0, 1], given {crop} and {first}"
         )
-    if operations < 0 or not 0 <= magnitude < BINS:
+    if operations < 0 or not 0 <= magnitude <= MOST or spread < 0:
         raise ValueError(
-            f"recipe.augment.operations is at least 0 and recipe.augment.magnitude 0 to {BINS - 1}, given {operations} "
-            f"and {magnitude}"
+            "recipe.augment.operations and recipe.augment.spread are at least 0 and recipe.augment.magnitude is 0 to "
+            f"{MOST:g}, given {operations}, {spread} and {magnitude}"
         )
     moves = bool(shift or rotate_degrees or flip or crop)
     strength = _Strength(first, plan.epochs)
+    rand_augment = RandAugment(
+        operations=operations,
+        magnitude=magnitude,
+        spread=spread,
+        increasing=increasing,
+        fill=_mean(plan) if operations else (),
+    )
 
     def augment(batch: Batch, generator: torch.Generator) -> Batch:
         image_BCHW = batch.image_BCHW
@@ -84,7 +97,7 @@ def apply(
                 generator,
             )
         if operations:
-            image_BCHW = rand_augmented(image_BCHW, operations, round(magnitude * strength.now), generator)
+            image_BCHW = rand_augment(image_BCHW, strength.now, generator)
         if erase:
             image_BCHW = _erased(image_BCHW, erase * strength.now, generator)
         return replace(batch, image_BCHW=image_BCHW)
@@ -93,6 +106,14 @@ def apply(
         return plan
     plan = replace(plan, transforms=(*plan.transforms, augment))
     return plan if first == 1.0 else replace(plan, before_epoch=(*plan.before_epoch, strength.set))
+
+
+def _mean(plan: Plan) -> tuple[float, ...]:
+    """What the network takes for the images' mean, which timm fills the border with."""
+    network = plan.built()
+    if not isinstance(network, Deployable):
+        raise ValueError(f"recipe.augment.operations needs a network with a mean, given {type(network).__name__}")
+    return network.normalisation[0]
 
 
 class _Strength:

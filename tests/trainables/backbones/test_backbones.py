@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from spaces import fbnetv3, resnet_rs, tiny, tiny_vit
+from spaces import fbnetv3, resnet_rs, resnet_rs_augmented, tiny, tiny_vit
 from spaces.candidate import keywords
 from spaces.sampling import uniform
 from trainables.backbones import mobile, resnet, timm_model
@@ -74,6 +74,21 @@ def test_resnetrs50_is_timms_network_and_a_member_of_its_space() -> None:
     _assert_same_network(ours, timm.create_model("resnetrs50"), 160)
     counts = resnet.cost(classes=1000, channels=3, **keywords(architecture))
     assert counts[0] == trace(ours, channels=3, resolution=160)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("layers", [101, 152, 200, 270, 350, 420])
+def test_published_resnet_rs_have_timms_shapes(layers: int) -> None:
+    architecture = resnet_rs.network(resnet_rs_augmented.DEPTHS[layers], 160)
+    space = resnet_rs_augmented.space()
+    assert all(value in space.architecture[address].values for address, value in architecture.items())
+    with torch.device("meta"):
+        ours = resnet.build(classes=1000, channels=3, **keywords(architecture))
+        theirs = timm.create_model(f"resnetrs{layers}")
+    shapes = [{name: weight.shape for name, weight in one.state_dict().items()} for one in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    counts = resnet.cost(classes=1000, channels=3, **keywords(architecture))
+    assert counts[0].params == sum(weight.numel() for weight in ours.parameters())
 
 
 @pytest.mark.parametrize(

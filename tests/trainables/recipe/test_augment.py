@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torchvision.transforms import v2
 
 from tests.trainables.plans import batch, plan, transformed
 from trainables.recipe import (
@@ -63,38 +62,3 @@ def test_augmentation_grows_by_fifths() -> None:
     assert shares == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0], abs=0.06)
     with pytest.raises(ValueError, match=r"given 1.0 and 1.0"):
         augment.apply(augmented, crop=1.0)
-
-
-def test_rand_augment_is_torchvisions_image_by_image() -> None:
-    augmented = augment.apply(plan(), operations=2, magnitude=12)
-    image_BCHW = transformed(augmented, seed=5).image_BCHW
-    assert torch.equal(image_BCHW, transformed(augmented, seed=5).image_BCHW)
-    assert not torch.equal(image_BCHW, transformed(augmented, seed=6).image_BCHW)
-    theirs = v2.RandAugment(num_ops=2, magnitude=12)
-    seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(5)))
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        pixels = (batch().image_BCHW * 255).round().to(torch.uint8)
-        expected = torch.stack([theirs(image) for image in pixels]).float() / 255
-    assert torch.equal(image_BCHW, expected)
-
-
-def test_rand_augment_grows_with_the_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
-    magnitudes = []
-
-    def noted(image: torch.Tensor, operations: int, magnitude: int, generator: torch.Generator) -> torch.Tensor:
-        magnitudes.append(magnitude)
-        return image
-
-    monkeypatch.setattr(augment, "rand_augmented", noted)
-    augmented = augment.apply(replace(plan(), epochs=5), operations=2, magnitude=9, first=1 / 9)
-    for epoch in range(1, 6):
-        augmented.before_epoch[0](epoch)
-        transformed(augmented)
-    assert magnitudes == [1, 3, 5, 7, 9]  # EfficientTrain's
-
-
-@pytest.mark.parametrize("wrong", [{"operations": -1}, {"operations": 2, "magnitude": 31}])
-def test_rand_augment_out_of_range_is_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=r"recipe.augment.magnitude 0 to 30, given"):
-        augment.apply(plan(), **wrong)  # type: ignore[arg-type]
