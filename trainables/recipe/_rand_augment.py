@@ -61,7 +61,7 @@ class RandAugment:
         # As in timm, the spread does not lead beyond full strength, unless the mean is itself beyond.
         magnitude_B = (self.magnitude * share + noise_B).clamp(0.0, max(FULL, self.magnitude))
         changed_BCHW = level_BCHW.clone()
-        for number in chosen_B[applied_B].unique().tolist():
+        for number in torch.unique(chosen_B[applied_B]).tolist():
             rows = (applied_B & (chosen_B == number)).nonzero()[:, 0]
             argument_R = argument(NAMES[number], magnitude_B[rows], negative_B[rows], increasing=self.increasing)
             rows, argument_R = rows.to(device), argument_R.to(device)
