@@ -1,16 +1,26 @@
 """The command line: ``python -m search COMMAND``. Every file of ``search/commands`` is a command."""
 
 import argparse
+import contextlib
 import importlib.util
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SHOWN = 200
+"""Characters of a fault that a terminal shows."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
+    """Run a command.
+
+    Returns:
+        The exit code: 0; 2 for a user's mistake; 70 for a fault of the program; 128 and the number of the signal that
+        ended it, which is 141 where the reader of its output has gone.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     shadow = shadowed()
     if shadow:
@@ -29,25 +39,79 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary)
         if words[:1] == [name]:
             components.load(components.COMMANDS, name).add_arguments(command)
+            command.add_argument("--verbose", action="store_true", help="show what Ray writes, and traces of faults")
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    import torch  # which --help need not wait for
-
+    from search.errors import Fault, mendable
+    from search.words import masked
     from spaces import components
     from spaces.mistake import Mistake
 
-    torch.set_num_threads(1)  # predictors are small, and the other cores belong to the trials
-
+    _use_one_thread()
     try:
         components.load(components.COMMANDS, arguments.command).run(arguments)
+        sys.stdout.flush()
     except Mistake as mistake:
-        return _fail(str(mistake))
-    except KeyboardInterrupt:
-        print("stopped; what has ended is recorded, 'python -m search resume' goes on", file=sys.stderr)
-        return 130
+        return _fail(masked(str(mistake)))
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(interrupt)
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:  # how rich takes it
+        if isinstance(end.__context__, BrokenPipeError):
+            return _unread()
+        raise
+    except Exception as error:
+        fault = error if isinstance(error, Fault) else None
+        cause = error if fault is None else fault.__cause__ or fault
+        sentence = mendable(cause)
+        return _faulty(cause, fault and fault.log, arguments) if sentence is None else _fail(sentence)
     return 0
+
+
+def _use_one_thread() -> None:
+    """Predictors are small, and the other cores belong to the trials; a command without torch need not load it."""
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
+    else:
+        os.environ["OMP_NUM_THREADS"] = "1"  # trials set their own number
+
+
+def _interrupted(interrupt: KeyboardInterrupt) -> int:
+    number = int(interrupt.args[0]) if interrupt.args else 2
+    with contextlib.suppress(OSError):  # the terminal may have gone
+        print("stopped; what has ended is recorded, 'python -m search resume' goes on", file=sys.stderr)
+    return 128 + number
+
+
+def _unread() -> int:
+    """Nobody reads the output any more, as after ``| head``: end quietly, and flush what is left into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + 13
+
+
+def _faulty(error: BaseException, log: Path | None, arguments: argparse.Namespace) -> int:
+    """Tell a fault of the program, whose trace is on the terminal only if it is asked for."""
+    from search.errors import keep_trace
+    from search.words import masked
+
+    if getattr(arguments, "verbose", False):
+        traceback.print_exception(error)
+    folder = getattr(arguments, "run", None)
+    if log is None:
+        run = Path(folder) if isinstance(folder, str | Path) else None
+        try:
+            log = keep_trace(error, run / "search.log" if run and (run / "config.yaml").is_file() else None)
+        except OSError:
+            traceback.print_exception(error)
+    words = masked(" ".join(f"{type(error).__name__}: {error}".split()))[:SHOWN]
+    details = f"its details are in '{log}'" if log else "its details cannot be written anywhere and are above"
+    print(f"fault of the program, not yours: {words}; {details}, please report it", file=sys.stderr)
+    return 70
 
 
 def _fail(message: str) -> int:

@@ -37,3 +37,8 @@ def parse_amount(value: Any) -> Any:
         if match:
             return float(match[1]) * SUFFIXES.get(match[2].lower(), 1.0)
     return value
+
+
+def masked(text: str) -> str:
+    """A text without the passwords of its addresses: ``x://me:secret@host`` -> ``x://me:***@host``."""
+    return re.sub(r"(\w://[^/@:\s'\"]*:)[^@\s'\"]+@", r"\1***@", text)

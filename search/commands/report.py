@@ -17,7 +17,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from rich.console import Console
 
-    from search.experiment.running import family_folder, saved, show
+    from search.experiment.ending import show
+    from search.experiment.running import family_folder, saved
     from search.family.members import load_family
     from search.record.storage import read_storage
     from search.record.study import Study

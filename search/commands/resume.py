@@ -7,7 +7,6 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``resume``."""
     parser.add_argument("run", type=Path, help="folder of the run, such as runs/digits")
-    parser.add_argument("--verbose", action="store_true", help="let Ray write to the terminal, too")
 
 
 def run(arguments: argparse.Namespace) -> None:

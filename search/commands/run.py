@@ -11,7 +11,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray-address", help="a running Ray cluster to join ('auto' finds it), in place of 'ray.address'"
     )
-    parser.add_argument("--verbose", action="store_true", help="let Ray write to the terminal, too")
     parser.add_argument(
         "--warm-start",
         type=lambda text: [Path(part) for part in text.split(",") if part],

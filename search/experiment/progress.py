@@ -63,11 +63,15 @@ class Progress:
     def say(self, line: str) -> None:
         """One line, with the time since the start."""
         self._last = line
-        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {line}")
+        self.note(line)
         if self._live is None:
             self.console.print(
                 f"{duration(time.monotonic() - self._began):>7}  {line}", highlight=False, soft_wrap=True
             )
+
+    def note(self, line: str) -> None:
+        """One line for the log alone."""
+        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {line}")
 
     def _write(self, text: str) -> None:
         if self.log is not None:

@@ -4,25 +4,23 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from types import FrameType
 
 import optuna
 from rich.console import Console
-from rich.table import Table
 
 from search.errors import UsageError
+from search.experiment.ending import logged, say, show, terminated_is_interrupted
 from search.experiment.experiment import Experiment, save_config
 from search.experiment.progress import Progress
 from search.experiment.rehearsal import rehearse
 from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
-from search.family.members import Family, Member, load_family
+from search.family.members import Family, load_family
 from search.problem.problem import Observations
 from search.record.storage import open_storage, read_storage
 from search.record.study import Study
@@ -36,7 +34,6 @@ from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
 from search.tracking.address import check_address
 from search.tracking.tracker import is_behind
-from search.words import amount
 from spaces.mistake import Mistake
 from trainables.training.checkpoint import drop_all_but
 from trainables.training.trial import Report
@@ -149,7 +146,7 @@ def carry_out(
     setting = replace(prepare(config), verbose=verbose)
     rehearse(setting, to)
     for sentence in notices(setting.splits):
-        _say(f"data: {sentence}")
+        say(f"data: {sentence}")
     tell_of_tracking(config.tracking)
     if not (config.folder / "config.yaml").exists():
         earlier = [(run, saved(run)) for run in warm_start]
@@ -157,16 +154,16 @@ def carry_out(
         prior = prior_of(config, setting.space, beside=past)
         if to is None:
             for line in chain(describe(setting, beginning_of(setting)), prior.left_out):
-                _say(line)
+                say(line)
         write_earlier(config.folder, [*past, *prior.tables])
         save_config(config)
     for source in read_earlier(config.folder):
-        _say(source.sentence)
+        say(source.sentence)
     began = time.monotonic()
     with _opened(setting, create=True) as experiment:
         family = work(experiment)
     show(family, config, to)
-    _say(f"{time.monotonic() - began:.0f} seconds in this process")
+    say(f"{time.monotonic() - began:.0f} seconds in this process")
     return family
 
 
@@ -177,7 +174,7 @@ def tell_of_tracking(tracking: TrackingSection) -> None:
     try:
         check_address(tracking.uri)
     except Mistake as mistake:
-        _say(f"{mistake}; the search goes on, and what the server misses is sent once it answers")
+        say(f"{mistake}; the search goes on, and what the server misses is sent once it answers")
 
 
 def show_finished(config: Config) -> None:
@@ -206,7 +203,7 @@ def _opened(setting: Setting, *, create: bool) -> Iterator[Experiment]:
         study = Study(name=config.name, storage=storage, space=setting.space, create=create)
         running = {Path(setting.place.checkpoint(t.number).path).name for t in study.trials() if not t.is_finished}
         drop_all_but(setting.place.checkpoint_folder, running)
-        with contextlib.closing(Experiment(setting, study, progress)) as experiment:
+        with contextlib.closing(Experiment(setting, study, progress)) as experiment, logged(progress):
             yield experiment
 
 
@@ -223,80 +220,3 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise UsageError(f"another process works on '{folder}'; wait for it or stop it first") from None
         yield
-
-
-@contextlib.contextmanager
-def terminated_is_interrupted() -> Iterator[None]:
-    """A polite end (``ray job stop``, a batch system) closes everything as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        # Not by way of SIGINT, which a process started in the background by a shell without job control ignores.
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def show(family: Family, config: Config, to: Path | None = None) -> None:
-    """Print the family and where everything is: in the run's folder, or where the family was written ``to``."""
-    Console().print(_by_budget(family, config) if family.budgets else _by_member(family, config))
-    show_references(family)
-    for sentence in family.failures:
-        _say(sentence)
-    folder = config.folder
-    models, report = to or folder / "family", (to or folder) / "report.html"
-    _say(f"models: {models}\nreport: {report}")
-    if config.tracking.enabled:
-        store = config.tracking.uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
-        _say(f"browse: mlflow ui --backend-store-uri {store}")
-
-
-def _by_member(family: Family, config: Config) -> Table:
-    table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
-    for member in family.members:
-        table.add_row(member.name, *_figures(member))
-    return table
-
-
-def _by_budget(family: Family, config: Config) -> Table:
-    """One row a budget: its member, or why it has none of its own."""
-    columns = ("budget", "member", "macs", "params", "search accuracy", "test accuracy")
-    table = Table(*columns, title=f"family of {config.name}")
-    first: dict[str, str] = {}
-    for row in family.budgets:
-        budget = amount(row.max_macs)
-        if row.member is None:
-            table.add_row(budget, "none was trained")
-        elif row.member in first:
-            table.add_row(budget, f"same as {first[row.member]}")
-        else:
-            first[row.member] = budget
-            table.add_row(budget, row.member, *_figures(family.member(row.member)))
-    return table
-
-
-def _figures(member: Member) -> tuple[str, str, str, str]:
-    test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
-    return amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test
-
-
-def show_references(family: Family) -> None:
-    """Print what references that were trained as long reach, and what searching brought beside them."""
-    if not family.references:
-        return
-    table = Table("reference", "macs", "search accuracy", "test accuracy", title="written by hand, trained as long")
-    for one in family.references:
-        table.add_row(one.name, amount(one.macs), f"{one.search_accuracy:.4f}", f"{one.test_accuracy:.4f}")
-    Console().print(table)
-    compared = [(member.name, member.compared) for member in family.members if member.compared is not None]
-    for name, comparison in compared:
-        _say(f"{name}: {comparison.sentence}")
-    for note in dict.fromkeys(comparison.note for _, comparison in compared):
-        _say(f"{note}.")
-
-
-def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True, markup=False).print(text)

@@ -1,13 +1,17 @@
 """The command line as a whole: which commands there are, and how they end."""
 
 import argparse
+import errno
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from search.__main__ import main
+from search.errors import Fault
 from spaces import components
 from spaces.components import COMMANDS
 from spaces.mistake import Mistake
@@ -58,27 +62,74 @@ def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "invalid choice: 'serach'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "words"), [(Mistake("it is odd"), 2, "error: it is odd\n"), (KeyboardInterrupt(), 130, "resume")]
-)
-def test_a_command_ends_with_a_sentence(
-    error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def end_of(error: BaseException, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    """The exit code of a command that raises."""
+
     def run(arguments: argparse.Namespace) -> None:
         raise error
 
     monkeypatch.setattr(components.load(COMMANDS, "spaces"), "run", run)
-    assert main(["spaces"]) == code
+    return main(["spaces", *options])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (Mistake("it is odd"), 2, "error: it is odd\n"),
+        (KeyboardInterrupt(), 130, "resume"),
+        (KeyboardInterrupt(signal.SIGHUP), 129, "resume"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 2, "error: the disk is full ('/x/y'); free"),
+        (RuntimeError("(sqlite3.OperationalError) database or disk is full"), 2, "error: the disk is full; free"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "'/x' must not be read or written by this user"),
+        (MemoryError(), 2, "not enough memory"),
+    ],
+)
+def test_a_command_ends_with_a_sentence(
+    error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert end_of(error, monkeypatch) == code
     assert words in capsys.readouterr().err
 
 
-def test_a_fault_of_the_program_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(arguments: argparse.Namespace) -> None:
-        raise ValueError("operands do not match")
+def test_a_fault_of_the_program_is_a_sentence_and_its_trace_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert end_of(ValueError("operands of postgresql://me:secret@host/db"), monkeypatch) == 70
+    shown = capsys.readouterr().err
+    (log,) = tmp_path.glob("nars-fault-*.log")
+    assert shown.startswith("fault of the program, not yours: ValueError: operands")
+    assert f"'{log}'" in shown
+    assert "Traceback" not in shown
+    assert len(shown.splitlines()) == 1
+    assert "Traceback" in log.read_text()
+    assert "postgresql://me:***@host/db" in log.read_text()
+    assert "secret" not in log.read_text() + shown
 
-    monkeypatch.setattr(components.load(COMMANDS, "spaces"), "run", run)
-    with pytest.raises(ValueError, match="operands"):
-        main(["spaces"])
+
+def test_a_trace_is_shown_on_demand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert end_of(ValueError("operands"), monkeypatch, "--verbose") == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_fault_within_a_run_names_the_log_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault = Fault(tmp_path / "search.log")
+    fault.__cause__ = ZeroDivisionError("x / 0")
+    assert end_of(fault, monkeypatch) == 70
+    assert f"ZeroDivisionError: x / 0; its details are in '{tmp_path / 'search.log'}'" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    done = subprocess.run(
+        f"set -o pipefail; {sys.executable} -m search components | head -1",
+        shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("words", [("fidelity", "nowhere"), ("replay",)])

@@ -4,18 +4,24 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from search.experiment.running import show, tell_of_tracking, terminated_is_interrupted
+from search.errors import Fault
+from search.experiment.ending import logged, show, terminated_is_interrupted
+from search.experiment.progress import Progress
+from search.experiment.running import tell_of_tracking
 from search.family.members import BudgetRow, Family
 from search.setting.config import parse
 from search.setting.sections.tracking import TrackingSection
+from spaces.mistake import Mistake
 from tests.search.products import member
 
 
-def terminate_oneself() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+def signal_oneself(number: int) -> None:
+    os.kill(os.getpid(), number)
     time.sleep(1)
 
 
@@ -25,10 +31,40 @@ def test_a_polite_end_is_an_interruption_even_where_ctrl_c_is_ignored() -> None:
     at_first = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(KeyboardInterrupt), terminated_is_interrupted():
-            terminate_oneself()
+            signal_oneself(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGINT, before)
     assert signal.getsignal(signal.SIGTERM) is at_first
+
+
+def test_a_terminal_that_closes_is_an_interruption_unless_it_is_ignored() -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, terminated_is_interrupted():
+        signal_oneself(signal.SIGHUP)
+    assert caught.value.args == (signal.SIGHUP,)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminated_is_interrupted():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("error", "ends_as", "words"),
+    [
+        (ZeroDivisionError("x / 0"), Fault, "Traceback"),
+        (Mistake("it is odd"), Mistake, "error: it is odd"),
+        (KeyboardInterrupt(signal.SIGHUP), KeyboardInterrupt, "stopped by SIGHUP"),
+        (KeyboardInterrupt(), KeyboardInterrupt, "stopped by SIGINT"),
+    ],
+)
+def test_the_log_says_how_a_run_ended(
+    error: BaseException, ends_as: type[BaseException], words: str, tmp_path: Path
+) -> None:
+    progress = Progress((), Console(quiet=True), log=tmp_path / "search.log")
+    with pytest.raises(ends_as), logged(progress):
+        raise error
+    assert words in (tmp_path / "search.log").read_text()
 
 
 def test_a_search_does_without_its_tracking_server(capsys: pytest.CaptureFixture[str]) -> None:
