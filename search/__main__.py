@@ -64,10 +64,10 @@ def _run(arguments: argparse.Namespace) -> int:
             return _unread()
         raise
     except Exception as error:
-        fault = error if isinstance(error, Fault) else None
-        cause = error if fault is None else fault.__cause__ or fault
+        log = error.log if isinstance(error, Fault) else None
+        cause = (error.__cause__ or error) if isinstance(error, Fault) else error
         sentence = mendable(cause)
-        return _faulty(cause, fault and fault.log, arguments) if sentence is None else _fail(sentence)
+        return _faulty(cause, log, arguments) if sentence is None else _fail(sentence)
     return 0
 
 
