@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     storage = read_storage(config.folder, config.run.storage)
     study = Study(name=config.name, storage=storage, space=None, create=False)
     family = load_family(folder)
-    write_report(gather(setting, study, family, folder), config.folder / "report.html")
+    page = config.folder / "report.html"
+    write_report(gather(setting, study, family, folder, page), page)
     show(family, config)
     if setting.device is not None:
         Console().print(setting.device.describe(), highlight=False, soft_wrap=True)

@@ -33,7 +33,7 @@ from search.learning.learner import Learner
 from search.record.study import Study
 from search.record.trial import Trial, study_digest
 from search.report.gather import gather
-from search.report.page import write_report
+from search.report.page import PICTURES, write_report
 from search.samplers.by_name import build
 from search.samplers.protocol import Offer
 from search.setting.beginning import Beginning, beginning_of
@@ -239,9 +239,10 @@ class Experiment:
             )
             save_family(family, target)
         with timed(self._study, "report"):
-            write_report(gather(self._setting, self._study, family, target), page)
+            write_report(gather(self._setting, self._study, family, target, page), page)
             if page.parent != target:
-                (target / "front.png").write_bytes(page.with_name("front.png").read_bytes())
+                for name in PICTURES:
+                    (target / name).write_bytes(page.with_name(name).read_bytes())
         return family
 
 

@@ -117,7 +117,7 @@ class Comparison:
                 return f"no reference is as cheap; the smallest has {amount(self.smallest_macs)} macs"
             case "worse":
                 return f"worse than its reference{self._beside()}"
-        return f"no difference from the references is shown{self._beside()}; times fewer macs, {self._interval()}"
+        return f"no difference from the references is shown{self._beside()}; times fewer macs, {self.interval_of_times}"
 
     def _largest(self) -> str:
         times = self.largest_macs / self.macs
@@ -128,7 +128,7 @@ class Comparison:
             return f"no reference is above it: at least {_times(self.low_macs, self.macs)} times fewer macs (95 %)"
         return (
             f"as accurate as references of {amount(self.equal_macs)} macs (nearest: {self.nearest}) at "
-            f"{_times(self.equal_macs, self.macs)} times fewer macs ({self._interval()})"
+            f"{_times(self.equal_macs, self.macs)} times fewer macs ({self.interval_of_times})"
         )
 
     def _beside(self) -> str:
@@ -140,9 +140,28 @@ class Comparison:
             f"accuracy (95 %: {100 * low:+.1f} to {100 * high:+.1f})"
         )
 
-    def _interval(self) -> str:
+    @property
+    def interval_of_times(self) -> str:
         """Of how many times fewer macs the network has: ``95 %: 1.4 to 3.1``."""
         return f"95 %: {self._end(self.low_macs)} to {self._end(self.high_macs)}"
+
+    @property
+    def times_fewer(self) -> str:
+        """How many times fewer macs the network has than references of its accuracy, with the interval, for a table."""
+        if self.equal_macs is None:
+            middle = f"above {_times(self.largest_macs, self.macs)}"
+        elif self.equal_macs == 0:
+            middle = f"below {_times(self.smallest_macs, self.macs)}"
+        else:
+            middle = _times(self.equal_macs, self.macs)
+        return f"{middle} ({self._end(self.low_macs)} to {self._end(self.high_macs)})"
+
+    @property
+    def points(self) -> str:
+        """Points of test accuracy above its reference, with the interval, for a table; empty without one."""
+        if self.difference is None or self.difference_low is None or self.difference_high is None:
+            return ""
+        return f"{100 * self.difference:+.1f} ({100 * self.difference_low:+.1f} to {100 * self.difference_high:+.1f})"
 
     def _end(self, reference_macs: float | None) -> str:
         if reference_macs is None:

@@ -8,7 +8,9 @@ import html
 import io
 import math
 import re
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import matplotlib as mpl
 import numpy as np
@@ -34,6 +36,7 @@ STYLE = {
     "svg.hashsalt": "fixed",
     "font.family": "sans-serif",
     "font.size": 10,
+    "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10,
@@ -107,7 +110,13 @@ def _without_repeated_ids(text: str) -> str:
     return re.sub(r' id="[^"]*"', first_only, text)
 
 
-def style() -> AbstractContextManager[None]:
-    """The context in which figures are drawn and saved."""
-    context: AbstractContextManager[None] = mpl.rc_context(STYLE)
-    return context
+@contextmanager
+def style() -> Iterator[None]:
+    """The context in which figures are drawn and saved.
+
+    Names in any script are the browser's to draw: what the fonts of this machine lack is no matter, and a dollar sign
+    begins no formula.
+    """
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield

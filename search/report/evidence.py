@@ -9,10 +9,13 @@ import pandas as pd
 from torch import nn
 
 from search.family.comparison import Comparison
-from search.family.members import COLUMNS
+from search.family.members import COLUMNS, BudgetRow
 from search.family.references import references_table
+from search.family.spent import Spent
 from search.record.trial import Trial
+from search.report.answers import Answers, answers_of
 from search.report.importance import Importance, importance
+from spaces.candidate import Candidate
 from trainables.splits import Images
 
 COSTS = ("macs", "params", "activations")
@@ -58,6 +61,12 @@ class Evidence:
         classes: names of the classes.
         settings: facts of the run for the head of the page, by name: data, space, seed, versions, hardware, ...
         notices: sentences that nobody should overlook, such as that a limit is on a predicted figure.
+        asked: what the search was to find, in sentences.
+        budgets: what each budget got, tightest first.
+        candidates: architecture and recipe of each member by its name.
+        spent: what the final trainings of each member took, by its name.
+        folder: where the members' folders lie, seen from the page.
+        validation_images: how many the scores of trials rest on; 0 if unknown.
 
     Raises:
         ValueError: a table lacks a column.
@@ -76,6 +85,12 @@ class Evidence:
     notices: tuple[str, ...] = ()
     references: pd.DataFrame = field(default_factory=lambda: references_table(()))
     compared: Mapping[str, Comparison] = field(default_factory=dict)
+    asked: str = ""
+    budgets: tuple[BudgetRow, ...] = ()
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    folder: str = "family"
+    spent: Mapping[str, Spent] = field(default_factory=dict)
+    validation_images: int = 0
 
     def __post_init__(self) -> None:
         needed = {
@@ -94,6 +109,14 @@ class Evidence:
     def importance(self) -> Importance | None:
         """How much the score depends on each dimension, which several sections tell; None with too few trials."""
         return importance(self.trials)
+
+    @cached_property
+    def answers(self) -> Mapping[str, Answers]:
+        """What each member answers on the test images, by its name."""
+        if not len(self.test):
+            return {}
+        classes = len(self.classes)
+        return {member: answers_of(network, self.test, classes) for member, network in self.networks.items()}
 
 
 def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:

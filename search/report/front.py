@@ -1,8 +1,7 @@
-"""The picture of accuracy against cost, for the page and as a file beside it."""
+"""Accuracy against cost as a picture."""
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 from matplotlib import ticker
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.problem.front import pareto_front
-from search.report.drawing import BLUE, GREY, ORANGE, PURPLE, new_figure, style
+from search.report.drawing import BLUE, GREY, ORANGE, PURPLE, new_figure
 from search.report.importance import scored
 from search.words import amount
 
@@ -20,14 +19,6 @@ LABELS = {
     "activations": "activations of one image",
     "latency_ms": "latency, ms",
 }
-
-
-def save_front(trials: pd.DataFrame, family: pd.DataFrame, references: pd.DataFrame, path: Path) -> None:
-    """The front of accuracy against macs as a PNG picture on white."""
-    with style():
-        figure = front_figure(trials, family, references, ["macs"])
-        figure.set_size_inches(6.4, 4.4)
-        figure.savefig(path, format="png", dpi=150, facecolor="white")
 
 
 def front_figure(trials: pd.DataFrame, family: pd.DataFrame, references: pd.DataFrame, costs: Sequence[str]) -> Figure:

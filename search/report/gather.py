@@ -1,5 +1,6 @@
 """What the report of a finished run reads, put together from its study and its family."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,16 +10,18 @@ from search.family.folder import load_network
 from search.family.members import Family
 from search.family.references import references_table
 from search.family.spent import spent
+from search.problem.limits import Limits
 from search.record.study import Study
 from search.record.trial import Trial
 from search.report.evidence import Evidence, curves_frame, trials_frame
 from search.setting.setting import Setting
+from search.words import amount, named
 
 ROUND_COLUMNS = ["round", "trained", "tau", "tau_without_pretraining", "tau_of_proposals", "stop_epoch"]
 
 
-def gather(setting: Setting, study: Study, family: Family, folder: Path) -> Evidence:
-    """The evidence of a run whose family has been exported to a folder."""
+def gather(setting: Setting, study: Study, family: Family, folder: Path, page: Path) -> Evidence:
+    """The evidence of a run whose family has been exported to a folder, for a page that is to be written."""
     config = setting.config
     ended = [trial for trial in study.trials() if trial.is_finished]
     return Evidence(
@@ -40,8 +43,37 @@ def gather(setting: Setting, study: Study, family: Family, folder: Path) -> Evid
             "sampler": config.search.sampler,
             "predictor": config.search.predictor,
         },
+        asked=_asked(setting),
+        budgets=family.budgets,
+        candidates={member.name: member.candidate for member in family.members},
+        spent={member.name: member.spent["final"] for member in family.members if "final" in member.spent},
+        folder=Path(os.path.relpath(folder, page.parent)).as_posix(),
+        validation_images=len(setting.splits.validation),
         notices=(*(() if setting.device is None else (setting.device.describe(),)), *family.failures),
     )
+
+
+UNITS = {"macs": "{} macs", "params": "{} parameters", "activations": "{} activations", "latency_ms": "{} ms"}
+"""Amounts of each cost as people write them."""
+
+
+def _asked(setting: Setting) -> str:
+    """What the run was to find."""
+    config, splits = setting.config, setting.splits
+    budgets = [UNITS[name].format(amount(bound)) for one in setting.problem.budgets for name, bound in _budget(one)]
+    limits = [UNITS[name].format(amount(bound)) for name, bound in setting.problem.limits.bounds().items()]
+    within = f", one for each of {len(budgets)} budgets from {budgets[0]} to {budgets[-1]}" if len(budgets) > 1 else ""
+    most = f"; none above {named(limits)}" if limits else ""
+    return (
+        f"Networks of the space {setting.space.name} that tell {len(splits.classes)} classes of {config.data.source} "
+        f"apart{within}{most}. {config.search.trials} trials of at most {config.search.epochs} epochs on "
+        f"{len(splits.train):,} images, final trainings of {config.family.epochs}."
+    )
+
+
+def _budget(limits: Limits) -> list[tuple[str, float]]:
+    """The one bound of a budget: of macs where it has one."""
+    return [*limits.bounds().items()][:1]
 
 
 def _with_effort(table: pd.DataFrame, setting: Setting, trials: Sequence[Trial]) -> pd.DataFrame:

@@ -4,12 +4,14 @@ Figures describe this run's trials, which the search did not draw evenly; they a
 """
 
 import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
@@ -19,6 +21,12 @@ from spaces.candidate import ROLES
 FEWEST_TRIALS = 20
 """Below this many scored trials, a forest says nothing."""
 
+RESAMPLES, TREES_AGAIN = 40, 15
+"""Forests on trials drawn anew, for intervals, and their trees."""
+
+MOST_TRIALS = 1000
+"""Of more, an even selection is read: more would take minutes and change nothing that is shown."""
+
 TREES, FOLDS, REPEATS = 100, 5, 5
 
 
@@ -27,12 +35,18 @@ class Importance:
     """How much a held-out prediction suffers when the values of one dimension are shuffled.
 
     Attributes:
-        table: ``address``, ``mean`` and ``std`` over folds and shuffles of the drop in R²; largest first.
+        table: ``address``, ``mean`` of the drop in R² over folds and shuffles, ``low`` and ``high`` of its interval;
+            largest first. The intervals hold for all dimensions together at 95 %.
         r2: R² of the predictions on held-out trials; near or below zero, the table means nothing.
     """
 
     table: pd.DataFrame
     r2: float
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The rows whose interval lies above 0."""
+        return self.table[self.table["low"] > 0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +59,15 @@ class Interaction:
         both: the rest: what only the pair explains.
         flips: of two architectures under two recipes, how often the better one under the first is the worse under the
             second.
+        both_interval, flips_interval: from forests on trials drawn anew with replacement (95 %); None if not drawn.
     """
 
     architecture: float
     recipe: float
     both: float
     flips: float
+    both_interval: tuple[float, float] | None = None
+    flips_interval: tuple[float, float] | None = None
 
 
 def scored(trials: pd.DataFrame) -> pd.DataFrame:
@@ -89,13 +106,13 @@ def _block(column: pd.Series) -> NDArray[np.float64]:
     return pd.get_dummies(column.astype("string").fillna("inactive")).to_numpy(dtype=float)
 
 
-def _forest(seed: int) -> RandomForestRegressor:
-    return RandomForestRegressor(n_estimators=TREES, min_samples_leaf=2, max_features=0.5, random_state=seed)
+def _forest(seed: int, trees: int = TREES) -> RandomForestRegressor:
+    return RandomForestRegressor(n_estimators=trees, min_samples_leaf=2, max_features=0.5, random_state=seed)
 
 
 def importance(trials: pd.DataFrame, seed: int = 0) -> Importance | None:
     """Permutation importance on held-out trials (Breiman, 2001, section 10); None with too few trials."""
-    rows = scored(trials)
+    rows = _some(scored(trials))
     names = addresses(rows)
     if len(rows) < FEWEST_TRIALS or not names:
         return None
@@ -111,9 +128,26 @@ def importance(trials: pd.DataFrame, seed: int = 0) -> Importance | None:
         error = (score_N[held] - predicted_N[held]) ** 2
         drops.append(((score_N[held] - shuffled) ** 2 - error).mean(axis=2) / score_N.var())
     all_drops = np.concatenate(drops, axis=1)
-    table = pd.DataFrame({"address": names, "mean": all_drops.mean(axis=1), "std": all_drops.std(axis=1, ddof=1)})
+    mean, half = all_drops.mean(axis=1), _half_width(all_drops)
+    table = pd.DataFrame({"address": names, "mean": mean, "low": mean - half, "high": mean + half})
     table = table.sort_values("mean", ascending=False, ignore_index=True)
     return Importance(table=table, r2=float(r2_score(score_N, predicted_N)))
+
+
+def _some(rows: pd.DataFrame) -> pd.DataFrame:
+    """An even selection, as many as a forest needs."""
+    return rows.iloc[:: math.ceil(len(rows) / MOST_TRIALS)] if len(rows) else rows
+
+
+def _half_width(drop_DR: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the interval of each row's mean over R folds and shuffles, with Bonferroni's correction for D rows.
+
+    Folds share most of their trials, so the variance of a mean is corrected as Nadeau and Bengio (2003, eq. 8) do.
+    """
+    rows, repeats = drop_DR.shape
+    variance_D = drop_DR.var(axis=1, ddof=1) * (1 / repeats + 1 / (FOLDS - 1))
+    half_D: NDArray[np.float64] = t.ppf(1 - 0.025 / rows, repeats - 1) * np.sqrt(variance_D)
+    return half_D
 
 
 def _shuffled(
@@ -129,19 +163,34 @@ def _shuffled(
 
 def interaction(trials: pd.DataFrame, seed: int = 0, most: int = 48) -> Interaction | None:
     """Cross up to ``most`` architectures with as many recipes of the run; None with too few trials."""
-    rows = scored(trials)
+    rows = _some(scored(trials))
     architecture, training = addresses(rows, "architecture"), training_addresses(rows)
     if len(rows) < FEWEST_TRIALS or not architecture or not training:
         return None
     x_NF, groups = encode(rows, [*architecture, *training])
-    forest = _forest(seed).fit(x_NF, rows["score"].to_numpy(dtype=float))
+    score_N = rows["score"].to_numpy(dtype=float)
     rng = np.random.default_rng(seed)
     size = min(most, len(rows))
     chosen_A, chosen_R = (rng.choice(len(rows), size, replace=False) for _ in range(2))
     crossed_ARF = np.tile(x_NF[chosen_A][:, None], (1, size, 1))
     recipe_columns = np.concatenate([groups[name] for name in training])
     crossed_ARF[:, :, recipe_columns] = x_NF[chosen_R][None][:, :, recipe_columns]
-    return decompose(forest.predict(crossed_ARF.reshape(size * size, -1)).reshape(size, size), rng)
+
+    def shares(chosen_N: NDArray[np.intp], trees: int) -> Interaction:
+        forest = _forest(seed, trees).fit(x_NF[chosen_N], score_N[chosen_N])
+        return decompose(forest.predict(crossed_ARF.reshape(size * size, -1)).reshape(size, size), rng)
+
+    again = [shares(rng.integers(len(rows), size=len(rows)), TREES_AGAIN) for _ in range(RESAMPLES)]
+    return replace(
+        shares(np.arange(len(rows)), TREES),
+        both_interval=_central([one.both for one in again]),
+        flips_interval=_central([one.flips for one in again]),
+    )
+
+
+def _central(values: Sequence[float]) -> tuple[float, float]:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def decompose(score_AR: NDArray[np.float64], rng: np.random.Generator, pairs: int = 20_000) -> Interaction:

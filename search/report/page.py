@@ -1,4 +1,8 @@
-"""``report.html``: one file without scripts that loads nothing. Its sections are the files of ``sections/``."""
+"""``report.html``: one file that loads nothing. Its sections are the files of ``sections/``.
+
+Without scripts, and on paper, it is text, tables and pictures; where scripts run, ``live.js`` puts views that answer in
+the place of some of them.
+"""
 
 import datetime
 import math
@@ -7,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pandas as pd
 
 from search.files import write_text
 from search.report.drawing import FULL_WIDTH, style, svg
 from search.report.evidence import Evidence
-from search.report.front import save_front
+from search.report.headline import sentences, small_print
 from search.report.importance import scored
-from search.report.section import Section
+from search.report.live import live_data, packed_library, script
+from search.report.section import Card, Section
+from search.report.slide import PICTURES, save_slide, slide_figure
 from search.words import duration, named
 from spaces import components
 from spaces.candidate import ROLES
+
+__all__ = ["PICTURES", "write_report"]
 
 PAGE_REM = 68.0
 """Width of the page, in the unit of its style sheet."""
@@ -33,12 +42,14 @@ class Block:
     picture: str
     width: str
     caption: str
+    cards: tuple[Card, ...]
     table: str
     table_title: str
+    live: str
 
 
 def write_report(evidence: Evidence, path: Path) -> None:
-    """Write the report, and the front as ``front.png`` beside it."""
+    """Write the report, and the picture at its top as ``PICTURES`` beside it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -46,17 +57,32 @@ def write_report(evidence: Evidence, path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    outcome, blocks = sentences(evidence), list(_blocks(evidence))
+    with style():
+        slide = svg(slide_figure(evidence), "slide", "Accuracy against macs of the family and its references")
     page = environment.get_template("report.html.j2").render(
         name=evidence.name,
+        asked=evidence.asked,
+        sentences=outcome,
+        small_print=small_print(evidence),
+        slide=slide,
+        css=_asset("report.css"),
+        script=script(),
+        data=live_data(evidence),
+        library=packed_library() if any(block.live for block in blocks) else "",
         settings=evidence.settings,
         summary=_summary(evidence),
-        sections=list(_blocks(evidence)),
+        sections=blocks,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        notices=evidence.notices,
+        notices=(*evidence.notices, *_data_notices(evidence)),
         searched=named(_roles(evidence.trials)),
     )
-    save_front(evidence.trials, evidence.family, evidence.references, path.with_name("front.png"))
+    save_slide(evidence, _slide_title(evidence), path.parent)
     write_text(path, page)
+
+
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _blocks(evidence: Evidence) -> Iterator[Block]:
@@ -78,8 +104,10 @@ def _block(section: Section, anchor: str, title: str) -> Block:
         picture="" if figure is None else svg(figure, anchor, section.description),
         width="100%" if figure is None else f"{figure.get_figwidth() / FULL_WIDTH * PAGE_REM:.4g}rem",
         caption=section.caption,
+        cards=section.cards,
         table="" if section.table is None else _table_html(section.table, section.digits),
         table_title=section.table_title,
+        live=section.live,
     )
 
 
@@ -100,6 +128,30 @@ def _roles(trials: pd.DataFrame) -> list[str]:
     return [role for role in ROLES if trials.columns.str.startswith(f"{role}.").any()] or list(ROLES)
 
 
+def _slide_title(evidence: Evidence) -> str:
+    """What the picture says, or what it is of."""
+    found = sentences(evidence)
+    return found[1] if len(found) > 1 and evidence.compared else f"{evidence.name}: accuracy against macs"
+
+
+def _data_notices(evidence: Evidence) -> list[str]:
+    """What a stranger must know of the test images to read an accuracy."""
+    if evidence.family.empty or not len(evidence.test):
+        return []
+    images_K = np.bincount(evidence.test.label_N, minlength=len(evidence.classes))
+    largest, empty = int(images_K.argmax()), [evidence.classes[k] for k in np.flatnonzero(images_K == 0)]
+    share = images_K[largest] / images_K.sum()
+    notices = []
+    if share > max(0.5, 1.5 / len(images_K)):
+        notices.append(
+            f"Always naming {evidence.classes[largest]} would be right on {share:.0%} of the test images: look at the "
+            "balanced accuracy, which counts each class alike"
+        )
+    if empty:
+        notices.append(f"No test image of {named(empty[:5])}{' and others' * (len(empty) > 5)}")
+    return notices
+
+
 def _table_html(table: pd.DataFrame, digits: int) -> str:
     def cell(value: object) -> str:
         if isinstance(value, float):
@@ -108,5 +160,6 @@ def _table_html(table: pd.DataFrame, digits: int) -> str:
             return f"{int(value):,}" if value.is_integer() and abs(value) >= 1000 else f"{value:.{digits}g}"
         return f"{value:,}" if isinstance(value, int) and abs(value) >= 1000 else str(value)
 
-    html = table.astype(object).map(cell).to_html(index=False, border=0, classes="data", justify="left")
+    known = table.dropna(axis=1, how="all").astype(object)
+    html = known.map(cell).to_html(index=False, border=0, classes="data", justify="left")
     return html.replace("<th>", '<th scope="col">')

@@ -1,6 +1,7 @@
 """What a section of the report consists of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,8 +10,27 @@ DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
+class Card:
+    """What is known of one network, as plain text.
+
+    Attributes:
+        anchor: unique on the page; what links and clicks lead to.
+        title: of the card.
+        facts: values by what they are.
+        text: sentences.
+        details: further values by what they are, folded.
+    """
+
+    anchor: str
+    title: str
+    facts: Mapping[str, str]
+    text: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """Sentences, a figure and a table below one heading; whatever is empty is left out of the page.
+    """Sentences, a figure, cards and a table below one heading; whatever is empty is left out of the page.
 
     Attributes:
         text: sentences, as plain text.
@@ -18,9 +38,11 @@ class Section:
             page, a narrower one takes its share.
         description: what the figure shows, in words, for those who cannot see it.
         caption: sentences below the figure.
-        table: shown without its index.
+        cards: one a network.
+        table: shown without its index and without columns of which nothing is known.
         table_title: what the table is called where it is folded; a table without a title is open.
         digits: significant digits of the table's fractions.
+        live: name of the view in ``live.js`` that stands for figure and table where scripts run; none if empty.
 
     Raises:
         ValueError: a figure has no description.
@@ -30,9 +52,11 @@ class Section:
     figure: Figure | None = None
     description: str = ""
     caption: str = ""
+    cards: tuple[Card, ...] = ()
     table: pd.DataFrame | None = None
     table_title: str = ""
     digits: int = DIGITS
+    live: str = ""
 
     def __post_init__(self) -> None:
         if self.figure is not None and not self.description:

@@ -9,13 +9,10 @@ from matplotlib import colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import nn
 
 from search.report.drawing import ORANGE, new_figure
 from search.report.evidence import Evidence
 from search.report.section import Section
-from trainables.splits import Images
-from trainables.training.trial import scores
 
 ORDER = 90
 TITLE = "Confusion of classes"
@@ -25,35 +22,37 @@ TEXT = "Share of the images of each true class (row) that a member takes for ano
 WRONG = colors.LinearSegmentedColormap.from_list("wrong", [colors.to_rgba(ORANGE, 0.06), colors.to_rgba(ORANGE, 1.0)])
 """From the page's own colour to orange."""
 
+NO_IMAGE = "no image"
+
 MOST_NAMES = 20
 """Of more classes, names would not fit beside the picture."""
 
 
 def section(evidence: Evidence) -> Section | None:
     """Confusion of each member, and its accuracy by class."""
-    if not evidence.networks:
+    if not evidence.answers:
         return None
-    counts = {
-        member: confusion(network, evidence.test, len(evidence.classes))
-        for member, network in evidence.networks.items()
-    }
-    accuracy = {
-        member: (np.diag(count_KK) / np.maximum(count_KK.sum(axis=1), 1)).tolist()
-        for member, count_KK in counts.items()
-    }
+    answers = evidence.answers
     return Section(
         text=TEXT,
-        figure=_draw(counts, evidence.classes),
+        figure=_draw({member: one.confusion_KK for member, one in answers.items()}, evidence.classes),
         description="Confusion of each member",
-        table=pd.DataFrame({"class": list(evidence.classes), **accuracy}),
+        table=_table(evidence),
         table_title="Accuracy by class",
     )
 
 
-def confusion(network: nn.Module, images: Images, classes: int) -> NDArray[np.int64]:
-    """Counts of the images by true class (rows) and predicted class (columns)."""
-    predicted_N = scores(network, images).argmax(1).numpy()
-    return np.bincount(images.label_N * classes + predicted_N, minlength=classes**2).reshape(classes, classes)
+def _table(evidence: Evidence) -> pd.DataFrame:
+    """Accuracy of each class, and at the end of all images and of all classes alike."""
+    answers = evidence.answers
+    images_K = np.bincount(evidence.test.label_N, minlength=len(evidence.classes))
+    rows = pd.DataFrame({"class": list(evidence.classes), "test images": images_K})
+    for member, one in answers.items():
+        rows[member] = [NO_IMAGE if np.isnan(share) else share for share in one.by_class_K]
+    ends = {"all images": {member: one.accuracy for member, one in answers.items()}}
+    ends["balanced"] = {member: one.balanced for member, one in answers.items()}
+    last = [{"class": name, "test images": int(images_K.sum()), **shares} for name, shares in ends.items()]
+    return pd.concat([rows.astype(object), pd.DataFrame(last, dtype=object)], ignore_index=True)
 
 
 def _draw(counts: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:

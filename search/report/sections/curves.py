@@ -25,6 +25,7 @@ def section(evidence: Evidence) -> Section | None:
         text=text,
         figure=_draw(evidence.curves, evidence.trials),
         description="Accuracy by epoch, with the end of each trial",
+        live="curves",
     )
 
 

@@ -26,4 +26,5 @@ def section(evidence: Evidence) -> Section | None:
             f"Accuracy against {', '.join(costs)} for {len(trials)} trials, their front, the family and its references"
         ),
         caption=CAPTION,
+        live="front",
     )

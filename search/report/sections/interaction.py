@@ -12,21 +12,28 @@ from search.report.section import Section
 from search.words import named
 from spaces.candidate import ROLES
 
+LEAST_R2 = 0.3
+"""A forest that explains less of held-out trials says nothing about pairs that were not trained."""
+
 ORDER = 60
 TITLE = "Interaction of architecture and training"
 
 
 def section(evidence: Evidence) -> Section | None:
     """Shares of variance of architecture, training and their pair, and the mean score by the strongest of each."""
+    if evidence.importance is None or evidence.importance.r2 < LEAST_R2:
+        return None
     shares = interaction(evidence.trials)
-    if shares is None or evidence.importance is None:
+    if shares is None:
         return None
     architecture, other = _strongest(evidence.importance)
     training = _training(evidence.trials)
+    flips = f"{shares.flips:.0%} of the cases{_within(shares.flips_interval)}"
     text = (
         f"The forest predicts every pair of an architecture and a {training} that occurred: {shares.both:.0%} of the "
-        f"variance belongs to neither alone. With another {training}, the better of two architectures becomes the "
-        f"worse in {shares.flips:.0%} of the cases: there the architecture cannot be chosen without the {training}."
+        f"variance{_within(shares.both_interval)} belongs to neither alone. With another {training}, the better of "
+        f"two architectures becomes the worse in {flips}: there "
+        f"the architecture cannot be chosen without the {training}. Intervals are of 95 %, over trials drawn anew."
     )
     description = (
         f"Shares of variance: architecture {shares.architecture:.0%}, {training} {shares.recipe:.0%}, "
@@ -34,6 +41,10 @@ def section(evidence: Evidence) -> Section | None:
     )
     effect = joint_effect(evidence.trials, architecture, other)
     return Section(text=text, figure=_draw(shares, effect, training), description=description)
+
+
+def _within(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" ({interval[0]:.0%} to {interval[1]:.0%})"
 
 
 def _strongest(importance: Importance) -> tuple[str, str]:

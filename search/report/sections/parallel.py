@@ -33,8 +33,11 @@ def section(evidence: Evidence) -> Section | None:
     if len(rows) < 2 or not names:
         return None
     return Section(
-        text=TEXT, figure=_draw(rows, names), description="Parallel coordinates of dimensions and score"
-    )  # fmt: skip
+        text=TEXT,
+        figure=_draw(rows, names),
+        description="Parallel coordinates of dimensions and score",
+        live="parallel",
+    )
 
 
 def _draw(trials: pd.DataFrame, names: Sequence[str]) -> Figure:

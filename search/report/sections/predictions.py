@@ -32,13 +32,15 @@ def section(evidence: Evidence) -> Section | None:
 
 def _draw(trials: pd.DataFrame) -> Figure:
     rows = thinned(trials)
+    mean = rows["predicted_mean"].clip(0, 1)
+    bounds = [(rows["predicted_mean"] + side * Z90 * rows["predicted_std"]).clip(0, 1) for side in (-1, 1)]
     figure, (axis,) = new_figure(1, width=5.6, height=4.6)
     axis.errorbar(
-        rows["score"], rows["predicted_mean"], yerr=Z90 * rows["predicted_std"], fmt="o", ms=3.5, color=BLUE,
+        rows["score"], mean, yerr=[mean - bounds[0], bounds[1] - mean], fmt="o", ms=3.5, color=BLUE,
         ecolor=GREY, elinewidth=0.7, alpha=0.8, label="trial, predicted before it was trained",
     )  # fmt: skip
     ends = [rows["score"].min(), rows["score"].max()]
     axis.plot(ends, ends, color=ORANGE, lw=1.2, label="predicted = measured")
-    axis.set(xlabel="measured", ylabel="predicted, with an interval of 90 %")
+    axis.set(xlabel="measured", ylabel="predicted, with its interval of 90 % up to 1")
     axis.legend(loc="upper left")
     return figure

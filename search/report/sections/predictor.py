@@ -8,18 +8,22 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from search.report.drawing import BLUE, GREEN, GREY, ORANGE, new_figure
+from search.report.drawing import BLUE, FULL_WIDTH, GREEN, GREY, ORANGE, new_figure
 from search.report.evidence import Evidence
 from search.report.importance import scored
 from search.report.section import Section
+from search.words import named
 
 ORDER = 30
 TITLE = "Predictor quality"
 
-TEXT = (
+TAU = (
     "Before each round's trials are trained, the predictor ranks them; Kendall tau compares that ranking with the "
-    "measured one (1: same order, 0: no relation). Regret is how far the best trial so far within each member's macs "
-    "lies below the best of the whole run, so that it ends at 0."
+    "measured one (1: same order, 0: no relation). A round has few trials, so a single tau says little."
+)
+REGRET = (
+    "Regret is how far the best trial so far within each member's macs lies below the best of the whole run, so that "
+    "it ends at 0."
 )
 
 LINES = {
@@ -32,13 +36,15 @@ LINES = {
 def section(evidence: Evidence) -> Section | None:
     """Kendall tau by round and regret by trial."""
     regrets = regret(evidence.trials, [float(macs) for macs in evidence.family["macs"]])
-    if evidence.rounds.empty and regrets.empty:
+    known = [column for column in LINES if column in evidence.rounds and evidence.rounds[column].notna().any()]
+    if regrets.empty and not known:
         return None
+    described = named([*(["Kendall tau by round"] * bool(known)), *(["regret by trial"] * (not regrets.empty))])
     return Section(
-        text=TEXT,
-        figure=_draw(evidence.rounds, regrets),
-        description="Kendall tau by round, and regret by trial",
-        table=evidence.rounds,
+        text=" ".join([*([TAU] * bool(known)), *([REGRET] * (not regrets.empty))]),
+        figure=_draw(evidence.rounds, regrets, known),
+        description=described,
+        table=evidence.rounds if known else None,
         table_title="Figures by round",
     )
 
@@ -58,21 +64,23 @@ def regret(trials: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
     return pd.DataFrame({"trials": np.arange(1, len(rows) + 1), "regret": mean_N})
 
 
-def _draw(rounds: pd.DataFrame, regrets: pd.DataFrame) -> Figure:
-    figure, (left, right) = new_figure(2)
-    _draw_taus(left, rounds)
-    right.step(regrets["trials"], regrets["regret"], where="post", color=GREEN)
-    right.set(xlabel="trials", ylabel="mean regret over the family's budgets", ylim=(0, None))
+def _draw(rounds: pd.DataFrame, regrets: pd.DataFrame, known: Sequence[str]) -> Figure:
+    drawn = bool(known) + (not regrets.empty)
+    figure, axes = new_figure(drawn, width=FULL_WIDTH * drawn / 2)
+    if known:
+        _draw_taus(axes[0], rounds, known)
+    if not regrets.empty:
+        axes[-1].step(regrets["trials"], regrets["regret"], where="post", color=GREEN)
+        axes[-1].set(xlabel="trials", ylabel="mean regret over the family's budgets", ylim=(0, None))
     return figure
 
 
-def _draw_taus(axis: Axes, rounds: pd.DataFrame) -> None:
-    for column, (label, colour, marks) in LINES.items():
-        if column in rounds:
-            known = rounds[rounds[column].notna()]
-            axis.plot(known["trained"], known[column], marks, color=colour, label=label, ms=5)
+def _draw_taus(axis: Axes, rounds: pd.DataFrame, known: Sequence[str]) -> None:
+    for column in known:
+        label, colour, marks = LINES[column]
+        rows = rounds[rounds[column].notna()]
+        axis.plot(rows["trained"], rows[column], marks, color=colour, label=label, ms=5)
     axis.axhline(0, color=GREY, lw=0.8)
     axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axis.set(xlabel="trials known to the predictor", ylabel="Kendall tau on the round's new trials")
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend()
+    axis.set(xlabel="trials known to the predictor", ylabel="Kendall tau on the round's new trials", ylim=(-1.05, 1.05))
+    axis.legend()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from search.family.members import COLUMNS, Family
+from search.family.members import COLUMNS, BudgetRow, Family
 from search.family.references import references_table
 from search.report.evidence import Evidence, curves_frame, trials_frame
 from tests.search.products import REFERENCES, beside_references, member, network, records
@@ -42,6 +42,10 @@ def evidence(count: int = 60, **changes: Any) -> Evidence:
         "networks": {"member-1": network(classes=2), "member-2": network(classes=2)},
         "test": IMAGES,
         "classes": ("cat", "<dog>"),
+        "asked": "Cats & <dogs>.",
+        "budgets": (BudgetRow(max_macs=2000.0, member="member-1"), BudgetRow(max_macs=5000.0, member="member-2")),
+        "candidates": {one.name: one.candidate for one in family.members},
+        "validation_images": 200,
         "settings": {"data": "toy", "seed": 0},
     }
     return Evidence(**{**values, **changes})
@@ -63,6 +67,8 @@ def begun_runs() -> Iterator[Evidence]:
             family=pd.DataFrame(columns=list(COLUMNS)),
             stages=pd.DataFrame({"name": [], "seconds": []}),
             networks={},
+            budgets=(),
+            candidates={},
         )
 
 

@@ -27,14 +27,16 @@ def test_the_cost_of_trials_follows_from_their_epochs(setting, study, tmp_path):
     study.start(study.add(waiting(setting.space, 0, epochs=9)).number)
     reports = tuple(Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=float(epoch)) for epoch in (1, 2, 3))
     study.finish(0, reports, None)
-    trials = gather(setting, study, Family(members=()), tmp_path).trials
+    trials = gather(setting, study, Family(members=()), tmp_path, tmp_path / "report.html").trials
     assert trials["images"].tolist() == trials["passes"].tolist() == [3 * len(setting.splits.train)]
 
 
 def test_a_run_limited_by_latency_says_that_it_is_predicted(setting, study, tmp_path):
-    assert gather(setting, study, Family(members=()), tmp_path).notices == ()
+    assert gather(setting, study, Family(members=()), tmp_path, tmp_path / "report.html").notices == ()
     phone = Device(name="a phone", model=None, measured=64, relative_error=0.0512)
-    (notice,) = gather(replace(setting, device=phone), study, Family(members=()), tmp_path).notices
+    (notice,) = gather(
+        replace(setting, device=phone), study, Family(members=()), tmp_path, tmp_path / "report.html"
+    ).notices
     assert notice == phone.describe()
     for words in ("predicted", "a phone", "64", "5.1%"):
         assert words in notice

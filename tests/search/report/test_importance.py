@@ -80,3 +80,12 @@ def test_the_joint_effect_is_the_mean_by_both():
     table = joint_effect(trials, *names)
     rows = trials[(trials[names[0]] == 2) & (trials[names[1]] == "sgd")]
     assert table.loc[2, "sgd"] == pytest.approx(rows["score"].mean())
+
+
+def test_intervals_tell_the_cause_from_the_rest():
+    shown = importance(trials_frame(records(120))).shown["address"].tolist()
+    assert shown[0] == "architecture.depth.0"
+    assert "architecture.resolution" not in shown
+    trials = trials_frame(records(120))
+    trials["score"] = np.random.default_rng(0).normal(size=len(trials))
+    assert importance(trials).shown.empty, "noise has no effect"

@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from search.report.drawing import svg
-from search.report.evidence import trials_frame
+from search.report.evidence import curves_frame, trials_frame
 from search.report.page import write_report
 from search.report.section import Section
 from spaces import components
 from tests.browser import FLAGS
 from tests.search.products import records
 from tests.search.report.examples import Page, begun_runs, evidence, whole_run
+from trainables.splits import Images
 
 MODULES = {name: components.load(components.SECTIONS, name) for name in components.names(components.SECTIONS)}
 
@@ -44,7 +45,7 @@ def page(text):
 def test_the_page_loads_nothing(text, page):
     assert text.startswith("<!doctype html>")
     assert page.of("html")[0]["lang"] == "en"
-    assert page.of("script") == []
+    assert all("src" not in script for script in page.of("script"))
     links = re.findall(r'(?:href|src)="([^"]*)"', text)
     assert all(link.startswith(("#", "data:")) for link in links)
     ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
@@ -57,6 +58,7 @@ def test_the_page_has_every_section_in_order(page):
     assert anchors == sorted(MODULES, key=lambda name: MODULES[name].ORDER)
     assert len(page.of("h1")) == 1
     assert len(page.of("h2")) == len(anchors)
+    assert {"member-1", "member-2"} <= {card["id"] for card in page.of("article")}
     assert {module.TITLE for module in MODULES.values()} <= set(page.texts)
 
 
@@ -70,7 +72,9 @@ def test_every_picture_is_described(page):
 def test_a_narrow_figure_has_its_share_of_the_page(text):
     widths_rem = {
         anchor: float(
-            re.search(rf'<section id="{anchor}".*?<figure style="max-width: ([\d.]+)rem"', text, re.DOTALL)[1]
+            re.search(rf'<section id="{anchor}".*?<figure class="\w+" style="max-width: ([\d.]+)rem"', text, re.DOTALL)[
+                1
+            ]
         )
         for anchor in ("front", "predictions")
     }
@@ -85,8 +89,40 @@ def test_the_page_shows_names_and_numbers(page):
     assert "1m15s" in page.texts
 
 
-def test_the_front_is_a_picture(folder):
+def test_the_picture_at_the_top_is_a_file_for_slides(folder):
     assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
+    drawing = (folder / "front.svg").read_text()
+    assert "<svg" in drawing
+    assert "<text" not in drawing, "it looks the same whatever fonts there are"
+
+
+def test_the_head_says_what_was_asked_and_what_came_out(page):
+    assert "Cats & <dogs>." in page.texts
+    assert any(text.startswith("2 networks for 2 budgets: from 1.1k macs") for text in page.texts)
+
+
+def test_a_page_of_a_thousand_trials_is_below_five_megabytes(tmp_path):
+    trials = records(1000)
+    networks = whole_run().networks
+    run = evidence(trials=trials_frame(trials), curves=curves_frame(trials), networks=networks)
+    write_report(run, tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 5e6
+
+
+def test_names_in_any_script_harm_nothing(tmp_path):
+    names = ("$\\frac{1", "猫</script><script>alert(1)</script>")
+    write_report(evidence(classes=names, settings={"$a_b": names[1]}), tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "<script>alert" not in text
+    assert any(names[0] in shown for shown in Page(text).texts)
+
+
+def test_one_class_that_fills_the_test_images_is_a_notice(tmp_path):
+    images = Images(image_NCHW=np.zeros((9, 1, 12, 12), dtype=np.uint8), label_N=np.ones(9, dtype=np.int64))
+    write_report(evidence(test=images), tmp_path / "report.html")
+    texts = Page((tmp_path / "report.html").read_text()).texts
+    assert any("Always naming <dog> would be right on 100% of the test images" in text for text in texts)
+    assert any("No test image of cat." in text for text in texts)
 
 
 def test_equal_evidence_gives_equal_pages(text, tmp_path):

@@ -1,4 +1,4 @@
-import math
+import re
 
 import pytest
 
@@ -12,9 +12,9 @@ def test_the_table_has_references_and_members_with_what_they_save():
     assert list(table.index) == ["by hand, 900", "by hand, 2000", "by hand, 4000", "member-1", "member-2"]
     member = table.loc["member-1"]
     assert member["verdict"] == "fewer macs"
-    assert 1 < member["from"] < member["times fewer macs"] < member["to"]
-    assert member["times fewer macs"] == pytest.approx(2520 / 1100, abs=0.02)
-    assert math.isnan(table.loc["by hand, 900"]["times fewer macs"])
+    times, low, high = map(float, re.findall(r"[\d.]+", member["times fewer macs"]))
+    assert 1 < low < times < high
+    assert times == pytest.approx(2520 / 1100, abs=0.1)
 
 
 def test_the_text_counts_verdicts_and_says_what_intervals_rest_on():
