@@ -31,6 +31,9 @@ __all__ = ["PICTURES", "write_report"]
 PAGE_REM = 68.0
 """Width of the page, in the unit of its style sheet."""
 
+LEAST_REM = 32.0
+"""Width of a figure as wide as the page below which its letters are too small: narrower windows scroll it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
@@ -41,6 +44,7 @@ class Block:
     text: str
     picture: str
     width: str
+    least_width: str
     caption: str
     cards: tuple[Card, ...]
     table: str
@@ -102,6 +106,7 @@ def _block(section: Section, anchor: str, title: str) -> Block:
         title=title,
         text=section.text,
         picture="" if figure is None else svg(figure, anchor, section.description),
+        least_width="0" if figure is None else f"{figure.get_figwidth() / FULL_WIDTH * LEAST_REM:.4g}rem",
         width="100%" if figure is None else f"{figure.get_figwidth() / FULL_WIDTH * PAGE_REM:.4g}rem",
         caption=section.caption,
         cards=section.cards,

@@ -19,7 +19,7 @@ from search.report.front import LABELS, front_figure, plain_log_ticks
 PICTURES = ("front.png", "front.svg")
 """Files that are written beside the page."""
 
-WIDTH, HEIGHT = 10.0, 5.2
+WIDTH, HEIGHT = 8.0, 4.4
 """Inches."""
 
 
@@ -27,11 +27,11 @@ def save_slide(evidence: Evidence, title: str, folder: Path) -> None:
     """Write the picture on white, with a title, as ``PICTURES``."""
     with style(), mpl.rc_context({"svg.fonttype": "path"}):
         figure = slide_figure(evidence)
-        figure.suptitle(textwrap.fill(title, 95), x=0.02, ha="left", fontsize=12)
+        figure.suptitle(textwrap.fill(title, 88), x=0.02, ha="left", fontsize=11)
         for name in PICTURES:
             kind = name.rpartition(".")[2]
             dates = {"Date": None} if kind == "svg" else {}
-            figure.savefig(folder / name, format=kind, dpi=150, facecolor="white", metadata=dates)
+            figure.savefig(folder / name, format=kind, dpi=200, facecolor="white", metadata=dates)
 
 
 def slide_figure(evidence: Evidence) -> Figure:
@@ -52,7 +52,7 @@ def slide_figure(evidence: Evidence) -> Figure:
     axis.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     axis.grid(axis="y", color=GREY, alpha=0.25, lw=0.6)
     plain_log_ticks(axis)
-    axis.legend(loc="lower right", fontsize=11, title="bars: 95 %", alignment="left")
+    axis.legend(loc="lower right", title="bars: 95 %", alignment="left")
     return figure
 
 

@@ -89,7 +89,8 @@ function chooser(label, options, onChoice) {
 
 const BLUE = "#3d85c6", ORANGE = "#e07b00", GREEN = "#2a9d6f", PURPLE = "#a45fc4", GREY = "#8d949e";
 const LATER = [[0, "#7d5bd6"], [0.5, GREEN], [1, "#eda100"]];
-const CONFIG = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]], toImageButtonOptions: { format: "svg" } };
+const narrow = () => document.documentElement.clientWidth < 700;
+const CONFIG = { displayModeBar: narrow() ? false : "hover", responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]], toImageButtonOptions: { format: "svg" } };
 
 function layout(changes) {
   const style = getComputedStyle(document.documentElement);
@@ -98,7 +99,7 @@ function layout(changes) {
   const base = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
     hoverlabel: { bgcolor: panel, bordercolor: line, font: { color: ink, size: 12 }, align: "left" }, hovermode: "closest",
-    margin: { l: 60, r: 16, t: 40, b: 50 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, modebar: { orientation: "v", color: GREY, bgcolor: "rgba(0,0,0,0)" },
+    margin: { l: narrow() ? 40 : 60, r: 16, t: 40, b: 50 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: narrow() ? 11 : 13 } }, modebar: { orientation: "v", color: GREY, bgcolor: "rgba(0,0,0,0)" },
   };
   return { ...base, ...changes, xaxis: { ...axis, ...changes.xaxis }, yaxis: { ...axis, ...changes.yaxis } };
 }

@@ -35,7 +35,7 @@ function parallelView(place) {
     Plotly.react(plot, [{
       type: "parcoords", dimensions, line: { color: score.values, colorscale: LATER, cmin: low, cmax: high }, labelangle: -18, labelside: "top",
       labelfont: { size: 12, color: ink }, tickfont: { size: 11, color: ink }, rangefont: { size: 1, color: "rgba(0,0,0,0)" }, unselected: { line: { opacity: 0.06 } },
-    }], layout({ margin: { l: 70, r: 50, t: 90, b: 20 } }), { ...CONFIG, displayModeBar: false });
+    }], layout({ margin: { l: 70, r: 50, t: 90, b: 20 } }), { ...CONFIG, displayModeBar: false, responsive: false });
   }
 
   function passes(dimension, index) {

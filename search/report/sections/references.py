@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from search.family.comparison import Comparison
 from search.report.evidence import Evidence
 from search.report.section import Section
 from search.words import named
@@ -38,22 +37,18 @@ def _verdicts(evidence: Evidence) -> list[str]:
 
 
 def _table(evidence: Evidence) -> pd.DataFrame:
-    """References, then members with what they save; what is unknown is NaN."""
-    rows: list[dict[str, Any]] = [
-        {"network": row.reference, "macs": row.macs, "test accuracy": row.test_accuracy}
-        for row in evidence.references.itertuples()
-    ]
-    for row in evidence.family.itertuples():
-        comparison = evidence.compared.get(str(row.member))
-        saved = {} if comparison is None else _saved(comparison)
-        rows.append({"network": row.member, "macs": row.macs, "test accuracy": row.test_accuracy, **saved})
-    return pd.DataFrame(rows)
+    """References and members, cheapest first; what is known of neither kind is empty."""
+    references = [_row(evidence, row.reference, row) for row in evidence.references.itertuples()]
+    members = [_row(evidence, row.member, row) for row in evidence.family.itertuples()]
+    return pd.DataFrame(sorted([*references, *members], key=lambda row: row["macs"]))
 
 
-def _saved(comparison: Comparison) -> dict[str, Any]:
+def _row(evidence: Evidence, name: Any, row: Any) -> dict[str, Any]:
+    compared = evidence.compared.get(str(name))
     return {
-        "verdict": comparison.verdict,
-        "times fewer macs": comparison.times_fewer,
-        "its reference": comparison.reference or "",
-        "points above it": comparison.points,
+        "network": name,
+        "macs": row.macs,
+        "test accuracy": row.test_accuracy,
+        "times fewer macs than references": "" if compared is None else compared.times_fewer,
+        "what the intervals bear": "" if compared is None else compared.verdict,
     }

@@ -111,7 +111,7 @@ def test_a_page_of_a_thousand_trials_is_below_five_megabytes(tmp_path):
 
 def test_names_in_any_script_harm_nothing(tmp_path):
     names = ("$\\frac{1", "猫</script><script>alert(1)</script>")
-    write_report(evidence(classes=names, settings={"$a_b": names[1]}), tmp_path / "report.html")
+    write_report(evidence(8, classes=names, settings={"$a_b": names[1]}), tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "<script>alert" not in text
     assert any(names[0] in shown for shown in Page(text).texts)
@@ -119,7 +119,7 @@ def test_names_in_any_script_harm_nothing(tmp_path):
 
 def test_one_class_that_fills_the_test_images_is_a_notice(tmp_path):
     images = Images(image_NCHW=np.zeros((9, 1, 12, 12), dtype=np.uint8), label_N=np.ones(9, dtype=np.int64))
-    write_report(evidence(test=images), tmp_path / "report.html")
+    write_report(evidence(8, test=images), tmp_path / "report.html")
     texts = Page((tmp_path / "report.html").read_text()).texts
     assert any("Always naming <dog> would be right on 100% of the test images" in text for text in texts)
     assert any("No test image of cat." in text for text in texts)

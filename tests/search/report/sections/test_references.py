@@ -9,10 +9,10 @@ from tests.search.report.examples import evidence, whole_run
 
 def test_the_table_has_references_and_members_with_what_they_save():
     table = section(whole_run()).table.set_index("network")
-    assert list(table.index) == ["by hand, 900", "by hand, 2000", "by hand, 4000", "member-1", "member-2"]
+    assert list(table.index) == ["by hand, 900", "member-1", "by hand, 2000", "by hand, 4000", "member-2"]
     member = table.loc["member-1"]
-    assert member["verdict"] == "fewer macs"
-    times, low, high = map(float, re.findall(r"[\d.]+", member["times fewer macs"]))
+    assert member["what the intervals bear"] == "fewer macs"
+    times, low, high = map(float, re.findall(r"[\d.]+", member["times fewer macs than references"]))
     assert 1 < low < times < high
     assert times == pytest.approx(2520 / 1100, abs=0.1)
 
