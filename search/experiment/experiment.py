@@ -14,7 +14,7 @@ from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
 from search.experiment.warm_start import earlier_observations
-from search.family.handover import examined_references, hand_over, save_family
+from search.family.handover import Examiner, examined_references, hand_over, save_family
 from search.family.members import Family
 from search.files import write_text
 from search.finals.jobs import on_labels
@@ -228,10 +228,11 @@ class Experiment:
             finalists = [one for one in front if one in of_budgets] if by_budget else front
             beside = self._beginning.beside
             networks = networks_of(self._setting, references, searched)
-            trained, examined = examined_references(self._setting, beside, networks)
+            examiner = Examiner(self._setting)
+            trained, examined = examined_references(examiner, beside, networks)
             rows = budget_rows(self._setting, finalists, of_budgets)
             family = Family(
-                members=hand_over(self._setting, finalists, target, self._progress.exported, examined, rows),
+                members=hand_over(self._setting, finalists, target, examiner, self._progress.exported, examined, rows),
                 budgets=rows,
                 study=study_digest(trials),
                 failures=failures(self._setting, finals, beside),

@@ -44,69 +44,6 @@ class Finalist:
     spent: Mapping[str, Spent]
 
 
-def hand_over(
-    setting: Setting,
-    finalists: Sequence[Finalist],
-    folder: Path,
-    on_export: Callable[[Member], None],
-    references: Sequence[Examined] = (),
-    budgets: Sequence[BudgetRow] = (),
-) -> tuple[Member, ...]:
-    """Export networks as ``member-1``, ``member-2``, ... below a folder, each of which appears whole.
-
-    Args:
-        setting: of the run.
-        finalists: cheapest first.
-        folder: of the family.
-        on_export: called with each member once its folder is there.
-        references: that members are compared with.
-        budgets: which member is whose; it is compared with the reference of the largest.
-    """
-    served = {row.member: row.max_macs for row in budgets if row.member is not None}  # the last is the largest
-    members = []
-    for position, finalist in enumerate(finalists):
-        name = member_name(position)
-        members.append(_export(setting, name, finalist, folder / name, references, served.get(name)))
-        on_export(members[-1])
-    return tuple(members)
-
-
-def member_name(position: int) -> str:
-    """Name of the member at a position, from 0, in the order of costs."""
-    return f"member-{position + 1}"
-
-
-def save_family(family: Family, folder: Path) -> None:
-    """Write the tables of a family beside its members, and remove members that a larger one left there before."""
-    family.save(folder)
-    names = {member.name for member in family.members}
-    for surplus in folder.glob("member-*"):
-        if surplus.name not in names:
-            shutil.rmtree(surplus)
-
-
-def _export(
-    setting: Setting,
-    name: str,
-    finalist: Finalist,
-    folder: Path,
-    references: Sequence[Examined],
-    budget: float | None,
-) -> Member:
-    splits, job = setting.splits, finalist.job
-    network = network_of(job, splits, setting.place.final)
-    spec = InputSpec(preprocessing=network.preprocessing(splits.decoding), classes=splits.classes)
-    return export_member(
-        network.network,
-        job.candidate,
-        spec,
-        folder,
-        partial(member_of, setting, name, finalist, references=references, budget=budget),
-        _provenance(setting, finalist),
-        partial(write_training, setting, job),
-    )
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
     """What the trainings of a network answer on the test split.
@@ -130,18 +67,90 @@ class Answers:
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else None
 
 
-def answers_of(setting: Setting, finalist: Finalist) -> Answers:
-    """Read the test split with the trainings of a network."""
-    splits = setting.splits
+class Examiner:
+    """Reads the test split with the networks of final trainings, once with each: a member may be a reference, too."""
 
-    def right(job: FinalJob) -> NDArray[np.bool_]:
-        class_N = scores(network_of(job, splits, setting.place.final), splits.test).argmax(1).numpy()
-        return np.asarray(class_N == splits.test.label_N)
+    def __init__(self, setting: Setting) -> None:
+        self._splits, self._place = setting.splits, setting.place
+        self._right: dict[str, NDArray[np.bool_]] = {}
 
-    rights = {job.name: right(job) for job in dict.fromkeys([*finalist.trainings, finalist.job])}
-    return Answers(
-        right_N=rights[finalist.job.name],
-        accuracies=tuple(float(rights[job.name].mean()) for job in finalist.trainings),
+    def answers(self, finalist: Finalist) -> Answers:
+        """Of the trainings of a network."""
+        return Answers(
+            right_N=self._right_N(finalist.job),
+            accuracies=tuple(float(self._right_N(job).mean()) for job in finalist.trainings),
+        )
+
+    def _right_N(self, job: FinalJob) -> NDArray[np.bool_]:
+        if job.name not in self._right:
+            network, test = network_of(job, self._splits, self._place.final), self._splits.test
+            self._right[job.name] = np.asarray(scores(network, test).argmax(1).numpy() == test.label_N)
+        return self._right[job.name]
+
+
+def hand_over(
+    setting: Setting,
+    finalists: Sequence[Finalist],
+    folder: Path,
+    examiner: Examiner,
+    on_export: Callable[[Member], None],
+    references: Sequence[Examined] = (),
+    budgets: Sequence[BudgetRow] = (),
+) -> tuple[Member, ...]:
+    """Export networks as ``member-1``, ``member-2``, ... below a folder, each of which appears whole.
+
+    Args:
+        setting: of the run.
+        finalists: cheapest first.
+        folder: of the family.
+        examiner: of the run's test split.
+        on_export: called with each member once its folder is there.
+        references: that members are compared with.
+        budgets: which member is whose; it is compared with the reference of the largest.
+    """
+    served = {row.member: row.max_macs for row in budgets if row.member is not None}  # the last is the largest
+    members = []
+    for position, finalist in enumerate(finalists):
+        name = member_name(position)
+        members.append(_export(setting, name, finalist, folder / name, examiner, references, served.get(name)))
+        on_export(members[-1])
+    return tuple(members)
+
+
+def member_name(position: int) -> str:
+    """Name of the member at a position, from 0, in the order of costs."""
+    return f"member-{position + 1}"
+
+
+def save_family(family: Family, folder: Path) -> None:
+    """Write the tables of a family beside its members, and remove members that a larger one left there before."""
+    family.save(folder)
+    names = {member.name for member in family.members}
+    for surplus in folder.glob("member-*"):
+        if surplus.name not in names:
+            shutil.rmtree(surplus)
+
+
+def _export(
+    setting: Setting,
+    name: str,
+    finalist: Finalist,
+    folder: Path,
+    examiner: Examiner,
+    references: Sequence[Examined],
+    budget: float | None,
+) -> Member:
+    splits, job = setting.splits, finalist.job
+    network = network_of(job, splits, setting.place.final)
+    spec = InputSpec(preprocessing=network.preprocessing(splits.decoding), classes=splits.classes)
+    return export_member(
+        network.network,
+        job.candidate,
+        spec,
+        folder,
+        partial(member_of, setting, name, finalist, examiner=examiner, references=references, budget=budget),
+        _provenance(setting, finalist),
+        partial(write_training, setting, job),
     )
 
 
@@ -159,12 +168,12 @@ def examined(name: str, finalist: Finalist, answers: Answers) -> Examined:
 
 
 def examined_references(
-    setting: Setting, named: Sequence[Named], finalists: Sequence[Finalist]
+    examiner: Examiner, named: Sequence[Named], finalists: Sequence[Finalist]
 ) -> tuple[list[TrainedReference], list[Examined]]:
     """Trained references, cheapest first, and what members are compared with; the test split is read.
 
     Args:
-        setting: of the run.
+        examiner: of the run's test split.
         named: every reference.
         finalists: the networks of those that were trained.
     """
@@ -173,7 +182,7 @@ def examined_references(
     for one in named:
         finalist = by_candidate.get(one.candidate)
         if finalist is not None:
-            answers = answers_of(setting, finalist)
+            answers = examiner.answers(finalist)
             trained.append(_reference(one, finalist, answers))
             known.append(examined(one.name, finalist, answers))
     return sorted(trained, key=lambda reference: reference.macs), known
@@ -200,11 +209,12 @@ def member_of(
     finalist: Finalist,
     latency_ms: float | None = None,
     *,
+    examiner: Examiner | None = None,
     references: Sequence[Examined] = (),
     budget: float | None = None,
 ) -> Member:
     """The member that a network becomes, with its accuracy on the test split and that accuracy's spread over seeds."""
-    job, statistics, answers = finalist.job, finalist.statistics, answers_of(setting, finalist)
+    job, statistics, answers = finalist.job, finalist.statistics, (examiner or Examiner(setting)).answers(finalist)
     return Member(
         name=name,
         candidate=job.candidate,

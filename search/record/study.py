@@ -1,5 +1,6 @@
 """The Optuna study: the single record of what happened. Resuming a run is reading it."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -19,6 +21,9 @@ from spaces.candidate import Candidate
 from spaces.space import Codes, Space
 from trainables.counting.counts import Statistics
 from trainables.training.trial import Report
+
+METRIC = "accuracy on search-validation"
+"""What Optuna's pictures call a trial's score."""
 
 STATES: Mapping[TrialState, State] = {
     TrialState.WAITING: "waiting",
@@ -55,6 +60,10 @@ class Study:
             self.optuna = patiently(lambda: opener(study_name=name, storage=storage, **options))
         except KeyError:
             raise NoStudy(f"there is no study '{name}' in its storage: nothing has been trained") from None
+        if create and self.optuna.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                patiently(lambda: self.optuna.set_metric_names([METRIC]))
         self._storage = self.optuna._storage
         self._study_id = self.optuna._study_id
         self._count = patiently(lambda: self._storage.get_n_trials(self._study_id))

@@ -24,6 +24,9 @@ from spaces.candidate import ROLES
 PARAMS_A_CALL, METRICS_A_CALL = 100, 1000
 """MLflow's limits of one ``log_batch``."""
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Of an experiment whose page opens on training runs, not on traces of language models."""
+
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "1",
@@ -52,7 +55,10 @@ def connect(
         logging.getLogger(logger).setLevel(logging.ERROR)
     client = MlflowClient(tracking_uri=store, registry_uri=store)
     known = client.get_experiment_by_name(name)
-    experiment = known.experiment_id if known else client.create_experiment(name, artifact_location=artifacts)
+    if known:
+        experiment = known.experiment_id
+    else:
+        experiment = client.create_experiment(name, artifact_location=artifacts, tags=KIND)
     sender = _Sender(client, experiment, name, identity)
     remembers = sender.find_parent()
     if not remembers:
@@ -208,9 +214,8 @@ class _Sender:
             )
         self._log(self._parent, {}, _comparisons(family, entry["time"]))
         for member in family.members:
-            if member.compared is not None:
-                sentence = member.compared.sentence
-                self._client.set_model_version_tag(self._name, versions[member], "beside_references", sentence)
+            for key, value in _facts(member).items():
+                self._client.set_model_version_tag(self._name, versions[member], key, value)
         self._client.set_terminated(self._parent, "FINISHED", end_time=_milliseconds(entry["time"]))
 
     def _register(self, member: Member, folder: Path) -> str:
@@ -233,6 +238,19 @@ class _Sender:
         number = str(version.version)
         self._client.set_registered_model_alias(self._name, alias(member.macs), number)
         return number
+
+
+def _facts(member: Member) -> dict[str, str]:
+    """What a table of model versions shows of a member."""
+    names = ("macs", "params", "latency_ms", "search_accuracy", "test_accuracy")
+    facts = {name: getattr(member, name) for name in names}
+    if member.compared is not None:
+        facts["beside_references"] = member.compared.sentence
+    return {
+        name: f"{value:.4g}" if isinstance(value, float) else str(value)
+        for name, value in facts.items()
+        if value is not None
+    }
 
 
 def _comparisons(family: Family, when: float) -> list[tuple[str, float, float, int]]:

@@ -1,7 +1,6 @@
 """What searching brought: members beside references that were written by hand and trained as long."""
 
 from collections import Counter
-from typing import Any
 
 import pandas as pd
 
@@ -38,17 +37,15 @@ def _verdicts(evidence: Evidence) -> list[str]:
 
 def _table(evidence: Evidence) -> pd.DataFrame:
     """References and members, cheapest first; what is known of neither kind is empty."""
-    references = [_row(evidence, row.reference, row) for row in evidence.references.itertuples()]
-    members = [_row(evidence, row.member, row) for row in evidence.family.itertuples()]
-    return pd.DataFrame(sorted([*references, *members], key=lambda row: row["macs"]))
-
-
-def _row(evidence: Evidence, name: Any, row: Any) -> dict[str, Any]:
-    compared = evidence.compared.get(str(name))
-    return {
-        "network": name,
-        "macs": row.macs,
-        "test accuracy": row.test_accuracy,
-        "times fewer macs than references": "" if compared is None else compared.times_fewer,
-        "what the intervals bear": "" if compared is None else compared.verdict,
-    }
+    references = evidence.references.rename(columns={"reference": "network"})
+    both = pd.concat([references, evidence.family.rename(columns={"member": "network"})])[
+        ["network", "macs", "test_accuracy"]
+    ]
+    compared = [evidence.compared.get(str(name)) for name in both["network"]]
+    table = both.rename(columns={"test_accuracy": "test accuracy"}).assign(
+        **{
+            "times fewer macs than references": ["" if one is None else one.times_fewer for one in compared],
+            "what the intervals bear": ["" if one is None else one.verdict for one in compared],
+        }
+    )
+    return table.sort_values("macs", ignore_index=True)

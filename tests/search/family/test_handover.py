@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from search.family import handover
 from search.family.folder import load_network
-from search.family.handover import Finalist, hand_over, save_family
+from search.family.handover import Examiner, Finalist, examined_references, hand_over, member_of, save_family
 from search.family.members import Family, Member, load_family
 from search.files import check_sums
+from search.setting.beginning import Named
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
@@ -40,7 +42,7 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setting, list
         for job, costs in sorted(zip(jobs, setting.statistics(codes_ND), strict=True), key=lambda pair: pair[1].macs)
     ]
     exported: list[Member] = []
-    members = hand_over(setting, finalists, setting.config.folder / "family", exported.append)
+    members = hand_over(setting, finalists, setting.config.folder / "family", Examiner(setting), exported.append)
     assert tuple(exported) == members
     family = Family(members=members)
     save_family(family, setting.config.folder / "family")
@@ -85,3 +87,26 @@ def test_a_smaller_family_leaves_no_other_member(
         (tmp_path / name).mkdir()
     save_family(Family(members=family.members[:1]), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["family.csv", "family.json", "member-1", "notes"]
+
+
+def test_a_member_that_is_a_reference_reads_the_test_split_once(
+    handed_over: tuple[Setting, list[FinalJob], Family, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting, jobs, _, _ = handed_over
+    read = []
+    original = handover.scores
+    monkeypatch.setattr(handover, "scores", lambda *given: read.append(given) or original(*given))
+    finalists = [
+        Finalist(
+            job=job, trainings=(job,), statistics=setting.statistics_of(job.candidate), search_accuracy=0.5, spent={}
+        )
+        for job in jobs
+    ]
+    examiner = Examiner(setting)
+    named = [Named(name=job.name, family="by hand", candidate=job.candidate) for job in jobs]
+    trained, examined = examined_references(examiner, named, finalists)
+    member = member_of(setting, "member-1", finalists[0], examiner=examiner, references=examined)
+    assert len(read) == len(jobs)
+    assert member.compared is not None
+    assert member.compared.itself == jobs[0].name
+    assert member.test_accuracy == next(one.test_accuracy for one in trained if one.candidate == member.candidate)

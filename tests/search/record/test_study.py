@@ -52,6 +52,14 @@ def test_a_reopened_study_holds_what_was_recorded(tmp_path: Path) -> None:
     }
 
 
+def test_the_score_has_a_name_written_once(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    assert study.optuna.metric_names == ["accuracy on search-validation"]
+    opened(tmp_path, create=False)
+    opened(tmp_path)
+    assert (tmp_path / JOURNAL).read_text().count("metric_names") == 1
+
+
 def test_codes_stay_with_their_trials_and_are_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     encode = Space.encode

@@ -138,6 +138,10 @@ def test_members_are_versions_of_one_model_with_an_alias(finished):
     client = MlflowClient(uri, uri)
     version = client.get_model_version_by_alias("toy", "best-312k")
     assert version.tags["member"] == "member-1"
+    facts = {"macs": "312000", "params": "200", "search_accuracy": "0.9", "test_accuracy": "0.875"}
+    assert facts.items() <= version.tags.items()
+    experiment = client.get_experiment_by_name("toy")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert len(client.search_model_versions("name = 'toy'")) == 1
     for budget in ("best-400k", "best-2M"):
         assert client.get_model_version_by_alias("toy", budget).version == version.version
