@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,17 @@ class Stateful(Protocol):
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An objective's module that knows whether it learns."""
+
+    def watched(self) -> dict[str, float]:
+        """Figures of the epoch of this worker's images, which the call ends."""
+
+    def trouble(self, values: Mapping[str, float]) -> str | None:
+        """From their means over the workers, at the end of pretraining: a sentence if it collapsed."""
 
 
 class Stage(IntEnum):

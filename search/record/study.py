@@ -144,6 +144,9 @@ class Study:
     def _end(self, trial: FrozenTrial, reports: tuple[Report, ...], message: str | None, trace: str | None) -> None:
         curve = [[report.epoch, report.accuracy, report.loss, report.seconds] for report in reports]
         self._storage.set_trial_user_attr(trial._trial_id, "curve", curve)
+        monitors = [dict(report.monitors) for report in reports]
+        if any(monitors):
+            self._storage.set_trial_user_attr(trial._trial_id, "monitors", monitors)
         if message is not None:
             self._storage.set_trial_user_attr(trial._trial_id, "message", message)
             if trace is not None:
@@ -184,6 +187,15 @@ class Study:
         return self._storage.get_trial(trial_id)
 
 
+def _reports(attrs: Mapping[str, Any]) -> tuple[Report, ...]:
+    curve = attrs.get("curve", ())
+    monitors = attrs.get("monitors") or [{}] * len(curve)
+    return tuple(
+        Report(epoch=int(epoch), accuracy=accuracy, loss=loss, seconds=seconds, monitors=watched)
+        for (epoch, accuracy, loss, seconds), watched in zip(curve, monitors, strict=True)
+    )
+
+
 def _trial(trial: FrozenTrial, codes_D: Codes) -> Trial:
     attrs = trial.user_attrs
     predicted = attrs.get("predicted")
@@ -200,10 +212,7 @@ def _trial(trial: FrozenTrial, codes_D: Codes) -> Trial:
         seed=attrs["seed"],
         predicted=None if predicted is None else (predicted[0], predicted[1]),
         origin=attrs.get("origin"),
-        reports=tuple(
-            Report(epoch=int(epoch), accuracy=accuracy, loss=loss, seconds=seconds)
-            for epoch, accuracy, loss, seconds in attrs.get("curve", ())
-        ),
+        reports=_reports(attrs),
         message=attrs.get("message"),
         trace=attrs.get("trace"),
         started=trial.datetime_start,

@@ -142,6 +142,8 @@ class _Sender:
         for position, (epoch, accuracy, loss) in enumerate(entry["curve"], start=1):
             when = started + seconds * position / len(entry["curve"])
             metrics += [("accuracy", accuracy, when, epoch), ("loss", loss, when, epoch)]
+            monitors = entry.get("monitors") or {}
+            metrics += [(name, value, when, epoch) for name, value in monitors.get(str(epoch), {}).items()]
         self._log(run_id, params, [*metrics, ("seconds", seconds, ended, 0)])
         status = "FAILED" if entry["state"] == "fail" else "FINISHED"
         self._client.set_terminated(run_id, status, end_time=_milliseconds(ended))

@@ -205,6 +205,7 @@ def plain(trial: Trial) -> dict[str, Any]:
         "statistics": asdict(trial.statistics),
         "score": trial.score,
         "curve": [[report.epoch, report.accuracy, report.loss] for report in trial.reports],
+        "monitors": {str(report.epoch): dict(report.monitors) for report in trial.reports if report.monitors},
         "seconds": trial.seconds,
         "started": began.timestamp() if began else 0.0,
         "predicted": trial.predicted,

@@ -5,6 +5,8 @@ tokens). ``forward(batch, generator)`` is the loss of one worker's part of a bat
 generator. The training loop gives all its parameters to the optimizer, keeps its state in the checkpoint and averages
 its gradients over workers, so every parameter must take part in the loss or be frozen (``requires_grad_(False)``).
 
+An objective that can end at a solution that says nothing of the images is ``trainables.plan.Watched`` besides.
+
 What else a file states is ``Objective``, all of it in every file.
 """
 

@@ -4,16 +4,17 @@ Where the architecture has a ``neck``, that is the projection's first layer: it 
 starts from there as SimCLRv2's does.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from lightly.loss import NTXentLoss
-from lightly.models.modules.heads import ProjectionHead, SimCLRProjectionHead
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
+from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._freezing import freeze_unused
-from trainables.objectives._views import view
+from trainables.objectives._projection import Projection
+from trainables.objectives._views import Views
 from trainables.plan import Batch
 
 PAPER = "https://arxiv.org/abs/2006.10029"
@@ -36,50 +37,51 @@ def objective(
     *,
     temperature: float = 0.5,
     layers: int = 2,
+    kappa: float = 1.0,
     width: int = 64,
     crop: float = 0.3,
     jitter: float = 0.4,
     flip: float = 0.0,
+    colour: str = "none",
 ) -> nn.Module:
     """NT-Xent between two views, with negatives from all workers; lightly's mean over views, half the paper's sum.
 
     Args:
         network: whose pooled features are trained; its classifier is frozen.
         temperature: divides the cosines.
-        layers: linear layers of the projection, at least 2; the architecture's ``neck`` is one of them.
-        width: of the projection's layers; the last is at most 128 wide.
-        crop, jitter, flip: of the views, see ``trainables.objectives._views``.
-
-    Raises:
-        ValueError: a projection of fewer than two layers.
+        layers, kappa, width: of the projection, see ``trainables.objectives._projection``; the architecture's ``neck``
+            is the first of the layers.
+        crop, jitter, flip, colour: of the views, see ``trainables.objectives._views``.
     """
-    if layers < 2:
-        raise ValueError(f"pretraining.simclr.layers is {layers}; a projection has at least 2")
-    return _SimCLR(network, temperature, layers, width, {"crop": crop, "jitter": jitter, "flip": flip})
-
-
-def _projection(inputs: int, width: int, layers: int) -> nn.Module:
-    outputs = min(width, 128)
-    head: nn.Module = (
-        ProjectionHead([(inputs, outputs, nn.BatchNorm1d(outputs), None)])
-        if layers == 1
-        else SimCLRProjectionHead(inputs, width, outputs, num_layers=layers)
-    )
-    return head
+    layers_above = layers - 1 if network.has_neck and layers > 0 else layers
+    head = Projection(network.width, width=width, layers=layers_above, kappa=kappa, norm=True)
+    return _SimCLR(network, temperature, head, Views(crop=crop, jitter=jitter, flip=flip, colour=colour))
 
 
 class _SimCLR(nn.Module):
-    def __init__(self, network: Deployable, temperature: float, layers: int, width: int, views: dict[str, Any]) -> None:
+    def __init__(self, network: Deployable, temperature: float, head: Projection, views: Views) -> None:
         super().__init__()
         self.network = network
         freeze_unused(network, network.pooled)
-        self.head = _projection(network.width, width, layers - network.has_neck)
+        self.head = head
         self._loss = NTXentLoss(temperature=temperature, gather_distributed=True)
         self._views = views
+        self._spread = Spread()
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
-        views = [view(batch.image_BCHW, generator, **self._views) for _ in range(2)]
-        first_BE, second_BE = self.head(self.network.pooled(torch.cat(views))).chunk(2)
+        views = [self._views.of(batch.image_BCHW, generator, number=number) for number in range(2)]
+        feature_NF = self.network.pooled(torch.cat(views))
+        first_BE, second_BE = self.head(feature_NF).chunk(2)
+        if self.training:
+            self._spread.note(feature_NF.chunk(2)[0], first_BE)
         loss: Tensor = self._loss(first_BE, second_BE)
         return loss
+
+    def watched(self) -> dict[str, float]:
+        """Of the last batch: ranks before and after the projection, and its spread."""
+        return self._spread.values()
+
+    def trouble(self, values: Mapping[str, float]) -> str | None:
+        """That all projections are alike, if so."""
+        return alike("simclr", values)

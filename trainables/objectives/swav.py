@@ -1,16 +1,19 @@
 """SwAV: a view predicts to which prototypes Sinkhorn's algorithm assigns another view of the same image."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from lightly.loss import SwaVLoss
-from lightly.models.modules.heads import SwaVProjectionHead
+from lightly.utils.dist import gather, rank, world_size
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
+from trainables.objectives._collapse import Spread
 from trainables.objectives._freezing import freeze_unused
-from trainables.objectives._views import view
+from trainables.objectives._projection import Projection
+from trainables.objectives._views import Views
 from trainables.plan import Batch
 
 PAPER = "https://arxiv.org/abs/2006.09882"
@@ -20,6 +23,11 @@ COMPARES = None
 SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
+
+SMALL_AREA = (0.05, 0.14)
+"""Least and largest share of an image that a small crop shows."""
+LEAST_INFORMATION = 0.01
+"""What prototypes say of images below which nothing was learnt, as a share of what they could say."""
 
 
 def passes(*, crops: int = 0, **knobs: object) -> float:
@@ -35,53 +43,176 @@ def objective(
     temperature: float = 0.1,
     epsilon: float = 0.05,
     rounds: int = 3,
+    queue: int = 0,
+    frozen_steps: int = 10,
     crops: int = 0,
+    layers: int = 2,
+    kappa: float = 1.0,
     width: int = 64,
-    crop: float = 0.3,
-    jitter: float = 0.4,
+    crop: float = 0.6,
+    jitter: float = 0.2,
     flip: float = 0.0,
+    colour: str = "none",
 ) -> nn.Module:
     """Swapped prediction of codes, which are computed over the images of all workers.
 
-    Prototypes are normalised where they are used, in place of after every step.
+    Prototypes are normalised where they are used, in place of after every step. The views are milder than the paper's,
+    which suit images of 224 pixels: at 16 pixels, crops from 0.3 and a jitter of 0.4 end at uniform codes.
 
     Args:
         network: whose pooled features are trained; its classifier is frozen.
         prototypes: how many.
         temperature: divides the cosines in the prediction.
         epsilon, rounds: smoothness and iterations of the assignment.
-        crops: further small views that only predict; of half the side, which only networks that take images of any
-            size can see.
-        width: of the projection; its output is at most 128 wide.
-        crop, jitter, flip: of the large views, see ``trainables.objectives._views``.
+        queue: earlier images whose codes are computed with those of a batch, once there are as many; for batches that
+            are not several times as large as ``prototypes``.
+        frozen_steps: first steps in which the prototypes stay as they are.
+        crops: further small views, of a twentieth to a seventh of the area, that only predict; of half the side, which
+            only networks that take images of any size can see.
+        layers, kappa, width: of the projection, see ``trainables.objectives._projection``.
+        crop, jitter, flip, colour: of the views, see ``trainables.objectives._views``; ``crop`` of the large ones.
+
+    Raises:
+        ValueError: fewer than 2 prototypes, or less than no queue.
     """
-    loss = SwaVLoss(temperature, rounds, epsilon, sinkhorn_gather_distributed=True)
-    return _SwAV(network, loss, prototypes, crops, width, {"crop": crop, "jitter": jitter, "flip": flip})
+    if prototypes < 2 or min(queue, frozen_steps, crops) < 0:
+        raise ValueError(
+            "swav needs at least 2 prototypes, and a queue, frozen_steps and crops of 0 or more, given "
+            f"{prototypes}, {queue}, {frozen_steps} and {crops}"
+        )
+    return _SwAV(
+        network,
+        Projection(network.width, width=width, layers=layers, kappa=kappa, norm=False),
+        SwaVLoss(temperature, rounds, epsilon, sinkhorn_gather_distributed=True),
+        prototypes=prototypes,
+        queue=queue,
+        frozen_steps=frozen_steps,
+        crops=crops,
+        views=Views(crop=crop, jitter=jitter, flip=flip, colour=colour),
+    )
 
 
 class _SwAV(nn.Module):
+    queue_VQE: Tensor
+    queued: Tensor
+    step: Tensor
+
     def __init__(
-        self, network: Deployable, loss: nn.Module, prototypes: int, crops: int, width: int, views: dict[str, Any]
+        self,
+        network: Deployable,
+        head: Projection,
+        loss: SwaVLoss,
+        *,
+        prototypes: int,
+        queue: int,
+        frozen_steps: int,
+        crops: int,
+        views: Views,
     ) -> None:
         super().__init__()
         self.network = network
         freeze_unused(network, network.pooled)
-        self.head = SwaVProjectionHead(network.width, width, min(width, 128))
-        self.prototypes = nn.Linear(min(width, 128), prototypes, bias=False)
-        self._loss = loss
-        self._crops = crops
-        self._views = views
+        self.head = head
+        self.prototypes = nn.Linear(head.outputs, prototypes, bias=False)
+        self.register_buffer("queue_VQE", torch.zeros(2, queue, head.outputs))
+        self.register_buffer("queued", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self._loss, self._frozen_steps, self._crops, self._views = loss, frozen_steps, crops, views
+        self._spread, self._use = Spread(), _Use(prototypes)
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
-        large = torch.cat([view(batch.image_BCHW, generator, **self._views) for _ in range(2)])
+        count = len(batch.image_BCHW)
+        feature_NF = self._features(batch.image_BCHW, generator)
+        projected_NE = F.normalize(self.head(feature_NF))
+        weight_PE = F.normalize(self._prototypes())
+        score_NP = F.linear(projected_NE, weight_PE)
+        scores = list(score_NP.split(count))
+        earlier = self._earlier(weight_PE)
+        loss: Tensor = self._loss(scores[:2], scores[2:], earlier)
+        if self.training:
+            self.step += 1
+            self._remember(projected_NE[: 2 * count])
+            self._spread.note(feature_NF[:count], projected_NE[:count])
+            self._use.note((score_NP[: 2 * count].detach() / self._loss.temperature).softmax(dim=1))
+        return loss.squeeze(0)
+
+    def watched(self) -> dict[str, float]:
+        """Of the epoch: entropies of the use of prototypes, see ``_Use``, and of the last batch the spread."""
+        return {**self._spread.values(), **self._use.values()}
+
+    def trouble(self, values: Mapping[str, float]) -> str | None:
+        """That the prototypes do not tell images apart, if so."""
+        information = values["prototype_entropy"] - values["image_entropy"]
+        if information >= LEAST_INFORMATION:
+            return None
+        return (
+            f"swav collapsed: its prototypes say {information:.1%} of what they could say about an image (entropy of "
+            f"their use {values['prototype_entropy']:.2f}, of one image's prediction {values['image_entropy']:.2f}, "
+            "1 is uniform); use milder views, with a larger crop and a smaller jitter"
+        )
+
+    def _features(self, image_BCHW: Tensor, generator: torch.Generator) -> Tensor:
+        large = torch.cat([self._views.of(image_BCHW, generator, number=number) for number in range(2)])
         pooled = [self.network.pooled(large)]
         if self._crops:
-            side = max(1, self.network.resolution // 2)
-            small = {**self._views, "crop": self._views["crop"] / 3}
-            views = [view(batch.image_BCHW, generator, side=side, **small) for _ in range(self._crops)]
+            side, (least, most) = max(1, self.network.resolution // 2), SMALL_AREA
+            views = [
+                self._views.small(image_BCHW, generator, number=2 + number, side=side, least=least, most=most)
+                for number in range(self._crops)
+            ]
             pooled.append(self.network.pooled(torch.cat(views), side=side))
-        projected_NE = F.normalize(self.head(torch.cat(pooled)))
-        scores = torch.chunk(F.linear(projected_NE, F.normalize(self.prototypes.weight)), 2 + self._crops)
-        loss: Tensor = self._loss(list(scores[:2]), list(scores[2:]))
-        return loss.squeeze(0)
+        return torch.cat(pooled)
+
+    def _prototypes(self) -> Tensor:
+        """The prototypes; at first with a gradient of zero, since workers need one."""
+        weight_PE = self.prototypes.weight
+        frozen = self.training and int(self.step) < self._frozen_steps
+        return weight_PE.detach() + 0 * weight_PE if frozen else weight_PE
+
+    def _earlier(self, weight_PE: Tensor) -> list[Tensor] | None:
+        """Scores of this worker's part of the images in the queue, once it is full."""
+        length = self.queue_VQE.shape[1]
+        if not self.training or not length or int(self.queued) < length:
+            return None
+        part_VQE = self.queue_VQE[:, rank() :: world_size()]
+        return list(F.linear(part_VQE, weight_PE.detach()).unbind())
+
+    @torch.no_grad()
+    def _remember(self, projected_NE: Tensor) -> None:
+        """The large views of all workers, newest first."""
+        length = self.queue_VQE.shape[1]
+        if not length:
+            return
+        new_VBE = projected_NE.detach().reshape(2, -1, projected_NE.shape[1])
+        if dist.is_initialized() and world_size() > 1:
+            new_VBE = torch.cat(gather(new_VBE.contiguous()), dim=1)
+        self.queue_VQE.copy_(torch.cat([new_VBE, self.queue_VQE], dim=1)[:, :length])
+        self.queued += new_VBE.shape[1]
+
+
+class _Use:
+    """How the prototypes are used in an epoch."""
+
+    def __init__(self, prototypes: int) -> None:
+        self._sum_P, self._entropy, self._images = torch.zeros(prototypes), torch.zeros(()), 0
+
+    def note(self, share_NP: Tensor) -> None:
+        """Predictions, each with the sum 1."""
+        self._sum_P = self._sum_P.to(share_NP.device) + share_NP.sum(dim=0)
+        self._entropy = self._entropy.to(share_NP.device) + torch.special.entr(share_NP).sum()
+        self._images += len(share_NP)
+
+    def values(self) -> dict[str, float]:
+        """Of the epoch so far, which this ends: entropies as shares of that of a uniform prediction.
+
+        ``prototype_entropy`` is that of the mean prediction: 0 where one prototype takes all images. ``image_entropy``
+        is the mean of that of each: 1 where no image has a prototype. What they differ by is what prototypes tell.
+        """
+        images, uniform = max(1, self._images), torch.log(torch.tensor(float(len(self._sum_P))))
+        mean_P, entropy = self._sum_P.cpu() / images, self._entropy.cpu() / images
+        self._sum_P, self._entropy, self._images = torch.zeros_like(self._sum_P), torch.zeros(()), 0
+        return {
+            "prototype_entropy": float(torch.special.entr(mean_P).sum() / uniform),
+            "image_entropy": float(entropy / uniform),
+        }

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from spaces import components
 from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
-from trainables.plan import Plan, Stateful, compose
+from trainables.plan import Plan, Stateful, Watched, compose
 from trainables.splits import Images, Splits
 from trainables.training.building import Weights, build, load_features, pretrained_weights
 from trainables.training.checkpoint import Checkpoint
@@ -39,12 +39,14 @@ class Report:
             pretrained, by the nearest class mean of its features.
         loss: mean training loss of the epoch.
         seconds: time since the trial began, over all its attempts.
+        monitors: what an objective without labels says of itself (``trainables.plan.Watched``), by name.
     """
 
     epoch: int
     accuracy: float
     loss: float
     seconds: float
+    monitors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +140,9 @@ def _train(
     reports = list(left.reports)
     spent, started = reports[-1].seconds if reports else 0.0, time.monotonic()
     for epoch in range(len(reports) + 1, phase.last + 1):
-        loss, right = state.train(epoch)
+        loss, right, monitors = state.train(epoch)
         seconds = round(spent + time.monotonic() - started, 3)
-        reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds))
+        reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds, monitors=monitors))
         if checkpoint is not None and whole.world.rank == 0:
             checkpoint.save({**state.to_dict(), "reports": [asdict(report) for report in reports]})
         whole.world.barrier()
@@ -178,11 +180,11 @@ class _State:
             "evaluated": self.evaluated.state_dict(),  # tensors that are in the states too are written once
         }
 
-    def train(self, epoch: int) -> tuple[float, float]:
-        """Train for an epoch of the trial; loss and score.
+    def train(self, epoch: int) -> tuple[float, float, dict[str, float]]:
+        """Train for an epoch of the trial; loss, score and what the objective watches.
 
         Raises:
-            TrialFailed: a loss that is not finite, or not enough memory.
+            TrialFailed: a loss that is not finite, not enough memory, or a pretraining that ends collapsed.
         """
         phase, plan, world, device = self._phase, self._plan, self._whole.world, self._whole.device
         number = epoch - phase.last + plan.epochs
@@ -202,8 +204,21 @@ class _State:
         )
         if not math.isfinite(loss):
             raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
+        monitors = self._watched(epoch)
         world.align(self.evaluated)
-        return loss, self._whole.score(phase, self.evaluated, probing)
+        return loss, self._whole.score(phase, self.evaluated, probing), monitors
+
+    def _watched(self, epoch: int) -> dict[str, float]:
+        objective, world = self._plan.trained(), self._whole.world
+        if not isinstance(objective, Watched):
+            return {}
+        values = objective.watched()
+        mean = world.total(torch.tensor(list(values.values()), dtype=torch.float64, device=self._whole.device))
+        values = dict(zip(values, (mean / world.size).tolist(), strict=True))
+        trouble = objective.trouble(values) if epoch == self._phase.last else None
+        if trouble is not None:
+            raise TrialFailed(f"{trouble}; after {epoch} epochs of pretraining")
+        return values
 
 
 @dataclass(frozen=True, slots=True)
