@@ -7,6 +7,9 @@ from torch import Tensor, nn
 OUTPUTS = 128
 """Most outputs of a projection."""
 
+Block = tuple[int, int, nn.Module | None, nn.Module | None]
+"""Inputs, outputs, normalisation and activation of a layer."""
+
 
 class Projection(nn.Module):
     """Linear layers, or none, and a fixed weight for each output (Xue et al. 2024, https://arxiv.org/abs/2403.11391).
@@ -34,7 +37,7 @@ class Projection(nn.Module):
             )
         self.outputs = min(width, OUTPUTS) if layers else inputs
         hidden = [(inputs if layer == 0 else width, width) for layer in range(layers - 1)]
-        blocks = [(before, after, nn.BatchNorm1d(after), nn.ReLU()) for before, after in hidden]
+        blocks: list[Block] = [(before, after, nn.BatchNorm1d(after), nn.ReLU()) for before, after in hidden]
         if layers:
             before = width if hidden else inputs
             blocks.append((before, self.outputs, nn.BatchNorm1d(self.outputs) if norm else None, None))

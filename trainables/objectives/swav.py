@@ -127,7 +127,7 @@ class _SwAV(nn.Module):
         projected_NE = F.normalize(self.head(feature_NF))
         weight_PE = F.normalize(self._prototypes())
         score_NP = F.linear(projected_NE, weight_PE)
-        scores = list(score_NP.split(count))
+        scores = list(torch.split(score_NP, count))
         earlier = self._earlier(weight_PE)
         loss: Tensor = self._loss(scores[:2], scores[2:], earlier)
         if self.training:
