@@ -111,10 +111,10 @@ def view(
     return contrasted_BCHW * brightness_B[:, None, None, None]
 
 
-def random_mask(count: int, side: int, share: float, generator: torch.Generator) -> Tensor:
+def random_mask(count: int, side: int, hidden: int, generator: torch.Generator) -> Tensor:
     """Which units of a square grid are hidden, bool (count, 1, side, side).
 
-    The same number in each, ``share`` rounded to whole units: at least one, and not all.
+    The same number in each, ``hidden``, but at least one, and not all.
 
     Raises:
         ValueError: the grid has a single unit.
@@ -122,6 +122,5 @@ def random_mask(count: int, side: int, share: float, generator: torch.Generator)
     units = side * side
     if units < 2:
         raise ValueError("a map of one unit cannot be masked in part; give the network a larger image")
-    hidden = min(max(1, round(share * units)), units - 1)
     rank_BU = torch.rand(count, units, generator=generator).argsort(dim=1).argsort(dim=1)
-    return (rank_BU < hidden).reshape(count, 1, side, side)
+    return (rank_BU < min(max(1, hidden), units - 1)).reshape(count, 1, side, side)

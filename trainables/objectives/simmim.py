@@ -1,5 +1,6 @@
 """SimMIM: tokens of hidden units are replaced by a learned one, and one linear layer predicts their pixels."""
 
+import math
 from typing import cast
 
 import torch
@@ -31,7 +32,7 @@ def objective(network: Deployable, *, masked: float = 0.6, unit: int = 1) -> nn.
 
     Args:
         network: with a ``patch_embed``; its classifier and pooling are frozen.
-        masked: share of the units that is hidden.
+        masked: share of the units that is hidden, rounded up to whole ones.
         unit: side of a unit, in tokens after ``patch_embed``.
 
     Raises:
@@ -70,7 +71,8 @@ class _SimMIM(nn.Module):
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
         image_BCHW = batch.image_BCHW
-        hidden_B1UU = random_mask(len(image_BCHW), self._side // self._unit, self._masked, generator)
+        units = self._side // self._unit
+        hidden_B1UU = random_mask(len(image_BCHW), units, math.ceil(self._masked * units**2), generator)
         hidden_B1TT = hidden_B1UU.repeat_interleave(self._unit, 2).repeat_interleave(self._unit, 3)
         hidden_B1TT = hidden_B1TT.to(image_BCHW.device)
         target_BCHW = self.network.prepared(image_BCHW)

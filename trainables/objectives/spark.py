@@ -29,7 +29,7 @@ def passes(**knobs: object) -> float:
 
 
 def objective(network: Deployable, *, masked: float = 0.6, grid: int = 4, decoder_width: int = 32) -> nn.Module:
-    """Squared error of hidden patches, each normalised by its own mean and deviation.
+    """Squared error of hidden patches, each normalised by its own mean and deviation over pixels and channels.
 
     Args:
         network: of convolutions, with timm's ``forward_intermediates``; what follows its last map is frozen.
@@ -44,14 +44,20 @@ def objective(network: Deployable, *, masked: float = 0.6, grid: int = 4, decode
 
 
 def patch_error(predicted_BCHW: Tensor, image_BCHW: Tensor, hidden_B1UU: Tensor) -> Tensor:
-    """Mean squared error at hidden pixels, against the image normalised within each patch."""
+    """Mean squared error at hidden pixels, against the image normalised within each patch, its channels together.
+
+    The deviation is the unbiased one, as in the authors' code.
+    """
     side, units = image_BCHW.shape[-1], hidden_B1UU.shape[-1]
+    values = image_BCHW.shape[1] * (side / units) ** 2  # of a patch, all channels together
 
     def of_patch(x: Tensor) -> Tensor:
-        return F.interpolate(F.adaptive_avg_pool2d(x, units), size=(side, side), mode="nearest")
+        pooled_B1UU = F.adaptive_avg_pool2d(x.mean(dim=1, keepdim=True), units)
+        return F.interpolate(pooled_B1UU, size=(side, side), mode="nearest")
 
     centred_BCHW = image_BCHW - of_patch(image_BCHW)
-    target_BCHW = centred_BCHW / (of_patch(centred_BCHW**2) + 1e-6).sqrt()
+    variance_B1HW = of_patch(centred_BCHW**2) * values / max(values - 1, 1)
+    target_BCHW = centred_BCHW / (variance_B1HW + 1e-6).sqrt()
     hidden_B1HW = F.interpolate(hidden_B1UU.float(), size=(side, side), mode="nearest")
     error = (predicted_BCHW - target_BCHW) ** 2 * hidden_B1HW
     return error.sum() / (hidden_B1HW.sum() * image_BCHW.shape[1])
@@ -91,7 +97,9 @@ class _SparK(nn.Module):
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
         image_BCHW = batch.image_BCHW
-        hidden_B1UU = random_mask(len(image_BCHW), self._units, self._share, generator).to(image_BCHW.device)
+        visible = round((1 - self._share) * self._units**2)  # the authors round what is seen
+        hidden_B1UU = random_mask(len(image_BCHW), self._units, self._units**2 - visible, generator)
+        hidden_B1UU = hidden_B1UU.to(image_BCHW.device)
         maps = self.maps(image_BCHW, ~hidden_B1UU)
         painted: Tensor | None = None
         for level in reversed(range(len(maps))):

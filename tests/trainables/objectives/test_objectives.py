@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.trainables.small import batch, few_labels, network, pretrained
+from tests.trainables.small import batch, few_labels, loss_of, network, pretrained
 from trainables.objectives import rotation, simclr, simmim, spark, swav
 from trainables.objectives._masked_convolution import masked, visible_at
 from trainables.objectives._views import random_mask, view
@@ -81,14 +82,30 @@ def code_of(score_BP: torch.Tensor) -> torch.Tensor:
     return (code_PB * len(score_BP)).T
 
 
-@pytest.mark.parametrize("share", [0.1, 0.6, 0.99])
-def test_a_mask_hides_the_same_number_of_units_in_each_image(share: float) -> None:
-    hidden = random_mask(5, 4, share, generator()).sum(dim=(1, 2, 3))
-    assert set(hidden.tolist()) == {min(max(1, round(share * 16)), 15)}
+@pytest.mark.parametrize("hidden", [0, 2, 10, 16])
+def test_a_mask_hides_the_same_number_of_units_in_each_image(hidden: int) -> None:
+    number = random_mask(5, 4, hidden, generator()).sum(dim=(1, 2, 3))
+    assert set(number.tolist()) == {min(max(1, hidden), 15)}
+
+
+@pytest.mark.parametrize(("share", "hidden"), [(0.4, 7), (0.6, 10), (0.75, 12)])
+def test_simmim_hides_a_share_rounded_up(monkeypatch: pytest.MonkeyPatch, share: float, hidden: int) -> None:
+    """Of 16 tokens; rounded to the nearest, .4 of them would be 6."""
+    numbers = []
+
+    def noted(*arguments: Any) -> torch.Tensor:
+        numbers.append(arguments[2])
+        return random_mask(*arguments)
+
+    monkeypatch.setattr(simmim, "random_mask", noted)
+    objective = simmim.objective(network("simmim"), masked=share)
+    loss_of(objective, batch())
+    assert objective._side == 4
+    assert numbers == [hidden]
 
 
 def test_simmim_reads_hidden_pixels_only() -> None:
-    hidden = random_mask(3, 8, 0.6, generator())
+    hidden = random_mask(3, 8, 38, generator())
     target = torch.rand(3, 2, 8, 8, generator=generator(1))
     predicted = torch.rand(3, 2, 8, 8, generator=generator(2)).requires_grad_()
     loss = simmim.masked_error(predicted, target, hidden)
@@ -113,7 +130,7 @@ def test_spark_with_nothing_hidden_is_the_dense_network() -> None:
 
 def test_spark_sees_no_hidden_pixel() -> None:
     objective = spark.objective(network("spark"))
-    hidden = random_mask(8, 4, 0.6, generator())
+    hidden = random_mask(8, 4, 10, generator())
     image = batch().image_BCHW
     other = torch.where(visible_at(~hidden, 8, 8) > 0, image, 1 - image)
     maps, changed = (objective.maps(shown, ~hidden) for shown in (image, other))  # type: ignore[operator]
@@ -128,7 +145,7 @@ def test_spark_sees_no_hidden_pixel() -> None:
 def test_sparks_batch_statistics_are_those_of_visible_positions() -> None:
     norm = torch.nn.BatchNorm2d(3, momentum=1.0)
     x = torch.rand(4, 3, 4, 4, generator=generator())
-    hidden = random_mask(4, 4, 0.6, generator())
+    hidden = random_mask(4, 4, 10, generator())
     with masked(torch.nn.Sequential(norm), ~hidden):
         norm(x)
     visible = x.permute(0, 2, 3, 1)[~hidden[:, 0]]
@@ -136,14 +153,23 @@ def test_sparks_batch_statistics_are_those_of_visible_positions() -> None:
     assert torch.allclose(norm.running_mean, visible.mean(0), atol=1e-6)
 
 
-def test_sparks_target_is_normalised_within_each_patch() -> None:
-    image = torch.rand(2, 1, 8, 8, generator=generator())
-    hidden = random_mask(2, 4, 0.5, generator())
-    brighter = 3 * image + 1
-    zero = torch.zeros_like(image)
-    first, second = spark.patch_error(zero, image, hidden), spark.patch_error(zero, brighter, hidden)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sparks_target_is_normalised_within_each_patch(channels: int) -> None:
+    """Over pixels and channels together, by the unbiased deviation, patch by patch."""
+    contrast = torch.tensor([1.0, 0.2, 3.0])[:channels, None, None]
+    image = torch.rand(2, channels, 8, 8, generator=generator()) * contrast + contrast
+    painted = torch.rand(2, channels, 8, 8, generator=generator(1))
+    hidden = random_mask(2, 4, 8, generator())
+
+    def patches(x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(2, channels, 4, 2, 4, 2).permute(0, 2, 4, 1, 3, 5).reshape(2, 16, -1)
+
+    seen = patches(image)
+    target = (seen - seen.mean(-1, keepdim=True)) / (seen.var(-1, keepdim=True) + 1e-6).sqrt()
+    expected = ((patches(painted) - target) ** 2).mean(-1)[hidden.flatten(1)].mean()
+    assert float(spark.patch_error(painted, image, hidden)) == pytest.approx(float(expected), rel=1e-5)
+    first, second = (spark.patch_error(painted, shown, hidden) for shown in (image, 3 * image + 1))
     assert float(first) == pytest.approx(float(second), rel=1e-3)
-    assert float(first) == pytest.approx(1.0, rel=1e-2)
 
 
 def test_rotation_is_the_mean_cross_entropy_of_four_quarter_turns() -> None:
