@@ -5,7 +5,7 @@ without targets are pretrained on the data's own images or on fractals, which ``
 follows pretraining is the recipe of the tiny space, which also trains from scratch where the objective is ``none``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from spaces import tiny
@@ -24,7 +24,7 @@ def space() -> Space:
     recipe, conditions = tiny.recipe_of_small_images()
     families = (
         with_pretraining(tiny.space(), ("none", "simclr", "swav", "spark", OF_FRACTALS)),
-        with_pretraining(_transformers(), ("none", "simclr", "swav", "simmim", OF_FRACTALS)),
+        with_pretraining(transformers(), ("none", "simclr", "swav", "simmim", OF_FRACTALS)),
     )
     return join("pretraining", families, recipe=recipe, conditions=conditions)
 
@@ -43,12 +43,18 @@ def references() -> Iterator[Reference]:
         )
 
 
-def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
-    """A space of one backbone whose candidates may be pretrained with one of these objectives, or ``none``."""
+def with_pretraining(family: Space, objectives: tuple[str, ...], knobs: Mapping[str, Dimension] | None = None) -> Space:
+    """A space of one backbone whose candidates may be pretrained with one of these objectives, or ``none``.
+
+    Args:
+        family: the space.
+        objectives: values of ``pretraining.objective``.
+        knobs: of objectives, by address below ``pretraining``, in place of those that space ``pretraining`` has.
+    """
     trained = tuple(name for name in objectives if name != "none")
     pretraining: dict[str, Dimension] = {"objective": Choice(values=objectives)}
     conditions = dict(family.conditions)
-    for part, owners in _parts(trained):
+    for part, owners in _parts(trained, knobs_of_objectives() if knobs is None else knobs):
         pretraining |= part
         conditions |= {f"pretraining.{address}": Condition(parent=OBJECTIVE, values=owners) for address in part}
     conditions["adaptation.method"] = Condition(parent=OBJECTIVE, values=trained)
@@ -66,7 +72,9 @@ def with_pretraining(family: Space, objectives: tuple[str, ...]) -> Space:
     )
 
 
-def _parts(trained: tuple[str, ...]) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
+def _parts(
+    trained: tuple[str, ...], knobs: Mapping[str, Dimension]
+) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
     """Dimensions of pretraining by address, and the objectives that have them."""
     yield _recipe(), trained
     without_targets = tuple(name for name in trained if name != OF_FRACTALS)
@@ -74,7 +82,7 @@ def _parts(trained: tuple[str, ...]) -> Iterator[tuple[dict[str, Dimension], tup
         yield {"source": Choice(values=("own", "fractals"))}, without_targets
     if OF_FRACTALS in trained:
         yield {"fractals.systems": Choice(values=(30, 100, 300), ordered=True)}, (OF_FRACTALS,)
-    for address, dimension in _knobs().items():
+    for address, dimension in knobs.items():
         owner = address.partition(".")[0]
         if owner in trained:
             yield {address: dimension}, (owner,)
@@ -94,7 +102,7 @@ def _recipe() -> dict[str, Dimension]:
     }
 
 
-def _knobs() -> dict[str, Dimension]:
+def knobs_of_objectives() -> dict[str, Dimension]:
     """Knobs of the objectives, by address below ``pretraining``."""
     return {
         "simclr.temperature": Choice(values=(0.1, 0.2, 0.5), ordered=True),
@@ -111,7 +119,7 @@ def _knobs() -> dict[str, Dimension]:
     }
 
 
-def _transformers() -> Space:
+def transformers() -> Space:
     """TinyViTs of three stages for images of 16 to 32 pixels."""
     architecture: dict[str, Dimension] = {
         "resolution": Choice(values=(16, 32), ordered=True),
