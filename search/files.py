@@ -63,8 +63,10 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Mistake(f"{path} does not exist") from None
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no text, no JSON, or nested without end
         raise Mistake(f"{path} is not JSON: {error}") from None
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager
@@ -133,5 +135,7 @@ def check_sums(folder: Path) -> None:
     for line in sums.read_text(encoding="utf-8").splitlines():
         expected, _, name = line.partition("  ")
         path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise DamagedFiles(f"{sums} names '{name}', which is outside its folder: it was edited")
         if not path.is_file() or _sum(path) != expected:
             raise DamagedFiles(f"{path} is missing or not the file that was exported; export it again")

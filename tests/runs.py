@@ -10,10 +10,8 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from search.experiment.running import saved
 from search.family.members import load_family
-from search.record.storage import open_storage
-from search.record.study import Study
+from search.identity.folder import prepare_run, read_study, saved
 from search.record.trial import Trial
 from search.setting.setting import prepare
 from tests.places import ROOT
@@ -79,9 +77,8 @@ def copied(run: Path, to: Path) -> Path:
 
 def trials(run: Path) -> list[Trial]:
     """The record of a run."""
-    config = saved(run)
-    storage = open_storage(run, config.run.storage)
-    trials = Study(name=config.name, storage=storage, space=prepare(config).space, create=False).trials()
+    study = read_study(prepare_run(saved(run)), encoded=True)
+    trials, storage = study.trials(), study.optuna._storage
     if isinstance(storage, RDBStorage):  # a connection that is collected while open fails the whole session of tests
         storage.remove_session()
         storage.engine.dispose()

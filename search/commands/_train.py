@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search.errors import UsageError
-from search.experiment.running import carry_out, saved
+from search.experiment.running import carry_out
 from search.family.members import load_family
 from search.family.retrain import read_training
 from search.files import check_writable
+from search.identity.folder import check_same, resolved, saved
 from search.problem.candidates import read_candidates, write_candidates
 from search.setting.config import Config, read
 from search.setting.sections.tracking import TrackingSection
@@ -75,8 +76,8 @@ def _train_of_run(folder: Path, path: Path | None, to: Path, seeds: int | None) 
 def _train_alone(config: Config, candidates: Sequence[Candidate], to: Path, what: Path) -> None:
     """Train in a run's folder of its own, which a second call of the same finds and goes on with."""
     if (to / "config.yaml").is_file():
-        if saved(to) != config:
-            raise UsageError(f"'{to}' holds a run of another configuration; give a new folder")
+        config = resolved(config)
+        check_same(config, what)
         if read_candidates(to / "candidates.json") != list(candidates):
             raise UsageError(f"'{to}' trains other candidates; give a new folder")
     elif to.exists() and (not to.is_dir() or any(to.iterdir())):

@@ -31,16 +31,14 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: the run has no family, or the target holds something else.
         DamagedFiles: the family's files are not those that were exported.
     """
-    from search.experiment.running import family_folder, saved
     from search.family.copies import copy_family
-    from trainables.data.sources import load_source
+    from search.identity.folder import family_folder, prepare_run, saved
 
     if arguments.calibration < 1:
         raise UsageError(f"--calibration counts images and is at least 1, given {arguments.calibration}")
     source, target = family_folder(arguments.run), arguments.to
     _check_target(source, target)
-    data = saved(arguments.run).data
-    splits = load_source(data.source, data.keywords)
+    splits = prepare_run(saved(arguments.run)).splits
     comparisons = copy_family(source, target, splits, arguments.calibration)
     Console().print(table(comparisons))
     Console(highlight=False, soft_wrap=True).print(f"written: {target}")

@@ -18,18 +18,14 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from search.experiment.ending import show
-    from search.experiment.running import family_folder, saved
     from search.family.members import load_family
-    from search.record.storage import read_storage
-    from search.record.study import Study
+    from search.identity.folder import family_folder, prepare_run, read_study, saved
     from search.report.gather import gather
     from search.report.page import write_report
-    from search.setting.setting import prepare
 
     folder, config = family_folder(arguments.run), saved(arguments.run)
-    setting = prepare(config)
-    storage = read_storage(config.folder, config.run.storage)
-    study = Study(name=config.name, storage=storage, space=None, create=False)
+    setting = prepare_run(config)
+    study = read_study(setting, encoded=False)
     family = load_family(folder)
     page = config.folder / "report.html"
     write_report(gather(setting, study, family, folder, page), page)

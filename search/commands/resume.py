@@ -11,8 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Go on; a finished run is only shown, and MLflow is sent what it lacks."""
-    from search.experiment.running import carry_out, saved, show_finished
+    from search.experiment.running import carry_out, show_finished
     from search.family.members import is_complete
+    from search.identity.folder import saved
 
     config = saved(arguments.run)
     if is_complete(config.folder / "family"):

@@ -26,10 +26,10 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the run's folder holds another configuration, or an earlier run cannot be used.
     """
-    from search.errors import UsageError
-    from search.experiment.running import carry_out, saved, show_finished
+    from search.experiment.running import carry_out, show_finished
     from search.experiment.warm_start import check_unchanged
     from search.family.members import is_complete
+    from search.identity.folder import check_same, resolved
     from search.setting.config import read
     from search.setting.sections.ray import RaySection
 
@@ -39,11 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.ray_address is not None:
         config = config.model_copy(update={"ray": RaySection(address=arguments.ray_address)})
     if (config.folder / "config.yaml").exists():
-        if saved(config.folder) != config:
-            raise UsageError(
-                f"'{config.folder}' holds a run of another configuration; choose another 'name' in "
-                f"'{arguments.config}', or remove the folder, or go on with: python -m search resume {config.folder}"
-            )
+        config = resolved(config)
+        check_same(config, arguments.config)
         check_unchanged(config.folder, arguments.warm_start)
         if is_complete(config.folder / "family"):
             show_finished(config)

@@ -29,6 +29,7 @@ from search.finals.outcome import (
     spent_in_search,
 )
 from search.finals.train import Trainer, train_finals
+from search.identity.folder import DIGEST
 from search.learning.learner import Learner
 from search.record.study import Study
 from search.record.trial import Trial, study_digest
@@ -235,6 +236,7 @@ class Experiment:
                 members=hand_over(self._setting, finalists, target, examiner, self._progress.exported, examined, rows),
                 budgets=rows,
                 study=study_digest(trials),
+                run=self._study.notes.get(DIGEST, ""),
                 failures=failures(self._setting, finals, beside),
                 references=tuple(trained),
             )

@@ -21,12 +21,13 @@ from search.experiment.rehearsal import rehearse
 from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
 from search.family.members import Family, load_family
+from search.identity.document import write_identity
+from search.identity.folder import open_study, prepare_run, read_study, resolved, saved, settled
+from search.identity.identity import Identity
 from search.problem.problem import Observations
-from search.record.storage import open_storage, read_storage
-from search.record.study import Study
 from search.record.trial import Trial
 from search.setting.beginning import beginning_of, describe
-from search.setting.config import Config, parse
+from search.setting.config import Config
 from search.setting.data_page import notices
 from search.setting.device import FILE, device_of, load_device
 from search.setting.prior import prior_of
@@ -74,7 +75,7 @@ def read_run(folder: Path, latency: bool = False, latency_file: Path | None = No
             and another is given.
     """
     config = saved(folder)
-    setting = prepare(config)
+    setting = prepare_run(config)
     if latency_file is not None:
         if config.limits.max_latency_ms is not None:
             raise UsageError(
@@ -84,41 +85,11 @@ def read_run(folder: Path, latency: bool = False, latency_file: Path | None = No
         setting = setting.with_device(load_device(latency_file, setting.space, setting.splits))
     elif latency and setting.device is None:
         setting = setting.with_device(device_of(config.folder, setting.space, setting.splits, None))
-    storage = read_storage(config.folder, config.run.storage)
-    study = Study(name=config.name, storage=storage, space=setting.space, create=False)
-    trials = Trials(setting, study, Silent())
+    trials = Trials(setting, read_study(setting, encoded=True), Silent())
     ended = tuple(trial for _, trial in sorted(trials.by_number.items()) if trial.is_finished)
     if len(ended) < LEAST_TRIALS:
         raise UsageError(f"'{folder}' has {len(ended)} ended trials; evolve needs at least {LEAST_TRIALS}")
     return Known(setting=setting, ended=ended, observed=trials.observations(ended))
-
-
-def saved(folder: Path) -> Config:
-    """The configuration of a run.
-
-    Raises:
-        UsageError: the folder holds no run.
-    """
-    path = folder / "config.yaml"
-    if not path.exists():
-        raise UsageError(
-            f"'{folder}' holds no run (it has no config.yaml); start one with: python -m search run CONFIG"
-        )
-    config = parse(path.read_text(encoding="utf-8"), str(path))
-    # The folder may have been moved or copied: it is where it is, not where it was made.
-    return config.model_copy(update={"runs": str(folder.parent), "name": folder.name})
-
-
-def family_folder(folder: Path) -> Path:
-    """Where the family of a run is.
-
-    Raises:
-        UsageError: the folder holds no run, or the run has no family yet.
-    """
-    family = saved(folder).folder / "family"
-    if not (family / "family.json").is_file():
-        raise UsageError(f"'{folder}' has no family yet; finish it with: python -m search resume {folder}")
-    return family
 
 
 def carry_out(
@@ -143,12 +114,15 @@ def carry_out(
         Mistake: something that the run needs cannot be used; nothing has been trained.
     """
     _quiet(verbose)
-    setting = replace(prepare(config), verbose=verbose)
+    begun = (config.folder / "config.yaml").exists()
+    if not begun:
+        config = resolved(config)
+    setting, identity = settled(replace(prepare(config), verbose=verbose), begun=begun)
     rehearse(setting, to)
     for sentence in notices(setting.splits):
         say(f"data: {sentence}")
     tell_of_tracking(config.tracking)
-    if not (config.folder / "config.yaml").exists():
+    if not begun:
         earlier = [(run, saved(run)) for run in warm_start]
         past = gather(earlier, setting.space, config.search.sampler)
         prior = prior_of(config, setting.space, beside=past)
@@ -156,11 +130,12 @@ def carry_out(
             for line in chain(describe(setting, beginning_of(setting)), prior.left_out):
                 say(line)
         write_earlier(config.folder, [*past, *prior.tables])
+        write_identity(config.folder, identity)
         save_config(config)
     for source in read_earlier(config.folder):
         say(source.sentence)
     began = time.monotonic()
-    with _opened(setting, create=True) as experiment:
+    with _opened(setting, identity) as experiment:
         family = work(experiment)
     show(family, config, to)
     say(f"{time.monotonic() - began:.0f} seconds in this process")
@@ -182,7 +157,7 @@ def show_finished(config: Config) -> None:
     show(load_family(config.folder / "family"), config)
     if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):
         _quiet(verbose=False)
-        with _opened(prepare(config), create=False) as experiment:
+        with _opened(*settled(prepare(config), begun=True)) as experiment:
             experiment.catch_up()
 
 
@@ -194,13 +169,14 @@ def _quiet(verbose: bool) -> None:
 
 
 @contextlib.contextmanager
-def _opened(setting: Setting, *, create: bool) -> Iterator[Experiment]:
+def _opened(setting: Setting, identity: Identity) -> Iterator[Experiment]:
     """The run's experiment, held by this process alone."""
     config = setting.config
     progress = Progress(setting.problem.budgets, Console(), log=config.folder / "search.log")
     with _alone(config.folder), terminated_is_interrupted(), progress:
-        storage = open_storage(config.folder, config.run.storage)
-        study = Study(name=config.name, storage=storage, space=setting.space, create=create)
+        study = open_study(setting, identity)
+        if not identity.begun:
+            write_identity(config.folder, replace(identity, begun=True))
         running = {Path(setting.place.checkpoint(t.number).path).name for t in study.trials() if not t.is_finished}
         drop_all_but(setting.place.checkpoint_folder, running)
         with contextlib.closing(Experiment(setting, study, progress)) as experiment, logged(progress):

@@ -13,10 +13,9 @@ import numpy as np
 
 from search.errors import UsageError
 from search.files import write_text
+from search.identity.folder import study_in
 from search.learning.earlier import FEWEST, Earlier, params_of
 from search.problem.problem import Observations
-from search.record.storage import read_storage
-from search.record.study import Study
 from search.record.trial import Trial
 from search.samplers.by_name import transferring
 from search.setting.config import Config
@@ -126,8 +125,7 @@ def _scored(run: Path, config: Config) -> list[tuple[Candidate, float]]:
 
     Those that stopped before count with their last accuracy: they were stopped because they were behind.
     """
-    study = Study(name=config.name, storage=read_storage(run, config.run.storage), space=None, create=False)
-    trials = [trial for trial in study.trials() if trial.purpose == "search" and _is_usable(trial)]
+    trials = [trial for trial in study_in(run, config).trials() if trial.purpose == "search" and _is_usable(trial)]
     epoch = int(np.median([len(trial.reports) for trial in trials])) if trials else 0
     return [(trial.candidate, float(trial.accuracy_at(epoch) or 0.0)) for trial in trials]
 

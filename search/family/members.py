@@ -5,6 +5,7 @@ Nothing here reads anything but JSON and CSV, so that a family from elsewhere ca
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -75,6 +76,8 @@ class Member:
     compared: Comparison | None = None
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"member-[1-9][0-9]*", self.name):  # it is a folder's name, also where a file says it
+            raise ValueError(f"a member is named member-1, member-2, ..., given {self.name!r}")
         for name in ("search_accuracy", "test_accuracy"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -133,6 +136,7 @@ class Family:
         budgets: one row a budget, tightest first; none in families of candidates that somebody named, and in those that
             were written before budgets were.
         study: digest of the study.
+        run: digest of the run's identity; empty in families that were written before runs had one.
         references: hand-written pairs that were trained beside the members, cheapest first.
         failures: a sentence for each final training that failed, so that its network is not among the members.
 
@@ -143,6 +147,7 @@ class Family:
     members: tuple[Member, ...]
     budgets: tuple[BudgetRow, ...] = ()
     study: str = ""
+    run: str = ""
     failures: tuple[str, ...] = ()
     references: tuple[TrainedReference, ...] = ()
 
@@ -173,6 +178,7 @@ class Family:
         document = {
             "format": FORMAT,
             "study": self.study,
+            "run": self.run,
             "members": [member.to_dict() for member in self.members],
             "budgets": [asdict(row) for row in self.budgets],
             "failures": list(self.failures),
@@ -191,13 +197,22 @@ def load_family(folder: Path) -> Family:
     """
     path = folder / "family.json"
     document = read_json(path)
-    if document.get("format") != FORMAT:
-        raise Mistake(f"{path} has format {document.get('format')!r}; this version reads format {FORMAT}")
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        written = document.get("format") if isinstance(document, dict) else document
+        raise Mistake(f"{path} has format {written!r:.80}; this version reads format {FORMAT}")
+    try:
+        return _family(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Mistake(f"{path} was damaged or edited ({error!s:.300}); put it back from a copy") from error
+
+
+def _family(document: Mapping[str, Any]) -> Family:
     members = tuple(Member.from_dict(member) for member in document["members"])
     return Family(
         members=members,
         budgets=tuple(BudgetRow(**row) for row in document.get("budgets", ())),
         study=document["study"],
+        run=document.get("run", ""),
         failures=tuple(document.get("failures", ())),
         references=tuple(map(TrainedReference.from_dict, document.get("references", ()))),
     )

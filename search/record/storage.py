@@ -76,6 +76,11 @@ def read_storage(folder: Path, url: str | None) -> BaseStorage:
     return JournalStorage(ReadOnlyJournal(str(folder / JOURNAL)))
 
 
+def study_names(storage: BaseStorage) -> list[str]:
+    """Names of the studies in a storage."""
+    return [study.study_name for study in patiently(storage.get_all_studies)]
+
+
 def _no_database(url: str, error: Exception) -> str:
     return (
         f"run.storage is '{_without_password(url)}', which cannot be opened ({' '.join(str(error).split())}); "

@@ -39,6 +39,8 @@ class Setting:
         problem: what is searched.
         device: whose latency is among the costs, if any.
         verbose: whether Ray may write to the terminal.
+        study: name of the run's study, and of its folder of checkpoints that are kept elsewhere; that of the
+            configuration where no run has been begun.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class Setting:
     problem: Problem
     device: Device | None = None
     verbose: bool = False
+    study: str = ""
 
     @property
     def space(self) -> Space:
@@ -73,6 +76,7 @@ class Setting:
         return run.workplace(
             self.config.folder,
             self.config.data,
+            study=self.study or self.config.name,
             weights=self.config.sources,
             address=self.config.ray.address,
             probe=self._probe() if run.measures else None,

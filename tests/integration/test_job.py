@@ -23,10 +23,9 @@ from typing import Any
 import pytest
 import yaml
 
-from search.experiment.running import saved
 from search.family.members import load_family
-from search.record.storage import JOURNAL, NoStudy, read_storage
-from search.record.study import Study
+from search.identity.folder import saved, study_in
+from search.record.storage import JOURNAL, NoStudy
 from search.record.trial import Trial
 from search.setting.setting import prepare
 from spaces.space import Space
@@ -145,8 +144,7 @@ class Watch:
         if not (self.run / JOURNAL).exists():
             return []
         with contextlib.suppress(NoStudy):
-            storage = read_storage(self.run, None)
-            return Study(name=self.run.name, storage=storage, space=self.space, create=False).trials()
+            return study_in(self.run, saved(self.run), space=self.space).trials()
         return []
 
     def epochs_of(self, number: int) -> list[dict[str, Any]]:

@@ -30,6 +30,12 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
     return _load(source, json.dumps(dict(keywords), sort_keys=True))
 
 
+def defaults_of(source: str) -> dict[str, Any]:
+    """The keywords of a source's ``load`` that have a default other than None, with it."""
+    parameters = signature(components.load(components.SOURCES, source).load).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty and one.default is not None}
+
+
 @cache
 def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)

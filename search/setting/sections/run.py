@@ -54,6 +54,7 @@ class RunSection(Section):
         folder: Path,
         data: DataSection,
         *,
+        study: str,
         weights: Sources,
         address: str | None,
         probe: Probe | None,
@@ -64,6 +65,7 @@ class RunSection(Section):
         Args:
             folder: the run's.
             data: what they train on.
+            study: name of its study, and of the folder of its checkpoints where these are kept elsewhere.
             weights: pretrained weights that they may begin with.
             address: of a running Ray cluster.
             probe: what ``auto`` measures.
@@ -83,7 +85,7 @@ class RunSection(Section):
             probe=probe,
             retries=self.retries,
             address=address,
-            checkpoints=None if self.checkpoints is None else f"{self.checkpoints.rstrip('/')}/{folder.name}",
+            checkpoints=None if self.checkpoints is None else f"{self.checkpoints.rstrip('/')}/{study}",
             checkpoint_quota=None if self.checkpoint_quota is None else int(self.checkpoint_quota),
             verbose=verbose,
         )

@@ -98,7 +98,7 @@ def test_a_family_with_a_failed_training_is_not_complete(tmp_path):
 @pytest.mark.parametrize("macs", [(10, 10), (20, 10)])
 def test_the_macs_of_a_family_strictly_increase(macs):
     with pytest.raises(ValueError, match="strictly increase"):
-        Family(members=(member("a", macs=macs[0]), member("b", macs=macs[1])))
+        Family(members=(member("member-1", macs=macs[0]), member("member-2", macs=macs[1])))
 
 
 def test_impossible_members_are_refused():

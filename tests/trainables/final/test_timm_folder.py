@@ -28,7 +28,7 @@ def exported(request, tmp_path_factory):
     module = components.load(components.BACKBONES, candidate.backbone)
     network = module.build(classes=3, channels=1, **keywords(candidate.architecture)).eval()
     member = Member(
-        name="m", candidate=candidate, macs=1, params=1, activations=1,
+        name="member-1", candidate=candidate, macs=1, params=1, activations=1,
         resolution=int(candidate.architecture["resolution"]), search_accuracy=0.5,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("export") / "m"

@@ -1,0 +1,1 @@
+"""What a run is, and whether its folder still is that run."""
