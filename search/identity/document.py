@@ -33,7 +33,7 @@ def read_identity(folder: Path) -> Identity | None:
     if not path.exists():
         return None
     document = read_json(path)
-    mend = f"put it back from a copy, or: python -m search repair {folder}"
+    mend = "put it back from a copy of the run"
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         given = document.get("format") if isinstance(document, dict) else document
         raise DamagedRun(f"'{path}' has format {given!r}; this version reads {FORMAT}; {mend}")
