@@ -6,7 +6,10 @@ from enum import IntEnum
 from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from spaces import components
@@ -55,6 +58,8 @@ class Stage(IntEnum):
 
 
 Transform = Callable[[Batch, torch.Generator], Batch]
+Square = Callable[[Image.Image, int], NDArray[np.uint8]]
+"""From an image of any shape to pixels (C, side, side); draws from the global generators, which are seeded for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,7 @@ class Plan:
         objective: what is trained: the objective, which holds the network and its own heads; None before it is built.
         fixed_side: whether the objective needs images of the network's resolution.
         optimizer: None until an ingredient sets it.
+        square: applied to every training image where it is read; None for the middle of it.
         transforms: applied in turn to every training batch.
         before_epoch: called before every epoch with its number in the schedule, from 1.
         before_step: called before every optimizer step with the optimizer, when there are gradients.
@@ -94,6 +100,7 @@ class Plan:
     objective: nn.Module | None = None
     fixed_side: bool = False
     optimizer: torch.optim.Optimizer | None = None
+    square: Square | None = None
     transforms: tuple[Transform, ...] = ()
     before_epoch: tuple[Callable[[int], None], ...] = ()
     before_step: tuple[Callable[[torch.optim.Optimizer], None], ...] = ()

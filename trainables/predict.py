@@ -15,10 +15,10 @@ import stat
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,21 @@ def decode(source: Path | IO[bytes], decoding: Decoding) -> tuple[NDArray[np.uin
         UnreadableImage: it is no image, is damaged, or has pixels of unknown range.
         OSError: the file system cannot read it, with an ``errno``.
     """
+    return read(source, decoding, square)
+
+
+Made = TypeVar("Made")
+
+
+def read(
+    source: Path | IO[bytes], decoding: Decoding, make: Callable[[Image.Image, Decoding], Made]
+) -> tuple[Made, Seen]:
+    """What is made of an image file's first picture, upright and opaque, of eight bits and the decoding's channels.
+
+    Raises:
+        UnreadableImage: it is no image, is damaged, or has pixels of unknown range.
+        OSError: the file system cannot read it, with an ``errno``.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, palettes and large sizes, all of which are read
@@ -117,7 +132,7 @@ def decode(source: Path | IO[bytes], decoding: Decoding) -> tuple[NDArray[np.uin
                 image.load()
                 upright = ImageOps.exif_transpose(image)
                 solid, transparent = _opaque(_eight_bits(upright, str(image.format)), decoding)
-                pixels = _square(solid, decoding)
+                pixels = make(solid, decoding)
                 seen = Seen(
                     format=str(image.format),
                     mode=image.mode,
@@ -180,8 +195,11 @@ def _opaque(image: Image.Image, decoding: Decoding) -> tuple[Image.Image, bool]:
     return Image.alpha_composite(canvas, coloured).convert(mode), transparent
 
 
-def _square(image: Image.Image, decoding: Decoding) -> NDArray[np.uint8]:
-    """Resized as a whole, then cropped: resizing the crop alone clips other levels, and is not what timm does."""
+def square(image: Image.Image, decoding: Decoding) -> NDArray[np.uint8]:
+    """Pixels (channels, side, side) of the middle.
+
+    Resized as a whole, then cropped: resizing the crop alone clips other levels, and is not what timm does.
+    """
     side, (width, height) = decoding.side, image.size
     short = math.floor(side / decoding.crop_pct)
     full = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)

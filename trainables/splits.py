@@ -1,5 +1,6 @@
 """Images in memory (or mapped from disk), and their split into training, search-validation and test."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -10,10 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spaces.mistake import Mistake
+from trainables.photographs import Photographs
 from trainables.predict import Decoding
 from trainables.pretrained import Sources
 from trainables.stored import Stored
 from trainables.survey import Survey
+
+MEASURED, MEASURED_DECODED = 10_000, 1_000
+"""Training images at most whose channels are measured, where they are squares already and where they are decoded."""
+MEASURED_VALUES = 1_000_000_000
+"""Of such squares together, where they are large."""
 
 
 class DataError(Mistake):
@@ -34,11 +41,11 @@ class Images:
     """N labelled images.
 
     Attributes:
-        image_NCHW: uint8, in memory or on disk.
+        image_NCHW: uint8, in memory or on disk; photographs are of any shape, and squares where an array is read.
         label_N: int64 class numbers.
     """
 
-    image_NCHW: NDArray[np.uint8] | Stored
+    image_NCHW: NDArray[np.uint8] | Stored | Photographs
     label_N: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -57,7 +64,7 @@ class Images:
     def take(self, rows_B: NDArray[np.int64]) -> "Images":
         """Some of the images; those on disk stay there."""
         images = self.image_NCHW
-        rows_BCHW = images.take(rows_B) if isinstance(images, Stored) else images[rows_B]
+        rows_BCHW = images[rows_B] if isinstance(images, np.ndarray) else images.take(rows_B)
         return Images(image_NCHW=rows_BCHW, label_N=self.label_N[rows_B])
 
 
@@ -113,6 +120,12 @@ class Joined:
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
+    def place(self, row: int) -> tuple[Pictures, int]:
+        """The part that a row lies in, and its row there."""
+        start_P = np.cumsum([0, *map(len, self.parts)])
+        part = int(np.searchsorted(start_P, row, side="right")) - 1
+        return self.parts[part], row - int(start_P[part])
+
     def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Images in [0, 1], float32 (B, C, H, W), and zeros (B,)."""
         start_P = np.cumsum([0, *map(len, self.parts)])
@@ -148,10 +161,7 @@ def from_parts(
     for name, part in (("training", train), ("search-validation", validation), ("test", test)):
         if not len(part):
             raise DataError(f"the {name} split has no images; add images or change the shares of the split")
-    rows_B = np.linspace(0, len(train) - 1, num=min(len(train), 10_000), dtype=np.int64)
-    sample_NCHW = train.image_NCHW[rows_B].astype(np.float64) / 255.0
-    mean_C = sample_NCHW.mean(axis=(0, 2, 3))
-    std_C = np.maximum(sample_NCHW.std(axis=(0, 2, 3)), 1e-3)
+    mean_C, std_C = _statistics(train.image_NCHW)
     return Splits(
         train=train,
         validation=validation,
@@ -162,6 +172,25 @@ def from_parts(
         decoding=decoding or Decoding(side=train.image_NCHW.shape[2], channels=train.image_NCHW.shape[1]),
         survey=survey,
     )
+
+
+def _statistics(
+    image_NCHW: NDArray[np.uint8] | Stored | Photographs,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each channel, in [0, 1], of images evenly spaced."""
+    most = MEASURED_DECODED
+    if not isinstance(image_NCHW, Photographs):
+        most = min(MEASURED, max(most, MEASURED_VALUES // math.prod(image_NCHW.shape[1:])))
+    rows_N = np.linspace(0, len(image_NCHW) - 1, num=min(len(image_NCHW), most), dtype=np.int64)
+    count, sum_C, squared_C = 0, np.zeros(image_NCHW.shape[1]), np.zeros(image_NCHW.shape[1])
+    for start in range(0, len(rows_N), 64):  # in parts, so that large images do not fill the memory
+        image_BCHW = image_NCHW[rows_N[start : start + 64]].astype(np.float64)
+        count += image_BCHW[:, 0].size
+        sum_C += image_BCHW.sum(axis=(0, 2, 3))  # of whole numbers, so exact
+        squared_C += (image_BCHW**2).sum(axis=(0, 2, 3))
+    mean_C = sum_C / count
+    std_C = np.sqrt(np.maximum(squared_C / count - mean_C**2, 0.0))
+    return mean_C / 255.0, np.maximum(std_C / 255.0, 1e-3)
 
 
 def completed(

@@ -10,7 +10,8 @@ from itertools import chain
 import numpy as np
 
 from search.words import named
-from trainables.data.decoded import named_files, names_of, shown
+from trainables.data.decoded import named_files, shown
+from trainables.data.kept import names_of
 from trainables.data.layout import of_other_files
 from trainables.predict import Decoding
 from trainables.splits import Images, Splits

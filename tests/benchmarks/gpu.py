@@ -23,6 +23,7 @@ from trainables.plan import Plan
 from trainables.recipe import optimizer
 from trainables.splits import Images
 from trainables.training.epoch import train_epoch
+from trainables.training.loading import Loader
 from trainables.training.precision import Precision
 from trainables.training.world import World
 
@@ -42,10 +43,11 @@ def our_epoch(name: str, images: Images, batch: int, device: torch.device, preci
     network = timm.create_model(name, num_classes=CLASSES).to(device, memory_format=torch.channels_last)
     plan = Plan(epochs=1, images=len(images), classes=CLASSES, batch_size=batch, network=network)
     plan, objective = optimizer.apply(plan, name="adamw", learning_rate={"adamw": RATE}), supervised.objective(network)
+    loader = Loader(images, device=device)
 
     def run() -> None:
         train_epoch(
-            plan, objective, images, labels=True, seed=0, epoch=0, world=World(), device=device, precision=precision
+            plan, objective, loader, labels=True, seed=0, epoch=0, world=World(), device=device, precision=precision
         )
         _wait(device)
 

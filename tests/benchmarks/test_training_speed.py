@@ -23,6 +23,7 @@ from trainables.plan import Plan
 from trainables.recipe import ema, optimizer
 from trainables.splits import Images, Splits
 from trainables.training.epoch import train_epoch
+from trainables.training.loading import Loader
 from trainables.training.trial import build
 from trainables.training.world import World
 
@@ -60,7 +61,7 @@ def test_a_step_beside_timms_parts() -> None:
                 train_epoch(
                     plan,
                     objective,
-                    splits.train,
+                    Loader(splits.train),
                     labels=True,
                     seed=0,
                     epoch=epoch,

@@ -29,6 +29,7 @@ from trainables.recipe import Ingredient
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import train_epoch
+from trainables.training.loading import Loader
 from trainables.training.phases import Task
 from trainables.training.trial import build, trial
 from trainables.training.world import World
@@ -183,7 +184,7 @@ def epoch(plan: Plan, objective: nn.Module, number: int, world: World) -> float:
     for act in plan.before_epoch:
         act(number)
     common: dict[str, Any] = {"labels": True, "seed": 0, "epoch": number, "device": torch.device("cpu")}
-    return train_epoch(plan, objective, few().train, world=world, **common)
+    return train_epoch(plan, objective, Loader(few().train), world=world, **common)
 
 
 class WithoutBatchStatistics(nn.Module):

@@ -1,16 +1,25 @@
 """Images in folders: ``path/CLASS/*.png`` or ``path/{train,val,test}/CLASS/*.png``, any size, mode and depth.
 
 Each image is decoded once, resized and cropped to a square of ``resolution``, and kept in a memory-mapped array, so
-that hundreds of trials do not decode it again. Images that cannot be read are left out and named, up to a share.
+that hundreds of trials do not decode it again; ``stored`` keeps training images whole. Images that cannot be read are
+left out and named, up to a share.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainables.data.decoded import UNREADABLE, cached_files, check_readable, decoding_of, store_of
+from trainables.data.decoded import (
+    UNREADABLE,
+    cached_files,
+    check_readable,
+    encoded_files,
+    evaluated_as_files,
+    form_of,
+    store_of,
+)
 from trainables.data.layout import class_folders, layout_of, of_other_files
-from trainables.predict import EXTENSIONS, Decoding, image_files
+from trainables.predict import EXTENSIONS, image_files
 from trainables.splits import DataError, Images, Splits, completed
 from trainables.survey import Survey
 
@@ -19,6 +28,8 @@ def load(
     *,
     path: str,
     resolution: int = 32,
+    stored: int = 0,
+    crop_pct: float = 1.0,
     grey: bool = False,
     background: Any = "white",
     unreadable: float = UNREADABLE,
@@ -31,7 +42,10 @@ def load(
 
     Args:
         path: folder with one folder a class, or with ``train`` (and ``val``, ``test``) above them and nothing else.
-        resolution: side of the stored square images, in pixels.
+        resolution: side of the square images, in pixels.
+        stored: keeps training images whole, the shorter side made smaller until it has as many pixels, so that every
+            epoch cuts squares of its own (``recipe.photo_augment``); with 0 all are squares.
+        crop_pct: side of a square as a share of the shorter side of the resized image in whose middle it lies.
         grey: one channel instead of three.
         background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
         unreadable: share of the images that may be left out because they cannot be read.
@@ -44,32 +58,32 @@ def load(
         DataError: the folder is missing or empty, too many images are unreadable, there are fewer than two classes, or
             it is not clear which folders are classes.
     """
-    root, decoding = Path(path).expanduser(), decoding_of(resolution, grey, background)
+    root, store = Path(path).expanduser(), store_of(cache)
+    form = form_of(resolution, stored, crop_pct, grey, background)
     if not root.is_dir():
         raise DataError(f"data.path '{path}' is not a folder; give the folder that holds one folder per class")
     layout = layout_of(root)
     names = tuple(class_folders(layout.parts["train"]))
     loaded: dict[str, Images] = {}
     survey = Survey(remarks=layout.remarks)
-    for part, folder in layout.parts.items():
-        loaded[part], own = _images(folder, names, decoding, store_of(cache))
-        survey += own
+    listed = {part: _files(folder, names) for part, folder in layout.parts.items()}
+    for part, (files, labels, others) in listed.items():
+        loaded[part], own = cached_files(store, files, labels, form if part == "train" else form.squares)
+        survey += own + Survey(skipped=others)
     check_readable(survey, unreadable, path)
-    return completed(loaded, names, validation=validation, test=test, seed=split_seed, decoding=decoding, survey=survey)
+    splits = completed(
+        loaded, names, validation=validation, test=test, seed=split_seed, decoding=form.decoding, survey=survey
+    )
+    files, labels, _ = listed["train"]
+    return evaluated_as_files(splits, store, lambda: encoded_files(files, labels), form)
 
 
-def _images(folder: Path, names: Sequence[str], decoding: Decoding, store: Path) -> tuple[Images, Survey]:
-    folders = class_folders(folder)
+def _files(part: Path, names: Sequence[str]) -> tuple[list[Path], list[int], dict[str, int]]:
+    """Images of a part, their class numbers, and how many other files there are of each kind."""
+    folders = class_folders(part)
     unknown = sorted(set(folders) - set(names))
     if unknown:
-        raise DataError(f"'{folder}' has class '{unknown[0]}', which the training part does not have")
-    files, labels, others = _files(folders, names)
-    images, survey = cached_files(store, files, labels, decoding)
-    return images, survey + Survey(skipped=others)
-
-
-def _files(folders: Mapping[str, Path], names: Sequence[str]) -> tuple[list[Path], list[int], dict[str, int]]:
-    """Images, their class numbers, and how many other files there are of each kind."""
+        raise DataError(f"'{part}' has class '{unknown[0]}', which the training part does not have")
     files: list[Path] = []
     labels: list[int] = []
     others: dict[str, int] = {}

@@ -6,9 +6,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.data.decoded import UNREADABLE, Encoded, cached, check_readable, decoding_of, digest_of, store_of
+from trainables.data.decoded import (
+    UNREADABLE,
+    Encoded,
+    cached,
+    check_readable,
+    digest_of,
+    evaluated_as_files,
+    form_of,
+    store_of,
+)
+from trainables.data.kept import Form
 from trainables.data.layout import part_of
-from trainables.predict import Decoding
 from trainables.splits import DataError, Images, Splits, completed
 from trainables.survey import Survey
 
@@ -19,6 +28,8 @@ def load(
     image: str = "image",
     label: str = "label",
     resolution: int = 32,
+    stored: int = 0,
+    crop_pct: float = 1.0,
     grey: bool = False,
     background: Any = "white",
     unreadable: float = UNREADABLE,
@@ -33,7 +44,10 @@ def load(
         path: folder of ``save_to_disk``, or a folder of ``*.parquet`` (with ``train-*``, ``validation-*``, ``test-*``
             where there are splits), as a data set of the hub has it.
         image, label: columns of the encoded image and of the class.
-        resolution: side of the stored square images, in pixels.
+        resolution: side of the square images, in pixels.
+        stored: keeps training images whole, the shorter side made smaller until it has as many pixels, so that every
+            epoch cuts squares of its own (``recipe.photo_augment``); with 0 all are squares.
+        crop_pct: side of a square as a share of the shorter side of the resized image in whose middle it lies.
         grey: one channel instead of three.
         background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
         unreadable: share of the images that may be left out because they cannot be read.
@@ -45,7 +59,7 @@ def load(
     Raises:
         DataError: there is no data set, it lacks a column, or too many images are unreadable.
     """
-    store, decoding = store_of(cache), decoding_of(resolution, grey, background)
+    store, form = store_of(cache), form_of(resolution, stored, crop_pct, grey, background)
     tables = _parts(path, _opened(path, store))
     if "train" not in tables:
         raise DataError(f"'{path}' has no split 'train'; save a DatasetDict with train (and validation, test)")
@@ -57,11 +71,17 @@ def load(
                 "name them as data.image and data.label"
             )
     names = _names(tables["train"], label)
-    decoded = {part: _decoded(table, image, label, names, decoding, store) for part, table in tables.items()}
+    decoded = {
+        part: _decoded(table, image, label, names, form if part == "train" else form.squares, store)
+        for part, table in tables.items()
+    }
     parts = {part: images for part, (images, _) in decoded.items()}
     survey = sum((own for _, own in decoded.values()), Survey())
     check_readable(survey, unreadable, path)
-    return completed(parts, names, validation=validation, test=test, seed=split_seed, decoding=decoding, survey=survey)
+    splits = completed(
+        parts, names, validation=validation, test=test, seed=split_seed, decoding=form.decoding, survey=survey
+    )
+    return evaluated_as_files(splits, store, lambda: _encoded(tables["train"], image, label, names), form)
 
 
 def _parts(path: str, tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,22 +132,23 @@ def _names(table: Any, label: str) -> tuple[str, ...]:
 
 
 def _decoded(
-    table: Any, image: str, label: str, names: tuple[str, ...], decoding: Decoding, store: Path
+    table: Any, image: str, label: str, names: tuple[str, ...], form: Form, store: Path
 ) -> tuple[Images, Survey]:
+    # The fingerprint of a data set changes with its content, whatever it was made by.
+    digest = digest_of(form, table._fingerprint, image, label, names)
+    return cached(store, digest, lambda: _encoded(table, image, label, names), form)
+
+
+def _encoded(table: Any, image: str, label: str, names: tuple[str, ...]) -> Iterator[Encoded]:
     numbered = getattr(table.features[label], "names", None) is not None
     number_of = {name: number for number, name in enumerate(names)}
-
-    def encoded() -> Iterator[Encoded]:
-        stored = table.select_columns([image, label]).cast_column(image, _package().Image(decode=False))
-        for row, sample in enumerate(stored):
-            content, name = sample[image], f"row {row} of {image}"
-            if content is None:
-                raise DataError(f"{name} is empty; remove the row")
-            source = Path(content["path"]) if content["bytes"] is None else io.BytesIO(content["bytes"])
-            number = sample[label] if numbered else number_of.get(str(sample[label]))
-            if number is None or not 0 <= number < len(names):
-                raise DataError(f"{name} has class {sample[label]!r}, which the training part does not have")
-            yield Encoded(name=name, source=source, label=number)
-
-    # The fingerprint of a data set changes with its content, whatever it was made by.
-    return cached(store, digest_of(decoding, table._fingerprint, image, label, names), encoded, decoding)
+    stored = table.select_columns([image, label]).cast_column(image, _package().Image(decode=False))
+    for row, sample in enumerate(stored):
+        content, name = sample[image], f"row {row} of {image}"
+        if content is None:
+            raise DataError(f"{name} is empty; remove the row")
+        source = Path(content["path"]) if content["bytes"] is None else io.BytesIO(content["bytes"])
+        number = sample[label] if numbered else number_of.get(str(sample[label]))
+        if number is None or not 0 <= number < len(names):
+            raise DataError(f"{name} has class {sample[label]!r}, which the training part does not have")
+        yield Encoded(name=name, source=source, label=number)

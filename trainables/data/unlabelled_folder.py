@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from trainables.data.decoded import UNREADABLE, cached_files, check_readable, store_of
+from trainables.data.kept import Form
 from trainables.predict import EXTENSIONS, image_files
 from trainables.splits import DataError, Images, Splits
 
@@ -30,6 +31,6 @@ def pictures(splits: Splits, *, path: str, unreadable: float = UNREADABLE, cache
     files, _ = image_files(root)
     if not files:
         raise DataError(f"folder '{path}' has no image ({', '.join(EXTENSIONS)})")
-    images, survey = cached_files(store_of(cache), files, [0] * len(files), splits.decoding)
+    images, survey = cached_files(store_of(cache), files, [0] * len(files), Form(decoding=splits.decoding))
     check_readable(survey, unreadable, path)
     return images

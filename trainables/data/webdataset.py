@@ -1,6 +1,6 @@
 """WebDataset shards: tar files of images with their labels, on disk or at any URI that fsspec opens.
 
-Shards are read as streams, one image in memory at a time; the decoded images are kept on disk at ``resolution``.
+Shards are read as streams, one image in memory at a time; the decoded images are kept on disk.
 Workers that start together share the shards: each takes those that nobody else is decoding.
 """
 
@@ -10,6 +10,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,13 @@ from trainables.data.decoded import (
     Encoded,
     cached,
     check_readable,
-    decoding_of,
     digest_of,
-    exists,
-    joined,
-    read,
+    evaluated_as_files,
+    form_of,
     store_of,
 )
-from trainables.predict import EXTENSIONS, Decoding
+from trainables.data.kept import Form, exists, joined, read
+from trainables.predict import EXTENSIONS
 from trainables.splits import DataError, Images, Splits, completed
 from trainables.survey import Survey
 
@@ -44,6 +44,8 @@ def load(
     label: str = "label",
     classes: Sequence[str] | None = None,
     resolution: int = 32,
+    stored: int = 0,
+    crop_pct: float = 1.0,
     grey: bool = False,
     background: Any = "white",
     unreadable: float = UNREADABLE,
@@ -59,7 +61,10 @@ def load(
         validation_path, test_path: shards of the other parts.
         label: key of the class in a sample's ``.json``; a ``.cls`` holds the class number itself.
         classes: class names, in the order of their numbers; the numbers by default.
-        resolution: side of the stored square images, in pixels.
+        resolution: side of the square images, in pixels.
+        stored: keeps training images whole, the shorter side made smaller until it has as many pixels, so that every
+            epoch cuts squares of its own (``recipe.photo_augment``); with 0 all are squares.
+        crop_pct: side of a square as a share of the shorter side of the resized image in whose middle it lies.
         grey: one channel instead of three.
         background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
         unreadable: share of the images that may be left out because they cannot be read.
@@ -72,12 +77,11 @@ def load(
         DataError: there is no shard, one cannot be read, a sample has no image or no label, or too many images are
             unreadable.
     """
-    store, decoding = store_of(cache), decoding_of(resolution, grey, background)
-    names = None if classes is None else tuple(map(str, classes))
-
+    store, form = store_of(cache), form_of(resolution, stored, crop_pct, grey, background)
+    numbered = names = None if classes is None else tuple(map(str, classes))
     shards = {"train": path, "validation": validation_path, "test": test_path}
     decoded = {
-        part: _decoded(_expanded(uris), label, names, decoding, store)
+        part: _decoded(_expanded(uris), label, names, form if part == "train" else form.squares, store)
         for part, uris in shards.items()
         if uris is not None
     }
@@ -86,7 +90,12 @@ def load(
     check_readable(survey, unreadable, path)
     if names is None:
         names = tuple(map(str, range(int(max(images.label_N.max() for images in parts.values())) + 1)))
-    return completed(parts, names, validation=validation, test=test, seed=split_seed, decoding=decoding, survey=survey)
+    splits = completed(
+        parts, names, validation=validation, test=test, seed=split_seed, decoding=form.decoding, survey=survey
+    )
+    return evaluated_as_files(
+        splits, store, lambda: chain.from_iterable(_samples(uri, label, numbered) for uri in _expanded(path)), form
+    )
 
 
 def _package(module: str) -> Any:
@@ -112,25 +121,25 @@ def _expanded(shards: str) -> list[str]:
 
 
 def _decoded(
-    uris: Sequence[str], label: str, names: tuple[str, ...] | None, decoding: Decoding, store: Path
+    uris: Sequence[str], label: str, names: tuple[str, ...] | None, form: Form, store: Path
 ) -> tuple[Images, Survey]:
     """The images of all shards, decoded by whoever has not found a shard in other hands."""
-    shard_of = {digest_of(decoding, uri, _state(uri), label, names): uri for uri in uris}
-    whole = digest_of(decoding, *shard_of)
+    shard_of = {digest_of(form, uri, _state(uri), label, names): uri for uri in uris}
+    whole = digest_of(form, *shard_of)
     store.mkdir(parents=True, exist_ok=True)
     for wait_s in (0, -1):  # first the shards that nobody else is decoding, then those that somebody was
         for digest, uri in shard_of.items():
             try:
                 with FileLock(store / f"{digest}.lock", timeout=wait_s):
                     # In this order, since a piece is removed once the whole is there.
-                    if not exists(store, digest) and not exists(store, whole):
-                        cached(store, digest, partial(_samples, uri, label, names), decoding)
+                    if not exists(store, digest, form) and not exists(store, whole, form):
+                        cached(store, digest, partial(_samples, uri, label, names), form)
             except Timeout:
                 continue
     with FileLock(store / f"{whole}.lock"):
-        if not exists(store, whole):
-            joined(store, whole, list(shard_of))
-    return read(store, whole)
+        if not exists(store, whole, form):
+            joined(store, whole, list(shard_of), form)
+    return read(store, whole, form)
 
 
 def _state(uri: str) -> str:

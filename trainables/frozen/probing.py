@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -75,7 +76,7 @@ def probing_of(
     """The epochs of a plan that can train on features; None if it has none, so that all train on images.
 
     Features cannot stand for images where the objective reads more of them than scores, where augmentation changes from
-    epoch to epoch, or where there are too many images to keep.
+    epoch to epoch or is done image by image while they are read, or where there are too many images to keep.
 
     Args:
         plan: complete.
@@ -87,7 +88,9 @@ def probing_of(
     module = components.load(components.OBJECTIVES, objective)
     # The adaptation has one hook at most, and says so; more are augmentations that change.
     changes = len(plan.before_epoch) > plan.thaws
-    if not plan.probed or changes or not getattr(module, "ON_FEATURES", False) or not isinstance(images, Images):
+    if not plan.probed or changes or plan.square is not None or not getattr(module, "ON_FEATURES", False):
+        return None
+    if not isinstance(images, Images) or not isinstance(images.image_NCHW, np.ndarray):
         return None
     network = plan.built()
     assert isinstance(network, Deployable)

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from spaces.mistake import Mistake
 from trainables.plan import Batch, Plan
-from trainables.splits import Pictures
+from trainables.training.loading import Loader, Part
 from trainables.training.precision import Precision, mixed
 from trainables.training.world import World
 
@@ -36,7 +36,7 @@ def order_of(available: int, wanted: int, rng: np.random.Generator) -> NDArray[n
 def train_epoch(
     plan: Plan,
     objective: nn.Module,
-    images: Pictures,
+    images: Loader,
     *,
     labels: bool,
     seed: int,
@@ -50,7 +50,7 @@ def train_epoch(
     Args:
         plan: optimizer, transforms and what follows a step.
         objective: the plan's objective, wrapped for the workers.
-        images: drawn from without replacement until all were seen.
+        images: reads the pictures, which are drawn from without replacement until all were seen.
         labels: whether the objective reads targets, which else are zero.
         seed, epoch: of the order of the images, of the augmentation and of the network's own randomness.
         world, device: which worker this is, and where it trains.
@@ -59,7 +59,7 @@ def train_epoch(
     Raises:
         TrialFailed: not enough memory.
     """
-    order_N = order_of(len(images), plan.images, np.random.default_rng(seed_of(seed, epoch, ORDER)))
+    order_N = order_of(len(images.pictures), plan.images, np.random.default_rng(seed_of(seed, epoch, ORDER)))
     generator = torch.Generator().manual_seed(seed_of(seed, epoch, world.rank))
     optimizer = plan.optimized()
     total = torch.zeros((), device=device)
@@ -67,14 +67,13 @@ def train_epoch(
     try:
         with torch.random.fork_rng(), world.together():  # dropout draws from the global generator
             torch.manual_seed(seed_of(seed, epoch, world.rank))
-            for step in range(plan.steps_per_epoch):
-                all_B = order_N[step * plan.batch_size : (step + 1) * plan.batch_size]
-                rows_B = all_B[world.rank :: world.size]
-                batch = _batch(plan, images, rows_B, labels, generator, device)
+            parts, whole_S = _parts(plan, order_N, seed_of(seed, epoch, ORDER), world)
+            for (image_BCHW, target), whole in zip(images.epoch(parts), whole_S, strict=True):
+                batch = _batch(plan, image_BCHW, target, labels, generator)
                 with mixed(precision, device):
                     loss = objective(batch, generator)
-                if len(rows_B) * world.size != len(all_B):  # the mean over workers is to be that over images
-                    loss = loss * (len(rows_B) * world.size / len(all_B))
+                if len(image_BCHW) * world.size != whole:  # the mean over workers is to be that over images
+                    loss = loss * (len(image_BCHW) * world.size / whole)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 for prepare in plan.before_step:
@@ -88,21 +87,22 @@ def train_epoch(
     return float(world.total(total)) / (plan.steps_per_epoch * world.size)
 
 
-def _batch(
-    plan: Plan,
-    images: Pictures,
-    rows_B: NDArray[np.int64],
-    labels: bool,
-    generator: torch.Generator,
-    device: torch.device,
-) -> Batch:
-    image_BCHW, target = images.batch(rows_B)
+def _parts(plan: Plan, order_N: NDArray[np.int64], seed: int, world: World) -> tuple[list[Part], list[int]]:
+    """This worker's images of every step, and how many a step has over all workers."""
+    places = [
+        np.arange(step * plan.batch_size, min((step + 1) * plan.batch_size, len(order_N)))
+        for step in range(plan.steps_per_epoch)
+    ]
+    own = [place_B[world.rank :: world.size] for place_B in places]
+    parts = [Part(seed=seed, row_B=order_N[place_B], place_B=place_B) for place_B in own]
+    return parts, list(map(len, places))
+
+
+def _batch(plan: Plan, image_BCHW: Tensor, target: Tensor, labels: bool, generator: torch.Generator) -> Batch:
     if not labels:
-        target = torch.zeros(len(target), plan.classes)
+        target = torch.zeros(len(target), plan.classes, device=image_BCHW.device)
     target_BK = target if target.ndim == 2 else F.one_hot(target, plan.classes).float()
-    batch = Batch(
-        image_BCHW=image_BCHW.to(device, non_blocking=True), target_BK=target_BK.to(device, non_blocking=True)
-    )
+    batch = Batch(image_BCHW=image_BCHW, target_BK=target_BK)
     for transform in plan.transforms:
         batch = transform(batch, generator)
     if batch.image_BCHW.ndim != 4:  # features of a body that rests

@@ -75,4 +75,4 @@ class _Few:
 
 
 def _first(images: Images, count: int) -> Images:
-    return Images(image_NCHW=images.image_NCHW[:count], label_N=images.label_N[:count])
+    return images.take(np.arange(min(count, len(images))))

@@ -22,6 +22,7 @@ from trainables.training.building import Weights, build, load_features, pretrain
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import TrialFailed, seed_of, train_epoch
 from trainables.training.features import features_of, score
+from trainables.training.loading import Loader, processes_beside
 from trainables.training.phases import Phase, Task, phases_of
 from trainables.training.pretraining import held, key_of, pretraining_of
 from trainables.training.world import World
@@ -57,6 +58,7 @@ class _Trial:
     splits: Splits
     world: World
     device: torch.device
+    loaders: int | None = None
 
     def score(self, phase: Phase, network: Deployable, probing: Probing | None) -> float:
         """Share of the search-validation images classified correctly, see ``Report``."""
@@ -87,6 +89,7 @@ def trial(
     cache: Path | None = None,
     world: World | None = None,
     device: torch.device | None = None,
+    loaders: int | None = None,
 ) -> Iterator[Report]:
     """Train, and report after every epoch.
 
@@ -101,13 +104,17 @@ def trial(
         cache: folder of pretrained weights that trials share; their seed then is that of the weights' key, not the
             task's. Each trial pretrains its own by default.
         world, device: which worker this is, and where it trains.
+        loaders: processes that decode and augment images beside the training, which changes no result; by default
+            as many as its threads allow, see ``trainables.training.loading.processes_beside``.
 
     Raises:
         TrialFailed: a loss that is not finite, or not enough memory.
         CheckpointError: a checkpoint cannot be written or read.
         WeightsError: pretrained weights cannot be used.
     """
-    whole = _Trial(task=task, splits=splits, world=world or World(), device=device or torch.device("cpu"))
+    whole = _Trial(
+        task=task, splits=splits, world=world or World(), device=device or torch.device("cpu"), loaders=loaders
+    )
     first = pretraining_of(task.candidate, task.epochs)
     shared = None if first is None or cache is None else cache / f"{key_of(task.candidate, first, splits)}.pt"
     saved = checkpoint.load() if checkpoint is not None else None
@@ -139,14 +146,17 @@ def _train(
         state.load(saved["states"])
     reports = list(left.reports)
     spent, started = reports[-1].seconds if reports else 0.0, time.monotonic()
-    for epoch in range(len(reports) + 1, phase.last + 1):
-        loss, right, monitors = state.train(epoch)
-        seconds = round(spent + time.monotonic() - started, 3)
-        reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds, monitors=monitors))
-        if checkpoint is not None and whole.world.rank == 0:
-            checkpoint.save({**state.to_dict(), "reports": [asdict(report) for report in reports]})
-        whole.world.barrier()
-        yield reports[-1]
+    try:
+        for epoch in range(len(reports) + 1, phase.last + 1):
+            loss, right, monitors = state.train(epoch)
+            seconds = round(spent + time.monotonic() - started, 3)
+            reports.append(Report(epoch=epoch, accuracy=right, loss=loss, seconds=seconds, monitors=monitors))
+            if checkpoint is not None and whole.world.rank == 0:
+                checkpoint.save({**state.to_dict(), "reports": [asdict(report) for report in reports]})
+            whole.world.barrier()
+            yield reports[-1]
+    finally:
+        state.close()
     return _Left(reports=tuple(reports), weights=state.evaluated.state_dict())
 
 
@@ -166,6 +176,13 @@ class _State:
         evaluated = plan.evaluated or plan.built()
         assert isinstance(evaluated, Deployable)
         self.evaluated = evaluated
+        side = round(evaluated.resolution / evaluated.view.crop)  # of which the network sees the middle
+        processes = processes_beside(whole.device) if whole.loaders is None else whole.loaders
+        self._loader = Loader(phase.images, square=plan.square, side=side, processes=processes, device=whole.device)
+
+    def close(self) -> None:
+        """End the processes that read for it."""
+        self._loader.close()
 
     def load(self, states: Mapping[str, Any]) -> None:
         """Go on from what ``to_dict`` has kept as ``states``."""
@@ -194,7 +211,7 @@ class _State:
         loss = train_epoch(
             plan if probing is None else probing.plan,
             self._objective if probing is None else self._on_features,
-            phase.images if probing is None else probing.pictures(number),
+            self._loader if probing is None else Loader(probing.pictures(number), device=device),
             labels=phase.labels,
             seed=phase.seed,
             epoch=epoch,

@@ -25,7 +25,7 @@ from tests.search.products import export, member
 from tests.trainables.small import MOBILE
 from trainables.backbones import mobile
 from trainables.data import folder as images_in_folders
-from trainables.data.decoded import names_of
+from trainables.data.kept import names_of
 from trainables.deploy import Deployable
 from trainables.splits import Splits
 from trainables.training.trial import scores

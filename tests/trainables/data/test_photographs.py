@@ -13,7 +13,7 @@ from PIL import Image
 
 from search.setting.data_page import data_page, notices
 from trainables.data import folder
-from trainables.data.decoded import names_of
+from trainables.data.kept import names_of
 from trainables.splits import DataError, Splits
 
 

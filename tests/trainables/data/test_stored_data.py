@@ -103,16 +103,16 @@ def test_shards_that_cannot_be_used(keywords: dict[str, Any], message: str, tmp_
 
 
 def test_workers_share_the_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, decodes, decode = shards(str(tmp_path)), [], decoded.decode
+    path, decodes, decode = shards(str(tmp_path)), [], decoded.read_image
 
-    def counted(source: Any, decoding: Any) -> Any:
+    def counted(source: Any, decoding: Any, make: Any) -> Any:
         decodes.append(source.getvalue())
-        return decode(source, decoding)
+        return decode(source, decoding, make)
 
     def load(worker: int) -> dict[int, int]:
         return content(webdataset.load(path=path, resolution=SIDE, grey=True, cache=str(tmp_path / "cache")))
 
-    monkeypatch.setattr(decoded, "decode", counted)
+    monkeypatch.setattr(decoded, "read_image", counted)
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(load, range(2))) == [EVERY, EVERY]
     assert len(decodes) == len(set(decodes)) == 30
