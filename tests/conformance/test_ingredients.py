@@ -184,7 +184,8 @@ def epoch(plan: Plan, objective: nn.Module, number: int, world: World) -> float:
     for act in plan.before_epoch:
         act(number)
     common: dict[str, Any] = {"labels": True, "seed": 0, "epoch": number, "device": torch.device("cpu")}
-    return train_epoch(plan, objective, Loader(few().train), world=world, **common)
+    loader = Loader(few().train, square=plan.square, side=few().resolution)
+    return train_epoch(plan, objective, loader, world=world, **common)
 
 
 class WithoutBatchStatistics(nn.Module):

@@ -24,10 +24,10 @@ PAPER = "https://arxiv.org/abs/2110.00476"
 STAGE = Stage.BATCH
 OFF: dict[str, float] = {}
 TRIED = (
+    {"erase": 0.25},
     {"crop": 0.92, "flip": 0.5},
     {"operations": 2, "magnitude": 9},
     {"jitter": 0.4},
-    {"erase": 0.25},
 )
 PER_WORKER = "each worker erases in its own images"
 
