@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from spaces.candidate import Candidate
 from trainables.deploy import Deployable
 from trainables.frozen.body import Recorded, RestingBody
 from trainables.frozen.store import store_of_machine
+from trainables.photographs import Photographs
 from trainables.plan import Plan, Stage
 from trainables.splits import Images, Pictures
 
@@ -90,7 +90,7 @@ def probing_of(
     changes = len(plan.before_epoch) > plan.thaws
     if not plan.probed or changes or plan.square is not None or not getattr(module, "ON_FEATURES", False):
         return None
-    if not isinstance(images, Images) or not isinstance(images.image_NCHW, np.ndarray):
+    if not isinstance(images, Images) or isinstance(images.image_NCHW, Photographs):
         return None
     network = plan.built()
     assert isinstance(network, Deployable)

@@ -3,14 +3,16 @@
 The transforms are timm's own. All but erasing run where images are read, in processes beside the training.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data.auto_augment import rand_augment_transform
+from timm.data.auto_augment import RandAugment, rand_augment_transform
 from timm.data.random_erasing import RandomErasing
 from timm.data.transforms import RandomResizedCropAndInterpolation
 from torchvision.transforms import ColorJitter, Compose, RandomHorizontalFlip
@@ -112,10 +114,22 @@ class _Square:
         if self.rule is not None:
             level_3 = tuple(min(255, round(255 * value)) for value in (self.mean * 3)[:3])
             settings = {"translate_const": int(side * TRANSLATION), "img_mean": level_3}
-            steps.append(rand_augment_transform(self.rule, settings))
+            steps.append(_posterizing(rand_augment_transform(self.rule, settings)))
         if self.jitter:
             steps.append(ColorJitter(self.jitter, self.jitter, self.jitter))
         return Compose(steps)
+
+
+def _posterizing(augment: RandAugment) -> RandAugment:
+    """With at least one bit a channel left: timm's largest magnitude leaves none, which Pillow refuses."""
+    for operation in augment.ops:
+        if operation.name.startswith("Posterize"):
+            operation.level_fn = partial(_bits, operation.level_fn)
+    return augment
+
+
+def _bits(bits: Callable[[float, dict[str, Any]], tuple[int]], level: float, settings: dict[str, Any]) -> tuple[int]:
+    return (max(1, *bits(level, settings)),)
 
 
 def _middle(image: Image.Image, side: int) -> Image.Image:

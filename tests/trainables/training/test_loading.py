@@ -127,3 +127,12 @@ def test_the_transforms_are_timms(load: Callable[..., Splits]) -> None:
 
     for seed in range(20):
         np.testing.assert_array_equal(drawn(lambda image: ours(image, 32), seed), drawn(theirs, seed))
+
+
+def test_the_largest_magnitude_can_be_drawn(load: Callable[..., Splits]) -> None:
+    """Pillow refuses to leave no bit of a channel, as timm's posterizing would at magnitude 10."""
+    square = _Square(0.0, 0.0, "rand-m10-n8-mstd0.5-inc1", 0.0, (0.5, 0.5, 0.5))
+    ((image_BCHW, _),) = Loader(load().train, square=square, side=16).epoch(
+        [Part(seed=0, row_B=np.arange(60) % 24, place_B=np.arange(60))]
+    )
+    assert image_BCHW.shape == (60, 3, 16, 16)
