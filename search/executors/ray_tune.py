@@ -157,7 +157,8 @@ class _Jobs(Searcher):  # type: ignore[misc]
             self._words[trial_id] = result["last_words"]
         # A restarted trial repeats the reports of its checkpoint; by epoch they are the same.
         if "epoch" in result and result["epoch"] not in self._reports[trial_id]:
-            report = Report(**{field.name: result[field.name] for field in fields(Report)})
+            names = [field.name for field in fields(Report) if field.name in result]  # Tune drops an empty ``monitors``
+            report = Report(**{name: result[name] for name in names})
             self._reports[trial_id][report.epoch] = report
             if not self._or_error(lambda: self._on_report(self._jobs[trial_id].number, report)):
                 self.stopped.add(trial_id)

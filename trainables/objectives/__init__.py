@@ -17,7 +17,7 @@ from torch import nn
 
 
 class Objective(Protocol):
-    """An objective's file. Nothing but ``ON_FEATURES`` has a default: what reads a file reads it plainly."""
+    """An objective's file. Nothing has a default: what reads a file reads it plainly."""
 
     PAPER: str
     """Where it comes from."""
@@ -37,7 +37,7 @@ class Objective(Protocol):
     FIXED_SIDE: bool
     """Whether it needs images of the network's resolution, so that no curriculum of smaller ones fits."""
     ON_FEATURES: bool
-    """Stated where it is true: all it reads of images is the network's scores, so that a probe needs features alone."""
+    """Whether all it reads of images is the network's scores, so that a probe needs features alone."""
     passes: Callable[..., float]
     """``passes(**knobs)``: forward-backward passes of the backbone for each image, by which objectives are compared at
     equal compute."""

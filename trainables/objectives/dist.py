@@ -15,6 +15,7 @@ COMPARES = "scores"
 SOURCE = "own"
 PER_WORKER = "each worker correlates classes over its own images"
 FIXED_SIDE = False
+ON_FEATURES = False
 passes = one_pass
 
 

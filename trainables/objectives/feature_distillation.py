@@ -16,6 +16,7 @@ COMPARES = "features"
 SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
+ON_FEATURES = False
 passes = one_pass
 
 

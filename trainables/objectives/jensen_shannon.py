@@ -18,6 +18,7 @@ COMPARES = "scores"
 SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
+ON_FEATURES = False
 passes = one_pass
 
 

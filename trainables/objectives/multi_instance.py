@@ -18,6 +18,7 @@ COMPARES = None
 SOURCE = "fractals"
 PER_WORKER = None
 FIXED_SIDE = False
+ON_FEATURES = False
 
 
 def passes() -> float:

@@ -16,6 +16,7 @@ COMPARES = None
 SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
+ON_FEATURES = False
 TURNS = 4
 
 

@@ -24,6 +24,7 @@ COMPARES = None
 SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
+ON_FEATURES = False
 
 
 def passes(**knobs: object) -> float:

@@ -19,6 +19,7 @@ COMPARES = None
 SOURCE = "own"
 PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = True  # masks fit the resolution
+ON_FEATURES = False
 
 
 def passes(**knobs: object) -> float:

@@ -20,6 +20,7 @@ COMPARES = None
 SOURCE = "own"
 PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = False
+ON_FEATURES = False
 
 
 def passes(**knobs: object) -> float:

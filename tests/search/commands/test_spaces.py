@@ -49,7 +49,7 @@ def test_the_list_has_every_space(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     ("arguments", "message"),
     [
         (["--sample", "2"], "--sample needs the name of a space"),
-        (["huge"], "'huge' is not in spaces/, which has: fbnetv3"),
+        (["huge"], "'huge' is not in spaces/, which has: everything_small, fbnetv3"),
         (["tiny", "--sample", "-1"], "given -1"),
         (["--draws", "0"], "--draws 1 or more, given 0 and 0"),
     ],
