@@ -1,7 +1,7 @@
 """Recorded trials as arrays, and the searches that are played on them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -222,6 +222,24 @@ def problem(
 def unlimited(table: Table) -> Problem:
     """The single-objective search on a table: the best candidate, whatever it costs."""
     return _problem(table, Limits(), (Limits(),))
+
+
+def counting(problem: Problem, table: Table, other: Table) -> Problem:
+    """The problem of a table, with costs and statistics of another table's candidates, from which a sampler may start.
+
+    Raises:
+        Mistake: the tables do not count the same costs.
+    """
+    if set(table.costs) != set(other.costs) or table.statistic_names != other.statistic_names:
+        raise Mistake(f"'{other.name}' counts {sorted(other.costs)}, '{table.name}' counts {sorted(table.costs)}")
+    more = table.find(other.codes_ND) < 0
+    both = replace(
+        table,
+        codes_ND=np.concatenate([table.codes_ND, other.codes_ND[more]]),
+        costs={name: np.concatenate([cost_N, other.costs[name][more]]) for name, cost_N in table.costs.items()},
+        statistics_NK=np.concatenate([table.statistics_NK, other.statistics_NK[more]]),
+    )
+    return replace(_problem(both, problem.limits, problem.budgets), pool=problem.pool)
 
 
 def _problem(table: Table, limits: Limits, budgets: tuple[Limits, ...]) -> Problem:

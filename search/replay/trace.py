@@ -69,7 +69,10 @@ def play_trace(play: Play) -> Path:
     table = recorded.load(play.table)
     family = play.mode == "family"
     problem = recorded.problem(table, play.budgets, spacing=play.spacing) if family else recorded.unlimited(table)
-    earlier = () if play.earlier is None else (_earlier(play.earlier, table, play.seed),)
+    earlier: tuple[Observations, ...] = ()
+    if play.earlier is not None:
+        other = _on_same_space(play.earlier, table)
+        earlier, problem = (_earlier(other, play.seed),), recorded.counting(problem, table, other)
     offer = Offer(problem=problem, seed=play.seed, earlier=earlier)
     return record(play, table, problem, by_name.build(play.sampler, offer))
 
@@ -131,8 +134,8 @@ def _advice(sampler: Proposer, table: Table, score_N: NDArray[np.float64], rows:
     return [-1 if place is None else rows[place] for place in sampler.recommend(observed)]
 
 
-def _earlier(path: Path, table: Table, seed: int) -> Observations:
-    """``EARLIER`` uniform recorded trials of another table on the same space.
+def _on_same_space(path: Path, table: Table) -> Table:
+    """Another table.
 
     Raises:
         Mistake: its dimensions differ.
@@ -140,6 +143,11 @@ def _earlier(path: Path, table: Table, seed: int) -> Observations:
     other = recorded.load(path)
     if (other.space.addresses, other.space.dimensions) != (table.space.addresses, table.space.dimensions):
         raise Mistake(f"{path} has other dimensions than '{table.name}': transfer needs the same ones")
+    return other
+
+
+def _earlier(other: Table, seed: int) -> Observations:
+    """``EARLIER`` uniform recorded trials of another table on the same space."""
     count = len(other.codes_ND)
     rows = np.random.default_rng([seed, 7]).choice(count, size=min(EARLIER, count), replace=False)
     return Observations(codes_ND=other.codes_ND[rows], score_N=other.one_seed(np.random.default_rng(seed))[rows])

@@ -1,5 +1,6 @@
 """Replays: traces written once, paired noise, measures checked by hand, export of a study."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from search.replay import samplers as replay
 from search.replay import tables
 from search.replay.measures import paired_differences, summarise
 from search.replay.run_table import export_run
+from spaces.mistake import Mistake
 from tests.search.replay.tables import write
 
 
@@ -112,3 +114,20 @@ def test_a_study_becomes_a_table(tmp_path: Path) -> None:
     assert "inactive" in table.space.dimension("recipe.momentum").values
     with pytest.raises(ValueError, match="does not exist"):
         export_run(tmp_path / "nowhere", tmp_path / "x.json")
+
+
+def test_a_sampler_may_start_from_candidates_that_its_table_lacks(tmp_path: Path) -> None:
+    here = there = tables.load(write(tmp_path))
+    half = len(here.codes_ND) // 2
+    part = replace(
+        here,
+        codes_ND=here.codes_ND[:half],
+        statistics_NK=here.statistics_NK[:half],
+        costs={name: cost_N[:half] for name, cost_N in here.costs.items()},
+        complete=False,
+    )
+    problem = tables.counting(tables.problem(part, 2), part, there)
+    np.testing.assert_array_equal(problem.statistics(there.codes_ND), there.statistics_NK)
+    assert problem.pool is part.codes_ND
+    with pytest.raises(Mistake, match="counts"):
+        tables.counting(problem, part, replace(there, costs={}))
