@@ -7,7 +7,7 @@ ADDRESS ?= http://127.0.0.1:8265
 CONFIG ?= configs/digits.yaml
 RUNS ?= /runs
 
-.PHONY: search test test-all check check-lowest bench bench-gpu dashboard submit lock clean
+.PHONY: search test test-all check check-lowest bench bench-gpu docs dashboard submit lock clean
 
 search: .venv  ## the main job on embedded data: a family of models in runs/digits/family
 	$(BIN)/python -m search run configs/digits.yaml
@@ -28,6 +28,10 @@ bench: .venv  ## the measurements behind docs/, as ratios
 
 bench-gpu: .venv  ## the trainer on a GPU: beside timm's parts, bfloat16, two processes on one GPU; some minutes
 	$(BIN)/python -m tests.benchmarks.gpu
+
+docs: .venv  ## the pages of docs/ as a site, in build/site
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/mkdocs build --quiet
 
 RUN ?= runs/digits
 dashboard: .venv  ## MLflow (port 5000) and Optuna (port 8080) on a run, on this machine only: make dashboard RUN=runs/NAME

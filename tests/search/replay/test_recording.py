@@ -88,8 +88,8 @@ def test_mistakes_are_one_sentence(
 def test_candidates_are_even_in_the_logarithm_of_the_cost(tmp_path: Path) -> None:
     problem = prepare(parse(TEXT.replace("RUNS", str(tmp_path)))).problem
     codes_ND = even_in_log_cost(problem, 200, np.random.default_rng(0))
-    again_ND = even_in_log_cost(problem, 200, np.random.default_rng(0))
-    assert np.array_equal(codes_ND, again_ND)
+    few_ND, again_ND = (even_in_log_cost(problem, 5, np.random.default_rng(0)) for _ in range(2))
+    assert np.array_equal(few_ND, again_ND)
     assert len(distinct(codes_ND)) == len(codes_ND)
     macs_N = problem.costs(codes_ND)["macs"]
     assert problem.feasible(codes_ND).all()
