@@ -25,7 +25,7 @@ USUAL: dict[str, Value] = {
 
 
 def space() -> Space:
-    """The space: 4e23 architectures x 2e10 recipes."""
+    """The space: 4e23 architectures x 2e9 recipes."""
     plain = fbnetv3.space()
     augmentation: dict[str, Dimension] = {
         "photo_augment.crop": Choice(values=(0.5, 0.75, 0.92), ordered=True),

@@ -22,8 +22,10 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 def number_or_auto(value: Any) -> Any:
     """A number of at least zero, with suffixes as in ``parse_amount``, or ``'auto'``."""
     number = parse_amount(value)
-    if value == "auto" or (isinstance(number, int | float) and not isinstance(number, bool) and number >= 0):
-        return number
+    if value == "auto":
+        return value
+    if isinstance(number, int | float) and not isinstance(number, bool) and number >= 0:
+        return float(number)
     raise ValueError("it must be a number, zero or more, or 'auto'")
 
 

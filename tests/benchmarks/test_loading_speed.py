@@ -23,7 +23,7 @@ from trainables.training.loading import Loader, Part
 pytestmark = pytest.mark.benchmark
 
 IMAGES, CLASSES, BATCH, SIDE, EPOCHS = 800, 10, 64, 224, 5
-RULE = "rand-m9-n2-mstd0.5-inc1"
+RULE = "rand-m7-n2-mstd0.5-inc1"  # at 10, which 9 reaches by its noise, timm asks Pillow for no bits, which it refuses
 
 
 def made(root: Path) -> Path:
@@ -50,7 +50,7 @@ def timms(root: Path, processes: int) -> Callable[[int], Iterator[object]]:
         interpolation="random",
         num_workers=processes,
         persistent_workers=True,
-        use_prefetcher=False,
+        use_prefetcher=True,  # bytes from process to process, as ours
         pin_memory=False,
         device=torch.device("cpu"),
     )

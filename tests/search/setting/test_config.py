@@ -78,3 +78,10 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(ConfigError, match=r"cannot read the configuration 'nowhere.yaml'"):
         read(Path("nowhere.yaml"))
+
+
+@pytest.mark.parametrize(("text", "gpus"), [("1", 1.0), ("0", 0.0), ("0.25", 0.25), ("auto", "auto")])
+def test_a_share_of_a_gpu_is_saved_as_it_was_read(text: str, gpus: object) -> None:
+    config = parse(f"name: small\ndata: {{source: digits}}\nrun: {{gpus: {text}}}\n")
+    assert config.run.gpus == gpus
+    assert config.model_dump()["run"]["gpus"] == gpus, "without a warning, which a test fails for"
