@@ -18,10 +18,17 @@ from spaces.candidate import keywords
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Images in [0, 1] at stored resolution, shape (B, C, H, W), and target probabilities, shape (B, K)."""
+    """What a step of training sees.
+
+    Attributes:
+        image_BCHW: images in [0, 1] at stored resolution.
+        target_BK: target probabilities.
+        progress: share of the phase's steps made before this one, in [0, 1); what objectives schedule by.
+    """
 
     image_BCHW: Tensor
     target_BK: Tensor
+    progress: float = 0.0
 
 
 class Stateful(Protocol):
@@ -40,6 +47,15 @@ class Watched(Protocol):
 
     def trouble(self, values: Mapping[str, float]) -> str | None:
         """From their means over the workers, at the end of pretraining: a sentence if it collapsed."""
+
+
+@runtime_checkable
+class Led(Protocol):
+    """An objective's module whose network to judge and hand on is not the trained one, such as a teacher."""
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """That network; a recipe's moving average comes before it."""
 
 
 class Stage(IntEnum):

@@ -47,7 +47,16 @@ def our_epoch(name: str, images: Images, batch: int, device: torch.device, preci
 
     def run() -> None:
         train_epoch(
-            plan, objective, loader, labels=True, seed=0, epoch=0, world=World(), device=device, precision=precision
+            plan,
+            objective,
+            loader,
+            labels=True,
+            seed=0,
+            epoch=0,
+            number=1,
+            world=World(),
+            device=device,
+            precision=precision,
         )
         _wait(device)
 

@@ -65,6 +65,7 @@ def test_a_step_beside_timms_parts() -> None:
                     labels=True,
                     seed=0,
                     epoch=epoch,
+                    number=1 + epoch,
                     world=World(),
                     device=torch.device("cpu"),
                 )

@@ -183,9 +183,15 @@ def composed(recipe: Mapping[str, Value], make: Callable[[Mapping[str, Any]], De
 def epoch(plan: Plan, objective: nn.Module, number: int, world: World) -> float:
     for act in plan.before_epoch:
         act(number)
-    common: dict[str, Any] = {"labels": True, "seed": 0, "epoch": number, "device": torch.device("cpu")}
+    common: dict[str, Any] = {
+        "labels": True,
+        "seed": 0,
+        "epoch": number,
+        "number": number,
+        "device": torch.device("cpu"),
+    }
     loader = Loader(few().train, square=plan.square, side=few().resolution)
-    return train_epoch(plan, objective, loader, world=world, **common)
+    return train_epoch(plan, objective, loader, epoch=number, number=number, world=world, **common)
 
 
 class WithoutBatchStatistics(nn.Module):

@@ -5,6 +5,9 @@ tokens). ``forward(batch, generator)`` is the loss of one worker's part of a bat
 generator. The training loop gives all its parameters to the optimizer, keeps its state in the checkpoint and averages
 its gradients over workers, so every parameter must take part in the loss or be frozen (``requires_grad_(False)``).
 
+``batch.progress`` says where the phase's schedule is: momentum, temperatures and whatever else changes while it trains
+are functions of it. An objective whose network to judge is another than the trained one is ``trainables.plan.Led``.
+
 An objective that can end at a solution that says nothing of the images is ``trainables.plan.Watched`` besides.
 
 What else a file states is ``Objective``, all of it in every file.
@@ -39,7 +42,8 @@ class Objective(Protocol):
     ON_FEATURES: bool
     """Whether all it reads of images is the network's scores, so that a probe needs features alone."""
     passes: Callable[..., float]
-    """``passes(**knobs)``: forward-backward passes of the backbone for each image, by which objectives are compared at
-    equal compute."""
+    """``passes(**knobs)``: forward-backward passes of the backbone for each image, above 0, by which objectives are
+    compared at equal compute. An encoder that sees a quarter of the tokens makes a quarter of a pass; a forward pass
+    without gradients through a network of the backbone's size is a third of one."""
     objective: Callable[..., nn.Module]
     """``objective(network, **knobs)``."""

@@ -41,6 +41,7 @@ def train_epoch(
     labels: bool,
     seed: int,
     epoch: int,
+    number: int,
     world: World,
     device: torch.device,
     precision: Precision = "float32",
@@ -53,6 +54,7 @@ def train_epoch(
         images: reads the pictures, which are drawn from without replacement until all were seen.
         labels: whether the objective reads targets, which else are zero.
         seed, epoch: of the order of the images, of the augmentation and of the network's own randomness.
+        number: of the epoch in the plan's schedule, from 1.
         world, device: which worker this is, and where it trains.
         precision: of the forward passes.
 
@@ -68,8 +70,9 @@ def train_epoch(
         with torch.random.fork_rng(), world.together():  # dropout draws from the global generator
             torch.manual_seed(seed_of(seed, epoch, world.rank))
             parts, whole_S = _parts(plan, order_N, seed_of(seed, epoch, ORDER), world)
-            for (image_BCHW, target), whole in zip(images.epoch(parts), whole_S, strict=True):
-                batch = _batch(plan, image_BCHW, target, labels, generator)
+            for step, ((image_BCHW, target), whole) in enumerate(zip(images.epoch(parts), whole_S, strict=True)):
+                progress = (number - 1 + step / plan.steps_per_epoch) / plan.epochs
+                batch = _batch(plan, image_BCHW, target, labels, generator, progress)
                 with mixed(precision, device):
                     loss = objective(batch, generator)
                 if len(image_BCHW) * world.size != whole:  # the mean over workers is to be that over images
@@ -98,11 +101,13 @@ def _parts(plan: Plan, order_N: NDArray[np.int64], seed: int, world: World) -> t
     return parts, list(map(len, places))
 
 
-def _batch(plan: Plan, image_BCHW: Tensor, target: Tensor, labels: bool, generator: torch.Generator) -> Batch:
+def _batch(
+    plan: Plan, image_BCHW: Tensor, target: Tensor, labels: bool, generator: torch.Generator, progress: float
+) -> Batch:
     if not labels:
         target = torch.zeros(len(target), plan.classes, device=image_BCHW.device)
     target_BK = target if target.ndim == 2 else F.one_hot(target, plan.classes).float()
-    batch = Batch(image_BCHW=image_BCHW, target_BK=target_BK)
+    batch = Batch(image_BCHW=image_BCHW, target_BK=target_BK, progress=progress)
     for transform in plan.transforms:
         batch = transform(batch, generator)
     if batch.image_BCHW.ndim != 4:  # features of a body that rests

@@ -16,7 +16,7 @@ from spaces import components
 from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
-from trainables.plan import Plan, Stateful, Watched, compose
+from trainables.plan import Led, Plan, Stateful, Watched, compose
 from trainables.splits import Images, Splits
 from trainables.training.building import Weights, build, load_features, pretrained_weights
 from trainables.training.checkpoint import Checkpoint
@@ -173,7 +173,8 @@ class _State:
         self._states: dict[str, Stateful] = {
             "network": plan.built(), "heads": _Heads(plan.trained()), **plan.states
         }  # fmt: skip
-        evaluated = plan.evaluated or plan.built()
+        objective = plan.trained()
+        evaluated = plan.evaluated or (objective.evaluated if isinstance(objective, Led) else plan.built())
         assert isinstance(evaluated, Deployable)
         self.evaluated = evaluated
         side = round(evaluated.resolution / evaluated.view.crop)  # of which the network sees the middle
@@ -215,6 +216,7 @@ class _State:
             labels=phase.labels,
             seed=phase.seed,
             epoch=epoch,
+            number=number,
             world=world,
             device=device,
             precision=self._whole.task.precision,
