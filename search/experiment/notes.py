@@ -36,8 +36,18 @@ def add_seconds(study: Study, stage: str, seconds: float) -> None:
     study.note(key, round(float(study.notes.get(key, 0.0)) + seconds, 2))
 
 
+TAUS = "tau", "tau_without_pretraining"
+"""Names of the figures for which predictors are fitted; NaN in rounds in which none was."""
+
+GROWTH = 2.0
+"""The predictor is measured again once it knows this many times the trials, and at the end.
+
+Its eight fits a measurement take the processor from the trials; in every round they were two fifths of the driver's time.
+"""
+
+
 class RoundFigures:
-    """The figures of rounds. Predictors are fitted for them in a thread, while trials train; no trial waits for that.
+    """The figures of rounds. Predictors are fitted for some in a thread, while trials train; no trial waits for that.
 
     Args:
         trials: of the run so far.
@@ -57,8 +67,11 @@ class RoundFigures:
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._open: dict[int, tuple[dict[str, float], Future[dict[str, float]]]] = {}
 
-    def begin(self, round_: int, observed: Observations) -> None:
-        """A round is about to be proposed from what was observed; the first has no figures."""
+    def begin(self, round_: int, observed: Observations, *, last: bool = False) -> None:
+        """A round is about to be proposed from what was observed; the first has no figures.
+
+        ``last``: after it nothing is proposed, so that the predictor is measured however little it has grown.
+        """
         self.collect()
         if round_ == 0 or round_ in self._open or f"{FIGURES}{round_}" in self._study.notes:
             return
@@ -67,42 +80,54 @@ class RoundFigures:
             "stop_epoch": self._trials.decisive_epoch(self._trials.of("search")),
             "tau_of_proposals": tau_of_proposals(self._trials),
         }
-        self._open[round_] = known, self._pool.submit(self._taus, observed)
+        if last or len(observed.score_N) >= GROWTH * self._measured():
+            self._open[round_] = known, self._pool.submit(self._taus, observed)
+        else:
+            self._keep(round_, known | dict.fromkeys(TAUS, math.nan))
+
+    def _measured(self) -> int:
+        """The number of trials that the predictor knew when it was last measured, or is being."""
+        noted = [value for key, value in self._study.notes.items() if key.startswith(FIGURES)]
+        measured = [figures["trained"] for figures in noted if figures.get("tau") is not None]
+        return int(max([*measured, *(known["trained"] for known, _ in self._open.values())], default=0))
 
     def begin_missing(self) -> None:
         """Begin with those that an earlier attempt had no time for, and with what all trials together show."""
         search = self._trials.of("search")
-        for round_ in range(1, search[-1].round + 2):
-            self.begin(round_, self._trials.observations([trial for trial in search if trial.round < round_]))
+        end = search[-1].round + 1
+        for round_ in range(1, end + 1):
+            earlier = [trial for trial in search if trial.round < round_]
+            self.begin(round_, self._trials.observations(earlier), last=round_ == end)
 
     def collect(self, *, wait: bool = False) -> None:
         """Keep and tell the figures that are known by now; or wait until all are."""
         for round_, (known, taus) in list(self._open.items()):
             if wait or taus.done():
                 del self._open[round_]
-                figures = known | taus.result()
-                plain = {name: None if math.isnan(value) else value for name, value in figures.items()}
-                self._study.note(f"{FIGURES}{round_}", plain)
-                self._on_known(round_, figures)
+                self._keep(round_, known | taus.result())
+
+    def _keep(self, round_: int, figures: dict[str, float]) -> None:
+        plain = {name: None if math.isnan(value) else value for name, value in figures.items()}
+        self._study.note(f"{FIGURES}{round_}", plain)
+        self._on_known(round_, figures)
 
     def close(self) -> None:
         """End the thread, which finishes what it fits."""
         self._pool.shutdown(cancel_futures=True)
 
     def _taus(self, observed: Observations) -> dict[str, float]:
-        return {
-            "tau": self._watched.held_out_tau(observed),
-            "tau_without_pretraining": self._watched.held_out_tau(observed, pretrained=False),
-        }
+        with_and_without = (self._watched.held_out_tau(observed, pretrained=pretrained) for pretrained in (True, False))
+        return dict(zip(TAUS, with_and_without, strict=True))
 
 
 def describe(round_: int, figures: Mapping[str, float], watched: str) -> str:
     """A round's figures for people; ``watched`` names the predictor."""
-    return (
-        f"round {round_}: Kendall tau of the {watched} on held-out trials {figures['tau']:.2f} "
-        f"({figures['tau_without_pretraining']:.2f} without pretraining); "
-        f"candidates are compared at epoch {figures['stop_epoch']}"
-    )
+    compared = f"candidates are compared at epoch {figures['stop_epoch']}"
+    tau, without = (figures[name] for name in TAUS)
+    if math.isnan(tau):
+        return f"round {round_}: {compared}"
+    alone = "" if math.isnan(without) else f" ({without:.2f} without pretraining)"
+    return f"round {round_}: Kendall tau of the {watched} on held-out trials {tau:.2f}{alone}; {compared}"
 
 
 def tau_of_proposals(trials: Trials) -> float:

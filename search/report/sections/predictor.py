@@ -18,8 +18,9 @@ ORDER = 30
 TITLE = "Predictor quality"
 
 TAU = (
-    "Before each round's trials are trained, the predictor ranks them; Kendall tau compares that ranking with the "
-    "measured one (1: same order, 0: no relation). A round has few trials, so a single tau says little."
+    "The predictor, fitted to three quarters of the trials known before a round, ranks the last quarter, each quarter in "
+    "turn; Kendall tau compares that order with the measured one (1: same order, 0: no relation). It is measured when the "
+    "trials have doubled and at the end; with few trials a tau says little."
 )
 REGRET = (
     "Regret is how far the best trial so far within each member's macs lies below the best of the whole run, so that "
@@ -82,5 +83,5 @@ def _draw_taus(axis: Axes, rounds: pd.DataFrame, known: Sequence[str]) -> None:
         axis.plot(rows["trained"], rows[column], marks, color=colour, label=label, ms=5)
     axis.axhline(0, color=GREY, lw=0.8)
     axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axis.set(xlabel="trials known to the predictor", ylabel="Kendall tau on the round's new trials", ylim=(-1.05, 1.05))
+    axis.set(xlabel="trials known to the predictor", ylabel="Kendall tau on held-out trials", ylim=(-1.05, 1.05))
     axis.legend()
