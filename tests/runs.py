@@ -99,8 +99,8 @@ def members(run: Path) -> list[dict[str, Any]]:
     family = [{**m.to_dict(), "latency_ms": None} for m in load_family(run / "family").members]
     for member in family:
         final = member["spent"]["final"]
-        # The member's training reached the end of its schedule, which is the search's where a trial was trained again as
-        # it was; others of its budget may have been stopped on the way.
+        # The member's training reached the end of its schedule, which is the search's where a trial was trained again
+        # as it was; others of its budget may have been stopped on the way.
         most = max(config.family.epochs, config.search.epochs)
         assert config.family.epochs <= final["images"] / images <= final["trainings"] * most
         member["spent"] = {name: {**part, "seconds": None} for name, part in member["spent"].items()}

@@ -42,7 +42,8 @@ TAUS = "tau", "tau_without_pretraining"
 GROWTH = 2.0
 """The predictor is measured again once it knows this many times the trials, and at the end.
 
-Its eight fits a measurement take the processor from the trials; in every round they were two fifths of the driver's time.
+The eight fits of a measurement take the processor from the trials; in every round they were two fifths of the driver's
+time.
 """
 
 

@@ -51,7 +51,8 @@ class Evidence:
             ``trials_frame`` makes it. Optional: ``images`` drawn and forward-backward ``passes`` made.
         curves: one row an epoch of a trial: ``number``, ``epoch``, ``accuracy``, ``loss``. ``curves_frame`` makes it.
         rounds: one row a round: ``round``, ``trained`` (trials the predictor knew), ``tau`` and
-            ``tau_without_pretraining`` on held-out trials, NaN where not measured; further numeric columns appear in the table.
+            ``tau_without_pretraining`` on held-out trials, NaN where not measured; further numeric columns appear in
+            the table.
         family: the columns of ``family.csv``.
         references: the columns of ``references_table``, of what was trained beside the family.
         compared: members beside these references, by the member's name.

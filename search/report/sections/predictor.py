@@ -18,9 +18,9 @@ ORDER = 30
 TITLE = "Predictor quality"
 
 TAU = (
-    "The predictor, fitted to three quarters of the trials known before a round, ranks the last quarter, each quarter in "
-    "turn; Kendall tau compares that order with the measured one (1: same order, 0: no relation). It is measured when the "
-    "trials have doubled and at the end; with few trials a tau says little."
+    "The predictor, fitted to three quarters of the trials known before a round, ranks the last quarter, each quarter "
+    "in turn; Kendall tau compares that order with the measured one (1: same order, 0: no relation). Measured when "
+    "the trials have doubled, and at the end; with few trials a tau says little."
 )
 REGRET = (
     "Regret is how far the best trial so far within each member's macs lies below the best of the whole run, so that "
