@@ -35,6 +35,20 @@ def with_head_rate(plan: Plan, head_rate: float, method: str) -> Plan:
     return replace(plan, rates={**plan.rates, **head})
 
 
+def with_body_rate(plan: Plan, body_rate: float, method: str) -> Plan:
+    """Give all but the classifier so many times the recipe's learning rate.
+
+    Raises:
+        ValueError: the factor is not above 0.
+    """
+    if body_rate <= 0.0:
+        raise ValueError(f"adaptation.{method}.body_rate is above 0, given {body_rate}")
+    network = network_of(plan)
+    head = _head(network)
+    body = {name: body_rate * plan.rates.get(name, 1.0) for name, _ in network.named_parameters() if name not in head}
+    return plan if body_rate == 1.0 else replace(plan, rates={**plan.rates, **body})
+
+
 def anchored(plan: Plan, decay: float, method: str) -> Plan:
     """Let all that is trained but the classifier decay towards where it is now, and not towards zero (L2-SP).
 
