@@ -5,6 +5,7 @@ or timm's default weights. Another list of models is a new file of four lines th
 """
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from spaces.candidate import Candidate
 from spaces.dimensions import Choice, Dimension, Real, Value
@@ -27,8 +28,30 @@ def space() -> Space:
     return of_pretrained("finetune", names=NAMES, resolutions=RESOLUTIONS, batches=(32, 64, 128))
 
 
+KNOBS: Mapping[str, Dimension] = MappingProxyType(
+    {
+        "full.layer_decay": Choice(values=(0.65, 0.8, 0.9, 1.0), ordered=True),
+        "full.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
+        "full.l2_sp": Choice(values=(0.0, 0.01, 0.1, 1.0), ordered=True),
+        "full.statistics": Choice(values=("own", "pretrained")),
+        "linear_then_full.share": Choice(values=(0.25, 0.5), ordered=True),
+        "linear_then_full.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
+        "top.stages": Choice(values=(1, 2, 3), ordered=True),
+        "top.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
+        "norms.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
+        "frozen_norms.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
+    }
+)
+"""Knobs of the methods by address below ``adaptation``; all others are what ``trainables/adapt`` has as defaults."""
+
+
 def of_pretrained(
-    space_name: str, *, names: tuple[str, ...], resolutions: tuple[int, ...], batches: tuple[int, ...]
+    space_name: str,
+    *,
+    names: tuple[str, ...],
+    resolutions: tuple[int, ...],
+    batches: tuple[int, ...],
+    knobs: Mapping[str, Dimension] = KNOBS,
 ) -> Space:
     """A space over timm's models of these names, each pretrained and fine-tuned, or trained from scratch.
 
@@ -37,9 +60,10 @@ def of_pretrained(
         names: timm's, without tags.
         resolutions: sides of the image that the networks see.
         batches: sizes of a batch; learning rates are per step, whatever it is.
+        knobs: of the ways to fine-tune, by address below ``adaptation``.
     """
     recipe, conditions = _recipe(batches)
-    adaptation, of_methods = _adaptation()
+    adaptation, of_methods = _adaptation(knobs)
     return Space(
         name=space_name,
         backbone="timm_model",
@@ -115,20 +139,8 @@ def _recipe(batches: tuple[int, ...]) -> tuple[dict[str, Dimension], dict[str, C
     return recipe, conditions
 
 
-def _adaptation() -> tuple[dict[str, Dimension], dict[str, Condition]]:
+def _adaptation(knobs: Mapping[str, Dimension]) -> tuple[dict[str, Dimension], dict[str, Condition]]:
     """How pretrained weights are trained on, and when each knob is there."""
-    knobs: Mapping[str, Dimension] = {
-        "full.layer_decay": Choice(values=(0.65, 0.8, 0.9, 1.0), ordered=True),
-        "full.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
-        "full.l2_sp": Choice(values=(0.0, 0.01, 0.1, 1.0), ordered=True),
-        "full.statistics": Choice(values=("own", "pretrained")),
-        "linear_then_full.share": Choice(values=(0.25, 0.5), ordered=True),
-        "linear_then_full.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
-        "top.stages": Choice(values=(1, 2, 3), ordered=True),
-        "top.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
-        "norms.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
-        "frozen_norms.head_rate": Choice(values=(1.0, 3.0, 10.0), ordered=True),
-    }
     methods = ("full", "linear", "linear_then_full", "top", "norms", "frozen_norms")
     conditions = {METHOD: Condition(parent=WEIGHTS, values=("pretrained",))}
     for address in knobs:

@@ -203,6 +203,8 @@ def changed_by(name: str, **knobs: Any) -> tuple[Deployable, set[str]]:
     body = network("simclr")
     before = {key: value.clone() for key, value in without_head(body.state_dict(), body).items()}
     plan = adapted(name, body, **knobs)
+    for begin in plan.before_epoch:
+        begin(plan.epochs)
     step(plan, torch.optim.SGD([p for p in body.parameters() if p.requires_grad], lr=0.1, weight_decay=0.01))
     after = without_head(body.state_dict(), body)
     return body, {key for key, value in after.items() if not torch.equal(value, before[key])}
@@ -257,7 +259,8 @@ def test_the_top_moves_and_what_lies_below_rests() -> None:
 def test_a_probe_comes_first_and_all_weights_later(splits: Splits) -> None:
     """With the reports of a probe as long as it is one."""
     probe = Task(candidate=candidate_of("linear", "mobile"), epochs=5, seed=3)
-    both = candidate_of("linear_then_full", "mobile", **{"linear_then_full.share": 0.7})
+    knobs = {"linear_then_full.share": 0.7, "linear_then_full.head_rate": 1.0}
+    both = candidate_of("linear_then_full", "mobile", **knobs)
     reports = without_time(list(trial(replace(probe, candidate=both), splits)))
     alone = without_time(list(trial(probe, splits)))
     assert reports[:4] == alone[:4]  # two of pretraining, two of three of what follows
@@ -269,6 +272,17 @@ def test_the_classifier_has_a_rate_of_its_own() -> None:
     head = {"network.classifier.weight", "network.classifier.bias"}
     assert {name for name, rate in plan.rates.items() if rate == 10.0} == head
     assert max(rate for name, rate in plan.rates.items() if name not in head) <= 1.0
+
+
+def test_a_body_that_is_thawed_has_a_rate_of_its_own_and_keeps_its_statistics() -> None:
+    plan = adapted("linear_then_full", network("simclr"), head_rate=5.0, body_rate=0.2)
+    head = {"network.classifier.weight", "network.classifier.bias"}
+    names = {name for name, _ in plan.built().named_parameters()}
+    assert dict(plan.rates) == {name: 5.0 if name in head else 0.2 for name in names}
+    body, changed = changed_by("linear_then_full")
+    statistics = of_norms(body, *STATISTICS)
+    assert changed == set(without_head(body.state_dict(), body)) - statistics
+    assert changed_by("linear_then_full", statistics="own")[1] == changed | statistics
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -321,6 +335,7 @@ def test_where_weights_began_survives_a_kill(splits: Splits, tmp_path: Path) -> 
         ("full", {"l2_sp": -1.0}, "full.l2_sp is at least 0, given -1"),
         ("full", {"statistics": "theirs"}, "full.statistics is 'theirs'; it can be own or pretrained"),
         ("linear_then_full", {"share": 1.0}, r"linear_then_full.share is in \(0, 1\), given 1"),
+        ("linear_then_full", {"body_rate": 0.0}, "linear_then_full.body_rate is above 0, given 0"),
         ("top", {"stages": 0}, "top.stages is at least 1, given 0"),
     ],
 )

@@ -28,6 +28,7 @@ NAMES = names(SPACES)
 TRACED: dict[str, tuple[str, int]] = {
     "timm_models": ("mobilenetv3_small_100", 160),
     "finetune": ("mobilenetv3_small_100", 160),
+    "finetune_whole": ("mobilenetv3_small_100", 160),
     "finetune_small": ("tf_efficientnet_lite0", 64),
 }
 
