@@ -12,10 +12,13 @@ from search.files import check_writable
 from search.identity.folder import check_same, resolved, saved
 from search.problem.candidates import read_candidates, write_candidates
 from search.setting.config import Config, read
+from search.setting.sections.data import PLACES
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import prepare
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
+
+OF_MEMBER = "a member, whose folder does not say where its images are"
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -29,25 +32,36 @@ def train(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--seeds counts trainings and is at least 1, given {seeds}")
     if (what / "config.yaml").is_file():
         _refuse(arguments.config, "--config", "a candidate.json; a run has its own")
+        _refuse(arguments.images, "--images", OF_MEMBER)
         _train_of_run(what, arguments.candidates, to, seeds)
         return
     _refuse(arguments.candidates, "--candidates", "a run's folder")
     if what.is_dir():
         _refuse(arguments.config, "--config", "a candidate.json; a member has its own")
-        config, candidate = read_training(what, to)
+        config, candidate = read_training(what, to, _places(arguments.images))
         _train_alone(_with_seeds(config, seeds), [candidate], to, what)
         return
     if arguments.config is None:
         raise UsageError(
             f"'{what}' is no folder of a run or a member; a candidate's file needs its data and schedule: --config FILE"
         )
+    _refuse(arguments.images, "--images", OF_MEMBER)
     config = read(arguments.config)
     changes = {"runs": str(to.parent), "name": to.name, "tracking": TrackingSection(enabled=False)}
     _train_alone(_with_seeds(config.model_copy(update=changes), seeds), read_candidates(what), to, what)
 
 
-def _refuse(value: Path | None, option: str, goes_with: str) -> None:
-    if value is not None:
+def _places(texts: Sequence[str]) -> dict[str, str]:
+    """Paths by key of section ``data``."""
+    pairs = [text.partition("=")[::2] for text in texts]
+    for text, (key, path) in zip(texts, pairs, strict=True):
+        if key not in PLACES or not path:
+            raise UsageError(f"--images is KEY=PATH with a key of {', '.join(PLACES)}; given '{text}'")
+    return dict(pairs)
+
+
+def _refuse(value: object, option: str, goes_with: str) -> None:
+    if value:
         raise UsageError(f"{option} goes with {goes_with}")
 
 

@@ -13,6 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--candidates", type=Path, help="with a run: candidates.json of evolve, in place of its family")
     parser.add_argument("--config", type=Path, help="with a candidate.json: the configuration with data and schedule")
+    parser.add_argument(
+        "--images",
+        action="append",
+        default=[],
+        metavar="KEY=PATH",
+        help="with a member: where its images are now, such as path=/data/photos (a key of section data)",
+    )
     parser.add_argument("--to", type=Path, required=True, help="folder for the family and its report")
     parser.add_argument("--seeds", type=int, help="trainings of each network, in place of the configuration's number")
 

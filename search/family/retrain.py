@@ -1,15 +1,18 @@
 """What an exported member's folder keeps so that it can be trained again without the run: ``training.json``, teachers.
 
-Not kept: the run's folder, storage, tracking server and cluster, which belong to the machine and not to the member.
+Not kept: the run's folder, storage, tracking server and cluster, and absolute paths of images, which belong to the
+machine and not to the member.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from search.errors import UsageError
 from search.files import DamagedFiles, check_sums, read_json, write_text
 from search.setting.config import Config, ConfigError, parse
+from search.setting.sections.data import PLACES
 from search.setting.sections.run import RunSection
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting
@@ -22,6 +25,8 @@ FORMAT = 1
 """Version of ``training.json``."""
 
 SECTIONS = ("name", "seed", "data", "space", "weights", "family", "run")
+CACHE = "cache"
+"""The one place of data that a training does without."""
 RUN_KEYS = ("executor", "workers", "cpus", "gpus", "retries")
 
 
@@ -44,15 +49,25 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
         "epochs": job.epochs,
         "training_seed": job.seed,
     }
-    document = {"format": FORMAT, "config": config}
+    elsewhere = [key for key in PLACES if Path(str(config["data"].get(key) or "")).is_absolute()]
+    for key in elsewhere:
+        del config["data"][key]
+    asked = [key for key in elsewhere if key != CACHE]
+    document = {"format": FORMAT, "config": config, "images": asked}
     write_text(folder / "training.json", json.dumps(document, indent=1) + "\n")
 
 
-def read_training(member: Path, to: Path) -> tuple[Config, Candidate]:
+def read_training(member: Path, to: Path, images: Mapping[str, str]) -> tuple[Config, Candidate]:
     """The configuration and the candidate that train a member again into the folder ``to``.
 
+    Args:
+        member: its folder.
+        to: where it is trained.
+        images: where images are, by key of section ``data``; in place of what the member says.
+
     Raises:
-        UsageError: the folder is no whole exported member, or of a version that this code does not know.
+        UsageError: the folder is no whole exported member, or of a version that this code does not know; or nothing
+            says where its images are.
     """
     try:
         check_sums(member)
@@ -60,9 +75,14 @@ def read_training(member: Path, to: Path) -> tuple[Config, Candidate]:
         if document.get("format") != FORMAT:
             raise ValueError(f"its training.json has format {document.get('format')!r}; this version reads {FORMAT}")
         candidate = Candidate.from_dict(read_json(member / "candidate.json"))
+        missing = [key for key in document.get("images", ()) if key not in images]
+        document["config"]["data"] |= images
         config = parse(json.dumps(document["config"]), str(member / "training.json"))
     except (DamagedFiles, ConfigError, ValueError, KeyError) as error:
         raise UsageError(f"'{member}' cannot be trained again: {error}") from error
+    if missing:
+        options = " ".join(f"--images {key}=PATH" for key in missing)
+        raise UsageError(f"'{member}' does not say where the images are that it was trained on; give {options}")
     family = config.family
     if isinstance(family.teachers, list):
         folder = member.resolve()

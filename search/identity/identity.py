@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from search.identity.data import DataIdentity
+from search.setting.sections.data import PLACES as PLACES_OF_DATA
 from spaces.space import Space
 
 PLACES = ("name", "runs", "run", "ray", "tracking")
 """Keys of the configuration that say where and with how much a run works, and not what comes out of it."""
-
-PLACES_OF_DATA = ("path", "validation_path", "test_path", "unlabelled", "cache")
-"""Such keys of the section ``data``: what lies there is in the digest, wherever it lies."""
 
 MOST_NAMED = 5
 """Differences that a sentence lists."""
@@ -143,6 +141,7 @@ def _deciding(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if section in PLACES:
             continue
         for key, value in _flat(section, content):
+            # What lies at the places of data is in the digest, wherever it lies.
             if not (section == "data" and key.split(".")[1] in PLACES_OF_DATA):
                 yield key, value
 

@@ -7,6 +7,9 @@ from pydantic import ConfigDict
 from search.setting.section import Section, one_of
 from spaces import components
 
+PLACES = ("path", "validation_path", "test_path", "unlabelled", "cache")
+"""Keys that say where images lie, and not which they are."""
+
 
 class DataSection(Section):
     """Where images come from. Further keys are keywords of the source's ``load``."""
