@@ -21,6 +21,11 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
 
 
+def fraction(value: float) -> str:
+    """``0.9671`` -> ``.967``: an accuracy or a share."""
+    return re.sub(r"^(-?)0(?=\.)", r"\1", f"{value:.3f}")
+
+
 def named(names: Iterable[str]) -> str:
     """``['recipe', 'pretraining', 'adaptation']`` -> ``recipe, pretraining and adaptation``."""
     every = list(names)

@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from rich.console import Console
 
-    from search.experiment.ending import show
+    from search.console.result import show
     from search.family.members import load_family
     from search.identity.folder import family_folder, prepare_run, read_study, saved
     from search.report.gather import gather

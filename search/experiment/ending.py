@@ -1,19 +1,12 @@
-"""How a run ends: by a signal, a mistake or a fault, which its log names; or with a family, which is shown."""
+"""How a run ends that does not end well: by a signal, a mistake or a fault, which its log names."""
 
 import contextlib
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-from rich.table import Table
-
+from search.console.progress import Progress
 from search.errors import Fault, keep_trace
-from search.experiment.progress import Progress
-from search.family.members import Family, Member
-from search.setting.config import Config
-from search.words import amount
 from spaces.mistake import Mistake
 
 
@@ -56,66 +49,3 @@ def terminated_is_interrupted() -> Iterator[None]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-
-
-def show(family: Family, config: Config, to: Path | None = None) -> None:
-    """Print the family and where everything is: in the run's folder, or where the family was written ``to``."""
-    Console().print(_by_budget(family, config) if family.budgets else _by_member(family, config))
-    show_references(family)
-    for sentence in family.failures:
-        say(sentence)
-    folder = config.folder
-    models, report = to or folder / "family", (to or folder) / "report.html"
-    say(f"models: {models}\nreport: {report}")
-    if config.tracking.enabled:
-        store = config.tracking.uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
-        say(f"browse: mlflow ui --backend-store-uri {store}")
-
-
-def _by_member(family: Family, config: Config) -> Table:
-    table = Table("member", "macs", "params", "search accuracy", "test accuracy", title=f"family of {config.name}")
-    for member in family.members:
-        table.add_row(member.name, *_figures(member))
-    return table
-
-
-def _by_budget(family: Family, config: Config) -> Table:
-    """One row a budget: its member, or why it has none of its own."""
-    columns = ("budget", "member", "macs", "params", "search accuracy", "test accuracy")
-    table = Table(*columns, title=f"family of {config.name}")
-    first: dict[str, str] = {}
-    for row in family.budgets:
-        budget = amount(row.max_macs)
-        if row.member is None:
-            table.add_row(budget, "none was trained")
-        elif row.member in first:
-            table.add_row(budget, f"same as {first[row.member]}")
-        else:
-            first[row.member] = budget
-            table.add_row(budget, row.member, *_figures(family.member(row.member)))
-    return table
-
-
-def _figures(member: Member) -> tuple[str, str, str, str]:
-    test = "" if member.test_accuracy is None else f"{member.test_accuracy:.4f}"
-    return amount(member.macs), amount(member.params), f"{member.search_accuracy:.4f}", test
-
-
-def show_references(family: Family) -> None:
-    """Print what references that were trained as long reach, and what searching brought beside them."""
-    if not family.references:
-        return
-    table = Table("reference", "macs", "search accuracy", "test accuracy", title="written by hand, trained as long")
-    for one in family.references:
-        table.add_row(one.name, amount(one.macs), f"{one.search_accuracy:.4f}", f"{one.test_accuracy:.4f}")
-    Console().print(table)
-    compared = [(member.name, member.compared) for member in family.members if member.compared is not None]
-    for name, comparison in compared:
-        say(f"{name}: {comparison.sentence}")
-    for note in dict.fromkeys(comparison.note for _, comparison in compared):
-        say(f"{note}.")
-
-
-def say(text: str) -> None:
-    """One line for people, as it is."""
-    Console(highlight=False, soft_wrap=True, markup=False).print(text)

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from search.console.progress import Progress
+from search.console.remaining import Plan
 from search.executors.protocol import Executor
 from search.executors.work import Failure
 from search.experiment.contenders import Repeats, contenders, pick_finalists
 from search.experiment.notes import RoundFigures, add_seconds, describe, timed
-from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
 from search.experiment.warm_start import earlier_observations
@@ -21,6 +22,7 @@ from search.finals.jobs import on_labels
 from search.finals.outcome import (
     Finals,
     budget_rows,
+    called,
     failures,
     finalists_of,
     networks_of,
@@ -74,6 +76,9 @@ class Experiment:
     def carry_out(self) -> Family:
         """Do what is left, and return the family."""
         self._beginning = self._begin()
+        self._progress.begin(
+            self._plan(), [one.name for one in self._beginning.beside], list(self._trials.by_number.values())
+        )
         self._track_ended()
         with self._executor() as executor:
             self._stage1(executor)
@@ -132,6 +137,16 @@ class Experiment:
         noted = self._study.notes.get(BEGINNING)
         return Beginning() if noted is None else Beginning.from_json(noted)
 
+    def _plan(self) -> Plan:
+        """What is going to be trained, for the time that is left."""
+        config, budgets = self._config, [limits.max_macs for limits in self._setting.problem.budgets]
+        return Plan(
+            search=config.search,
+            family=config.family,
+            budgets=[budget for budget in budgets if budget is not None],
+            references=[self._macs(one.candidate) for one in self._beginning.beside],
+        )
+
     @contextmanager
     def _executor(self) -> Iterator[Executor]:
         began = time.monotonic()
@@ -145,7 +160,7 @@ class Experiment:
     def _stage1(self, executor: Executor) -> None:
         config = self._config.search
         done = sum(record.is_finished for record in self._trials.of("search"))
-        self._progress.stage("stage 1: training candidates", config.trials, done)
+        self._progress.search(config.trials, done)
         sampler = build(
             config.sampler,
             Offer(
@@ -179,7 +194,7 @@ class Experiment:
         done = sum(record.is_finished for record in self._trials.of("repeat"))
         with timed(self._study, "repeats"):
             if done < repeats.total:
-                self._progress.stage("training contenders again with fresh seeds", repeats.total, done)
+                self._progress.repeats(repeats.total, done)
                 executor.run(repeats.next_job, self._trials.reported, self._trials.ended)
             return pick_finalists(
                 self._setting.problem,
@@ -197,8 +212,8 @@ class Experiment:
             executor=executor,
             where=self._setting.place.final,
             macs=self._macs,
-            on_begin=self._progress.stage,
-            on_end=self._trained,
+            on_begin=self._begin_finals,
+            on_report=self._trained,
             on_failure=self._failed,
         )
         beside = [job for one in self._beginning.beside for job in on_labels(family, seed, one.candidate)]
@@ -209,15 +224,22 @@ class Experiment:
             )
         return finals, finals.of(dict.fromkeys(beside))
 
+    def _begin_finals(self, what: str, jobs: Sequence[FinalJob]) -> None:
+        self._progress.finals(what, {job: self._macs(job.candidate) for job in jobs})
+
     def _trained(self, job: FinalJob, report: Report) -> None:
-        self._progress.trained(job, self._macs(job.candidate), report)
+        reference = any(one.candidate == job.candidate for one in self._beginning.beside)
+        self._progress.trained(self._called(job), job, self._macs(job.candidate), report, reference=reference)
+
+    def _called(self, job: FinalJob) -> str:
+        return called(self._setting, job, self._beginning.beside)
 
     def _macs(self, candidate: Candidate) -> int:
         return self._setting.statistics_of(candidate).macs
 
     def _failed(self, job: FinalJob, failure: Failure) -> None:
         sentence = sentence_of(self._setting, job, failure.message, self._beginning.beside)
-        self._progress.failed(sentence, failure.trace)
+        self._progress.failed(job, sentence, failure.trace)
 
     def _hand_over(self, finals: Finals, references: Finals, target: Path, page: Path, *, by_budget: bool) -> Family:
         self._progress.stage("reading the test split, exporting the family, writing the report")
@@ -239,6 +261,7 @@ class Experiment:
                 run=self._study.notes.get(DIGEST, ""),
                 failures=failures(self._setting, finals, beside),
                 references=tuple(trained),
+                test_images=len(self._setting.splits.test),
             )
             save_family(family, target)
         with timed(self._study, "report"):

@@ -13,10 +13,11 @@ from pathlib import Path
 import optuna
 from rich.console import Console
 
+from search.console.progress import Progress
+from search.console.result import say, show
 from search.errors import UsageError
-from search.experiment.ending import logged, say, show, terminated_is_interrupted
+from search.experiment.ending import logged, terminated_is_interrupted
 from search.experiment.experiment import Experiment, save_config
-from search.experiment.progress import Progress
 from search.experiment.rehearsal import rehearse
 from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
@@ -35,6 +36,7 @@ from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
 from search.tracking.address import check_address
 from search.tracking.tracker import is_behind
+from search.words import duration
 from spaces.mistake import Mistake
 from trainables.training.checkpoint import drop_all_but
 from trainables.training.trial import Report
@@ -138,7 +140,7 @@ def carry_out(
     with _opened(setting, identity) as experiment:
         family = work(experiment)
     show(family, config, to)
-    say(f"{time.monotonic() - began:.0f} seconds in this process")
+    say(f"\n{duration(time.monotonic() - began)} in this process")
     return family
 
 

@@ -138,6 +138,7 @@ class Family:
         study: digest of the study.
         run: digest of the run's identity; empty in families that were written before runs had one.
         references: hand-written pairs that were trained beside the members, cheapest first.
+        test_images: number of images of the test split; 0 in families that were written before it was noted.
         failures: a sentence for each final training that failed, so that its network is not among the members.
 
     Raises:
@@ -150,6 +151,7 @@ class Family:
     run: str = ""
     failures: tuple[str, ...] = ()
     references: tuple[TrainedReference, ...] = ()
+    test_images: int = 0
 
     def __post_init__(self) -> None:
         macs = [member.macs for member in self.members]
@@ -183,6 +185,7 @@ class Family:
             "budgets": [asdict(row) for row in self.budgets],
             "failures": list(self.failures),
             "references": [reference.to_dict() for reference in self.references],
+            "test_images": self.test_images,
         }
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "family.json", json.dumps(document, indent=1) + "\n")
@@ -215,6 +218,7 @@ def _family(document: Mapping[str, Any]) -> Family:
         run=document.get("run", ""),
         failures=tuple(document.get("failures", ())),
         references=tuple(map(TrainedReference.from_dict, document.get("references", ()))),
+        test_images=int(document.get("test_images", 0)),
     )
 
 

@@ -188,11 +188,20 @@ def failures(setting: Setting, finals: Finals, references: Iterable[Named] = ())
     return tuple(sentence_of(setting, job, reason, references) for job, reason in finals.failed.items())
 
 
-def sentence_of(setting: Setting, job: FinalJob, reason: str, references: Iterable[Named] = ()) -> str:
-    """Which network's final training failed, for which budget, which reference it was if it was one, and why."""
+def called(setting: Setting, job: FinalJob, references: Iterable[Named] = ()) -> str:
+    """What people call a final training: ``budget 10k (8.61k macs), taught``."""
     macs = setting.statistics_of(job.candidate).macs
     budgets = [limits.max_macs for limits in setting.problem.budgets if limits.max_macs is not None]
     least = min((budget for budget in budgets if macs <= budget), default=None)
-    budget = "beyond all budgets" if least is None else f"for the budget of {amount(least)} macs"
-    name = next((f"reference {one.name}" for one in references if one.candidate == job.candidate), "network")
-    return f"final training '{job.name}' of the {name} of {amount(macs)} macs, {budget}, failed: {reason}"
+    budget = "beyond all budgets" if least is None else f"budget {amount(least)}"
+    if any(one.candidate == job.candidate for one in references):
+        budget = f"reference, {budget}"
+    what, _, number = job.name.removeprefix(f"{job.candidate.key}-").rpartition("-")
+    again = f", trial {number} again" if what == "trial" else f", seed {int(number) + 1}" if int(number) else ""
+    return f"{budget} ({amount(macs)} macs){', taught' if job.teachers else ''}{again}"
+
+
+def sentence_of(setting: Setting, job: FinalJob, reason: str, references: Iterable[Named] = ()) -> str:
+    """Which network's final training failed, for which budget, which reference it was if it was one, and why."""
+    name = next((f" ({one.name})" for one in references if one.candidate == job.candidate), "")
+    return f"final training of {called(setting, job, references)}{name} failed: {reason}"

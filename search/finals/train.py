@@ -43,16 +43,16 @@ class Trainer:
         executor: entered.
         where: folder or URI below which final trainings keep their checkpoints.
         macs: of a candidate; the largest begin first, so that nothing waits for one of them at the end.
-        on_begin: called with what is trained next, in words, and the number of trainings.
-        on_end: called with each training that ends now, and its last report.
+        on_begin: called with what is trained next, in words, and the trainings.
+        on_report: called with each training and its report, after every epoch.
         on_failure: called with each that fails.
     """
 
     executor: Executor
     where: str
     macs: Callable[[Candidate], int]
-    on_begin: Callable[[str, int], None]
-    on_end: Callable[[FinalJob, Report], None]
+    on_begin: Callable[[str, Sequence[FinalJob]], None]
+    on_report: Callable[[FinalJob, Report], None]
     on_failure: Callable[[FinalJob, Failure], None]
 
     def train(self, what: str, jobs: Sequence[FinalJob]) -> Finals:
@@ -68,8 +68,7 @@ class Trainer:
 
         def on_report(name: str, report: Report) -> None:
             reports[name] = report
-            if report.epoch == by_name[name].last_epoch:
-                self.on_end(by_name[name], report)
+            self.on_report(by_name[name], report)
 
         def fail(name: str, failure: Failure) -> None:
             messages[name] = failure.message
@@ -77,7 +76,7 @@ class Trainer:
 
         left = Finals(jobs=tuple(jobs), reports=reports).failed
         if left:
-            self.on_begin(f"{what} ({len(left)} to train)", len(left))
+            self.on_begin(what, list(left))
             largest_first = sorted(left, key=lambda job: -self.macs(job.candidate))
             self.executor.train(largest_first, on_report, fail)
         return Finals(jobs=tuple(jobs), reports=reports, messages=messages)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy import stats
 
+from search.console.progress import Progress
 from search.experiment.experiment import Experiment, save_config
-from search.experiment.progress import Progress
 from search.family.handover import member_of
 from search.family.members import Family, Member
 from search.finals.outcome import Finals, finalists_of

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from search.__main__ import main
+from search.console.progress import Progress
 from search.experiment.experiment import Experiment, save_config
-from search.experiment.progress import Progress
 from search.experiment.running import Silent
 from search.experiment.trials import Trials
 from search.experiment.warm_start import Earlier, write_earlier

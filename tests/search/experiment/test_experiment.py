@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from search.__main__ import main
+from search.console.progress import Progress
 from search.experiment import experiment
 from search.experiment.experiment import Experiment
-from search.experiment.progress import Progress
 from search.family.members import is_complete, load_family
 from search.record.storage import open_storage
 from search.record.study import Study

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from search.console.progress import Progress
 from search.executors.work import Job, Outcome
-from search.experiment.progress import Progress
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
 from search.problem.problem import Observations

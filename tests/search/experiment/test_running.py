@@ -9,15 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from search.console.progress import Progress
 from search.errors import Fault
-from search.experiment.ending import logged, show, terminated_is_interrupted
-from search.experiment.progress import Progress
+from search.experiment.ending import logged, terminated_is_interrupted
 from search.experiment.running import tell_of_tracking
-from search.family.members import BudgetRow, Family
-from search.setting.config import parse
 from search.setting.sections.tracking import TrackingSection
 from spaces.mistake import Mistake
-from tests.search.products import member
 
 
 def signal_oneself(number: int) -> None:
@@ -78,21 +75,3 @@ def test_a_search_does_without_its_tracking_server(capsys: pytest.CaptureFixture
     assert "the search goes on" in shown
     tell_of_tracking(TrackingSection(uri=uri, enabled=False))
     assert not capsys.readouterr().out
-
-
-def test_the_terminal_shows_a_row_for_every_budget(capsys: pytest.CaptureFixture[str]) -> None:
-    family = Family(
-        members=(member("member-1", macs=5_000), member("member-2", macs=20_000)),
-        budgets=tuple(
-            BudgetRow(max_macs=budget, member=name)
-            for budget, name in ((1e3, None), (6e3, "member-1"), (1e4, "member-1"), (3e4, "member-2"))
-        ),
-    )
-    show(family, parse("name: shown\ntracking: {enabled: false}"))
-    rows = [line.split("│")[1:4] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
-    assert [[cell.strip() for cell in row] for row in rows] == [
-        ["1k", "none was trained", ""],
-        ["6k", "member-1", "5k"],
-        ["10k", "same as 6k", ""],
-        ["30k", "member-2", "20k"],
-    ]

@@ -82,8 +82,8 @@ def trainer_of(setting: Setting, executor: Any) -> Trainer:
         executor=executor,
         where=setting.place.final,
         macs=lambda candidate: setting.statistics_of(candidate).macs,
-        on_begin=lambda what, count: None,
-        on_end=lambda job, report: None,
+        on_begin=lambda what, jobs: None,
+        on_report=lambda job, report: None,
         on_failure=lambda job, failure: None,
     )
 

@@ -1,0 +1,86 @@
+"""How long the rest of a run takes."""
+
+import pytest
+
+from search.console.remaining import Plan, Remaining, Work
+from search.setting.sections.family import FamilySection
+from search.setting.sections.search import SearchSection
+
+
+class Clock:
+    """Of which a test says the time."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def plan(**family: object) -> Plan:
+    section = FamilySection.model_validate({"epochs": 20, "teachers": 0, **family})
+    return Plan(search=SearchSection(), family=section, budgets=[1e3, 1e4], references=[])
+
+
+def epochs(works: list[Work]) -> float:
+    return sum(work.epochs or 0.0 for work in works)
+
+
+@pytest.mark.parametrize(
+    ("family", "after", "expected"),
+    [
+        ({"finalists": 1}, 0, 2 * 20),
+        ({"finalists": 2}, 0, 2 * (20 + 10)),
+        ({"finalists": 2}, 10, 2 * 10),
+        ({"finalists": 3}, 0, 2 * (20 + 2 * 5 + 5)),  # three to epoch 5, two to 10, one to 20
+        ({"finalists": 3}, 5, 2 * (15 + 5)),
+        ({"finalists": 1, "seeds": 2}, 0, 2 * 40),
+        ({"finalists": 1, "teachers": 1}, 0, 2 * (20 + 10)),
+    ],
+)
+def test_halving_trains_the_epochs_that_are_expected(family: dict[str, object], after: int, expected: float) -> None:
+    assert epochs(plan(**family).finals(after)) == expected
+
+
+def test_nothing_is_said_before_anything_was_trained() -> None:
+    remaining = Remaining(Clock())
+    remaining.begin({"a": Work(1e3, 10)})
+    assert remaining.seconds() is None
+
+
+def test_two_at_a_time_take_half_as_long_as_one() -> None:
+    def left(at_once: int) -> float | None:
+        clock = Clock()
+        remaining = Remaining(clock)
+        remaining.begin({f"waiting {k}": Work(None, None) for k in range(10)}, [Work(2e3, 10)])
+        for epoch in range(1, 11):
+            clock.time += 1.0
+            for name in range(at_once):
+                remaining.reported(f"trial {name}", Work(1e3, 10), epoch, float(epoch))
+        for name in range(at_once):
+            remaining.ended(f"trial {name}")
+        return remaining.seconds()
+
+    assert left(1) == pytest.approx(10 * 9 + 10 * 2)  # macs decide, where nothing else is known
+    assert left(2) == pytest.approx((10 * 8 + 10 * 2) / 2)
+
+
+def test_what_an_earlier_process_trained_does_not_count_as_done_by_this_one() -> None:
+    clock = Clock()
+    remaining = Remaining(clock)
+    remaining.begin({"a": Work(1e3, 10), "b": Work(1e3, 10)})
+    clock.time = 1.0
+    remaining.reported("a", Work(1e3, 10), 9, 9.0)
+    assert remaining.seconds() == pytest.approx(1 + 10)
+
+
+def test_larger_networks_take_longer() -> None:
+    remaining = Remaining(Clock())
+    for macs in (1e3, 2e3, 3e3):
+        remaining.saw(macs, 10, 10 * (1 + macs / 1e3))
+    remaining.reported("now", Work(1e3, 1), 1, 2.0)
+    remaining.ended("now")
+    remaining.begin({"large": Work(9e3, 10)})
+    left = remaining.seconds()
+    assert left is not None
+    assert left == pytest.approx(100, rel=0.1)
