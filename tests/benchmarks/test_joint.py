@@ -2,7 +2,7 @@
 
 Every arm trains the same number of candidates for the same epochs on the same images, then four networks in full. Arms
 differ in what they may choose: everything, architectures under one recipe, or the recipe of one network, which the
-other networks of its kind then take over.
+other networks of its kind then take over; and those that may choose everything in what they begin with.
 """
 
 import json
@@ -20,6 +20,7 @@ from scipy import stats
 
 from search.console.progress import Progress
 from search.experiment.experiment import Experiment, save_config
+from search.experiment.warm_start import write_earlier
 from search.family.handover import member_of
 from search.family.members import Family, Member
 from search.finals.outcome import Finals, finalists_of
@@ -27,16 +28,19 @@ from search.problem.front import pareto_front
 from search.record.storage import open_storage
 from search.record.study import Study
 from search.setting.config import Config
+from search.setting.prior import prior_of
 from search.setting.setting import prepare
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from spaces.space import Space
+from tests.places import ROOT
 from trainables.data.fashion_mnist import DEBIAN
 
 pytestmark = pytest.mark.benchmark
 
 SEEDS = 5
+PRIORS = ROOT / "spaces" / "priors"
 BUDGETS = (20e3, 45e3, 100e3, 200e3)
 TIMM: dict[str, Value] = {
     "optimizer.name": "sgd",
@@ -63,8 +67,22 @@ SEARCHED = 2
 """The network of a kind whose recipe is searched."""
 
 
+BEGINNINGS: dict[str, dict[str, str]] = {
+    "joint": {},
+    "references": {"references": "auto"},
+    "prior": {"prior": str(PRIORS / "tiny_emoji.json")},
+    "both": {"references": "auto", "prior": str(PRIORS / "tiny_emoji.json")},
+}
+"""What arms begin with that may choose everything: nothing, reference pairs, trainings on other images."""
+
+
 def config(
-    name: str, seed: int, runs: Path, restrict: Mapping[str, Sequence[Value]], budgets: Sequence[float] = BUDGETS
+    name: str,
+    seed: int,
+    runs: Path,
+    restrict: Mapping[str, Sequence[Value]],
+    budgets: Sequence[float] = BUDGETS,
+    beginning: Mapping[str, str] | None = None,
 ) -> Config:
     """The training budget, which is the same for every arm: no candidate stops early, nobody is taught."""
     return Config.model_validate(
@@ -76,7 +94,8 @@ def config(
             "space": {"name": "tiny", "restrict": {address: list(values) for address, values in restrict.items()}},
             "limits": {"max_macs": max(budgets)},
             "search": {"trials": 36, "initial": 12, "batch": 6, "epochs": 4, "audit": 1.0, "predictor": "gp",
-                       "watched": "rank_by_macs", "pretrain": 0, "references": "none"},
+                       "watched": "rank_by_macs", "pretrain": 0, "references": "none", "prior": "none",
+                       **(beginning or {})},
             "family": {"max_macs": list(budgets), "contenders": 1, "repeats": 0, "finalists": 1, "epochs": 8,
                        "teachers": 0, "references": False},
             "run": {"executor": "serial"},
@@ -103,6 +122,7 @@ class WithoutExport(Experiment):
 def experiment(config: Config) -> Iterator[tuple[WithoutExport, Study]]:
     setting = prepare(config)
     save_config(config)
+    write_earlier(config.folder, prior_of(config, setting.space).tables)
     study = Study(name=config.name, storage=open_storage(config.folder, None), space=setting.space, create=True)
     with (
         (config.folder / "console.log").open("w") as file,
@@ -133,8 +153,9 @@ def searched(arm: str, seed: int, runs: Path) -> Config:
     if arm in NETWORKS:
         fixed = {address: [value] for address, value in network(arm, SEARCHED).items()}
         return config(arm, seed, runs, fixed, [BUDGETS[SEARCHED]])
-    restrict = {"joint": {}, "timm": fixed_recipe(space, TIMM), "adamw": fixed_recipe(space, ADAMW)}[arm]
-    return config(arm, seed, runs, restrict)
+    if arm in BEGINNINGS:
+        return config(arm, seed, runs, {}, beginning=BEGINNINGS[arm])
+    return config(arm, seed, runs, fixed_recipe(space, {"timm": TIMM, "adamw": ADAMW}[arm]))
 
 
 def local(addresses: Mapping[str, Value]) -> dict[str, Value]:
@@ -183,7 +204,7 @@ def network(kind: str, step: int) -> dict[str, Value]:
     return {f"architecture.{address}": value for address, value in architecture.items()}
 
 
-ARMS = ("joint", "timm", "mobilenet", "efficientnet", "adamw")
+ARMS = (*BEGINNINGS, "timm", "mobilenet", "efficientnet", "adamw")
 
 
 @dataclass(frozen=True)
