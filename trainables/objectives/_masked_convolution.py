@@ -2,7 +2,8 @@
 
 Zeros at hidden positions would be filled in by the next convolution, and would shift batch statistics and pooled means.
 So every convolution's and pooling's output is masked again, batch statistics are those of the visible positions, and
-squeeze-excite layers average over them.
+squeeze-excite layers average over them. Layer normalisation and linear layers act on each position by itself; what
+their biases put at hidden positions is removed.
 """
 
 from collections.abc import Iterator
@@ -11,14 +12,15 @@ from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
-from timm.layers import SEModule
+from timm.layers import LayerNorm2d, LayerNormAct2d, SEModule
 from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-SPATIAL = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+CHANNELS_FIRST = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, LayerNorm2d, LayerNormAct2d)
+CHANNELS_LAST = (nn.LayerNorm, nn.Linear)
 SQUEEZES = (SqueezeExcite, SEModule)
-UNSUPPORTED = (nn.LayerNorm, nn.GroupNorm, nn.MultiheadAttention)
+UNSUPPORTED = (nn.GroupNorm, nn.MultiheadAttention)
 
 
 def visible_at(visible_B1UU: Tensor, height: int, width: int) -> Tensor:
@@ -34,7 +36,7 @@ def masked(network: nn.Module, visible_B1UU: Tensor) -> Iterator[None]:
     """Inside, the network computes on visible positions alone; its modules and weights are the same afterwards.
 
     Args:
-        network: of convolutions, poolings, batch normalisation and squeeze-excite layers.
+        network: of convolutions, poolings, batch or layer normalisation and squeeze-excite layers.
         visible_B1UU: which units of the image it may see, bool (B, 1, U, U).
 
     Raises:
@@ -44,14 +46,13 @@ def masked(network: nn.Module, visible_B1UU: Tensor) -> Iterator[None]:
     with ExitStack() as stack:
         for name, module in network.named_modules():
             if isinstance(module, UNSUPPORTED):
-                raise ValueError(
-                    f"masked convolution cannot hide positions from '{name}' ({type(module).__name__}); it knows "
-                    "convolutions, poolings, batch normalisation and squeeze-excite"
-                )
-            if isinstance(module, SPATIAL):
+                raise ValueError(_unknown(name, module))
+            if isinstance(module, CHANNELS_FIRST):
                 stack.callback(module.register_forward_hook(partial(_hide, visible_B1UU)).remove)
+            elif isinstance(module, CHANNELS_LAST):
+                stack.callback(module.register_forward_hook(partial(_hide_last, name, visible_B1UU)).remove)
             elif isinstance(module, _BatchNorm):
-                module.forward = partial(_normalised, module, visible_B1UU)  # type: ignore[method-assign]
+                module.forward = partial(normalised, module, visible_B1UU)  # type: ignore[method-assign]
                 stack.callback(delattr, module, "forward")
             elif isinstance(module, SQUEEZES):
                 first = module.conv_reduce if isinstance(module, SqueezeExcite) else module.fc1
@@ -61,6 +62,18 @@ def masked(network: nn.Module, visible_B1UU: Tensor) -> Iterator[None]:
         yield
 
 
+def hidden_at_last(visible_B1UU: Tensor, x_BHWC: Tensor) -> Tensor:
+    """A map of channels last, zero at hidden positions."""
+    return x_BHWC * visible_at(visible_B1UU, *x_BHWC.shape[1:3])[:, 0, :, :, None]
+
+
+def _unknown(name: str, module: nn.Module) -> str:
+    return (
+        f"masked convolution cannot hide positions from '{name}' ({type(module).__name__}); it knows convolutions, "
+        "poolings, batch and layer normalisation of maps, and squeeze-excite"
+    )
+
+
 def _hide(visible_B1UU: Tensor, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
     del module, inputs
     if output.shape[-2:] == (1, 1):  # inside a squeeze-excite layer, or a map that holds all units
@@ -68,7 +81,16 @@ def _hide(visible_B1UU: Tensor, module: nn.Module, inputs: Any, output: Tensor) 
     return output * visible_at(visible_B1UU, output.shape[-2], output.shape[-1])
 
 
-def _normalised(module: Any, visible_B1UU: Tensor, x_BCHW: Tensor) -> Tensor:
+def _hide_last(name: str, visible_B1UU: Tensor, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    del inputs
+    if output.ndim == 2 or (output.ndim == 4 and output.shape[1:3] == (1, 1)):  # pooled
+        return output
+    if output.ndim != 4:
+        raise ValueError(_unknown(name, module))
+    return hidden_at_last(visible_B1UU, output)
+
+
+def normalised(module: Any, visible_B1UU: Tensor, x_BCHW: Tensor) -> Tensor:
     """Batch normalisation over visible positions, and the activation that timm's layers hold."""
     visible_BHW = visible_at(visible_B1UU, x_BCHW.shape[-2], x_BCHW.shape[-1])[:, 0] > 0
     rows_MC = x_BCHW.permute(0, 2, 3, 1)[visible_BHW]

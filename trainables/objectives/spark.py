@@ -5,8 +5,10 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainables.deploy import Deployable, MapBackbone, evaluating
+from trainables.objectives._densifying import Decoder, Densify
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._masked_convolution import masked as masked_network
 from trainables.objectives._masked_convolution import visible_at
@@ -29,19 +31,24 @@ def passes(**knobs: object) -> float:
     return 1.0
 
 
-def objective(network: Deployable, *, masked: float = 0.6, grid: int = 4, decoder_width: int = 32) -> nn.Module:
+def objective(
+    network: Deployable, *, masked: float = 0.6, grid: int = 4, decoder_width: int = 64, scales: int = 4
+) -> nn.Module:
     """Squared error of hidden patches, each normalised by its own mean and deviation over pixels and channels.
 
     Args:
         network: of convolutions, with timm's ``forward_intermediates``; what follows its last map is frozen.
         masked: share of the patches that is hidden.
         grid: least number of patches to a side; more where the last map has more positions.
-        decoder_width: channels of the decoder.
+        decoder_width: channels of the decoder at the coarsest map, halved with every doubling of the side.
+        scales: how many of the coarsest maps the decoder sees.
 
     Raises:
         ValueError: the network has no maps, or layers that cannot be masked.
     """
-    return _SparK(network, masked, grid, decoder_width)
+    if decoder_width < 1 or scales < 1:
+        raise ValueError(f"objective 'spark': decoder_width {decoder_width} and scales {scales} must be 1 or more")
+    return _SparK(network, masked, grid, decoder_width, scales)
 
 
 def patch_error(predicted_BCHW: Tensor, image_BCHW: Tensor, hidden_B1UU: Tensor) -> Tensor:
@@ -65,26 +72,32 @@ def patch_error(predicted_BCHW: Tensor, image_BCHW: Tensor, hidden_B1UU: Tensor)
 
 
 class _SparK(nn.Module):
-    def __init__(self, network: Deployable, share: float, grid: int, width: int) -> None:
+    def __init__(self, network: Deployable, share: float, grid: int, width: int, scales: int) -> None:
         super().__init__()
         if not hasattr(network.network, "forward_intermediates"):
             raise ValueError(f"objective 'spark' needs maps of several sizes, which {type(network.network)} has not")
         self.network = network
+        self._scales = scales
         freeze_unused(network, lambda image: self.maps(image, None))
         image = network.blank()
         with torch.no_grad(), evaluating(network):
-            maps = self.maps(image, None)
+            coarsest = self.maps(image, None)[0]
+            self._units = max(coarsest.shape[-1], min(grid, network.resolution))
+            visible_B1UU = torch.ones(1, 1, self._units, self._units, dtype=torch.bool, device=image.device)
+            maps = self.maps(image, visible_B1UU)  # refuses what cannot be masked
         self._share = share
-        self._units = max(maps[-1].shape[-1], min(grid, network.resolution))
-        self.tokens = nn.ParameterList([nn.Parameter(torch.zeros(map_BCHW.shape[1])) for map_BCHW in maps])
-        self.project = nn.ModuleList([nn.Conv2d(map_BCHW.shape[1], width, 1) for map_BCHW in maps])
-        self.mix = nn.ModuleList(
-            [nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()) for _ in maps]
+        sides, layer_norm = [map_BCHW.shape[-1] for map_BCHW in maps], not _has_batch_norm(network)
+        self.decoder = Decoder(sides, side=network.resolution, width=width, channels=image.shape[1])
+        self.densify = nn.ModuleList(
+            Densify(map_BCHW.shape[1], self.decoder.widths[entry], 1 if entry == 0 else 3, layer_norm=layer_norm)
+            for map_BCHW, entry in zip(maps, self.decoder.entries, strict=True)
         )
-        self.paint = nn.Conv2d(width, image.shape[1], 3, padding=1)
 
     def maps(self, image_BCHW: Tensor, visible_B1UU: Tensor | None) -> list[Tensor]:
-        """The last map of each size, finest first, of images in [0, 1] of which only some units are seen."""
+        """The last map of each size, coarsest first, of images in [0, 1] of which only some units are seen.
+
+        A map as fine as the image, which only a stem of stride 1 has, is left out: no block of the decoder is its own.
+        """
         x_BCHW, body = self.network.prepared(image_BCHW), cast(MapBackbone, self.network.network)
         if visible_B1UU is None:
             last, all_maps = body.forward_intermediates(x_BCHW)
@@ -93,7 +106,8 @@ class _SparK(nn.Module):
                 shown_BCHW = x_BCHW * visible_at(visible_B1UU, *x_BCHW.shape[-2:])
                 last, all_maps = body.forward_intermediates(shown_BCHW)
         by_side = {map_BCHW.shape[-1]: map_BCHW for map_BCHW in [*all_maps, last]}
-        return [by_side[side] for side in sorted(by_side, reverse=True)]
+        coarser = [side for side in sorted(by_side) if side < x_BCHW.shape[-1]]
+        return [by_side[side] for side in coarser[: self._scales]] or [last]
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
@@ -102,18 +116,11 @@ class _SparK(nn.Module):
         hidden_B1UU = random_mask(len(image_BCHW), self._units, self._units**2 - visible, generator)
         hidden_B1UU = hidden_B1UU.to(image_BCHW.device)
         maps = self.maps(image_BCHW, ~hidden_B1UU)
-        painted: Tensor | None = None
-        for level in reversed(range(len(maps))):
-            filled = self.project[level](self._filled(maps[level], ~hidden_B1UU, self.tokens[level]))
-            if painted is not None:
-                filled = filled + F.interpolate(painted, size=filled.shape[-2:], mode="nearest")
-            painted = self.mix[level](filled)
-        assert painted is not None
+        dense = [densify(map_BCHW, ~hidden_B1UU) for densify, map_BCHW in zip(self.densify, maps, strict=True)]
         target_BCHW = self.network.prepared(image_BCHW)
-        full = F.interpolate(painted, size=target_BCHW.shape[-2:], mode="nearest")
-        return patch_error(self.paint(full), target_BCHW, hidden_B1UU)
+        painted_BCHW = F.interpolate(self.decoder(dense), size=target_BCHW.shape[-2:], mode="nearest")
+        return patch_error(painted_BCHW, target_BCHW, hidden_B1UU)
 
-    def _filled(self, map_BCHW: Tensor, visible_B1UU: Tensor, token_C: Tensor) -> Tensor:
-        """A learned token at hidden positions."""
-        visible_B1HW = visible_at(visible_B1UU, *map_BCHW.shape[-2:]) > 0
-        return torch.where(visible_B1HW, map_BCHW, token_C[:, None, None])
+
+def _has_batch_norm(network: nn.Module) -> bool:
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
