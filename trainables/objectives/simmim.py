@@ -1,6 +1,7 @@
 """SimMIM: tokens of hidden units are replaced by a learned one, and one linear layer predicts their pixels."""
 
 import math
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -28,18 +29,20 @@ def passes(**knobs: object) -> float:
     return 1.0
 
 
-def objective(network: Deployable, *, masked: float = 0.6, unit: int = 1) -> nn.Module:
+def objective(network: Deployable, *, masked: float = 0.6, unit: int = 1, sealed: bool = True) -> nn.Module:
     """Mean absolute error over the hidden pixels, of images as the network sees them (resized and normalised).
 
     Args:
         network: with a ``patch_embed``; its classifier and pooling are frozen.
         masked: share of the units that is hidden, rounded up to whole ones.
         unit: side of a unit, in tokens after ``patch_embed``.
+        sealed: whether hidden pixels are grey before ``patch_embed``. The authors' patches do not overlap; where
+            they do (two convolutions of TinyViT), visible tokens would be made from hidden pixels else.
 
     Raises:
         ValueError: the network has no tokens, or the unit does not divide their map.
     """
-    return _SimMIM(network, masked, unit)
+    return _SimMIM(network, masked, unit, sealed)
 
 
 def masked_error(predicted_BCHW: Tensor, target_BCHW: Tensor, hidden_B1HW: Tensor) -> Tensor:
@@ -49,8 +52,15 @@ def masked_error(predicted_BCHW: Tensor, target_BCHW: Tensor, hidden_B1HW: Tenso
     return error.sum() / (hidden.sum() * target_BCHW.shape[1])
 
 
+def _visible_mean(image_BCHW: Tensor, hidden_B1HW: Tensor) -> Tensor:
+    """The mean of each channel over an image's visible pixels, at all of its pixels."""
+    visible_B1HW = 1 - hidden_B1HW
+    mean_BC11 = (image_BCHW * visible_B1HW).sum((2, 3), keepdim=True) / visible_B1HW.sum((2, 3), keepdim=True)
+    return mean_BC11.expand_as(image_BCHW)
+
+
 class _SimMIM(nn.Module):
-    def __init__(self, network: Deployable, masked: float, unit: int) -> None:
+    def __init__(self, network: Deployable, masked: float, unit: int, sealed: bool) -> None:
         super().__init__()
         if not hasattr(network.network, "patch_embed"):
             raise ValueError(
@@ -58,7 +68,7 @@ class _SimMIM(nn.Module):
                 "use a backbone whose FEATURES are tokens, or 'spark' for convolutions"
             )
         self.network = network
-        self._masked, self._unit = masked, unit
+        self._masked, self._unit, self._sealed = masked, unit, sealed
         embedded, features, channels = _shapes(network)
         self._side = _side(embedded)
         if self._side % unit:
@@ -68,6 +78,7 @@ class _SimMIM(nn.Module):
         self._scale = -(-network.resolution // _side(features, _tokens(network).num_prefix_tokens))
         self.decoder = nn.Conv2d(_width(features), self._scale**2 * channels, 1)
         freeze_unused(network, network.features)
+        self._error, self._error_of_mean = torch.zeros(()), torch.zeros(())
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
@@ -77,20 +88,50 @@ class _SimMIM(nn.Module):
         hidden_B1TT = hidden_B1UU.repeat_interleave(self._unit, 2).repeat_interleave(self._unit, 3)
         hidden_B1TT = hidden_B1TT.to(image_BCHW.device)
         target_BCHW = self.network.prepared(image_BCHW)
+        shown_B1HW = F.interpolate(hidden_B1TT.float(), size=target_BCHW.shape[-2:], mode="nearest")
+        features = self.encoded(image_BCHW, hidden_B1TT)
+        pixels = F.pixel_shuffle(self.decoder(_as_map(features, _tokens(self.network).num_prefix_tokens)), self._scale)
+        side = self.network.resolution
+        loss = masked_error(pixels[:, :, :side, :side], target_BCHW, shown_B1HW)
+        self._note(loss, masked_error(_visible_mean(target_BCHW, shown_B1HW), target_BCHW, shown_B1HW))
+        return loss
+
+    def encoded(self, image_BCHW: Tensor, hidden_B1TT: Tensor) -> Tensor:
+        """Features of images in [0, 1] of which some tokens are hidden."""
+
+        def seal(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+            del module
+            (x_BCHW,) = inputs
+            return x_BCHW * (1 - F.interpolate(hidden_B1TT.float(), size=x_BCHW.shape[-2:], mode="nearest"))
 
         def hide(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             del module, inputs
             return self._hidden(output, hidden_B1TT)
 
-        hook = _tokens(self.network).patch_embed.register_forward_hook(hide)
+        embed = _tokens(self.network).patch_embed
+        hooks = [embed.register_forward_hook(hide)]
+        if self._sealed:
+            hooks.append(embed.register_forward_pre_hook(seal))
         try:
-            features = self.network.features(image_BCHW)
+            return self.network.features(image_BCHW)
         finally:
-            hook.remove()
-        pixels = F.pixel_shuffle(self.decoder(_as_map(features, _tokens(self.network).num_prefix_tokens)), self._scale)
-        side = self.network.resolution
-        shown = F.interpolate(hidden_B1TT.float(), size=(side, side), mode="nearest")
-        return masked_error(pixels[:, :, :side, :side], target_BCHW, shown)
+            for hook in hooks:
+                hook.remove()
+
+    def watched(self) -> dict[str, float]:
+        """``error_over_mean``: the error of the epoch over that of the visible pixels' mean, 1 if nothing is learnt."""
+        ratio = float(self._error / self._error_of_mean) if self._error_of_mean > 0 else 1.0
+        self._error, self._error_of_mean = torch.zeros(()), torch.zeros(())
+        return {"error_over_mean": ratio}
+
+    def trouble(self, values: Mapping[str, float]) -> str | None:
+        """None: masked pixels have no solution that is the same for all images and has a low loss."""
+        del values
+        return None
+
+    def _note(self, error: Tensor, error_of_mean: Tensor) -> None:
+        self._error = self._error.to(error.device) + error.detach()
+        self._error_of_mean = self._error_of_mean.to(error.device) + error_of_mean
 
     def _hidden(self, embedded: Tensor, hidden_B1TT: Tensor) -> Tensor:
         if embedded.ndim == 3:  # (B, T, F)

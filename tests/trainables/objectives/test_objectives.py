@@ -116,6 +116,33 @@ def test_simmim_reads_hidden_pixels_only() -> None:
     assert float(loss.detach()) == pytest.approx(float((predicted - target).detach().abs()[~shown].mean()), rel=1e-5)
 
 
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_sealed_simmim_sees_no_hidden_pixel(sealed: bool) -> None:
+    """TinyViT's patches overlap, so unsealed the visible tokens are made of hidden pixels too."""
+    objective = simmim.objective(network("simmim"), sealed=sealed).eval()
+    image, hidden = batch().image_BCHW, random_mask(8, 4, 10, generator())
+    other = torch.where(F.interpolate(hidden.float(), size=(8, 8)) > 0, 1 - image, image)
+    # Resized as the network sees them, so that no pixel between two stored ones is of both.
+    seen, changed = (F.interpolate(shown, size=(16, 16)) for shown in (image, other))
+    first, second = (objective.encoded(shown, hidden) for shown in (seen, changed))
+    assert torch.equal(first, second) is sealed
+
+
+def test_simmim_watches_its_error_beside_that_of_the_mean() -> None:
+    objective = simmim.objective(network("simmim"))
+    optimizer = torch.optim.AdamW([p for p in objective.parameters() if p.requires_grad], lr=3e-3)
+    image = batch().image_BCHW * torch.linspace(0, 2, 8)[None, None, None] / 2  # dark at the left: there is a pattern
+    ratios = []
+    for step in range(60):
+        loss = loss_of(objective, replace(batch(), image_BCHW=image), step)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        ratios += [objective.watched()["error_over_mean"]]
+    assert np.mean(ratios[-10:]) < 0.95 < np.mean(ratios[:3])
+    assert objective.trouble({"error_over_mean": 2.0}) is None
+
+
 def test_spark_with_nothing_hidden_is_the_dense_network() -> None:
     dense = network("spark").network
     x = torch.rand(4, 1, 8, 8, generator=generator())

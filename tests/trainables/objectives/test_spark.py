@@ -1,5 +1,7 @@
 """SparK's decoder, and networks with layer normalisation."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from timm.models.convnext import ConvNeXt
@@ -82,8 +84,7 @@ def test_the_decoder_has_as_many_weights_as_the_authors() -> None:
     decoder = Decoder((7, 14, 28, 56), side=224, width=768, channels=3)
     widths = [768 // 2**step for step in range(6)]
     blocks = [
-        16 * wide**2 + wide + 9 * wide**2 + 2 * wide + 9 * wide * half + 2 * half
-        for wide, half in zip(widths, widths[1:], strict=False)
+        16 * wide**2 + wide + 9 * wide**2 + 2 * wide + 9 * wide * half + 2 * half for wide, half in pairwise(widths)
     ]
     assert decoder.widths == tuple(widths)
     assert sum(p.numel() for p in decoder.parameters()) == sum(blocks) + widths[-1] * 3 + 3
