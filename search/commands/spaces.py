@@ -12,7 +12,7 @@ from rich.table import Table
 from search.errors import UsageError
 from search.words import amount
 from spaces.candidate import ROLES, Candidate
-from spaces.components import SPACES, load, names
+from spaces.components import BACKBONES, SPACES, load, names
 from spaces.joined import FAMILY
 from spaces.sampling import uniform
 from spaces.space import Codes, Space, describe
@@ -78,25 +78,29 @@ class Images:
 
 
 def table(images: Images, draws: int, seed: int) -> Table:
-    """A line for each space, with the percentiles of ``draws`` uniform candidates."""
+    """A line for each space, with the percentiles of ``draws`` uniform candidates where there are formulas for them."""
     shown = Table("space", "backbone", "dimensions", "architectures", "recipes", "macs 5/50/95 %", "params 5/50/95 %")
     for name in names(SPACES):
         space: Space = load(SPACES, name).space()
-        counts = images.counts(space, uniform(space, draws, np.random.default_rng(seed)))
+        percentiles = (f"run: spaces {name}", "")  # its networks would be built now, a second or more each
+        if not traced(space):
+            counts = images.counts(space, uniform(space, draws, np.random.default_rng(seed)))
+            percentiles = (_percentiles(counts.macs_N), _percentiles(counts.params_N))
         shown.add_row(
             name,
             ", ".join(_backbones(space)),
             str(len(space.dimensions)),
             f"{space.count('architecture'):.2g}",
             f"{space.count('recipe'):.2g}",
-            _percentiles(counts.macs_N),
-            _percentiles(counts.params_N),
+            *percentiles,
         )
     return shown
 
 
 def show(console: Console, space: Space, images: Images, draws: int, sample: int, seed: int) -> None:
     """Print a space, the percentiles of ``draws`` uniform candidates, and ``sample`` candidates."""
+    if traced(space):
+        Console(stderr=True).print("each of its networks is built and run once to be counted, unless it was before")
     counts = images.counts(space, uniform(space, draws, np.random.default_rng(seed)))
     console.print(
         f"{space.name}: {space.count('architecture'):.3g} architectures x {space.count('recipe'):.3g} recipes, "
@@ -135,6 +139,11 @@ def _candidate(candidate: Candidate, statistics: Statistics) -> Table:
         for keyword, values in rows.items():
             shown.add_row(f"{role}.{keyword}", "  ".join(map(str, values)))
     return shown
+
+
+def traced(space: Space) -> bool:
+    """Whether networks of a space are counted by building and running them."""
+    return any(load(BACKBONES, backbone).TRACED for backbone in _backbones(space))
 
 
 def _backbones(space: Space) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from rich.progress import track
 from search.files import read_json, write_if_absent
 from search.setting.config import ConfigError
 from search.setting.latency_model import LatencyModel, held_out_error
+from search.setting.weights import fetch_weights
 from spaces.candidate import Candidate
 from spaces.sampling import sobol
 from spaces.space import Codes, Space
@@ -65,10 +66,11 @@ class Device:
 def device_of(folder: Path, space: Space, splits: Splits, file: str | None) -> Device:
     """The device of a run: the one in its folder, else that of ``file``, else this machine, measured.
 
-    Whichever it is stays in the folder and is the one next time.
+    Whichever it is stays in the folder and is the one next time. Pretrained weights are fetched before it is measured.
 
     Raises:
         ConfigError: a file that does not exist or does not describe latencies in this space.
+        WeightsError: pretrained weights of the space cannot be fetched or read, or do not fit.
     """
     own = folder / FILE
     if not own.exists():
@@ -131,6 +133,8 @@ def _rows(content: Any, space: Space, splits: Splits) -> tuple[Codes, Counts, ND
 
 def _measured(space: Space, splits: Splits) -> str:
     """Measure this machine: spread-out candidates, randomly initialised, in the form that members are exported in."""
+    for _ in fetch_weights(space, splits):  # minutes of measuring are not to end in weights that do not fit
+        pass
     codes_ND = sobol(space, MEASURED, 0)
     candidates = space.decode(codes_ND)
     rows: list[dict[str, Any]] = []

@@ -45,7 +45,8 @@ def check_weights(space: Space, sources: Sources) -> None:
     """Every source can be chosen, and every name that can be chosen stands for weights of its model; nothing is read.
 
     Raises:
-        ConfigError: no candidate of the space begins with pretrained weights, though there are sources.
+        ConfigError: no candidate of the space begins with pretrained weights, though there are sources, or none is of
+            a source's model.
         WeightsError: a name stands for nothing.
     """
     candidates = list(bare_candidates(space))
@@ -54,6 +55,13 @@ def check_weights(space: Space, sources: Sources) -> None:
             f"section weights names '{next(iter(sources))}', but no candidate of space '{space.name}' begins with "
             "weights: choose a space with architecture.weights, such as finetune_small, or leave the section out"
         )
+    models = list(dict.fromkeys(str(candidate.architecture["name"]) for candidate in candidates))
+    for name, source in sources.items():
+        if source.model not in models:
+            raise ConfigError(
+                f"weights.{name}.model is '{source.model}', which space '{space.name}' does not have, as it is "
+                f"restricted; it has {', '.join(models)}"
+            )
     for candidate in candidates:
         start_of(str(candidate.architecture["name"]), candidate.weights, sources)
 

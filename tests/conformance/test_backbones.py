@@ -96,6 +96,7 @@ def test_a_network_says_its_own_sizes(backbone: str) -> None:
 @pytest.mark.parametrize("backbone", NAMES)
 def test_the_classifier_maps_pooled_features_to_scores(backbone: str) -> None:
     assert set(load(BACKBONES, backbone).FEATURES) <= {"map", "tokens"}
+    assert load(BACKBONES, backbone).TRACED in (False, True)
     built = network(backbone).eval()
     image = images(built)
     with torch.no_grad():

@@ -19,6 +19,7 @@ SQUEEZE = 0.25
 """Width of the squeeze-excite bottleneck as a share of the block's input."""
 
 
+TRACED = False
 FEATURES = ("map",)
 
 

@@ -16,6 +16,7 @@ EXPANSION = 4
 """Output channels of a bottleneck block over its inner width."""
 
 
+TRACED = False
 FEATURES = ("map",)
 
 

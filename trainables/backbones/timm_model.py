@@ -16,6 +16,7 @@ from spaces.candidate import NO_WEIGHTS
 from trainables.counting.counts import Counts, Statistics
 from trainables.stored import machine_cache, write_whole
 
+TRACED = True
 FEATURES = ("map", "tokens")
 """Depending on the model."""
 

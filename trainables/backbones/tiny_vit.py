@@ -16,6 +16,7 @@ HEAD_WIDTH = 32
 """Channels of one attention head, in all published sizes."""
 
 
+TRACED = False
 FEATURES = ("tokens",)
 
 

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -18,7 +19,6 @@ import timm
 import torch
 from filelock import FileLock
 from huggingface_hub import try_to_load_from_cache
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -88,8 +88,10 @@ def _of_uri(start: Start) -> Path:
                 with fsspec.open(uri, "rb") as remote:
                     write_whole(target, lambda stream: shutil.copyfileobj(remote, stream))
             except Exception as error:  # every file system has its own
+                # That of HTTP says what is wrong in the cause alone.
+                reason = error.__cause__ if isinstance(error.__cause__, Exception) and str(error) == uri else error
                 raise WeightsError(
-                    f"weights {start.name} cannot be fetched from '{uri}': {_words(error)}; copy the file to this "
+                    f"weights {start.name} cannot be fetched from '{uri}': {_words(reason)}; copy the file to this "
                     "machine and name it in section weights"
                 ) from error
     return target
@@ -153,14 +155,17 @@ def read(path: Path, name: str) -> Tensors:
     Raises:
         WeightsError: it is damaged, or holds more than tensors.
     """
+    content: Any
     try:
-        content: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, of files that it then refuses
+            content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"weights {name}: '{path}' is refused, since it holds more than tensors, such as code; save the state dict "
             "alone, best as .safetensors"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # what is no file of tensors fails in any way when it is unpickled
         raise WeightsError(f"weights {name}: '{path}' is damaged: {_words(error)}") from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):

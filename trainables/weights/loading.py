@@ -45,6 +45,12 @@ def weights_for(start: Start, network: Deployable) -> Tensors:
     tensors = _by_name(start, tensors_of(start), list(expected))
     own = {name: value for name, value in expected.items() if not name.startswith(f"{classifier}.")}
     surplus = [name for name in tensors if name not in expected and not name.endswith(COUNTER)]
+    common = sum(name in expected for name in tensors)
+    if 2 * common < len(expected):
+        raise WeightsError(
+            f"weights {start.name} are of another model: of its {len(tensors)} tensors {common} have names of "
+            f"{start.model}, which has {len(expected)}"
+        )
     for name in own:
         if name not in tensors:
             raise WeightsError(f"weights {start.name} do not fit: tensor '{name}' is missing")

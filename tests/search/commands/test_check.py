@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from search.__main__ import main
 from search.experiment.rehearsal import within
+from search.setting import device
 from spaces.mistake import Mistake
 
 CONFIG = """
@@ -234,6 +235,20 @@ def test_weights_that_cannot_be_fetched_are_found(runs: Path, capsys: pytest.Cap
     shown = capsys.readouterr().err
     assert f"weights 'in1k' of timm's {LITE} are not on this machine and cannot be fetched" in shown
     assert f"fetch them from https://huggingface.co/timm/{LITE}.in1k and name the file in section weights" in shown
+
+
+def test_a_source_of_a_model_that_the_space_lacks_is_found(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(runs, *of_lite("weights: {mine: {model: resnet18, path: x.pth}}\n")) == 2
+    assert "weights.mine.model is 'resnet18', which space 'finetune_small' does not have" in capsys.readouterr().err
+
+
+def test_weights_are_looked_at_before_a_device_is_measured(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(device, "measure", lambda network, **how: pytest.fail("measured"))
+    assert check(runs, *of_lite(""), ("max_macs: 100M", "max_latency_ms: 5")) == 2
+    assert "cannot be fetched" in capsys.readouterr().err
+    assert not runs.exists()
 
 
 def test_weights_that_nothing_begins_with_are_found(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

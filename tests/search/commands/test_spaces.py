@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from search.__main__ import main
-from search.commands import spaces as spaces_command
 from search.words import amount
 from spaces import tiny
+from spaces.components import SPACES, names
 from spaces.sampling import uniform
+from trainables.backbones import timm_model
 from trainables.counting.statistics import count
 
 
@@ -38,9 +39,12 @@ def test_samples_are_the_seeds_candidates(capsys: pytest.CaptureFixture[str]) ->
         assert f"{candidate.recipe['optimizer.name']}" in text
 
 
-def test_the_list_has_every_space(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(spaces_command, "names", lambda kind: ("fbnetv3", "tiny"))  # without those that are traced
+def test_the_list_has_every_space_and_builds_no_network(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(timm_model, "build", lambda **architecture: pytest.fail("built"))
     lines = printed(capsys, "--draws", "50").splitlines()
+    assert all(any(f" {name} " in line for line in lines) for name in names(SPACES))
     assert any("fbnetv3" in line and "3.7e+23" in line for line in lines)
     assert any("tiny" in line and f"{tiny.space().count('architecture'):.2g}" in line for line in lines)
 

@@ -65,6 +65,15 @@ def test_a_tensor_too_many_is_named(tmp_path: Path) -> None:
         weights_for(start(written(tmp_path, conv_third__weight=torch.zeros(3))), network())
 
 
+def test_weights_with_names_of_another_model_are_refused(tmp_path: Path) -> None:
+    torch.save(dict(timm.create_model("test_resnet").state_dict()), tmp_path / "x.pth")
+    named = start(Source(model=MODEL, path=str(tmp_path / "x.pth")))
+    with pytest.raises(
+        WeightsError, match=r"are of another model: of its \d+ tensors \d+ have names of test_efficientnet"
+    ):
+        weights_for(named, network())
+
+
 def test_positional_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     torch.save(tensors(), tmp_path / "x.pth")
     source = Source(model="test_resnet", path=str(tmp_path / "x.pth"), format="positional")
