@@ -43,26 +43,35 @@ def references() -> Iterator[Reference]:
         )
 
 
-def with_pretraining(family: Space, objectives: tuple[str, ...], knobs: Mapping[str, Dimension] | None = None) -> Space:
+def with_pretraining(
+    family: Space,
+    objectives: tuple[str, ...],
+    knobs: Mapping[str, Dimension] | None = None,
+    *,
+    recipe: Mapping[str, Dimension] | None = None,
+    necks: tuple[int, ...] = (0, 64),
+) -> Space:
     """A space of one backbone whose candidates may be pretrained with one of these objectives, or ``none``.
 
     Args:
         family: the space.
         objectives: values of ``pretraining.objective``.
         knobs: of objectives, by address below ``pretraining``, in place of those that space ``pretraining`` has.
+        recipe: share of the compute and recipe of every pretraining, in place of that space's.
+        necks: from where fine-tuning starts: below the projection (0), or after its first layer, so many wide.
     """
     trained = tuple(name for name in objectives if name != "none")
     pretraining: dict[str, Dimension] = {"objective": Choice(values=objectives)}
     conditions = dict(family.conditions)
-    for part, owners in _parts(trained, knobs_of_objectives() if knobs is None else knobs):
+    own = knobs_of_objectives() if knobs is None else knobs
+    for part, owners in _parts(trained, own, _recipe() if recipe is None else recipe):
         pretraining |= part
         conditions |= {f"pretraining.{address}": Condition(parent=OBJECTIVE, values=owners) for address in part}
     conditions["adaptation.method"] = Condition(parent=OBJECTIVE, values=trained)
     conditions["adaptation.full.layer_decay"] = Condition(parent="adaptation.method", values=("full",))
     return replace(
         family,
-        # From where fine-tuning starts: below the projection, or after its first layer.
-        architecture={**family.architecture, "neck": Choice(values=(0, 64), ordered=True)},
+        architecture={**family.architecture, "neck": Choice(values=necks, ordered=True)},
         pretraining=pretraining,
         adaptation={
             "method": Choice(values=("full", "linear")),
@@ -73,10 +82,10 @@ def with_pretraining(family: Space, objectives: tuple[str, ...], knobs: Mapping[
 
 
 def _parts(
-    trained: tuple[str, ...], knobs: Mapping[str, Dimension]
+    trained: tuple[str, ...], knobs: Mapping[str, Dimension], recipe: Mapping[str, Dimension]
 ) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
     """Dimensions of pretraining by address, and the objectives that have them."""
-    yield _recipe(), trained
+    yield dict(recipe), trained
     without_targets = tuple(name for name in trained if name != OF_FRACTALS)
     if without_targets:
         yield {"source": Choice(values=("own", "fractals"))}, without_targets
