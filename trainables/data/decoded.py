@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -203,8 +204,20 @@ def encoded_files(files: Sequence[Path], labels: Sequence[int]) -> Iterator[Enco
 
 def cached_files(store: Path, files: Sequence[Path], labels: Sequence[int], form: Form) -> tuple[Images, Survey]:
     """The images of files, named by where the files are, their sizes and times."""
-    listing = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return cached(store, digest_of(form, listing, list(labels)), lambda: encoded_files(files, labels), form)
+    digest = digest_of(form, list(_listed(files)), list(labels))
+    return cached(store, digest, lambda: encoded_files(files, labels), form)
+
+
+def _listed(files: Sequence[Path]) -> Iterator[tuple[str, int, int]]:
+    """Where each file is with all links followed, its size and its time.
+
+    Every process that trains asks for a million files at times, so that folders are looked up once each.
+    """
+    real = cache(os.path.realpath)
+    for file in files:
+        place = os.path.realpath(file) if file.is_symlink() else f"{real(str(file.parent))}{os.sep}{file.name}"
+        state = file.stat()
+        yield place, state.st_size, state.st_mtime_ns
 
 
 def check_readable(survey: Survey, allowed: float, where: str) -> None:

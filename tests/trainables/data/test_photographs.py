@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from search.setting.data_page import data_page, notices
-from trainables.data import folder
+from trainables.data import decoded, folder
 from trainables.data.kept import names_of
 from trainables.splits import DataError, Splits
 
@@ -89,6 +89,16 @@ def test_names_in_any_script(load: Callable[..., Splits], tmp_path: Path) -> Non
     (tmp_path / "d" / os.fsdecode(b"caf\xe9")).mkdir()
     with pytest.raises(DataError, match=r"caf\\\\xe9.* is no text in UTF-8; rename it"):
         load()
+
+
+def test_files_are_named_by_where_they_really_are(tmp_path: Path) -> None:
+    photographs(tmp_path / "d" / "a", count=2)
+    photographs(tmp_path / "d" / "b", count=2)
+    (tmp_path / "linked").symlink_to(tmp_path / "d")
+    (tmp_path / "d" / "a" / "link.png").symlink_to(Path("..") / "b" / "1.png")
+    files = [*(tmp_path / "d").rglob("*.png"), *(tmp_path / "linked" / "a").glob("*.png")]
+    resolved = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    assert list(decoded._listed(files)) == resolved
 
 
 def test_links_are_followed(load: Callable[..., Splits], tmp_path: Path) -> None:
