@@ -1,5 +1,6 @@
 """Between Optuna's parameters and rows of codes."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -7,18 +8,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
 
 from search.problem.limits import Costs, Limits
-from search.problem.problem import Observations, Problem
+from search.problem.problem import Problem
 from search.record.distributions import distribution
 from spaces.candidate import ROLES
 from spaces.dimensions import Choice, Dimension, Integer, Real, Value, nearest_code
 from spaces.space import INACTIVE, Codes, Condition, Space
 
-LEVELS = 33
-"""Levels of a real parameter, and of an integer one whose range is longer."""
+LEVELS = (33, 100, 1000)
+"""Levels of a real parameter, and of an integer one whose range is longer: the first number that is enough."""
+
+COMBINATIONS = 1000
+"""Combinations of all numbers that are enough: of a few numbers alone candidates would run out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class Bridge:
     def codes(self, params: Mapping[str, Any]) -> Codes:
         """Codes of one trial's parameters, shape (D,): the nearest level of a number.
 
+        Parameters that are not of the space, or that a condition switches off, are left out.
+
         Raises:
             ValueError: a parameter is missing, or has a value that is not allowed.
         """
@@ -63,11 +67,21 @@ class Bridge:
                 if code is None:
                     raise ValueError(f"parameter '{name}' is {params[name]!r}; allowed are {dimension.values}")
                 codes_D[column] = code
-        if not self.space.contains(codes_D[None])[0]:
+        active_1D = self.space.mask(codes_D[None])
+        if not self.space.contains(active_1D)[0]:
             raise ValueError(
                 f"a trial has the parameters {sorted(params)}; an active one of {list(self.names)} is left out"
             )
-        return codes_D
+        row_D: Codes = active_1D[0]
+        return row_D
+
+    def settled(self, values: Mapping[str, Any]) -> Codes:
+        """Codes of some parameters, shape (D,): -1 for the others and for values that are not allowed."""
+        columns = zip(self.names, self.space.dimensions, strict=True)
+        codes = [
+            nearest_code(dimension, values[name], clip=True) if name in values else None for name, dimension in columns
+        ]
+        return np.array([INACTIVE if code is None else code for code in codes], dtype=np.int16)
 
     def problem(
         self,
@@ -79,35 +93,44 @@ class Bridge:
         if costs is None and (limits is not None or budgets):
             raise ValueError("limits and budgets bound costs, so they need costs=: a function of the parameter values")
         hard = limits if limits is not None else budgets[-1] if budgets else Limits()
-        space, names = self.space, dict(zip(self.space.addresses, self.names, strict=True))
-
-        def cost_arrays(codes_ND: Codes) -> Costs:
-            if costs is None:
-                return {"none": np.zeros(len(codes_ND))}
-            values = {names[f"{role}.{a}"]: v for role in ROLES for a, v in space.values(codes_ND, role).items()}
-            return costs(values)
-
-        def statistics(codes_ND: Codes) -> NDArray[np.float64]:
-            if costs is None:
-                return np.zeros((len(codes_ND), 0))
-            return np.log(np.maximum(np.stack([*cost_arrays(codes_ND).values()], axis=1).astype(np.float64), 1e-12))
-
-        first_1D = np.zeros((1, len(names)), dtype=np.int16)
-        known = () if costs is None else cost_arrays(space.complete(first_1D, first_1D))
+        space, count = self.space, _Costs(bridge=self, costs=costs)
+        first_1D = np.zeros((1, len(self.names)), dtype=np.int16)
+        known = () if costs is None else count(space.complete(first_1D, first_1D))
         return Problem(
             space=space,
-            costs=cost_arrays,
-            statistics=statistics,
+            costs=count,
+            statistics=count.logarithms,
             limits=hard,
             budgets=budgets or (hard,),
             logarithms={name: column for column, name in enumerate(known)},
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Costs:
+    """The costs of a script as a function of rows of codes; an object, since a sampler can be pickled."""
+
+    bridge: Bridge
+    costs: Callable[[Mapping[str, NDArray[Any]]], Costs] | None
+
+    def __call__(self, codes_ND: Codes) -> Costs:
+        if self.costs is None:
+            return {"none": np.zeros(len(codes_ND))}
+        space, names = self.bridge.space, dict(zip(self.bridge.space.addresses, self.bridge.names, strict=True))
+        values = {names[f"{role}.{a}"]: v for role in ROLES for a, v in space.values(codes_ND, role).items()}
+        return self.costs(values)
+
+    def logarithms(self, codes_ND: Codes) -> NDArray[np.float64]:
+        """Natural logarithm of each cost, shape (N, K)."""
+        if self.costs is None:
+            return np.zeros((len(codes_ND), 0))
+        return np.log(np.maximum(np.stack([*self(codes_ND).values()], axis=1).astype(np.float64), 1e-12))
+
+
 def space_of(
     distributions: Mapping[str, BaseDistribution], roles: Mapping[str, str], conditions: Mapping[str, Condition]
 ) -> Bridge:
-    """The space of Optuna distributions: grids of at most ``LEVELS`` levels for numbers.
+    """The space of Optuna distributions: grids for numbers, of ``LEVELS`` levels where they have more values.
 
     Raises:
         ValueError: a parameter without a role, with an unknown one, or of an unknown distribution.
@@ -117,7 +140,8 @@ def space_of(
         raise ValueError(
             f"parameter '{wrong[0]}' needs a role, one of {', '.join(ROLES)}; given {roles.get(wrong[0])!r}"
         )
-    dimensions = {name: _dimension(name, declared) for name, declared in distributions.items()}
+    levels = _levels(distributions)
+    dimensions = {name: _dimension(name, declared, levels) for name, declared in distributions.items()}
     parts: dict[str, Any] = {role: {name: d for name, d in dimensions.items() if roles[name] == role} for role in ROLES}
     space = Space(
         name="optuna",
@@ -132,40 +156,44 @@ def space_of(
     return Bridge(space=space, names=names, distributions=dict(distributions))
 
 
-def _dimension(name: str, declared: BaseDistribution) -> Dimension:
+def _levels(distributions: Mapping[str, BaseDistribution]) -> int:
+    sizes = [_size(declared) for declared in distributions.values()]
+    enough = (count for count in LEVELS if math.prod(min(size, count) for size in sizes) >= COMBINATIONS)
+    return next(enough, LEVELS[-1])
+
+
+def _size(declared: BaseDistribution) -> float:
+    """Number of different values of a number; 1 for choices, which are not made finer."""
+    if not isinstance(declared, IntDistribution | FloatDistribution) or declared.single():
+        return 1
+    return math.inf if declared.step is None else round((declared.high - declared.low) / declared.step) + 1
+
+
+def _dimension(name: str, declared: BaseDistribution, levels: int) -> Dimension:
+    if declared.single() and isinstance(declared, IntDistribution | FloatDistribution):
+        return Choice(values=(declared.low,), ordered=True)
     if isinstance(declared, CategoricalDistribution):
         return Choice(values=tuple(declared.choices))  # type: ignore[arg-type]
     if isinstance(declared, IntDistribution):
-        if (declared.high - declared.low) // declared.step < LEVELS:
+        if (declared.high - declared.low) // declared.step < levels:
             return Integer(low=declared.low, high=declared.high, step=declared.step, log=declared.log)
         spaced = np.geomspace if declared.log else np.linspace
-        offsets = spaced(declared.low, declared.high, LEVELS) - declared.low
+        offsets = spaced(declared.low, declared.high, levels) - declared.low
         steps = np.unique(np.round(offsets / declared.step).astype(int))
         return Choice(values=tuple(int(declared.low + step * declared.step) for step in steps), ordered=True)
     if isinstance(declared, FloatDistribution):
         if declared.step is not None:
             count = round((declared.high - declared.low) / declared.step)
-            steps = np.unique(np.linspace(0, count, min(count + 1, LEVELS)).round().astype(int))
+            steps = np.unique(np.linspace(0, count, min(count + 1, levels)).round().astype(int))
             return Choice(values=tuple(float(declared.low + step * declared.step) for step in steps), ordered=True)
-        return Real(low=declared.low, high=declared.high, levels=LEVELS, log=declared.log)
+        return _grid(declared, levels)
     raise ValueError(f"parameter '{name}' has a {type(declared).__name__}; known are categorical, int and float")
 
 
-def observations(study: Study, bridge: Bridge) -> Observations:
-    """The finished trials of a study, by trial number; scores of a minimised study are negated."""
-    sign = 1.0 if study.direction.name == "MAXIMIZE" else -1.0
-    done = [t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if t.value is not None]
-    return Observations(
-        codes_ND=_rows(done, bridge), score_N=np.array([sign * float(t.value) for t in done if t.value is not None])
-    )
-
-
-def pending(study: Study, trial: FrozenTrial, bridge: Bridge) -> Codes:
-    """The trials of a study that run now, but for the given one."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return _rows([other for other in running if other.number != trial.number and other.params], bridge)
-
-
-def _rows(trials: list[FrozenTrial], bridge: Bridge) -> Codes:
-    rows = [bridge.codes(trial.params) for trial in trials]
-    return np.stack(rows) if rows else np.zeros((0, len(bridge.names)), dtype=np.int16)
+def _grid(declared: FloatDistribution, levels: int) -> Dimension:
+    """Levels of a real number; of a range that six significant digits cannot divide as it is."""
+    try:
+        return Real(low=declared.low, high=declared.high, levels=levels, log=declared.log)
+    except ValueError:
+        exact_L = np.unique(np.linspace(declared.low, declared.high, levels))
+        return Choice(values=tuple(exact_L.tolist()), ordered=True)

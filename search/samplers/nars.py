@@ -17,7 +17,8 @@ from search.problem.problem import Observations, best_per_budget
 from search.problem.supply import Supply
 from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
-from search.samplers._plain_optuna import Bridge, observations, pending, space_of
+from search.samplers._optuna_script import Script
+from search.samplers._plain_optuna import Bridge, space_of
 from search.samplers._start import DRAWN_FOR_BUDGET, opening, stratified
 from search.samplers._surrogates import Surrogates
 from search.samplers.protocol import Offer
@@ -78,7 +79,7 @@ class Sampler(BaseSampler):
             seed=offer.seed,
             earlier=offer.earlier,
         )
-        self._bridge = Bridge.of_space(offer.problem.space)
+        self._script = Script(Bridge.of_space(offer.problem.space), offer.problem, offer.seed)
 
     # proposing -------------------------------------------------------------------------------------------------------
 
@@ -253,24 +254,21 @@ class Sampler(BaseSampler):
         bridge = space_of(distributions, roles, conditions or {})
         problem = bridge.problem(costs, limits, tuple(budgets))
         sampler = cls(Offer(problem=problem, seed=seed, initial=start, predictor=surrogate), distance=distance)
-        sampler._bridge = bridge
+        sampler._script = Script(bridge, problem, seed)
         return sampler
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return dict(self._bridge.distributions)
+        return dict(self._script.bridge.distributions)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        if len(study.directions) != 1:
-            raise ValueError("the sampler 'nars' takes a study with one objective: costs are limits, not objectives")
-        known = observations(study, self._bridge)
-        return self._bridge.params(self.propose(known, pending(study, trial, self._bridge), 1)[0])
+        return self._script.params(self.propose, study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        declared = self._bridge.distributions
+        declared = self._script.bridge.distributions
         problem = (
             f"is declared as {declared[param_name]} and is suggested as {param_distribution}, or its condition is off"
             if param_name in declared
