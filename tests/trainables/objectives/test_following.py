@@ -35,12 +35,18 @@ def test_a_follower_of_what_it_is_stays_what_it_is() -> None:
 def test_a_follower_normalises_by_its_batches_and_drops_nothing() -> None:
     follower = Follower(leader()).train()
     copy = follower.copies[0]
+    assert isinstance(copy, nn.Sequential)
     rows = torch.rand(8, 3)
     assert torch.equal(copy(rows), copy(rows))
-    assert int(copy[1].num_batches_tracked) == 2
+    assert batches(copy) == 2
     follower.eval()
     copy(rows)
-    assert int(copy[1].num_batches_tracked) == 2
+    assert batches(copy) == 2
+
+
+def batches(copy: nn.Sequential) -> int:
+    """How many batches its running statistics have seen."""
+    return int(copy.state_dict()["1.num_batches_tracked"])
 
 
 @pytest.mark.parametrize(("progress", "momentum"), [(0.0, 0.99), (0.5, 0.995), (1.0, 1.0)])
