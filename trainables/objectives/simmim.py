@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.deploy import Deployable, TokenBackbone, evaluating
+from trainables.deploy import Deployable
+from trainables.maps import as_map, prefix_tokens, side_of, width_of
 from trainables.objectives._freezing import freeze_unused
+from trainables.objectives._hiding import check_tokens, embedded_and_features, hiding
 from trainables.objectives._views import random_mask
 from trainables.plan import Batch
 
@@ -62,21 +63,18 @@ def _visible_mean(image_BCHW: Tensor, hidden_B1HW: Tensor) -> Tensor:
 class _SimMIM(nn.Module):
     def __init__(self, network: Deployable, masked: float, unit: int, sealed: bool) -> None:
         super().__init__()
-        if not hasattr(network.network, "patch_embed"):
-            raise ValueError(
-                f"objective 'simmim' hides tokens, which {type(network.network).__name__} does not have; "
-                "use a backbone whose FEATURES are tokens, or 'spark' for convolutions"
-            )
+        check_tokens(network, "objective 'simmim'", "'spark' for convolutions")
         self.network = network
         self._masked, self._unit, self._sealed = masked, unit, sealed
-        embedded, features, channels = _shapes(network)
-        self._side = _side(embedded)
+        embedded, features = embedded_and_features(network)
+        channels = network.blank().shape[1]
+        self._side = side_of(embedded)
         if self._side % unit:
             raise ValueError(f"objective 'simmim': a unit of {unit} does not divide a map of {self._side} tokens")
-        self.token = nn.Parameter(torch.zeros(_width(embedded)))
+        self.token = nn.Parameter(torch.zeros(width_of(embedded)))
         nn.init.trunc_normal_(self.token, std=0.02)
-        self._scale = -(-network.resolution // _side(features, _tokens(network).num_prefix_tokens))
-        self.decoder = nn.Conv2d(_width(features), self._scale**2 * channels, 1)
+        self._scale = -(-network.resolution // side_of(features, prefix_tokens(network)))
+        self.decoder = nn.Conv2d(width_of(features), self._scale**2 * channels, 1)
         freeze_unused(network, network.features)
         self._error, self._error_of_mean = torch.zeros(()), torch.zeros(())
 
@@ -90,7 +88,7 @@ class _SimMIM(nn.Module):
         target_BCHW = self.network.prepared(image_BCHW)
         shown_B1HW = F.interpolate(hidden_B1TT.float(), size=target_BCHW.shape[-2:], mode="nearest")
         features = self.encoded(image_BCHW, hidden_B1TT)
-        pixels = F.pixel_shuffle(self.decoder(_as_map(features, _tokens(self.network).num_prefix_tokens)), self._scale)
+        pixels = F.pixel_shuffle(self.decoder(as_map(features, prefix_tokens(self.network))), self._scale)
         side = self.network.resolution
         loss = masked_error(pixels[:, :, :side, :side], target_BCHW, shown_B1HW)
         self._note(loss, masked_error(_visible_mean(target_BCHW, shown_B1HW), target_BCHW, shown_B1HW))
@@ -98,25 +96,8 @@ class _SimMIM(nn.Module):
 
     def encoded(self, image_BCHW: Tensor, hidden_B1TT: Tensor) -> Tensor:
         """Features of images in [0, 1] of which some tokens are hidden."""
-
-        def seal(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-            del module
-            (x_BCHW,) = inputs
-            return x_BCHW * (1 - F.interpolate(hidden_B1TT.float(), size=x_BCHW.shape[-2:], mode="nearest"))
-
-        def hide(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            del module, inputs
-            return self._hidden(output, hidden_B1TT)
-
-        embed = _tokens(self.network).patch_embed
-        hooks = [embed.register_forward_hook(hide)]
-        if self._sealed:
-            hooks.append(embed.register_forward_pre_hook(seal))
-        try:
+        with hiding(self.network, self.token, hidden_B1TT, sealed=self._sealed):
             return self.network.features(image_BCHW)
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def watched(self) -> dict[str, float]:
         """``error_over_mean``: the error of the epoch over that of the visible pixels' mean, 1 if nothing is learnt."""
@@ -132,47 +113,3 @@ class _SimMIM(nn.Module):
     def _note(self, error: Tensor, error_of_mean: Tensor) -> None:
         self._error = self._error.to(error.device) + error.detach()
         self._error_of_mean = self._error_of_mean.to(error.device) + error_of_mean
-
-    def _hidden(self, embedded: Tensor, hidden_B1TT: Tensor) -> Tensor:
-        if embedded.ndim == 3:  # (B, T, F)
-            return torch.where(hidden_B1TT.flatten(1)[:, :, None], self.token, embedded)
-        if _channels_last(embedded):
-            return torch.where(hidden_B1TT[:, 0, :, :, None], self.token, embedded)
-        return torch.where(hidden_B1TT, self.token[:, None, None], embedded)
-
-
-def _tokens(network: Deployable) -> TokenBackbone:
-    return cast(TokenBackbone, network.network)
-
-
-@torch.no_grad()
-def _shapes(network: Deployable) -> tuple[Tensor, Tensor, int]:
-    """The embedded tokens and the features of one empty image, and the image's channels."""
-    outputs: list[Tensor] = []
-    hook = _tokens(network).patch_embed.register_forward_hook(lambda module, inputs, output: outputs.append(output))
-    image = network.blank()
-    with evaluating(network):
-        features = network.features(image)
-    hook.remove()
-    return outputs[0], features, image.shape[1]
-
-
-def _channels_last(features: Tensor) -> bool:
-    """Whether a map is (B, H, W, F): maps are square, and no network here has as many features as positions a side."""
-    return features.ndim == 4 and features.shape[1] == features.shape[2] != features.shape[3]
-
-
-def _width(features: Tensor) -> int:
-    return int(features.shape[1] if features.ndim == 4 and not _channels_last(features) else features.shape[-1])
-
-
-def _side(features: Tensor, prefix: int = 0) -> int:
-    return int((features.shape[1] - prefix) ** 0.5) if features.ndim == 3 else int(features.shape[2])
-
-
-def _as_map(features: Tensor, prefix: int) -> Tensor:
-    """Features as a map (B, F, H, W)."""
-    if features.ndim == 4:
-        return features.permute(0, 3, 1, 2) if _channels_last(features) else features
-    side = _side(features, prefix)
-    return features[:, prefix:].transpose(1, 2).reshape(len(features), -1, side, side)
