@@ -180,6 +180,10 @@ class Deployable(nn.Module):
         features = self.features(image_NCHW)
         return self._body.forward_head(features), self._body.forward_head(features, pre_logits=True)
 
+    def pooled_from(self, features: Tensor) -> Tensor:
+        """The features that the classifier sees, shape (N, width), of what ``features`` returns."""
+        return self._body.forward_head(features, pre_logits=True)
+
     @property
     def width(self) -> int:
         """Number of pooled features."""

@@ -10,6 +10,8 @@ from trainables.objectives._projection import rank_of
 
 LEAST_SPREAD = 0.02
 """Projections below it count as all alike: 1 is that of directions at random."""
+LEAST_INFORMATION = 0.01
+"""What prototypes say of images below which nothing was learnt, as a share of what they could say."""
 
 
 class Spread:
@@ -45,3 +47,30 @@ def alike(name: str, values: Mapping[str, float]) -> str | None:
         f"{name} collapsed: the projections of all images point the same way (spread {values['spread']:.3f}, 1 is "
         "random); use a smaller learning rate or milder views"
     )
+
+
+class Use:
+    """How the prototypes are used in an epoch."""
+
+    def __init__(self, prototypes: int) -> None:
+        self._sum_P, self._entropy, self._images = torch.zeros(prototypes), torch.zeros(()), 0
+
+    def note(self, share_NP: Tensor) -> None:
+        """Predictions, each with the sum 1."""
+        self._sum_P = self._sum_P.to(share_NP.device) + share_NP.sum(dim=0)
+        self._entropy = self._entropy.to(share_NP.device) + torch.special.entr(share_NP).sum()
+        self._images += len(share_NP)
+
+    def values(self) -> dict[str, float]:
+        """Of the epoch so far, which this ends: entropies as shares of that of a uniform prediction.
+
+        ``prototype_entropy`` is that of the mean prediction: 0 where one prototype takes all images. ``image_entropy``
+        is the mean of that of each: 1 where no image has a prototype. What they differ by is what prototypes tell.
+        """
+        images, uniform = max(1, self._images), torch.log(torch.tensor(float(len(self._sum_P))))
+        mean_P, entropy = self._sum_P.cpu() / images, self._entropy.cpu() / images
+        self._sum_P, self._entropy, self._images = torch.zeros_like(self._sum_P), torch.zeros(()), 0
+        return {
+            "prototype_entropy": float(torch.special.entr(mean_P).sum() / uniform),
+            "image_entropy": float(entropy / uniform),
+        }

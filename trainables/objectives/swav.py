@@ -10,7 +10,7 @@ from lightly.utils.dist import gather, rank, world_size
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
-from trainables.objectives._collapse import Spread
+from trainables.objectives._collapse import LEAST_INFORMATION, Spread, Use
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._projection import Projection
 from trainables.objectives._views import Views
@@ -27,8 +27,6 @@ ON_FEATURES = False
 
 SMALL_AREA = (0.05, 0.14)
 """Least and largest share of an image that a small crop shows."""
-LEAST_INFORMATION = 0.01
-"""What prototypes say of images below which nothing was learnt, as a share of what they could say."""
 
 
 def passes(*, crops: int = 0, **knobs: object) -> float:
@@ -119,7 +117,7 @@ class _SwAV(nn.Module):
         self.register_buffer("queued", torch.zeros((), dtype=torch.int64))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self._loss, self._frozen_steps, self._crops, self._views = loss, frozen_steps, crops, views
-        self._spread, self._use = Spread(), _Use(prototypes)
+        self._spread, self._use = Spread(), Use(prototypes)
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
@@ -139,7 +137,7 @@ class _SwAV(nn.Module):
         return loss.squeeze(0)
 
     def watched(self) -> dict[str, float]:
-        """Of the epoch: entropies of the use of prototypes, see ``_Use``, and of the last batch the spread."""
+        """Of the epoch: entropies of the use of prototypes, see ``Use``, and of the last batch the spread."""
         return {**self._spread.values(), **self._use.values()}
 
     def trouble(self, values: Mapping[str, float]) -> str | None:
@@ -190,30 +188,3 @@ class _SwAV(nn.Module):
             new_VBE = torch.cat(gather(new_VBE.contiguous()), dim=1)
         self.queue_VQE.copy_(torch.cat([new_VBE, self.queue_VQE], dim=1)[:, :length])
         self.queued += new_VBE.shape[1]
-
-
-class _Use:
-    """How the prototypes are used in an epoch."""
-
-    def __init__(self, prototypes: int) -> None:
-        self._sum_P, self._entropy, self._images = torch.zeros(prototypes), torch.zeros(()), 0
-
-    def note(self, share_NP: Tensor) -> None:
-        """Predictions, each with the sum 1."""
-        self._sum_P = self._sum_P.to(share_NP.device) + share_NP.sum(dim=0)
-        self._entropy = self._entropy.to(share_NP.device) + torch.special.entr(share_NP).sum()
-        self._images += len(share_NP)
-
-    def values(self) -> dict[str, float]:
-        """Of the epoch so far, which this ends: entropies as shares of that of a uniform prediction.
-
-        ``prototype_entropy`` is that of the mean prediction: 0 where one prototype takes all images. ``image_entropy``
-        is the mean of that of each: 1 where no image has a prototype. What they differ by is what prototypes tell.
-        """
-        images, uniform = max(1, self._images), torch.log(torch.tensor(float(len(self._sum_P))))
-        mean_P, entropy = self._sum_P.cpu() / images, self._entropy.cpu() / images
-        self._sum_P, self._entropy, self._images = torch.zeros_like(self._sum_P), torch.zeros(()), 0
-        return {
-            "prototype_entropy": float(torch.special.entr(mean_P).sum() / uniform),
-            "image_entropy": float(entropy / uniform),
-        }
