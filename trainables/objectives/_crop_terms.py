@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from trainables.objectives._collapse import Use
 from trainables.objectives._following import Follower
+from trainables.objectives._projection import Block
 from trainables.objectives._queue import Queue, told_apart
 
 LARGE = 2
@@ -61,10 +62,12 @@ class Head(nn.Module):
 
 
 def mlp(inputs: int, width: int, outputs: int) -> nn.Module:
-    """Two hidden layers with GELU, and a linear one."""
-    head: nn.Module = ProjectionHead(
-        [(inputs, width, None, nn.GELU()), (width, width, None, nn.GELU()), (width, outputs, None, None)]
-    ).layers
+    """Two hidden layers with batch normalisation and GELU, and a linear one.
+
+    The papers have no normalisation for transformers; in short trainings the heads of small networks need it.
+    """
+    layers: list[Block] = [(before, width, nn.BatchNorm1d(width), nn.GELU()) for before in (inputs, width)]
+    head: nn.Module = ProjectionHead([*layers, (width, outputs, None, None)]).layers
     return head
 
 

@@ -203,7 +203,7 @@ class _Dino(nn.Module):
         else:
             repeat = self._tokens // self._side
             hidden_N1TT = hidden_NHW[:, None].repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
-            with hiding(self.network, self.token, hidden_N1TT):
+            with hiding(self.network, self.token, hidden_N1TT, sealed=True):
                 own = self.network.features(large)
         every = [(self.network.pooled_from(own), self._mean(own))]
         if self._crops:
