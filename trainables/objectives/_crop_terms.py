@@ -4,7 +4,7 @@ A term's heads are trained on the student's side and followed on the teacher's. 
 first two are large, is ``seen.student[v]``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -139,9 +139,11 @@ class Clusters(Term):
     def forward(self, seen: Seen) -> Tensor:
         """Mean over pairs of crops, and over those of a group."""
         count = len(seen.student[0])
-        score_VBP = self.heads[0](torch.cat(list(seen.student))).unflatten(0, (-1, count))
+        score_NP: Tensor = self.heads[0](torch.cat(list(seen.student)))
+        score_VBP = score_NP.reshape(-1, count, score_NP.shape[1])
         with torch.no_grad():
-            target_TBP = self.teacher.copies[0](torch.cat(list(seen.teacher))).unflatten(0, (-1, count))
+            target_NP: Tensor = self.teacher.copies[0](torch.cat(list(seen.teacher)))
+            target_TBP = target_NP.reshape(-1, count, target_NP.shape[1])
             share_TBP = ((target_TBP - self.centre.value) / self.temperature(seen.progress)).softmax(dim=2)
         if self.training:
             self.centre.update(target_TBP)
@@ -156,11 +158,11 @@ class Clusters(Term):
 
 def in_groups(share_TBP: Tensor, log_VBP: Tensor, together: int) -> Tensor:
     """Cross-entropies by crop of the teacher and of the student (T, V): own images, and ordered pairs of a group."""
-    share_TGIP = share_TBP.unflatten(1, (-1, together))
-    log_VGIP = log_VBP.unflatten(1, (-1, together))
+    share_TGIP = share_TBP.reshape(len(share_TBP), -1, together, share_TBP.shape[2])
+    log_VGIP = log_VBP.reshape(len(log_VBP), -1, together, log_VBP.shape[2])
     pair_TVIJ = -torch.einsum("tgip,vgjp->tvij", share_TGIP, log_VGIP) / share_TGIP.shape[1]
-    own_TV = pair_TVIJ.diagonal(dim1=2, dim2=3).mean(dim=2)
-    others_TV = pair_TVIJ.sum(dim=(2, 3)) - own_TV * together
+    own_TV: Tensor = pair_TVIJ.diagonal(dim1=2, dim2=3).mean(dim=2)
+    others_TV: Tensor = pair_TVIJ.sum(dim=(2, 3)) - own_TV * together
     return (own_TV + others_TV) / (together * (together - 1) + 1)
 
 
@@ -286,6 +288,6 @@ class Spread(Term):
         return loss
 
 
-def figures(terms: Mapping[str, Term]) -> dict[str, float]:
+def figures(terms: Sequence[Term]) -> dict[str, float]:
     """What all terms watch."""
-    return {name: value for term in terms.values() for name, value in term.watched().items()}
+    return {name: value for term in terms for name, value in term.watched().items()}

@@ -6,6 +6,7 @@ is ``clusters``, ``instances`` and ``neighbours`` with ``balanced`` crops; DINOv
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,8 +97,8 @@ def objective(
     weights["spread"] = spread
     _check(weights, keeps, queue, nearest, (masked_least, masked_most))
     inputs = _places(network)
-    common = {"width": width, "balanced": balanced}
-    early = {"queue": queue, "temperature": temperature, **common}
+    common: dict[str, Any] = {"width": width, "balanced": balanced}
+    early: dict[str, Any] = {"queue": queue, "temperature": temperature, **common}
     build = {
         "clusters": lambda: terms.Clusters(
             network.width,
@@ -163,8 +164,8 @@ class _Dino(nn.Module):
         self.network = network
         freeze_unused(network, network.pooled)
         self.teacher = Follower(network)
+        self._parts = dict(parts)
         self.terms = nn.ModuleDict({name: term for name, (_, term) in parts.items()})
-        self._weights = {name: weight for name, (weight, _) in parts.items()}
         self._hidden, self._momentum, self._keeps, self._crops, self._views = hidden, momentum, keeps, crops, views
         self._spread = Spread()
         if "patches" in parts:
@@ -186,18 +187,18 @@ class _Dino(nn.Module):
         if self.training:
             momentum = rising(self._momentum, batch.progress)
             self.teacher.follow(self.network, momentum=momentum)
-            for term in self.terms.values():
+            for _, term in self._parts.values():
                 term.follow(momentum)
         seen = self._seen(batch, generator)
         if self.training:
             self._spread.note(seen.student[0], seen.teacher[0])
-        losses = [weight * self.terms[name](seen) for name, weight in self._weights.items()]
+        losses = [weight * term(seen) for weight, term in self._parts.values()]
         return torch.stack(losses).sum()
 
     def _seen(self, batch: Batch, generator: torch.Generator) -> terms.Seen:
         image_BCHW = batch.image_BCHW
         large = torch.cat([self._views.of(image_BCHW, generator, number=number) for number in range(terms.LARGE)])
-        hidden_NHW = self._drawn(len(large), generator).to(large.device) if "patches" in self._weights else None
+        hidden_NHW = self._drawn(len(large), generator).to(large.device) if "patches" in self._parts else None
         if hidden_NHW is None:
             own = self.network.features(large)
         else:
@@ -216,10 +217,10 @@ class _Dino(nn.Module):
             pooled = teacher.pooled_from(followed)
         prefix, count = prefix_tokens(self.network), len(image_BCHW)
         return terms.Seen(
-            student=[part for pooled_NF, _ in every for part in pooled_NF.split(count)],
-            teacher=pooled.split(count),
-            student_places=[part for _, mean_NG in every for part in mean_NG.split(count)],
-            teacher_places=self._mean(followed).split(count),
+            student=[part for pooled_NF, _ in every for part in torch.split(pooled_NF, count)],
+            teacher=torch.split(pooled, count),
+            student_places=[part for _, mean_NG in every for part in torch.split(mean_NG, count)],
+            teacher_places=torch.split(self._mean(followed), count),
             student_map=as_map(own, prefix),
             teacher_map=as_map(followed, prefix),
             hidden_NHW=hidden_NHW,
@@ -250,7 +251,7 @@ class _Dino(nn.Module):
 
     def watched(self) -> dict[str, float]:
         """Of the last batch, the student's and the teacher's ranks and spread; entropies of the prototypes' use."""
-        return {**self._spread.values(), **terms.figures(dict(self.terms.items()))}  # type: ignore[arg-type]
+        return {**self._spread.values(), **terms.figures([term for _, term in self._parts.values()])}
 
     def trouble(self, values: Mapping[str, float]) -> str | None:
         """That features or prototypes do not tell images apart, if so."""

@@ -12,7 +12,15 @@ from torch import Tensor
 from tests.conformance.workers import together
 from tests.trainables.small import batch, loss_of, network
 from trainables.objectives import dino
-from trainables.objectives._crop_terms import Clusters, Instances, Neighbours, Patches, Seen, in_groups, over_crops
+from trainables.objectives._crop_terms import (
+    Clusters,
+    Instances,
+    Neighbours,
+    Patches,
+    Seen,
+    in_groups,
+    over_crops,
+)
 from trainables.plan import Batch
 from trainables.training.world import World
 
@@ -47,7 +55,15 @@ def number(loss: Tensor) -> float:
 def clusters(**knobs: Any) -> Clusters:
     torch.manual_seed(2)
     settings = {"student_temperature": 0.1, "teacher_temperature": (0.04, 0.04), "warmup": 0.3, "balanced": False}
-    return Clusters(5, width=8, prototypes=7, **{**settings, **knobs})
+    term: Clusters = still(Clusters(5, width=8, prototypes=7, **{**settings, **knobs}))
+    return term
+
+
+def still(term: Any) -> Any:
+    """With fixed batch statistics, so that crops may be seen one by one."""
+    for heads in (term.heads, term.teacher):
+        heads.eval()
+    return term
 
 
 def scores(term: Clusters, seen: Seen) -> tuple[list[Tensor], list[Tensor]]:
@@ -97,7 +113,8 @@ def test_the_teachers_temperature_warms_up() -> None:
 
 def test_instances_are_lightlys_memory_bank_contrast() -> None:
     torch.manual_seed(0)
-    term, seen = Instances(5, width=8, queue=16, temperature=0.2, balanced=False), crops(small=0)
+    term = still(Instances(5, width=8, queue=16, temperature=0.2, balanced=False))
+    seen = crops(small=0)
     own, match = ([term.heads[0](rows) for rows in every] for every in (seen.student, seen.teacher))
     losses = []
     for one, other in ((1, 0), (0, 1)):
@@ -114,7 +131,7 @@ def test_neighbours_are_the_nearest_earlier_images() -> None:
     term = Neighbours(5, width=8, neighbours=2, queue=16, temperature=0.2, balanced=False).eval()
     local, mean = term.heads[0], torch.nn.functional.normalize(crops().student_places[0])
     near = term.places.row_QE
-    nearest = (mean @ near.T).topk(2, dim=1).indices.unique()
+    nearest = (mean @ near.T).topk(2, dim=1).indices.flatten().tolist()
     others = [row for row in range(16) if row not in nearest]
     moved = near.clone()
     moved[others] = -moved[others].abs() * 1e-3
@@ -124,7 +141,7 @@ def test_neighbours_are_the_nearest_earlier_images() -> None:
 
 def test_patches_are_lightlys_ibot_loss_at_hidden_places() -> None:
     torch.manual_seed(0)
-    term = Patches(5, width=8, prototypes=7, student_temperature=0.1, teacher_temperature=0.04)
+    term = still(Patches(5, width=8, prototypes=7, student_temperature=0.1, teacher_temperature=0.04))
     seen = crops()
     assert seen.hidden_NHW is not None
     rows = [
@@ -141,8 +158,13 @@ def test_pairs_of_the_same_crop_do_not_count() -> None:
     assert float(over_crops(pair, balanced=False)) == float(over_crops(pair, balanced=True)) == 1.0
 
 
+def objective_on(backbone: str, **knobs: Any) -> Any:
+    """On the small network of an objective that supports the same backbones."""
+    return dino.objective(network(backbone), **knobs)
+
+
 def test_terms_of_weight_zero_do_not_exist() -> None:
-    plain = dino.objective(network("dino"))
+    plain = objective_on("dino")
     assert set(plain.terms) == {"clusters"}
     assert not any("token" in name or "queue" in name for name in plain.state_dict())
 
@@ -150,11 +172,11 @@ def test_terms_of_weight_zero_do_not_exist() -> None:
 @pytest.mark.parametrize("backbone", ["dino", "simmim"])
 def test_all_that_is_not_trained_follows_in_training_alone(backbone: str) -> None:
     weights = {**ALL, "crops": 2} if backbone == "simmim" else {**ALL, "patches": 0.0, "crops": 2}
-    objective = dino.objective(network(backbone), **weights, momentum=0.5)
+    objective = objective_on(backbone, **weights, momentum=0.5)
     loss_of(objective, batch()).backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in objective.parameters():
-            parameter += 0.1 * parameter.requires_grad
+            parameter.add_(0.1 * parameter.requires_grad)
     before = {name: value.clone() for name, value in objective.state_dict().items()}
     loss_of(objective.eval(), batch())
     assert all(torch.equal(value, before[name]) for name, value in objective.state_dict().items())
@@ -168,13 +190,13 @@ def test_all_that_is_not_trained_follows_in_training_alone(backbone: str) -> Non
 
 
 def test_the_teacher_or_the_student_is_judged() -> None:
-    judged = {keeps: dino.objective(network("dino"), keeps=keeps) for keeps in ("teacher", "student")}
+    judged = {keeps: objective_on("dino", keeps=keeps) for keeps in ("teacher", "student")}
     assert judged["student"].evaluated is judged["student"].network
     assert judged["teacher"].evaluated is judged["teacher"].teacher.copies[0]
 
 
 def test_each_image_hides_a_share_within_the_bounds() -> None:
-    objective = dino.objective(network("simmim"), patches=1.0, masked_least=0.25, masked_most=0.5)
+    objective = objective_on("simmim", patches=1.0, masked_least=0.25, masked_most=0.5)
     objective._side = 4
     share = objective._drawn(200, torch.Generator().manual_seed(0)).float().mean(dim=(1, 2))
     assert float(share.min()) == 0.25
@@ -191,7 +213,7 @@ def test_wrong_numbers_are_refused() -> None:
         ({"patches": 1.0}, "hides tokens, which .* does not have"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            dino.objective(network("dino"), **knobs)  # type: ignore[arg-type]
+            objective_on("dino", **knobs)
 
 
 def stepped(world: World) -> list[tuple[float, dict[str, Any]]]:
@@ -200,7 +222,7 @@ def stepped(world: World) -> list[tuple[float, dict[str, Any]]]:
     part = Batch(image_BCHW=whole.image_BCHW[own], target_BK=whole.target_BK[own])
     both = []
     for weights in ({"clusters": 1.0}, {**ALL, "patches": 0.0, "spread": 0.0}):
-        objective = dino.objective(network("dino"), crop=1.0, jitter=0.0, **weights)
+        objective = objective_on("dino", crop=1.0, jitter=0.0, **weights)
         wrapped = world.wrap(objective.eval(), torch.device("cpu"))
         loss = float(loss_of(wrapped, part).detach())
         objective.train()
