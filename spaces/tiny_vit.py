@@ -5,9 +5,9 @@ Contains the published 5M, 11M and 21M networks at 224 pixels. Learning rates ar
 
 from collections.abc import Iterator
 
-from spaces.batches import batches_of_256
+from spaces._transformers import PUBLISHED_RECIPE, recipe
 from spaces.candidate import Candidate
-from spaces.dimensions import Choice, Dimension, Integer, Real, Value
+from spaces.dimensions import Choice, Dimension, Integer, Value
 from spaces.reference import Reference
 from spaces.space import Space
 
@@ -17,23 +17,6 @@ PUBLISHED: dict[str, tuple[tuple[int, ...], float]] = {
     "21M": ((96, 192, 384, 576), 0.2),
 }
 """Widths of the stages, and the rate of stochastic depth, by the published name."""
-
-RECIPE: dict[str, Value] = {
-    "batch.size": 256,
-    "schedule.name": "cosine",
-    "schedule.warmup_epochs": 5,
-    "schedule.final": 0.01,
-    "optimizer.name": "adamw",
-    "optimizer.learning_rate.adamw": 2.5e-4,
-    "optimizer.weight_decay": 0.05,
-    "dropout.rate": 0.0,
-    "label_smoothing.rate": 0.1,
-    "mixup.alpha": 0.8,
-    "augment.erase": 0.25,
-    "ema.decay": 0.0,
-}
-"""The published one for ImageNet-1k without a teacher, as far as the space has it: no RandAugment and no CutMix, 5
-epochs of warm-up in place of 20; its rate is 5e-4 for 512 images. The space takes the nearest levels."""
 
 
 def space() -> Space:
@@ -53,19 +36,7 @@ def space() -> Space:
         }
     for stage, sizes in enumerate(windows):
         architecture[f"window.{stage}"] = Choice(values=sizes, ordered=True)
-    recipe: dict[str, Dimension] = {
-        **batches_of_256(schedule="cosine", final=0.01),
-        "optimizer.name": Choice(values=("adamw",)),
-        "optimizer.learning_rate.adamw": Real(low=1e-4, high=1.6e-3, levels=9, log=True),
-        "optimizer.weight_decay": Real(low=0.005, high=0.16, levels=6, log=True),
-        "dropout.rate": Real(low=0.0, high=0.2, levels=5),
-        "stochastic_depth.rate": Real(low=0.0, high=0.3, levels=7),
-        "label_smoothing.rate": Choice(values=(0.0, 0.1), ordered=True),
-        "mixup.alpha": Real(low=0.0, high=0.8, levels=9),
-        "augment.erase": Real(low=0.0, high=0.25, levels=6),
-        "ema.decay": Choice(values=(0.0, 0.999, 0.9999), ordered=True),
-    }
-    return Space(name="tiny_vit", backbone="tiny_vit", architecture=architecture, recipe=recipe)
+    return Space(name="tiny_vit", backbone="tiny_vit", architecture=architecture, recipe=recipe())
 
 
 def references() -> Iterator[Reference]:
@@ -82,6 +53,6 @@ def references() -> Iterator[Reference]:
                 backbone="tiny_vit",
                 objective="supervised",
                 architecture=architecture,
-                recipe={**RECIPE, "stochastic_depth.rate": stochastic_depth},
+                recipe={**PUBLISHED_RECIPE, "stochastic_depth.rate": stochastic_depth},
             ),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import torch
 from torch.nn import functional
 
 import trainables.final.timm_folder  # registers the architecture
+from search.family.export import compare, write_graphs
+from search.family.folder import InputSpec
 from spaces.candidate import Candidate, keywords
 from spaces.components import BACKBONES, SPACES, load, names
 from spaces.joined import FAMILY
@@ -150,3 +153,13 @@ def test_timm_builds_it_from_an_exported_configuration(backbone: str) -> None:
     parts = dict(again.named_modules())
     assert parts[config["pretrained_cfg"]["classifier"]] is again.get_classifier()
     assert config["pretrained_cfg"]["first_conv"] in parts
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("backbone", NAMES)
+def test_its_exports_give_its_scores(backbone: str, tmp_path: Path) -> None:
+    built = unchanged(backbone)
+    preprocessing = built.preprocessing(Decoding(side=built.resolution, channels=CHANNELS))
+    spec = InputSpec(preprocessing=preprocessing, classes=tuple(map(str, range(CLASSES))))
+    write_graphs(built, spec, tmp_path)
+    compare(built, spec, tmp_path)  # raises where the scores of a file differ

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from torch import nn
 
+from trainables.backbones._blocks import add_perceptron
 from trainables.counting.counts import Counts, Tally, out_side
 
 HEAD_WIDTH = 32
@@ -114,7 +114,7 @@ def cost(
         tally.conv(outputs, outputs, 1, side)
         _add_attention(tally, outputs, side, window[stage - 1], times=depth[stage])
         tally.depthwise(outputs, 3, side, times=depth[stage])
-        _add_perceptron(tally, outputs, mlp_ratio, side, times=depth[stage])
+        add_perceptron(tally, outputs, mlp_ratio, side * side, times=depth[stage])
         marks.append(tally.macs)
     tally.params = tally.params + 2 * width[-1]  # the head's layer norm
     tally.linear(tally.neck(width[-1], neck), classes)
@@ -142,10 +142,3 @@ def _add_attention(tally: Tally, width: Any, side: Any, window: Any, *, times: A
     tally.linear(width, 3 * width, positions=windows * tokens, times=times)
     tally.linear(width, width, positions=windows * tokens, times=times)
     tally.macs = tally.macs + 2 * windows * tokens * tokens * width * times
-
-
-def _add_perceptron(tally: Tally, width: Any, ratio: Any, side: Any, *, times: Any) -> None:
-    hidden = np.asarray(width * ratio).astype(np.int64)
-    tally.params = tally.params + 2 * width * times
-    tally.linear(width, hidden, positions=side * side, times=times)
-    tally.linear(hidden, width, positions=side * side, times=times)
