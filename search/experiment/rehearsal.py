@@ -19,10 +19,10 @@ from search.files import check_writable
 from search.record.storage import check_storage
 from search.setting.config import Config
 from search.setting.setting import Setting
-from search.setting.weights import fetch_weights
+from search.setting.weights import fetch_weights, open_teachers
 from search.tracking.address import check_address
 from spaces.mistake import Mistake
-from trainables.final.teachers import load_teacher
+from trainables.teachers.named import load_teacher
 from trainables.training.checkpoint import Checkpoint
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
     for name in config.family.teachers if isinstance(config.family.teachers, list) else ():
         load_teacher(name, setting.splits)
         opened.append(f"teacher: '{name}' is loaded and has the data's {len(setting.splits.classes)} classes")
+    opened += open_teachers(setting.space, setting.splits)
     return [*opened, *fetch_weights(setting.space, setting.splits)]
 
 

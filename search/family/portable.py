@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spaces import components
 
-ENTRY = "trainables.final.timm_architecture"
+ENTRY = "trainables.teachers.timm_architecture"
 """What registers the architecture with timm; with the backbones it is all that a member needs."""
 OWN = ("spaces", "trainables")
 ROOT = Path(__file__).parents[2]

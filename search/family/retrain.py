@@ -18,8 +18,8 @@ from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob, network_of
-from trainables.final.teachers import LOCAL, save_teacher
 from trainables.final.timm_folder import write_timm_folder
+from trainables.teachers.named import LOCAL, save_teacher
 
 FORMAT = 1
 """Version of ``training.json``."""

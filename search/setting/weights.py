@@ -1,6 +1,6 @@
 """Which pretrained weights the candidates of a space may begin with, and whether they are here and fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import timm
 import torch
@@ -10,6 +10,7 @@ from spaces.candidate import NO_WEIGHTS, Candidate
 from spaces.space import Space
 from trainables.pretrained import Sources
 from trainables.splits import Splits
+from trainables.teachers.named import load_any_teacher
 from trainables.training.building import build
 from trainables.weights.loading import start_for, weights_for
 from trainables.weights.sources import start_of
@@ -45,18 +46,20 @@ def check_weights(space: Space, sources: Sources) -> None:
     """Every source can be chosen, and every name that can be chosen stands for weights of its model; nothing is read.
 
     Raises:
-        ConfigError: no candidate of the space begins with pretrained weights, though there are sources, or none is of
-            a source's model.
+        ConfigError: no candidate of the space begins with pretrained weights or has a teacher, though there are
+            sources; none is of a source's model; or no source has a teacher's name.
         WeightsError: a name stands for nothing.
     """
-    candidates = list(bare_candidates(space))
-    if sources and not candidates:
+    candidates, teachers = list(bare_candidates(space)), teachers_of(space)
+    _check_teachers(space, teachers, sources)
+    begun = {name: source for name, source in sources.items() if name not in teachers}
+    if begun and not candidates:
         raise ConfigError(
-            f"section weights names '{next(iter(sources))}', but no candidate of space '{space.name}' begins with "
+            f"section weights names '{next(iter(begun))}', but no candidate of space '{space.name}' begins with "
             "weights: choose a space with architecture.weights, such as finetune_small, or leave the section out"
         )
     models = list(dict.fromkeys(str(candidate.architecture["name"]) for candidate in candidates))
-    for name, source in sources.items():
+    for name, source in begun.items():
         if source.model not in models:
             raise ConfigError(
                 f"weights.{name}.model is '{source.model}', which space '{space.name}' does not have, as it is "
@@ -64,6 +67,46 @@ def check_weights(space: Space, sources: Sources) -> None:
             )
     for candidate in candidates:
         start_of(str(candidate.architecture["name"]), candidate.weights, sources)
+
+
+def _check_teachers(space: Space, teachers: Mapping[str, str], sources: Sources) -> None:
+    """What is not a source is at least written as a folder, a checkpoint or a tag of timm is."""
+    for name, address in teachers.items():
+        if name not in sources and not any(sign in name for sign in ".:@"):
+            raise ConfigError(
+                f"space '{space.name}' has the teacher '{name}' ({address}), which section weights does not name: give "
+                f"weights.{name} a model and a path (model: nars for the folder of an exported member), or leave its "
+                "objective out by space.restrict"
+            )
+
+
+def teachers_of(space: Space) -> dict[str, str]:
+    """The teachers that a candidate's pretraining may name, each with an address that names it."""
+    return {
+        str(name): f"pretraining.{address}"
+        for address, dimension in space.pretraining.items()
+        if address.rpartition(".")[2] == "teacher" and _can_be_active(space, f"pretraining.{address}")
+        for name in dimension.values
+    }
+
+
+def _can_be_active(space: Space, address: str) -> bool:
+    condition = space.conditions.get(address)
+    if condition is None:
+        return True
+    role, _, below = condition.parent.partition(".")
+    return bool(set(condition.values) & set(getattr(space, role)[below].values))
+
+
+def open_teachers(space: Space, splits: Splits) -> Iterator[str]:
+    """Load every teacher that pretrains; a sentence each.
+
+    Raises:
+        TeacherError, WeightsError: one cannot be used.
+    """
+    for name in teachers_of(space):
+        teacher = load_any_teacher(name, splits)
+        yield f"teacher of pretraining: '{name}' has {teacher.scored} classes, sees {teacher.resolution} pixels a side"
 
 
 def words_of_start(candidate: Candidate, splits: Splits) -> str:

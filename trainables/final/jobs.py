@@ -9,9 +9,9 @@ import torch
 
 from spaces.candidate import Candidate
 from trainables.deploy import Deployable
-from trainables.final.stored_targets import StoredTeacher
-from trainables.final.teachers import Ensemble, load_teacher
 from trainables.splits import Splits
+from trainables.teachers.named import Ensemble, load_teacher
+from trainables.teachers.stored_targets import StoredTeacher
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.precision import Precision
 from trainables.training.trial import Report, Task, trained, trial
@@ -29,7 +29,7 @@ class FinalJob:
         seed: of the training.
         stop: epoch after which the training pauses, its state kept; None trains the whole schedule.
         teachers: whose mean class probabilities teach this one: other final trainings, or names that
-            ``trainables.final.teachers`` loads; none for labels alone.
+            ``trainables.teachers.named`` loads; none for labels alone.
         objective: file in ``trainables/objectives`` whose loss compares the network with its teachers.
         distillation_weight: weight of the divergence from the teachers.
         label_weight: weight of the cross-entropy with the labels.
@@ -100,7 +100,7 @@ def teacher_of(job: FinalJob, splits: Splits, where: Path | str, targets: Path) 
 
     Raises:
         FileNotFoundError: a teacher has not been trained.
-        trainables.final.teachers.TeacherError: a teacher from elsewhere cannot be used.
+        trainables.teachers.named.TeacherError: a teacher from elsewhere cannot be used.
     """
     networks = [
         load_teacher(teacher, splits) if isinstance(teacher, str) else network_of(teacher, splits, where)

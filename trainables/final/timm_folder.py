@@ -1,6 +1,7 @@
 """The folder that timm reads: weights, and ``config.json`` on how to build the network and to prepare its images.
 
-``timm.create_model("local-dir:FOLDER", pretrained=True)`` reads it after ``import trainables.final.timm_architecture``.
+``timm.create_model("local-dir:FOLDER", pretrained=True)`` reads it after
+``import trainables.teachers.timm_architecture``.
 """
 
 import json
@@ -14,9 +15,9 @@ from torch import nn
 
 from spaces.candidate import Candidate
 from trainables.deploy import Deployable
-from trainables.final.timm_architecture import nars
 from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing
+from trainables.teachers.timm_architecture import nars
 
 __all__ = ["nars", "timm_config", "write_timm_folder"]
 

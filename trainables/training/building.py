@@ -59,9 +59,12 @@ def pretrained_weights(network: nn.Module, sources: Sources) -> Weights | None:
     return None if start is None else {**network.state_dict(), **weights_for(start, network)}
 
 
-def load_features(network: nn.Module, weights: Weights) -> None:
-    """Load all but the classifier, which stays as initialised."""
+def load_features(network: nn.Module, weights: Weights, *, classifier: bool = False) -> None:
+    """Load all but the classifier, which stays as initialised unless it is asked for."""
     assert isinstance(network, Deployable)
+    if classifier:
+        network.load_state_dict(weights)
+        return
     last = network.name_of_classifier
     network.load_state_dict(
         {

@@ -25,6 +25,7 @@ from trainables.training.features import features_of, score
 from trainables.training.loading import Loader, processes_beside
 from trainables.training.phases import Phase, Task, phases_of
 from trainables.training.pretraining import held, key_of, pretraining_of
+from trainables.training.taught import taught
 from trainables.training.world import World
 
 __all__ = ["Candidate", "Report", "Task", "TrialFailed", "accuracy", "build", "scores", "trained", "trial"]
@@ -59,6 +60,7 @@ class _Trial:
     world: World
     device: torch.device
     loaders: int | None = None
+    targets: Path | None = None
 
     def score(self, phase: Phase, network: Deployable, probing: Probing | None) -> float:
         """Share of the search-validation images classified correctly, see ``Report``."""
@@ -75,10 +77,14 @@ class _Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Left:
-    """What a phase leaves to the next: the reports so far, and the weights that are evaluated."""
+    """What a phase leaves to the next: the reports so far, and the weights that are evaluated.
+
+    ``classifier`` says whether these hold a classifier of the data's classes that was trained.
+    """
 
     reports: tuple[Report, ...] = ()
     weights: Weights | None = None
+    classifier: bool = False
 
 
 def trial(
@@ -102,7 +108,8 @@ def trial(
         splits: the data.
         checkpoint: where the state is kept.
         cache: folder of pretrained weights that trials share; their seed then is that of the weights' key, not the
-            task's. Each trial pretrains its own by default.
+            task's. Below it, ``targets`` has what named teachers answered. Each trial pretrains its own by default, and
+            asks teachers anew.
         world, device: which worker this is, and where it trains.
         loaders: processes that decode and augment images beside the training, which changes no result; by default
             as many as its threads allow, see ``trainables.training.loading.processes_beside``.
@@ -113,7 +120,12 @@ def trial(
         WeightsError: pretrained weights cannot be used.
     """
     whole = _Trial(
-        task=task, splits=splits, world=world or World(), device=device or torch.device("cpu"), loaders=loaders
+        task=task,
+        splits=splits,
+        world=world or World(),
+        device=device or torch.device("cpu"),
+        loaders=loaders,
+        targets=None if cache is None else cache / "targets",
     )
     first = pretraining_of(task.candidate, task.epochs)
     shared = None if first is None or cache is None else cache / f"{key_of(task.candidate, first, splits)}.pt"
@@ -137,11 +149,15 @@ def _train(
     """Train a phase from what the one before has left, or on from its own saved state."""
     left = before
     if saved is not None:
-        left = _Left(reports=tuple(Report(**report) for report in saved["reports"]), weights=saved["evaluated"])
+        left = _Left(
+            reports=tuple(Report(**report) for report in saved["reports"]),
+            weights=saved["evaluated"],
+            classifier=saved.get("classifier", False),
+        )
         yield from left.reports
         if len(left.reports) == phase.last:
             return left
-    state = _State(phase, whole, before.weights)
+    state = _State(phase, whole, before)
     if saved is not None:
         state.load(saved["states"])
     reports = list(left.reports)
@@ -157,15 +173,17 @@ def _train(
             yield reports[-1]
     finally:
         state.close()
-    return _Left(reports=tuple(reports), weights=state.evaluated.state_dict())
+    return _Left(reports=tuple(reports), weights=state.evaluated.state_dict(), classifier=state.classifier)
 
 
 class _State:
     """A phase that is being trained: its plan, and all that a checkpoint keeps."""
 
-    def __init__(self, phase: Phase, whole: _Trial, weights: Weights | None) -> None:
+    def __init__(self, phase: Phase, whole: _Trial, before: _Left) -> None:
+        self._taught, phase = taught(phase, whole.splits, whole.device, whole.targets)
         self._phase, self._whole = phase, whole
-        self._plan = plan = _plan(phase, whole, weights)
+        self.classifier = self._taught is not None and "classes" not in phase.knobs
+        self._plan = plan = _plan(phase, whole, before)
         self._objective = whole.world.wrap(plan.trained(), whole.device, thaws=plan.thaws)
         self._probing = probing_of(plan, whole.task.candidate, phase.recipe, phase.images, phase.objective)
         if self._probing is not None:
@@ -196,6 +214,7 @@ class _State:
             "phase": self._phase.number,
             "states": {name: state.state_dict() for name, state in self._states.items()},
             "evaluated": self.evaluated.state_dict(),  # tensors that are in the states too are written once
+            "classifier": self.classifier,
         }
 
     def train(self, epoch: int) -> tuple[float, float, dict[str, float]]:
@@ -221,6 +240,8 @@ class _State:
             device=device,
             precision=self._whole.task.precision,
         )
+        if self._taught is not None:
+            self._taught.flush()
         if not math.isfinite(loss):
             raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
         monitors = self._watched(epoch)
@@ -270,16 +291,16 @@ def trained(task: Task, splits: Splits, checkpoint: Checkpoint) -> Deployable:
     return network.eval()
 
 
-def _plan(phase: Phase, whole: _Trial, weights: Weights | None) -> Plan:
+def _plan(phase: Phase, whole: _Trial, before: _Left) -> Plan:
     def build_on_device(extra: Mapping[str, Any]) -> nn.Module:
         network = build(whole.task.candidate, whole.splits, extra)
         # Convolutions of small networks are about half as fast again with channels last, on CPUs as on GPUs.
         return network.to(whole.device).to(memory_format=torch.channels_last)
 
     def with_objective(plan: Plan) -> Plan:
-        left = pretrained_weights(plan.built(), whole.splits.weights) if weights is None else weights
+        left = pretrained_weights(plan.built(), whole.splits.weights) if before.weights is None else before.weights
         if left is not None:
-            load_features(plan.built(), left)
+            load_features(plan.built(), left, classifier=before.classifier)
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
             plan = _adapted(plan, phase.adaptation)
         module = components.load(components.OBJECTIVES, phase.objective)

@@ -28,22 +28,23 @@ def start_for(network: nn.Module, sources: Sources) -> Start | None:
     return start_of(config["architecture"], config["tag"], sources) if "tag" in config else None
 
 
-def weights_for(start: Start, network: Deployable) -> Tensors:
-    """The weights by the names of the network's state, without those of its classifier.
+def weights_for(start: Start, network: Deployable, *, classifier: bool = False) -> Tensors:
+    """The weights by the names of the network's state, without those of its classifier unless asked for.
 
     The first convolution takes the image's channels as timm does it: their sum for one channel, repeated for more.
 
     Args:
         start: the weights.
         network: of ``start.model``, with as many classes and channels as the data; on any device, meta too.
+        classifier: whether its weights are wanted too, so that the network has their classes.
 
     Raises:
         WeightsError: the weights cannot be read, or do not fit.
     """
-    classifier = network.name_of_classifier.removeprefix(OURS)
+    last = network.name_of_classifier.removeprefix(OURS)
     expected = {name: value for name, value in network.network.state_dict().items() if not name.endswith(COUNTER)}
     tensors = _by_name(start, tensors_of(start), list(expected))
-    own = {name: value for name, value in expected.items() if not name.startswith(f"{classifier}.")}
+    own = {name: value for name, value in expected.items() if classifier or not name.startswith(f"{last}.")}
     surplus = [name for name in tensors if name not in expected and not name.endswith(COUNTER)]
     common = sum(name in expected for name in tensors)
     if 2 * common < len(expected):

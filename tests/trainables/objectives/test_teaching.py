@@ -20,11 +20,11 @@ from tests.trainables.small import MOBILE, OPTIMIZER, network
 from tests.trainables.small import batch as images
 from trainables.data import digits
 from trainables.final.jobs import FinalJob, train
-from trainables.final.stored_targets import StoredTeacher
-from trainables.final.teachers import Ensemble
 from trainables.objectives import feature_distillation
 from trainables.objectives.jensen_shannon import jensen_shannon
 from trainables.plan import Batch
+from trainables.teachers.named import Ensemble
+from trainables.teachers.stored_targets import StoredTeacher
 
 TAUGHT = ("distillation", "dist", "jensen_shannon", "standardised")
 GENERATOR = torch.Generator()

@@ -1,7 +1,9 @@
 """Teachers from elsewhere: exported members and other networks that timm builds, and several networks as one.
 
 A teacher is named ``local-dir:FOLDER`` (a timm-style folder: ``config.json`` and ``model.safetensors``, such as an
-exported member) or ``MODEL@CHECKPOINT`` (a model of timm and a file of its weights). No file is unpickled freely.
+exported member) or ``MODEL@CHECKPOINT`` (a model of timm and a file of its weights). Where it need not have the data's
+classes, also by its name in the configuration's ``weights``, or as ``MODEL.TAG`` of timm's pretrained weights. No file
+is unpickled freely.
 """
 
 import json
@@ -19,11 +21,15 @@ from torch import Tensor, nn
 
 from spaces.mistake import Mistake
 from trainables.deploy import Deployable
-from trainables.final import timm_architecture  # registers our networks with timm
 from trainables.preprocessing import INTERPOLATIONS
 from trainables.splits import Splits
+from trainables.teachers import timm_architecture  # registers our networks with timm
+from trainables.weights.loading import weights_for
+from trainables.weights.sources import start_of
 
 LOCAL = "local-dir:"
+MEMBER = "nars"
+"""In place of a model's name in the configuration's ``weights``: the path is the folder of an exported member."""
 
 
 class TeacherError(Mistake):
@@ -53,6 +59,60 @@ def load_teacher(name: str, splits: Splits) -> Deployable:
     Raises:
         TeacherError: it does not exist, has no weights, or is made for other classes or channels.
     """
+    teacher = _load(name, splits)
+    if teacher.scored != len(splits.classes):
+        raise TeacherError(
+            f"teacher '{name}' gives {teacher.scored} scores an image; the data has {len(splits.classes)}"
+        )
+    return teacher
+
+
+def load_any_teacher(name: str, splits: Splits) -> Deployable:
+    """Build a teacher of whatever classes, with all of its weights; in evaluation mode.
+
+    Args:
+        name: as for ``load_teacher``, of ``splits.weights``, or ``MODEL.TAG``. Networks with pretrained weights see
+            images of the size that they were trained with.
+        splits: the data, whose channels the teacher takes.
+
+    Raises:
+        TeacherError: it does not exist or has no weights.
+        WeightsError: its weights cannot be fetched or read, or do not fit.
+    """
+    source = splits.weights.get(name)
+    if source is not None and source.model == MEMBER:
+        return _load(f"{LOCAL}{source.path}", splits)
+    if source is not None:
+        return _with_weights(source.model, name, splits)
+    if name.startswith(LOCAL) or "@" in name:
+        return _load(name, splits)
+    model, _, tag = name.partition(".")
+    if not tag or not timm.is_model(model):
+        known = ", ".join(splits.weights) or "none"
+        raise TeacherError(
+            f"teacher '{name}' is unknown: section weights names {known}; or give '{LOCAL}FOLDER', 'MODEL@CHECKPOINT' "
+            "or 'MODEL.TAG' of timm's pretrained weights"
+        )
+    return _with_weights(model, tag, splits)
+
+
+def _with_weights(model: str, name: str, splits: Splits) -> Deployable:
+    """A model of timm with pretrained weights, those of its classifier among them."""
+    start, config = start_of(model, name, splits.weights), timm.get_pretrained_cfg(model)
+    if start is None or config is None:
+        raise TeacherError(f"teacher '{name}': timm {timm.__version__} has no pretrained model '{model}'")
+    network = timm.create_model(model, num_classes=config.num_classes, in_chans=splits.channels)
+    inputs = start.inputs
+    for statistic in ("mean", "std"):
+        if len(inputs[statistic]) != splits.channels:
+            inputs[statistic] = (sum(inputs[statistic]) / len(inputs[statistic]),) * splits.channels
+    teacher = Deployable(network, resolution=int(config.input_size[-1]), **inputs)
+    teacher.load_state_dict(weights_for(start, teacher, classifier=True), strict=False)
+    return teacher.eval().requires_grad_(False)
+
+
+def _load(name: str, splits: Splits) -> Deployable:
+    """A teacher from a folder or a checkpoint, whose number of scores is not looked at."""
     model, _, checkpoint = name.partition("@")
     classes = len(splits.classes)
     try:
@@ -74,7 +134,7 @@ def load_teacher(name: str, splits: Splits) -> Deployable:
         mean, std = splits.mean, splits.std
     teacher = Deployable(network, mean=mean, std=std, **_view(name, network, config, splits.resolution))
     teacher.eval().requires_grad_(False)
-    _check_shape(name, teacher, splits)
+    _check_images(name, teacher, splits)
     return teacher
 
 
@@ -91,14 +151,12 @@ def _view(name: str, network: nn.Module, config: Mapping[str, Any], side: int) -
     return {"resolution": own, "interpolation": rule if rule in INTERPOLATIONS else "bilinear"}
 
 
-def _check_shape(name: str, teacher: Deployable, splits: Splits) -> None:
+def _check_images(name: str, teacher: Deployable, splits: Splits) -> None:
     image_NCHW = torch.zeros(1, splits.channels, splits.resolution, splits.resolution)
     try:
-        shape = tuple(teacher(image_NCHW).shape)
+        teacher(image_NCHW)
     except RuntimeError as error:
         raise TeacherError(f"teacher '{name}' cannot read images of {tuple(image_NCHW.shape[1:])}: {error}") from error
-    if shape != (1, len(splits.classes)):
-        raise TeacherError(f"teacher '{name}' gives {shape[1:]} scores an image; the data has {len(splits.classes)}")
 
 
 def save_teacher(name: str, splits: Splits, folder: Path) -> None:

@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from trainables.data import digits
-from trainables.final.teachers import Ensemble, TeacherError, load_teacher, save_teacher
 from trainables.splits import Splits
+from trainables.teachers.named import Ensemble, TeacherError, load_teacher, save_teacher
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from trainables.data import digits
 from trainables.final.jobs import FinalJob, network_of, train
-from trainables.final.stored_targets import StoredTeacher, digest_of
 from trainables.splits import Splits
+from trainables.teachers.stored_targets import StoredTeacher, digest_of
 
 SMALL = {"architecture.resolution": [8], "architecture.depth.0": [1], "architecture.depth.1": [1]}
 SPACE = components.load(components.SPACES, "tiny").space().restrict(SMALL)
