@@ -1,7 +1,8 @@
 """Fractal images made on the fly from iterated function systems, several in a picture (Anderson and Farrell 2022).
 
 Nothing is downloaded or stored: picture number ``i`` of a seed is always the same. Against the paper, a fractal's
-brightness is the logarithm of its density, without random 3x3 patches, and a background is smooth noise.
+brightness is the logarithm of its density, without random 3x3 patches, and a background is smooth noise; source
+``published_fractals`` draws as the authors do.
 """
 
 from dataclasses import dataclass
@@ -88,14 +89,14 @@ class Systems:
         return len(self.map_SK3)
 
 
-def singular_values(maps: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def singular_values(maps: int, rng: np.random.Generator, *, low: float = 5.0, high: float = 6.0) -> NDArray[np.float64]:
     """Singular values of the maps of one system, larger first, shape (maps, 2).
 
-    They lie in [0, 1], and the sum of ``s1 + 2 s2`` over the maps, drawn evenly in [(5 + maps) / 2, (6 + maps) / 2],
-    is what the paper found to keep attractors neither sparse nor blurred. Each map takes a part of that sum that the
-    maps after it, at most 3 each, can complete.
+    They lie in [0, 1], and the sum of ``s1 + 2 s2`` over the maps is drawn evenly in [(low + maps) / 2,
+    (high + maps) / 2]; with 5 and 6 the paper found attractors neither sparse nor blurred. Each map takes a part of
+    that sum that the maps after it, at most 3 each, can complete.
     """
-    left = rng.uniform((5 + maps) / 2, (6 + maps) / 2)
+    left = rng.uniform((low + maps) / 2, (high + maps) / 2)
     values = np.empty((maps, 2))
     for position in range(maps):
         least, most = max(0.0, left - 3 * (maps - position - 1)), min(3.0, left)
@@ -106,11 +107,11 @@ def singular_values(maps: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return values
 
 
-def system(number: int, seed: int) -> NDArray[np.float64]:
+def system(number: int, seed: int, *, low: float = 5.0, high: float = 6.0) -> NDArray[np.float64]:
     """The affine maps of one system, shape (maps, 2, 3): rotation x singular values x rotation, mirrored or not."""
     rng = np.random.default_rng([seed, number])
     maps = int(rng.integers(MAPS[0], MAPS[1] + 1))
-    values_N2 = singular_values(maps, rng)
+    values_N2 = singular_values(maps, rng, low=low, high=high)
     sign_N2 = rng.choice((-1.0, 1.0), size=(maps, 2))
     left_N22, right_N22 = (_rotations(rng.uniform(-np.pi, np.pi, maps)) for _ in range(2))
     linear_N22 = left_N22 @ (right_N22 * (values_N2 * sign_N2)[:, :, None])

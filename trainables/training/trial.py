@@ -18,6 +18,7 @@ from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
 from trainables.plan import Led, Plan, Stateful, Watched, compose
 from trainables.splits import Images, Splits
+from trainables.teachers.pretraining import taught
 from trainables.training.building import Weights, build, load_features, pretrained_weights
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import TrialFailed, seed_of, train_epoch
@@ -25,7 +26,6 @@ from trainables.training.features import features_of, score
 from trainables.training.loading import Loader, processes_beside
 from trainables.training.phases import Phase, Task, phases_of
 from trainables.training.pretraining import held, key_of, pretraining_of
-from trainables.training.taught import taught
 from trainables.training.world import World
 
 __all__ = ["Candidate", "Report", "Task", "TrialFailed", "accuracy", "build", "scores", "trained", "trial"]
@@ -180,7 +180,8 @@ class _State:
     """A phase that is being trained: its plan, and all that a checkpoint keeps."""
 
     def __init__(self, phase: Phase, whole: _Trial, before: _Left) -> None:
-        self._taught, phase = taught(phase, whole.splits, whole.device, whole.targets)
+        self._taught, knobs = taught(phase.knobs, whole.splits, whole.device, whole.targets)
+        phase = replace(phase, knobs=knobs)
         self._phase, self._whole = phase, whole
         self.classifier = self._taught is not None and "classes" not in phase.knobs
         self._plan = plan = _plan(phase, whole, before)

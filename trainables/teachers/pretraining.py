@@ -1,7 +1,8 @@
 """Pretraining with a teacher that the candidate names."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,7 +10,6 @@ from torch import nn
 from trainables.splits import Splits
 from trainables.teachers.named import load_any_teacher
 from trainables.teachers.stored_targets import StoredTeacher
-from trainables.training.phases import Phase
 
 STORED = 100
 """Class probabilities that are kept of a named teacher for each view, as TinyViT keeps them."""
@@ -34,9 +34,9 @@ class NamedTeacher(nn.Module):
 
 
 def taught(
-    phase: Phase, splits: Splits, device: torch.device, targets: Path | None
-) -> tuple[NamedTeacher | None, Phase]:
-    """The teacher that a phase names, and the phase with it as a network; None where it names none.
+    knobs: Mapping[str, Any], splits: Splits, device: torch.device, targets: Path | None
+) -> tuple[NamedTeacher | None, Mapping[str, Any]]:
+    """The teacher that an objective's knobs name, and the knobs with it as a network; None where they name none.
 
     A teacher with as many classes as the data trains the network's own classifier, which the next phase goes on with.
 
@@ -44,12 +44,12 @@ def taught(
         TeacherError, WeightsError: it cannot be loaded.
         ValueError: more of its classes are asked for than are kept.
     """
-    name, top_k = phase.knobs.get("teacher"), phase.knobs.get("top_k")
+    name, top_k = knobs.get("teacher"), knobs.get("top_k")
     if not isinstance(name, str):
-        return None, phase
+        return None, knobs
     if top_k is not None and top_k > STORED:
         raise ValueError(f"{STORED} class probabilities of a named teacher are kept, so top_k is at most that: {top_k}")
     network = load_any_teacher(name, splits)
     teacher = NamedTeacher(network, targets).to(device).eval()
     other = {} if network.scored == len(splits.classes) else {"classes": network.scored}
-    return teacher, replace(phase, knobs={**phase.knobs, "teacher": teacher, **other})
+    return teacher, {**knobs, "teacher": teacher, **other}

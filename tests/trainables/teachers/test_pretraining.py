@@ -15,8 +15,8 @@ from trainables.objectives.unlabelled_distillation import largest, soft_cross_en
 from trainables.plan import Batch
 from trainables.pretrained import Source
 from trainables.splits import Splits
+from trainables.teachers import pretraining as taught
 from trainables.teachers.named import TeacherError, load_any_teacher
-from trainables.training import taught
 from trainables.training.trial import Task, trial
 
 
