@@ -1,7 +1,7 @@
 """FBNetV3's claim: a predictor that learnt free statistics first ranks better after few trainings.
 
-``pytest -m benchmark -s tests/benchmarks/test_predictor_pretraining.py`` reads the recorded tables of ``spaces/priors``,
-and those of the folder ``$NARS_TABLES`` if it is set. Scores are single seeds, the truth their mean.
+``pytest -m benchmark -s tests/benchmarks/test_predictor_pretraining.py`` reads the tables of ``spaces/priors``
+and of the folder ``$NARS_TABLES``, if it is set. Scores are single seeds, the truth their mean.
 """
 
 import os
@@ -27,7 +27,7 @@ TABLES = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))]
 
 
 def ranked(table: Table, size: int, seed: int) -> dict[str, float]:
-    """Kendall's tau on unseen rows of each predictor, with pretraining on statistics and without, from ``size`` rows."""
+    """Tau on unseen rows of each predictor, with pretraining on statistics and without, from ``size`` rows."""
     rng = np.random.default_rng((seed, size))
     row_N, label_N = rng.permutation(len(table.truth_N)), table.one_seed(rng)
     seen, unseen, free = row_N[:size], row_N[size : size + TESTED], row_N[size : size + FREE]
@@ -56,7 +56,7 @@ def ranked(table: Table, size: int, seed: int) -> dict[str, float]:
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """Means of each table and size, and differences (pretrained minus not) with Student's 95 % half-width over seeds."""
+    """Means of each table and size, and differences with Student's 95 % half-width over seeds."""
     rows = []
     for (table, size), part in frame.groupby(["table", "trials"], sort=True):
         row: dict[str, object] = {"table": table, "trials": size, "seeds": len(part)}

@@ -61,7 +61,8 @@ def density(point_P2: Floats, side: int, low_2: Floats, extent_2: Floats, patch_
     total_HW = np.zeros((side, side))
     for row, column in np.argwhere(patch_33):
         total_HW += count_HW[2 - row + 1 : 2 - row + 1 + side, 2 - column + 1 : 2 - column + 1 + side]
-    return total_HW / max(total_HW.max(), 1.0)
+    share_HW: Floats = total_HW / max(total_HW.max(), 1.0)
+    return share_HW
 
 
 def coloured(light_HW: Floats, rng: np.random.Generator) -> Floats:
@@ -109,7 +110,8 @@ def from_hsv(hue_HW: Floats, saturation_HW: Floats, value_HW: Floats) -> Floats:
     """Hue, saturation and value in [0, 1] as RGB, last dimension 3."""
     sector_HW3 = (hue_HW[..., None] * 6 + np.array([0.0, 4.0, 2.0])) % 6
     ramp_HW3 = np.clip(np.abs(sector_HW3 - 3) - 1, 0, 1)
-    return value_HW[..., None] * (1 + saturation_HW[..., None] * (ramp_HW3 - 1))
+    rgb_HW3: Floats = value_HW[..., None] * (1 + saturation_HW[..., None] * (ramp_HW3 - 1))
+    return rgb_HW3
 
 
 def resized(image_HWC: Floats, side: int) -> Floats:
@@ -127,10 +129,11 @@ def resized(image_HWC: Floats, side: int) -> Floats:
 def blurred(image_HWC: Floats, sigma: float) -> Floats:
     """A Gaussian blur of 3 x 3 pixels, mirrored at the edges."""
     edge = np.exp(-1 / (2 * sigma**2))
-    weights = np.array([edge, 1.0, edge]) / (1 + 2 * edge)
+    middle, side = 1 / (1 + 2 * edge), edge / (1 + 2 * edge)
     for axis in (0, 1):
         pad = [(1, 1) if dimension == axis else (0, 0) for dimension in range(image_HWC.ndim)]
         wide = np.pad(image_HWC, pad, mode="reflect")
         size = image_HWC.shape[axis]
-        image_HWC = sum(weight * wide.take(np.arange(size) + k, axis) for k, weight in enumerate(weights))  # type: ignore[assignment]
+        before_HWC, own_HWC, after_HWC = (wide.take(np.arange(size) + k, axis) for k in range(3))
+        image_HWC = own_HWC * middle + (before_HWC + after_HWC) * side
     return image_HWC
