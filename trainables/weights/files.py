@@ -19,6 +19,7 @@ import timm
 import torch
 from filelock import FileLock
 from huggingface_hub import try_to_load_from_cache
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -165,8 +166,10 @@ def read(path: Path, name: str) -> Tensors:
             f"weights {name}: '{path}' is refused, since it holds more than tensors, such as code; save the state dict "
             "alone, best as .safetensors"
         ) from error
-    except Exception as error:  # what is no file of tensors fails in any way when it is unpickled
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise WeightsError(f"weights {name}: '{path}' is damaged: {_words(error)}") from error
+    except Exception as error:  # a text that is unpickled, for one, fails with whatever its letters stand for
+        raise WeightsError(f"weights {name}: '{path}' is damaged, or no file of weights at all") from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
