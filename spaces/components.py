@@ -89,6 +89,11 @@ def load(kind: Kind, name: str) -> ModuleType:
     return importlib.import_module(f"{kind.package}.{name}")
 
 
+def parts_of(name: str) -> tuple[str, ...]:
+    """Names of the objectives that a name joins by ``+``; itself where it is one."""
+    return tuple(name.split("+"))
+
+
 def _check(kind: Kind, name: str) -> None:
     existing = names(kind)
     if name not in existing:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from spaces import tiny
+from spaces.components import parts_of
 from spaces.dimensions import Choice, Dimension, Real
 from spaces.joined import join
 from spaces.reference import Reference
@@ -86,15 +87,26 @@ def _parts(
 ) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
     """Dimensions of pretraining by address, and the objectives that have them."""
     yield dict(recipe), trained
-    without_targets = tuple(name for name in trained if name != OF_FRACTALS)
+    without_targets = tuple(name for name in trained if OF_FRACTALS not in parts_of(name))
     if without_targets:
         yield {"source": Choice(values=("own", "fractals"))}, without_targets
     if OF_FRACTALS in trained:
         yield {"fractals.systems": Choice(values=(30, 100, 300), ordered=True)}, (OF_FRACTALS,)
     for address, dimension in knobs.items():
-        owner = address.partition(".")[0]
-        if owner in trained:
-            yield {address: dimension}, (owner,)
+        owners = _owners(address, trained)
+        if owners:
+            yield {address: dimension}, owners
+
+
+def _owners(address: str, trained: tuple[str, ...]) -> tuple[str, ...]:
+    """The objectives that have a knob; of those with several parts also ``weight.NAME`` and ``weights``."""
+    owner, _, keyword = address.partition(".")
+    joint = tuple(name for name in trained if len(parts_of(name)) > 1)
+    if owner == "weights":
+        return joint
+    if owner == "weight":
+        return tuple(name for name in joint if keyword in parts_of(name))
+    return tuple(name for name in trained if owner in parts_of(name))
 
 
 def _recipe() -> dict[str, Dimension]:

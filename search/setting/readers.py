@@ -9,6 +9,7 @@ from spaces import components
 from spaces.components import ADAPTATIONS, BACKBONES, INGREDIENTS, OBJECTIVES, PICTURES, Kind
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
+from trainables.joint import WEIGHT, WEIGHTS
 from trainables.training.pretraining import NONE, OWN
 
 FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
@@ -39,8 +40,9 @@ def check_readers(space: Space) -> None:
 
 def _unread(space: Space) -> Iterator[str]:
     """What nothing reads, one clause each."""
-    if space.objective not in components.names(OBJECTIVES):
-        yield f"objective '{space.objective}' is not in {_folder(OBJECTIVES)}"
+    for part in components.parts_of(space.objective):
+        if part not in components.names(OBJECTIVES):
+            yield f"objective '{part}' is not in {_folder(OBJECTIVES)}"
     joined = FAMILY in space.architecture
     for family in map(str, space.architecture[FAMILY].values if joined else (space.backbone,)):
         prefix = f"{family}." if joined else ""
@@ -73,9 +75,20 @@ def _unread_keywords(space: Space, role: str, prefix: str) -> Iterator[str]:
     kinds = _kinds(space, role, prefix)
     for address in getattr(space, role):
         local = address.removeprefix(prefix)
-        if address.startswith(prefix) and local not in (*CHOICES[role], SHARE):
+        if role == "pretraining" and address.startswith(prefix) and local.partition(".")[0] in (WEIGHT, WEIGHTS):
+            yield from _unread_weight(space, prefix, address, local)
+        elif address.startswith(prefix) and local not in (*CHOICES[role], SHARE):
             kind = kinds.get(local.partition(".")[0], OTHERS[role])
             yield from _unread_keyword(kind, role, address, local)
+
+
+def _unread_weight(space: Space, prefix: str, address: str, local: str) -> Iterator[str]:
+    """What a weight lacks: a joint objective, which has the part that it is named after."""
+    joint = [name for name in _values(space, "pretraining", f"{prefix}objective") if len(components.parts_of(name)) > 1]
+    part = local.partition(".")[2]
+    if not joint or (part and not any(part in components.parts_of(name) for name in joint)):
+        needed = f"has the part '{part}'" if part else "has several parts"
+        yield f"'pretraining.{address}' needs a value of 'pretraining.{prefix}objective' that {needed}, as in 'a+b'"
 
 
 def _kinds(space: Space, role: str, prefix: str) -> dict[str, Kind]:
@@ -87,7 +100,12 @@ def _kinds(space: Space, role: str, prefix: str) -> dict[str, Kind]:
 
 
 def _names(space: Space, role: str, address: str) -> list[str]:
-    """The names that a choice offers; none where the space does not have it."""
+    """The names that a choice offers, those of each part where they are joined."""
+    return [part for value in _values(space, role, address) for part in components.parts_of(value)]
+
+
+def _values(space: Space, role: str, address: str) -> list[str]:
+    """The values that a choice offers; none where the space does not have it."""
     dimension = getattr(space, role).get(address)
     values = () if dimension is None else map(str, dimension.values)
     return [value for value in values if value not in (NONE, OWN)]

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from spaces import components
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from trainables.backbones import mobile, tiny_vit
 from trainables.data import digits
 from trainables.deploy import Deployable
+from trainables.joint import load
 from trainables.plan import Batch
 from trainables.splits import Splits
 from trainables.training.trial import Report
@@ -35,7 +35,7 @@ OPTIMIZER: dict[str, Value] = {"optimizer.name": "adamw", "optimizer.learning_ra
 
 def reads_maps(objective: str) -> bool:
     """Whether the objective works on backbones with feature maps; the others need tokens."""
-    return "map" in components.load(components.OBJECTIVES, objective).SUPPORTS
+    return "map" in load(objective).SUPPORTS
 
 
 def network(objective: str, seed: int = 0) -> Deployable:

@@ -13,6 +13,7 @@ from spaces.candidate import Candidate
 from trainables.deploy import Deployable
 from trainables.frozen.body import Recorded, RestingBody
 from trainables.frozen.store import store_of_machine
+from trainables.joint import load
 from trainables.photographs import Photographs
 from trainables.plan import Plan, Stage
 from trainables.splits import Images, Pictures
@@ -85,7 +86,7 @@ def probing_of(
         images: that it trains on.
         objective: file in ``trainables/objectives``.
     """
-    module = components.load(components.OBJECTIVES, objective)
+    module = load(objective)
     # The adaptation has one hook at most, and says so; more are augmentations that change.
     changes = len(plan.before_epoch) > plan.thaws
     if not plan.probed or changes or plan.square is not None or not module.ON_FEATURES:

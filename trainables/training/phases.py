@@ -6,6 +6,7 @@ from typing import Any
 
 from spaces import components
 from spaces.candidate import NO_WEIGHTS, Candidate
+from trainables.joint import load
 from trainables.plan import Plan
 from trainables.splits import Pictures, Splits
 from trainables.training.precision import Precision
@@ -62,7 +63,7 @@ class Phase:
     @property
     def labels(self) -> bool:
         """Whether the objective reads the targets."""
-        return bool(components.load(components.OBJECTIVES, self.objective).LABELS)
+        return bool(load(self.objective).LABELS)
 
 
 def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining_seed: int) -> Iterator[Phase]:
@@ -72,7 +73,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
     before = 0
     if first is not None:
         before = first.reports
-        labels = components.load(components.OBJECTIVES, first.objective).LABELS
+        labels = load(first.objective).LABELS
         images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
         if first.pictures != OWN:
             pictures = components.load(components.PICTURES, first.pictures).pictures(splits, **first.pictures_knobs)
@@ -91,7 +92,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
             seed=pretraining_seed,
         )
     objective = task.objective or task.candidate.objective
-    labels = components.load(components.OBJECTIVES, objective).LABELS
+    labels = load(objective).LABELS
     yield Phase(
         number=1,
         last=task.epochs,

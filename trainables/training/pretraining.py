@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +18,8 @@ import numpy as np
 from filelock import FileLock
 
 from spaces import components
-from spaces.candidate import NO_WEIGHTS, Candidate, keywords
+from spaces.candidate import NO_WEIGHTS, Candidate
+from trainables.joint import Joint, knobs_of, load, taken, takes_classes
 from trainables.plan import inputs_of
 from trainables.splits import Splits
 from trainables.training.world import World
@@ -36,7 +36,7 @@ class Pretraining:
     """How a candidate is pretrained.
 
     Attributes:
-        objective: file name in ``trainables/objectives``.
+        objective: file name in ``trainables/objectives``, or several joined by ``+``.
         knobs: keywords of its ``objective``.
         pictures: what it sees, ``own`` or a file in ``trainables/data``.
         pictures_knobs: keywords of its ``pictures``.
@@ -76,10 +76,10 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
             f"pretraining.share is {share} of {epochs} epochs; pretraining and training need a share between 0 and 1 "
             "and two epochs"
         )
-    module = components.load(components.OBJECTIVES, name)
+    module = load(name)
     pictures = str(rest.pop("source", module.SOURCE))
     _check_targets(name, module, pictures)
-    knobs, pictures_knobs = _pop_knobs(rest, name), _pop_knobs(rest, pictures)
+    knobs, pictures_knobs = knobs_of(name, rest), taken(rest, pictures)
     if inputs_of(rest):
         raise ValueError(
             f"candidate {candidate.key} sets its network's input in pretraining, which is the same in training; "
@@ -96,21 +96,15 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
     )
 
 
-def _check_targets(name: str, module: ModuleType, pictures: str) -> None:
+def _check_targets(name: str, module: ModuleType | Joint, pictures: str) -> None:
     if pictures == OWN or not module.LABELS:
         return
     targets = components.load(components.PICTURES, pictures).TARGETS
-    if not targets or "classes" not in signature(module.objective).parameters:
+    if not targets or not takes_classes(module):
         raise ValueError(
             f"objective '{name}' reads class labels, which pictures of source '{pictures}' do not have; "
             f"use pretraining.source '{OWN}' or another objective"
         )
-
-
-def _pop_knobs(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """The keywords of a component, which are removed from ``values``."""
-    own = [address for address in values if address.startswith(f"{name}.")]
-    return keywords({address.removeprefix(f"{name}."): values.pop(address) for address in own})
 
 
 def key_of(candidate: Candidate, first: Pretraining, splits: Splits) -> str:

@@ -16,6 +16,7 @@ from spaces import components
 from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
+from trainables.joint import load
 from trainables.plan import Led, Plan, Stateful, Watched, compose
 from trainables.splits import Images, Splits
 from trainables.teachers.pretraining import taught
@@ -269,7 +270,14 @@ class _Heads:
     objective: nn.Module
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in self.objective.state_dict().items() if not name.startswith("network.")}
+        network = self._network
+        return {name: value for name, value in self.objective.state_dict().items() if not name.startswith(network)}
+
+    @property
+    def _network(self) -> tuple[str, ...]:
+        """Beginnings of the names of the network's tensors: each part of a joint objective holds it, too."""
+        modules = self.objective.named_modules(remove_duplicate=False)
+        return tuple(f"{name}." for name, module in modules if module is self.objective.network)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         _, unknown = self.objective.load_state_dict(state, strict=False)
@@ -304,7 +312,7 @@ def _plan(phase: Phase, whole: _Trial, before: _Left) -> Plan:
             load_features(plan.built(), left, classifier=before.classifier)
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
             plan = _adapted(plan, phase.adaptation)
-        module = components.load(components.OBJECTIVES, phase.objective)
+        module = load(phase.objective)
         objective = module.objective(plan.built(), **phase.knobs).to(whole.device)
         return replace(plan, objective=objective, fixed_side=module.FIXED_SIDE)
 
