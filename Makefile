@@ -48,7 +48,8 @@ submit: .venv  ## the search as a job on the cluster at ADDRESS, with the token 
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11')"
 	$(PYTHON) -m venv --clear .venv && touch -t 197001010000 .venv
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock uv && \
-		$(BIN)/uv pip install --quiet --python $(BIN)/python --system-certs --no-deps --requirement requirements.lock || { \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --system-certs --no-deps --requirement requirements.lock && \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . || { \
 		echo "requirements.lock does not fit here (see above): installing what pyproject.toml allows instead" >&2; \
 		$(BIN)/python -m pip install --quiet --editable ".[dev]"; }
 	touch .venv

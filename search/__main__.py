@@ -1,4 +1,4 @@
-"""The command line: ``python -m search COMMAND``. Every file of ``search/commands`` is a command."""
+"""The command line: ``nars COMMAND`` or ``python -m search COMMAND``. Every file of ``search/commands`` is one."""
 
 import argparse
 import contextlib
@@ -25,22 +25,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shadow = shadowed()
     if shadow:
         return _fail(shadow)
-    return _run(_parser(words).parse_args(words))
+    return _run(parser(words[:1]).parse_args(words))
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Knows the arguments of the command that the words name; of others only the summary, without importing them."""
+def parser(known: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """Knows the arguments of some commands, by default of all; of others only the summary, without importing them."""
+    from search.words import program
     from spaces import components  # once it is known to be ours
 
-    parser = argparse.ArgumentParser(prog="python -m search", description="Joint search of architecture and recipe.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    top = argparse.ArgumentParser(prog=program(), description="Joint search of architecture and recipe.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name in components.names(components.COMMANDS):
         summary = components.summary(components.COMMANDS, name)
         command = commands.add_parser(name, help=summary, description=summary)
-        if words[:1] == [name]:
-            components.load(components.COMMANDS, name).add_arguments(command)
+        if known is None or name in known:
+            module = components.load(components.COMMANDS, name)
+            command.epilog = f"example: {program()} {module.EXAMPLE}"
+            module.add_arguments(command)
             command.add_argument("--verbose", action="store_true", help="show what Ray writes, and traces of faults")
-    return parser
+    return top
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -83,8 +86,10 @@ def _use_one_thread() -> None:
 
 def _interrupted(interrupt: KeyboardInterrupt) -> int:
     number = int(interrupt.args[0]) if interrupt.args else 2
+    from search.words import program
+
     with contextlib.suppress(OSError):  # the terminal may have gone
-        print("stopped; what has ended is recorded, 'python -m search resume' goes on", file=sys.stderr)
+        print(f"stopped; what has ended is recorded, '{program()} resume' goes on", file=sys.stderr)
     return 128 + number
 
 
@@ -115,7 +120,9 @@ def _faulty(error: BaseException, log: Path | None, arguments: argparse.Namespac
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    from search.words import as_called
+
+    print(f"error: {as_called(message)}", file=sys.stderr)
     return 2
 
 

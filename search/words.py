@@ -1,7 +1,9 @@
 """Figures and names as people write them."""
 
 import re
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -32,6 +34,7 @@ def named(names: Iterable[str]) -> str:
     return " and ".join([*([", ".join(every[:-1])] if every[1:] else []), *every[-1:]])
 
 
+MODULE = "python -m search"
 SUFFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
 
 
@@ -42,6 +45,16 @@ def parse_amount(value: Any) -> Any:
         if match:
             return float(match[1]) * SUFFIXES.get(match[2].lower(), 1.0)
     return value
+
+
+def program() -> str:
+    """How this program was called: ``nars``, or ``python -m search`` from the repository's root."""
+    return "nars" if Path(sys.argv[0]).stem == "nars" else MODULE
+
+
+def as_called(text: str) -> str:
+    """A text that names commands of this program, as the user calls it."""
+    return text.replace(MODULE, program())
 
 
 def masked(text: str) -> str:

@@ -49,7 +49,8 @@ def test_the_environment_has_the_pins_and_is_made_once(place: Path) -> None:
     done, calls = make_environment(place)
     assert (done.returncode, done.stderr) == (0, "")
     assert "--no-deps --requirement requirements.lock" in calls
-    assert "--editable" not in calls
+    assert "--no-deps --no-build-isolation --editable ." in calls  # the command `nars`
+    assert "[dev]" not in calls
     assert make_environment(place)[1] == ""
 
 

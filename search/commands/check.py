@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from search.setting.setting import Setting
 
 
+EXAMPLE = "check configs/digits.yaml"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``check``."""
     parser.add_argument("config", type=Path, help="YAML file, such as configs/digits.yaml")

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from spaces import components
 
+EXAMPLE = "components ingredient"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:

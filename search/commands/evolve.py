@@ -6,6 +6,7 @@ from pathlib import Path
 from search.problem.budgets import option
 from search.problem.limits import COSTS
 
+EXAMPLE = "evolve runs/digits --max-macs 8k,30k"
 HELP = {
     "macs": "multiply-accumulates, such as 20M,40M,80M: one pair for each",
     "params": "parameters; one value for all, or as many as there are budgets",

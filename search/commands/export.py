@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from search.family.copies import Comparison
 
 
+EXAMPLE = "export runs/digits --to digits-family"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``export``."""
     parser.add_argument("run", type=Path, help="folder of a finished run, such as runs/digits")

@@ -9,6 +9,8 @@ from rich.table import Table
 from search.files import check_writable
 from search.replay.rules import RULES
 
+EXAMPLE = "fidelity curves/"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``fidelity``."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from search.executors.protocol import Executor
 
 
+EXAMPLE = "record configs/digits.yaml --candidates 3000 --out tables/digits"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``record``."""
     parser.add_argument("config", type=Path, help="data, space, limits and epochs of the trainings, as for 'run'")

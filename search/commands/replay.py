@@ -11,6 +11,8 @@ from search.replay.samplers import MODES
 from search.samplers import by_name
 from spaces.components import PREDICTORS, names
 
+EXAMPLE = "replay table.json --sampler nars --sampler tpe --out replayed"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""

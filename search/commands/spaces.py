@@ -19,6 +19,7 @@ from spaces.space import Codes, Space, describe
 from trainables.counting.counts import Counts, Statistics
 from trainables.counting.statistics import count
 
+EXAMPLE = "spaces tiny --sample 3"
 PERCENTILES = (5, 50, 95)
 SMALL = 64
 """Images below this many pixels are taken to have ten classes, others a thousand."""

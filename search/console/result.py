@@ -2,26 +2,24 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
-
+from search.console.lines import aligned, say, tell
 from search.family.comparison import Comparison, wilson
 from search.family.members import Family, Member
 from search.setting.config import Config
-from search.words import amount, fraction
+from search.words import amount, fraction, program
 
 COLUMNS = ("network", "macs", "test accuracy", "ms", "by hand", "times fewer macs")
 
 
 def show(family: Family, config: Config, to: Path | None = None) -> None:
     """Print the family and what to do next: with the run's folder, or with the one where it was written ``to``."""
-    console = Console(highlight=False, markup=False)
     for line in (f"family of {config.name}", *table(family), ""):
         say(line)
     for sentence in (*notes(family), *family.failures):
-        console.print(sentence, soft_wrap=not console.is_terminal)  # in whole words where it is a terminal
+        tell(sentence)
     for line in ("", *next_steps(family, config.folder, to)):
         say(line)
 
@@ -41,18 +39,7 @@ def table(family: Family) -> list[str]:
             rows.append((budget, *_measures(family, family.member(row.member))))
     if not family.budgets:
         rows.extend(_measures(family, member) for member in family.members)
-    return _aligned(rows)
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows of cells as lines, without columns that nothing is in; shorter rows end with a sentence."""
-    header, whole = rows[0], [row for row in rows if len(row) == len(rows[0])]
-    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
-    shown = [column for column in range(len(header)) if any(row[column] for row in whole[1:])] or [0]
-    rows = [tuple(row[column] for column in shown) if len(row) == len(header) else row for row in rows]
-    widths = [widths[column] for column in shown]
-    widths[0] = max(len(row[0]) for row in rows)
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    return aligned(rows)
 
 
 def _measures(family: Family, member: Member) -> tuple[str, ...]:
@@ -112,14 +99,9 @@ def next_steps(family: Family, folder: Path, to: Path | None = None) -> tuple[st
     return (
         f"use it:   python {_quoted(models / family.members[-1].name / 'predict.py')} PHOTO_OR_FOLDER",
         f"look:     {_quoted(report)}",
-        f"go on:    python -m search evolve {_quoted(folder)} --max-macs {budgets[0]}",
+        f"go on:    {program()} evolve {_quoted(folder)} --max-macs {budgets[0]}",
     )
 
 
 def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
-
-
-def say(text: str) -> None:
-    """One line for people, as it is."""
-    Console(highlight=False, soft_wrap=True, markup=False).print(text)

@@ -13,8 +13,9 @@ from pathlib import Path
 import optuna
 from rich.console import Console
 
+from search.console.lines import say
 from search.console.progress import Progress
-from search.console.result import say, show
+from search.console.result import show
 from search.errors import UsageError
 from search.experiment.ending import logged, terminated_is_interrupted
 from search.experiment.experiment import Experiment, save_config

@@ -203,5 +203,5 @@ def called(setting: Setting, job: FinalJob, references: Iterable[Named] = ()) ->
 
 def sentence_of(setting: Setting, job: FinalJob, reason: str, references: Iterable[Named] = ()) -> str:
     """Which network's final training failed, for which budget, which reference it was if it was one, and why."""
-    name = next((f" ({one.name})" for one in references if one.candidate == job.candidate), "")
-    return f"final training of {called(setting, job, references)}{name} failed: {reason}"
+    name = next((f"the reference {one.name}, " for one in references if one.candidate == job.candidate), "")
+    return f"final training of {name}{called(setting, job)} failed: {reason}"

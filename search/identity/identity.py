@@ -87,7 +87,7 @@ def new_identity(name: str, configuration: Mapping[str, Any], data: DataIdentity
 
 def digest_of(data: DataIdentity, space: Mapping[str, Any], configuration: Mapping[str, Any]) -> str:
     """SHA-256 of a run's data, space and configuration."""
-    content = {"data": data.to_json(), "space": space, "configuration": dict(sorted(_deciding(configuration)))}
+    content = {"data": data.to_json(), "space": space, "configuration": dict(sorted(deciding_keys(configuration)))}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -116,7 +116,7 @@ def changed_space(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str
 
 def changed_keys(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
     """Keys of a configuration that decide what comes out, and are not as they were, with both values."""
-    new, old = dict(_deciding(now)), dict(_deciding(before))
+    new, old = dict(deciding_keys(now)), dict(deciding_keys(before))
     return [
         f"{key} is {_shown(new, key)}, was {_shown(old, key)}"
         for key in dict.fromkeys([*old, *new])
@@ -135,7 +135,7 @@ def _shown(values: Mapping[str, Any], key: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _deciding(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def deciding_keys(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Flat keys and values, without those that only say where and with how much."""
     for section, content in configuration.items():
         if section in PLACES:

@@ -2,6 +2,8 @@
 
 import argparse
 import errno
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from search.__main__ import main
+from search.__main__ import main, parser
 from search.errors import Fault
+from search.words import as_called
 from spaces import components
 from spaces.components import COMMANDS
 from spaces.mistake import Mistake
@@ -31,6 +34,39 @@ def test_a_command_has_a_summary_and_arguments(name: str) -> None:
     assert summary.endswith(".")
     assert "python -m" not in summary
     components.load(COMMANDS, name).add_arguments(argparse.ArgumentParser())
+
+
+@pytest.mark.parametrize("name", components.names(COMMANDS))
+def test_the_example_of_a_command_is_a_call_of_it(name: str) -> None:
+    words = shlex.split(components.load(COMMANDS, name).EXAMPLE.partition(" > ")[0])
+    assert words[0] == name
+    assert parser([name]).parse_args(words).command == name
+
+
+def test_sentences_name_commands_as_the_program_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "start one with: python -m search run CONFIG"
+    assert as_called(sentence) == sentence
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/nars", "report", "x"])
+    assert as_called(sentence) == "start one with: nars run CONFIG"
+    assert parser(["run"]).prog == "nars"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shells_complete_commands_and_their_options(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["nars"])
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name in script for name in FILES)
+    assert "--warm-start" in script
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n"], input=script, text=True, check=False).returncode == 0
+
+
+def test_only_nars_can_be_completed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 2
+    assert "nars completion bash" in capsys.readouterr().err
 
 
 def test_the_help_of_every_command_needs_no_large_library() -> None:

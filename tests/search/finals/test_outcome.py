@@ -98,7 +98,7 @@ def test_a_failed_training_leaves_the_others(tmp_path: Path) -> None:
     assert (finalist.job, finalist.trainings) == (other, (other,))
     assert member_of(setting, "member-1", finalist).seeds == 1
     (sentence,) = failures(setting, part)
-    for words in (lost.name, "for the budget of 100k macs", "failed: its loss is nan"):
+    for words in ("of budget 100k (", "failed: its loss is nan"):
         assert words in sentence
     assert failures(setting, finals) == ()
 
@@ -116,7 +116,7 @@ def test_a_reference_that_failed_is_called_so(tmp_path: Path) -> None:
     part = replace(finals, reports={}, messages={lost.name: "its loss is nan"}).of([lost])
     named = Named(name="By hand", family="", candidate=lost.candidate)
     (sentence,) = failures(setting, part, [named])
-    assert f"'{lost.name}' of the reference By hand of " in sentence
+    assert "final training of the reference By hand, budget " in sentence
 
 
 def test_each_budget_has_the_best_network_that_fits(tmp_path: Path) -> None:
