@@ -12,8 +12,8 @@ from pathlib import Path
 from search.words import masked
 from spaces.mistake import Mistake
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-FULL_WORDS = ("no space left on device", "database or disk is full", "disk quota exceeded")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_WORDS = ("no space left on device", "database or disk is full", "disk quota exceeded", "file too large")
 """What libraries say that hide the number of the error."""
 
 

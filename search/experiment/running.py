@@ -24,7 +24,7 @@ from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
 from search.family.members import Family, load_family
 from search.identity.document import write_identity
-from search.identity.folder import open_study, prepare_run, read_study, resolved, saved, settled
+from search.identity.folder import check_record, open_study, prepare_run, read_study, resolved, saved, settled
 from search.identity.identity import Identity
 from search.problem.problem import Observations
 from search.record.trial import Trial
@@ -157,7 +157,9 @@ def tell_of_tracking(tracking: TrackingSection) -> None:
 
 def show_finished(config: Config) -> None:
     """Print the family of a finished run, and give MLflow what an earlier process could not send any more."""
-    show(load_family(config.folder / "family"), config)
+    family = load_family(config.folder / "family")
+    check_record(config.folder, config, family)
+    show(family, config)
     if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):
         _quiet(verbose=False)
         with _opened(*settled(prepare(config), begun=True)) as experiment:
@@ -176,7 +178,7 @@ def _opened(setting: Setting, identity: Identity) -> Iterator[Experiment]:
     """The run's experiment, held by this process alone."""
     config = setting.config
     progress = Progress(setting.problem.budgets, Console(), log=config.folder / "search.log")
-    with _alone(config.folder), terminated_is_interrupted(), progress:
+    with alone(config.folder), terminated_is_interrupted(), progress:
         study = open_study(setting, identity)
         if not identity.begun:
             write_identity(config.folder, replace(identity, begun=True))
@@ -187,7 +189,7 @@ def _opened(setting: Setting, identity: Identity) -> Iterator[Experiment]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the run's lock, which the system takes back from a process that dies.
 
     Raises:

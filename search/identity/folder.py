@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UsageError
-from search.family.members import load_family
+from search.family.members import Family, load_family
 from search.identity.data import DataIdentity
 from search.identity.document import DamagedRun, read_identity
 from search.identity.identity import (
@@ -18,6 +18,7 @@ from search.identity.identity import (
 )
 from search.record.storage import JOURNAL, NoStudy, open_storage, read_storage, study_names
 from search.record.study import Study
+from search.record.trial import study_digest
 from search.setting.config import Config, read
 from search.setting.setting import Setting, prepare
 from trainables.data.sources import defaults_of
@@ -238,6 +239,26 @@ def _another(folder: Path) -> DamagedRun:
     )
 
 
+def check_record(folder: Path, config: Config, family: Family) -> None:
+    """That a family came from the trials that are in the run's folder.
+
+    A family without a digest, and a study in a database, which may be away, are not looked at.
+
+    Raises:
+        DamagedRun: it came from others.
+        NoStudy: there are none.
+    """
+    if not family.study or config.run.storage is not None:
+        return
+    trials = study_in(folder, config).trials()
+    if study_digest(trials) != family.study:
+        raise DamagedRun(
+            f"the {len(trials)} trials in '{folder / JOURNAL}' are not those that the run's family came from: entries "
+            "are missing or were changed, or one of the two is another run's; put the file back from a copy, or set "
+            f"the family aside and write it again: python -m search repair {folder}"
+        )
+
+
 # the family ----------------------------------------------------------------------------------------------------------
 
 
@@ -256,4 +277,5 @@ def family_folder(folder: Path) -> Path:
             f"'{family}' is the family of a run with other data or another configuration; put this run's back, or "
             f"remove it and write it again: python -m search resume {folder}"
         )
+    check_record(folder, saved(folder), load_family(family))
     return family

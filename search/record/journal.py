@@ -1,7 +1,9 @@
 """The journal file of a study: several entries in one write for its writer, none for its readers."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
@@ -35,3 +37,17 @@ class ReadOnlyJournal(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         raise PermissionError("this study was opened for reading; nothing may be written")
+
+
+def is_entry(line: bytes) -> bool:
+    """Whether a line of a journal, or of another file of JSON lines, is whole."""
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def damaged_lines(path: Path) -> list[int]:
+    """Numbers, from 1, of the lines that are no entries."""
+    with path.open("rb") as lines:
+        return [number for number, line in enumerate(lines, start=1) if not is_entry(line)]

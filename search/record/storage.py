@@ -4,15 +4,20 @@ import re
 from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from search.files import drop_torn_line
-from search.record.journal import Journal, ReadOnlyJournal
+from search.record.journal import Journal, ReadOnlyJournal, damaged_lines
 from search.record.patience import StorageError, patiently
 from spaces.mistake import Mistake
 
 JOURNAL = "study.journal"
+
+
+class DamagedStudy(Mistake):
+    """The journal of a study is not what was written."""
 
 
 class NoStudy(Mistake):
@@ -34,7 +39,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         except (ArgumentError, ImportError) as error:
             raise StorageError(_no_database(url, error)) from None
     drop_torn_line(folder / JOURNAL)
-    return JournalStorage(Journal(str(folder / JOURNAL)))
+    return _of_journal(Journal(str(folder / JOURNAL)), folder)
 
 
 def check_storage(url: str) -> None:
@@ -73,7 +78,20 @@ def read_storage(folder: Path, url: str | None) -> BaseStorage:
         return open_storage(folder, url)
     if not (folder / JOURNAL).exists():
         raise NoStudy(f"'{folder}' has no study yet: nothing in it has been trained")
-    return JournalStorage(ReadOnlyJournal(str(folder / JOURNAL)))
+    return _of_journal(ReadOnlyJournal(str(folder / JOURNAL)), folder)
+
+
+def _of_journal(backend: JournalFileBackend, folder: Path) -> JournalStorage:
+    """The storage whose entries a journal holds, all of which are read here."""
+    try:
+        return JournalStorage(backend)
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError) as error:
+        wrong = damaged_lines(folder / JOURNAL)
+        where = f"line {wrong[0]} is no entry" if wrong else f"an entry does not fit ({error!s:.100})"
+        raise DamagedStudy(
+            f"'{folder / JOURNAL}', the record of the trials, was damaged or edited: {where}; python -m search repair "
+            f"{folder} says what is wrong and mends what it can"
+        ) from error
 
 
 def study_names(storage: BaseStorage) -> list[str]:

@@ -18,6 +18,7 @@ from search.family.folder import load_spec
 from search.family.members import Family, Member, load_family
 from search.files import DamagedFiles, check_sums
 from search.tracking.outbox import Entry, Refused
+from search.tracking.store_file import is_broken, made_whole, set_aside
 from search.words import amount
 from spaces.candidate import ROLES
 
@@ -26,6 +27,9 @@ PARAMS_A_CALL, METRICS_A_CALL = 100, 1000
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Of an experiment whose page opens on training runs, not on traces of language models."""
+
+OWN = "sqlite:///"
+log = logging.getLogger(__name__)
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -53,6 +57,8 @@ def connect(
 
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
+    if store.startswith(OWN):
+        _prepare(Path(store.removeprefix(OWN)))
     client = MlflowClient(tracking_uri=store, registry_uri=store)
     known = client.get_experiment_by_name(name)
     if known:
@@ -64,6 +70,17 @@ def connect(
     if not remembers:
         sender.create_parent(parameters, dataset)
     return sender.deliver, remembers
+
+
+def _prepare(path: Path) -> None:
+    """See that a SQLite file is a store of MLflow: a broken one is set aside, and a new one appears whole."""
+    from mlflow.tracking import MlflowClient
+
+    if path.exists() and (reason := is_broken(path)):
+        aside = set_aside(path)
+        log.warning("'%s' is broken (%s) and now '%s'; everything is sent to a new one", path, reason, aside.name)
+    if not path.exists():
+        made_whole(path, lambda own: MlflowClient(tracking_uri=f"{OWN}{own}").search_experiments(max_results=1))
 
 
 class _Sender:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.files import drop_torn_line
+from search.files import drop_torn_line, write_text
+from search.record.journal import damaged_lines, is_entry
+from search.tracking.store_file import set_aside
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,23 @@ LONGEST_RETRY_S = 60.0
 CLOSE_TIMEOUT_S = 5.0
 """How long closing waits for the delivery that is under way; a receiver that hangs must not hold up the end."""
 
+QUEUE, SENT = "queue.jsonl", "sent"
+
 Entry = Mapping[str, Any]
+
+
+def mend_queue(folder: Path) -> str:
+    """Leave the lines of a queue out that are no entries, and forget what was sent; says so.
+
+    What is missing then is put again by whoever holds the record, and what was sent before changes nothing.
+    """
+    queue = folder / QUEUE
+    content = queue.read_bytes()
+    whole = [line for line in content.splitlines(keepends=True) if is_entry(line)]
+    aside = set_aside(queue)
+    (folder / SENT).unlink(missing_ok=True)
+    write_text(queue, b"".join(whole).decode())
+    return f"'{queue}' has its {len(whole)} whole lines, and what was there is now '{aside.name}'"
 
 
 class Refused(Exception):
@@ -47,9 +65,12 @@ class Outbox:
         retry_s: float = 1.0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._queue, self._sent, self._refused = folder / "queue.jsonl", folder / "sent", folder / "refused.jsonl"
+        self._queue, self._sent, self._refused = folder / QUEUE, folder / SENT, folder / "refused.jsonl"
         self._connect, self._retry_s = connect, retry_s
         self._size = drop_torn_line(self._queue)
+        if self._queue.exists() and damaged_lines(self._queue):
+            log.warning("%s: what was put there and is missing now is put again", mend_queue(folder))
+            self._size = self._queue.stat().st_size
         self._offset = self._read_offset()
         self._connected = self._progressed = False
         self._changed = threading.Condition()
@@ -99,7 +120,10 @@ class Outbox:
             self._thread.join(CLOSE_TIMEOUT_S)
 
     def _read_offset(self) -> int:
-        return min(int(self._sent.read_text() or 0), self._size) if self._sent.exists() else 0
+        try:
+            return max(0, min(int(self._sent.read_text(encoding="utf-8")), self._size))
+        except (OSError, ValueError):  # not there, or damaged: all is sent again, which changes nothing
+            return 0
 
     def _deliver_all(self) -> None:
         pause = self._retry_s
