@@ -78,7 +78,7 @@ def test_budgets_are_round_and_end_at_the_limit() -> None:
 
 
 def test_a_slower_machine_gets_a_smaller_search_and_none_takes_longer_than_was_asked_for() -> None:
-    fast, slow = Speed(fixed=0.1, each=1e-7), Speed(fixed=0.5, each=2e-6)
+    fast, slow = Speed(fixed=0.1, each=1e-7), Speed(fixed=1.0, each=1e-5)
     large, seconds = fit(TINY, fast, 3e3, 3600, 2, 5e6)
     small, longer = fit(TINY, slow, 3e3, 3600, 2, 5e6)
     assert max(seconds, longer) <= 3600
