@@ -24,7 +24,16 @@ from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
 from search.family.members import Family, load_family
 from search.identity.document import write_identity
-from search.identity.folder import check_record, open_study, prepare_run, read_study, resolved, saved, settled
+from search.identity.folder import (
+    check_family,
+    check_record,
+    open_study,
+    prepare_run,
+    read_study,
+    resolved,
+    saved,
+    settled,
+)
 from search.identity.identity import Identity
 from search.problem.problem import Observations
 from search.record.trial import Trial
@@ -158,6 +167,7 @@ def tell_of_tracking(tracking: TrackingSection) -> None:
 def show_finished(config: Config) -> None:
     """Print the family of a finished run, and give MLflow what an earlier process could not send any more."""
     family = load_family(config.folder / "family")
+    check_family(config.folder, family)
     check_record(config.folder, config, family)
     show(family, config)
     if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):

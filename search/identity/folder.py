@@ -254,8 +254,8 @@ def check_record(folder: Path, config: Config, family: Family) -> None:
     if study_digest(trials) != family.study:
         raise DamagedRun(
             f"the {len(trials)} trials in '{folder / JOURNAL}' are not those that the run's family came from: entries "
-            "are missing or were changed, or one of the two is another run's; put the file back from a copy, or set "
-            f"the family aside and write it again: python -m search repair {folder}"
+            "are missing or were changed, or one of the two is another run's; put the file back from a copy, or move "
+            f"'{folder / 'family'}' away and have it written again: python -m search resume {folder}"
         )
 
 
@@ -271,11 +271,21 @@ def family_folder(folder: Path) -> Path:
     family = saved(folder).folder / "family"
     if not (family / "family.json").is_file():
         raise UsageError(f"'{folder}' has no family yet; finish it with: python -m search resume {folder}")
-    identity, of_run = read_identity(folder), load_family(family).run
-    if identity is not None and of_run and of_run != identity.digest:
-        raise DamagedRun(
-            f"'{family}' is the family of a run with other data or another configuration; put this run's back, or "
-            f"remove it and write it again: python -m search resume {folder}"
-        )
-    check_record(folder, saved(folder), load_family(family))
+    members = load_family(family)
+    check_family(folder, members)
+    check_record(folder, saved(folder), members)
     return family
+
+
+def check_family(folder: Path, family: Family) -> None:
+    """That a family is the run's.
+
+    Raises:
+        DamagedRun: it is another's.
+    """
+    identity = read_identity(folder)
+    if identity is not None and family.run and family.run != identity.digest:
+        raise DamagedRun(
+            f"'{folder / 'family'}' is the family of a run with other data or another configuration; put this run's "
+            f"back, or remove it and write it again: python -m search resume {folder}"
+        )

@@ -38,6 +38,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
             return patiently(lambda: RDBStorage(url, engine_kwargs={"pool_pre_ping": True}), longest=30)
         except (ArgumentError, ImportError) as error:
             raise StorageError(_no_database(url, error)) from None
+    _check_file(folder)
     drop_torn_line(folder / JOURNAL)
     return _of_journal(Journal(str(folder / JOURNAL)), folder)
 
@@ -78,7 +79,14 @@ def read_storage(folder: Path, url: str | None) -> BaseStorage:
         return open_storage(folder, url)
     if not (folder / JOURNAL).exists():
         raise NoStudy(f"'{folder}' has no study yet: nothing in it has been trained")
+    _check_file(folder)
     return _of_journal(ReadOnlyJournal(str(folder / JOURNAL)), folder)
+
+
+def _check_file(folder: Path) -> None:
+    path = folder / JOURNAL
+    if path.exists() and not path.is_file():
+        raise DamagedStudy(f"'{path}', the record of the trials, is no file; put it back from a copy of the run")
 
 
 def _of_journal(backend: JournalFileBackend, folder: Path) -> JournalStorage:

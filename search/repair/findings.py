@@ -8,7 +8,7 @@ from pathlib import Path
 from search.family.members import load_family
 from search.files import DamagedFiles, check_sums
 from search.identity.document import FILE, read_identity
-from search.identity.folder import check_record, saved
+from search.identity.folder import check_family, check_record, saved, study_in
 from search.record.journal import damaged_lines
 from search.record.storage import JOURNAL
 from search.repair import mending
@@ -81,11 +81,16 @@ def _journal(folder: Path, config: Config) -> Iterator[Finding]:
         if identity is None or identity.begun:
             yield Finding(what=f"'{path}', the record of the trials, is gone")
         return
-    wrong = damaged_lines(path)
+    wrong = damaged_lines(path) if path.is_file() else []
     if wrong:
         lines = ", ".join(map(str, wrong[:5])) + ("" if len(wrong) <= 5 else ", ...")
         what = f"{len(wrong)} line(s) of '{path}' are no entries ({lines})"
         yield Finding(what=what, mend=partial(mending.drop_lines_of_study, folder, config))
+        return
+    try:
+        study_in(folder, config)
+    except Mistake as mistake:
+        yield Finding(what=str(mistake))
 
 
 def _family(folder: Path, config: Config) -> Iterator[Finding]:
@@ -99,9 +104,14 @@ def _family(folder: Path, config: Config) -> Iterator[Finding]:
         return
     try:
         family = load_family(path)
-        check_record(folder, config, family)
+        check_family(folder, family)
     except Mistake as mistake:
         yield Finding(what=str(mistake), mend=aside, resumes=True)
+        return
+    try:
+        check_record(folder, config, family)
+    except Mistake as mistake:  # which of the two is wrong nobody can tell
+        yield Finding(what=str(mistake))
         return
     for member in family.members:
         try:

@@ -14,11 +14,11 @@ from tests.search.repair.damages import DAMAGES
 CHANGED = [name for name in DAMAGES if name not in ("final trainings gone", "report a folder", "log a folder")]
 """What `repair` sees; the others are no damage, or show when the file is to be written."""
 HARMLESS = {
+    "a NUL in runs": "a run is where it is, whatever the file says",
     "family gone": "a resume writes it",
     "checkpoints a file": "seen by a resume alone",
     "warm start no JSON": "seen by a resume alone",
     "sent no number": "everything is sent again",
-    "journal's last line torn": "cut off when it is opened to be written",
     "journal with lines twice": "the same entries again",
 }
 MENDED = {
