@@ -16,6 +16,12 @@ OPTIONAL = ("pretraining", "adaptation")
 """Roles that candidates without pretraining do not have; they are then left out of the JSON and of the key."""
 NO_WEIGHTS = "none"
 """Name of no pretrained weights."""
+NO_PRETRAINING = "none"
+"""Value of ``pretraining.objective`` for candidates that are not pretrained."""
+OWN_PICTURES = "own"
+"""Value of ``pretraining.source`` for those that are pretrained on the training images."""
+WEIGHT, WEIGHTS = "weight", "weights"
+"""Addresses of joint pretraining: ``weight.NAME`` of a part, 1 by default; ``weights``, ``fixed`` or ``learned``."""
 
 
 @dataclass(frozen=True, kw_only=True)

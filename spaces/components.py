@@ -8,10 +8,12 @@ list of what exists, so the driver and its workers cannot disagree.
 import ast
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from spaces.mistake import Mistake
 
@@ -64,8 +66,18 @@ def _files(package: str) -> dict[str, Path]:
 
 
 def _defines(file: Path, symbol: str) -> bool:
-    body = ast.parse(file.read_text(encoding="utf-8")).body
-    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == symbol for node in body)
+    return any(_is_named(node, symbol) for node in _body(file))
+
+
+def _is_named(node: ast.stmt, symbol: str) -> bool:
+    """Whether a statement defines a symbol; the contract of a kind (``class Executor(Protocol)``) is none of it."""
+    if isinstance(node, ast.ClassDef):
+        return node.name == symbol and not any(getattr(base, "id", None) == "Protocol" for base in node.bases)
+    return isinstance(node, ast.FunctionDef) and node.name == symbol
+
+
+def _body(file: Path) -> list[ast.stmt]:
+    return ast.parse(file.read_text(encoding="utf-8")).body
 
 
 def summary(kind: Kind, name: str) -> str:
@@ -77,6 +89,82 @@ def summary(kind: Kind, name: str) -> str:
     _check(kind, name)
     docstring = ast.get_docstring(ast.parse(_files(kind.package)[name].read_text(encoding="utf-8"))) or ""
     return " ".join(docstring.partition("\n\n")[0].split())
+
+
+NO_DEFAULT = object()
+"""The default of a parameter that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Default values of the parameters of a component's function by name, and whether it takes any keyword."""
+
+    defaults: Mapping[str, Any]
+    takes_any: bool
+
+    def reads(self, keyword: str) -> bool:
+        """Whether the function can be called with the keyword."""
+        return self.takes_any or keyword in self.defaults
+
+
+@cache
+def parameters(kind: Kind, name: str) -> Parameters:
+    """The parameters of the function that makes a component, read without importing it.
+
+    A default that is neither a literal nor the name of one, here or where it is imported from, is given as written.
+
+    Raises:
+        UnknownComponent: as ``load``.
+    """
+    _check(kind, name)
+    (function,) = [one for one in _body(_files(kind.package)[name]) if _is_named(one, kind.defines)]
+    if not isinstance(function, ast.FunctionDef):
+        raise TypeError(f"{kind.package}.{name} defines {kind.defines} as a class, whose parameters are not read")
+    every = function.args
+    positional = [*every.posonlyargs, *every.args]
+    absent = [None] * (len(positional) - len(every.defaults))
+    names = [one.arg for one in (*positional, *every.kwonlyargs)]
+    values = [*absent, *every.defaults, *every.kw_defaults]
+    file = _files(kind.package)[name]
+    defaults = {one: _default(file, value) for one, value in zip(names, values, strict=True)}
+    return Parameters(defaults, takes_any=every.kwarg is not None)
+
+
+def _default(file: Path, value: ast.expr | None) -> Any:
+    if value is None:
+        return NO_DEFAULT
+    try:
+        return _literal(file, value.id) if isinstance(value, ast.Name) else ast.literal_eval(value)
+    except (LookupError, ValueError):
+        return ast.unparse(value)
+
+
+def _literal(file: Path, name: str) -> Any:
+    """The literal that a file, or the one that it imports the name from, assigns to a name.
+
+    Raises:
+        LookupError: neither does.
+    """
+    for node in _body(file):
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", None) == name for target in node.targets):
+            return ast.literal_eval(node.value)
+        if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
+            spec = importlib.util.find_spec(node.module)
+            if spec is not None and spec.origin is not None:
+                return _literal(Path(spec.origin), name)
+    raise LookupError(f"{file} has no literal {name}")
+
+
+@cache
+def constant(kind: Kind, name: str, constant: str) -> Any:
+    """A literal that a component states about itself (``SUPPORTS = ("workers",)``), read without importing it.
+
+    Raises:
+        UnknownComponent: as ``load``.
+        LookupError: the component states no such literal.
+    """
+    _check(kind, name)
+    return _literal(_files(kind.package)[name], constant)
 
 
 def load(kind: Kind, name: str) -> ModuleType:

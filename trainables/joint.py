@@ -14,13 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from spaces import components
-from spaces.candidate import keywords
+from spaces.candidate import WEIGHT, WEIGHTS, keywords
 from spaces.components import OBJECTIVES
 from spaces.mistake import Mistake
 from trainables.plan import Batch, Led, Watched
 
-WEIGHT, WEIGHTS = "weight", "weights"
-"""Addresses of pretraining: ``weight.NAME`` of a part, 1 by default; ``weights``, ``fixed`` or ``learned``."""
 KINDS = ("fixed", "learned")
 
 

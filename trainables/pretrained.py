@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+PRETRAINED = "pretrained"
+"""The name that stands for the configuration's weights of a model, or timm's default."""
+LOCAL = "local-dir:"
+"""What the names of weights of exported members begin with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from spaces.mistake import Mistake
 from trainables.photographs import Photographs
@@ -16,6 +14,9 @@ from trainables.predict import Decoding
 from trainables.pretrained import Sources
 from trainables.stored import Stored
 from trainables.survey import Survey
+
+if TYPE_CHECKING:
+    from torch import Tensor  # at run time by those that make batches: data can be looked at without torch
 
 MEASURED, MEASURED_DECODED = 10_000, 1_000
 """Training images at most whose channels are measured, where they are squares already and where they are decoded."""
@@ -32,7 +33,7 @@ class Pictures(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def batch(self, rows_B: NDArray[np.int64]) -> "tuple[Tensor, Tensor]":
         """Images in [0, 1], float32 (B, C, H, W), and their class numbers (B,) or target probabilities (B, K)."""
 
 
@@ -51,12 +52,14 @@ class Images:
     def __len__(self) -> int:
         return len(self.label_N)
 
-    def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def batch(self, rows_B: NDArray[np.int64]) -> "tuple[Tensor, Tensor]":
         """Images in [0, 1], float32 (B, C, H, W), and their class numbers (B,)."""
+        import torch
+
         image_BCHW = torch.from_numpy(np.ascontiguousarray(self.image_NCHW[rows_B]))
         return image_BCHW.float().div_(255.0), torch.from_numpy(self.label_N[rows_B])
 
-    def batches(self, size: int = 256) -> Iterator[Tensor]:
+    def batches(self, size: int = 256) -> "Iterator[Tensor]":
         """All images in order, without their labels, as ``batch`` gives them."""
         for start in range(0, len(self), size):
             yield self.batch(np.arange(start, min(start + size, len(self))))[0]
@@ -126,8 +129,10 @@ class Joined:
         part = int(np.searchsorted(start_P, row, side="right")) - 1
         return self.parts[part], row - int(start_P[part])
 
-    def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def batch(self, rows_B: NDArray[np.int64]) -> "tuple[Tensor, Tensor]":
         """Images in [0, 1], float32 (B, C, H, W), and zeros (B,)."""
+        import torch
+
         start_P = np.cumsum([0, *map(len, self.parts)])
         part_B = np.searchsorted(start_P, rows_B, side="right") - 1
         present = np.unique(part_B)

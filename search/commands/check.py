@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.words import amount
-from spaces import components
 
 if TYPE_CHECKING:
     from search.setting.setting import Setting
@@ -38,8 +37,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     console = Console(highlight=False, soft_wrap=True, markup=False)  # names of files may have brackets
     setting = prepare(read(arguments.config))
-    executor = setting.config.run.executor
-    components.load(components.EXECUTORS, executor).Executor(setting.place)  # refuses what it cannot run
     begun = describe(setting, beginning_of(setting))
     prior = prior_of(setting.config, setting.space).describe()
     for line in chain(plan(setting), begun, prior, data_page(setting.splits), rehearse(setting), reach(setting.config)):

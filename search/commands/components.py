@@ -2,8 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
-from inspect import Parameter, signature
-from types import ModuleType
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -29,14 +28,13 @@ class Listing:
 
     def describe(self, name: str) -> tuple[str, str, str, str]:
         """Summary, knobs, features and paper of a component; a dash where there is none."""
-        module = components.load(self.kind, name)
-        features = ", ".join(getattr(module, self.features)) if self.features else "-"
-        paper = str(module.PAPER) if self.has_paper else "-"
-        return components.summary(self.kind, name), self._knobs(module) or "-", features, paper
+        features = ", ".join(components.constant(self.kind, name, self.features)) if self.features else "-"
+        paper = str(components.constant(self.kind, name, "PAPER")) if self.has_paper else "-"
+        return components.summary(self.kind, name), self._knobs(name) or "-", features, paper
 
-    def _knobs(self, module: ModuleType) -> str:
-        parameters = signature(getattr(module, self.kind.defines)).parameters.values()
-        return ", ".join(_knob(parameter) for parameter in parameters if parameter.name not in SUPPLIED)
+    def _knobs(self, name: str) -> str:
+        defaults = components.parameters(self.kind, name).defaults
+        return ", ".join(_knob(key, value) for key, value in defaults.items() if key not in SUPPLIED)
 
 
 KINDS = {
@@ -74,5 +72,5 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(table)
 
 
-def _knob(parameter: Parameter) -> str:
-    return parameter.name if parameter.default is Parameter.empty else f"{parameter.name}={parameter.default}"
+def _knob(name: str, default: Any) -> str:
+    return name if default is components.NO_DEFAULT else f"{name}={default}"

@@ -1,4 +1,8 @@
-"""What an executor offers."""
+"""What an executor offers.
+
+Its file states ``OFFERS``: which keys of the sections ``run`` and ``ray`` it can do, by the names in
+``search.setting.readers``, which refuses the rest before anything is imported.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

@@ -27,6 +27,8 @@ from trainables.training.world import World
 ENDS_WITHIN_SECONDS = 10.0
 """What a run that ends with an error waits for its groups; Ray ends them then."""
 
+OFFERS = ("workers", "workers_per_trial", "concurrent", "memory", "measuring", "address")
+
 POLL = 0.5
 """Seconds after which the driver looks whether a group has ended while nothing is reported."""
 
@@ -35,16 +37,6 @@ class Executor:
     """Groups of ``workers_per_trial`` workers for trials, a fresh group for final trainings of several workers."""
 
     def __init__(self, place: Workplace) -> None:
-        """Prepare.
-
-        Raises:
-            PlacementError: the memory of trials of several workers is to be measured, or they are to share a GPU.
-        """
-        if place.workers_per_trial > 1 and (place.probe is not None or 0 < place.gpus < 1):
-            raise PlacementError(
-                "'auto' measures trials of one worker, and only they can share a GPU: with run.workers_per_trial "
-                f"{place.workers_per_trial}, give run.gpus in whole GPUs of a worker, and run.memory in bytes"
-            )
         self.place = place
         self._groups: _Groups | None = None
 

@@ -20,11 +20,13 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from search.executors import ray_final, ray_tasks
-from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, PlacementError, Workplace
+from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
 T = TypeVar("T")
+
+OFFERS = ("workers", "concurrent", "memory", "measuring", "address")
 
 STARTS_WITHIN_SECONDS = 60.0
 """A process that has not started by then is taken to wait for a machine."""
@@ -34,16 +36,6 @@ class Executor:
     """Ray Tune for trials, Ray Train for final trainings of several workers, on a private Ray or a running cluster."""
 
     def __init__(self, place: Workplace) -> None:
-        """Prepare.
-
-        Raises:
-            PlacementError: a trial is to have more than one worker.
-        """
-        if place.workers_per_trial > 1:
-            raise PlacementError(
-                f"executor 'ray_tune' runs each trial in one process, but run.workers_per_trial is "
-                f"{place.workers_per_trial}; use run.executor: ray_train"
-            )
         self.place = place
 
     def __enter__(self) -> Self:

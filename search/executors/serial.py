@@ -3,26 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from search.executors.work import Failure, Job, Outcome, PlacementError, Workplace
+from search.executors.work import Failure, Job, Outcome, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
+
+OFFERS = ()
+"""What of the sections ``run`` and ``ray`` it can do, beside one trial at a time (``search.setting.readers``)."""
 
 
 class Executor:
     """One trial at a time, with one worker; there is no process to lose, so ``retries`` has nothing to do."""
 
     def __init__(self, place: Workplace) -> None:
-        """Prepare.
-
-        Raises:
-            PlacementError: more than one worker or trial at a time is asked for.
-        """
-        several = max(place.workers, place.workers_per_trial, place.concurrent or 1) > 1
-        if several or place.address is not None or place.memory or place.probe is not None:
-            raise PlacementError(
-                "executor 'serial' runs one trial with one worker; use ray_tune for run.workers, run.concurrent, "
-                "run.memory, run.gpus: auto or ray.address, and ray_train for run.workers_per_trial"
-            )
         self.place = place
 
     def __enter__(self) -> Self:

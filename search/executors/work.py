@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import torch
 
+from search.executors.places import checkpoint_places
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 from trainables.data.sources import load_source
@@ -169,12 +170,12 @@ class Workplace:
     @property
     def final(self) -> str:
         """Below which final trainings keep theirs."""
-        return self.checkpoints or str(self.folder)
+        return checkpoint_places(self.checkpoints, self.folder).final
 
     @property
     def checkpoint_folder(self) -> str:
         """Where the trials' checkpoints are."""
-        return (self.checkpoints or str(self.folder / "checkpoints")).rstrip("/")
+        return checkpoint_places(self.checkpoints, self.folder).trials
 
     def work(self, job: Job, world: World | None = None) -> Iterator[Report | Failure]:
         """Train a job; yields its reports and, if the trial failed, why as the last item.

@@ -6,7 +6,7 @@ that is written stays.
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -15,15 +15,12 @@ from typing import TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from search.executors.places import checkpoint_places
 from search.files import check_writable
-from search.record.storage import check_storage
 from search.setting.config import Config
-from search.setting.setting import Setting
-from search.setting.weights import fetch_weights, open_teachers
+from search.setting.setting import Setting, needs_other_networks
 from search.tracking.address import check_address
 from spaces.mistake import Mistake
-from trainables.teachers.named import load_teacher
-from trainables.training.checkpoint import Checkpoint
 
 T = TypeVar("T")
 
@@ -43,21 +40,38 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
         TeacherError: a teacher cannot be loaded.
         WeightsError: weights that a candidate may begin with cannot be fetched or read, or do not fit.
     """
-    config, place = setting.config, setting.place
+    config = setting.config
+    places = checkpoint_places(setting.checkpoints, config.folder.resolve())
     results, targets = target or config.folder / "family", config.folder / "targets"
     for folder in (config.folder, results):
         check_writable(folder)
-    for folder_or_uri in (place.checkpoint_folder, f"{place.final}/final"):
+    for folder_or_uri in (places.trials, f"{places.final}/final"):
         check_checkpoints(folder_or_uri)
-    opened = [f"results: '{results}' can be written", f"checkpoints: '{place.checkpoint_folder}' can be written"]
+    opened = [f"results: '{results}' can be written", f"checkpoints: '{places.trials}' can be written"]
     if config.family.stored_targets:
         check_writable(targets)
         opened.append(f"stored targets: '{targets}' can be written")
-    for name in config.family.teachers if isinstance(config.family.teachers, list) else ():
+    return [*opened, *_teachers(setting), *_weights(setting)]
+
+
+def _teachers(setting: Setting) -> Iterator[str]:
+    names = setting.config.family.teachers
+    if isinstance(names, int):
+        return
+    from trainables.teachers.named import load_teacher
+
+    for name in names:
         load_teacher(name, setting.splits)
-        opened.append(f"teacher: '{name}' is loaded and has the data's {len(setting.splits.classes)} classes")
-    opened += open_teachers(setting.space, setting.splits)
-    return [*opened, *fetch_weights(setting.space, setting.splits)]
+        yield f"teacher: '{name}' is loaded and has the data's {len(setting.splits.classes)} classes"
+
+
+def _weights(setting: Setting) -> Iterator[str]:
+    """Teachers of pretraining, and weights that candidates begin with."""
+    if needs_other_networks(setting.space):
+        from search.setting.weights import fetch_weights, open_teachers
+
+        yield from open_teachers(setting.space, setting.splits)
+        yield from fetch_weights(setting.space, setting.splits)
 
 
 def reach(config: Config) -> list[str]:
@@ -72,6 +86,8 @@ def reach(config: Config) -> list[str]:
     storage, tracking = config.run.storage, config.tracking
     reached = []
     if storage is not None:
+        from search.record.storage import check_storage
+
         within(PATIENCE_S, "the study's storage", partial(check_storage, storage))
         reached.append("storage of the study: answers")
     if tracking.enabled and tracking.uri is not None:
@@ -92,6 +108,8 @@ def check_checkpoints(folder: str) -> None:
         if isinstance(files, LocalFileSystem):
             check_writable(Path(path))
             return
+        from trainables.training.checkpoint import Checkpoint
+
         probe = Checkpoint(path=f"{folder}/probe-{uuid.uuid4().hex}.pt")
         probe.save({})
         probe.load()

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from search.learning import recorded
 from search.problem.problem import Observations
@@ -15,6 +14,9 @@ from spaces.dimensions import Value
 from spaces.mistake import Mistake
 from spaces.space import INACTIVE, Codes, Space
 from spaces.translation import translate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST = 2
 """Candidates that must fit the new space: a predictor needs two scores to tell candidates apart."""
@@ -108,7 +110,7 @@ def of_table(path: Path, space: Space) -> Earlier:
         raise recorded.MalformedTable(f"{path}: the field or column {error} is missing") from error
 
 
-def _fitting(path: Path, description: Mapping[str, Any], frame: pd.DataFrame, space: Space) -> Earlier:
+def _fitting(path: Path, description: Mapping[str, Any], frame: "pd.DataFrame", space: Space) -> Earlier:
     metric = description["metric"]
     score_N = recorded.sign_of(path, metric) * frame[metric["column"]].to_numpy(dtype=np.float64, na_value=np.nan)
     scored_N = np.isfinite(score_N)
@@ -133,7 +135,7 @@ def _fitting(path: Path, description: Mapping[str, Any], frame: pd.DataFrame, sp
     )
 
 
-def _rows(description: Mapping[str, Any], frame: pd.DataFrame, space: Space) -> Iterator[Codes | None]:
+def _rows(description: Mapping[str, Any], frame: "pd.DataFrame", space: Space) -> Iterator[Codes | None]:
     """Each row as codes of the space, None where it does not fit."""
     fixed = description.get("fixed", {})
     columns = {address: frame[name].tolist() for name, address in _addresses(description)}

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from spaces.mistake import Mistake
+
+if TYPE_CHECKING:
+    import pandas as pd  # at run time where a table is read: most searches start from none
 
 INACTIVE = "inactive"
 """Value, in a table, of a dimension that a candidate's condition switches off."""
@@ -17,12 +18,14 @@ class MalformedTable(Mistake):
     """A table's JSON and parquet do not fit together; the message says which part of which file."""
 
 
-def read(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+def read(path: Path) -> "tuple[dict[str, Any], pd.DataFrame]":
     """The description and the rows of ``NAME.json`` and the ``NAME.parquet`` beside it.
 
     Raises:
         MalformedTable: a file is missing or is not what its name says.
     """
+    import pandas as pd
+
     rows = path.with_suffix(".parquet")
     for file in (path, rows):
         if not file.is_file():

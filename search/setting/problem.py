@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,13 @@ from search.problem.feasible import smallest
 from search.problem.limits import Costs, Limits
 from search.problem.problem import Problem
 from search.setting.config import Config, ConfigError
-from search.setting.device import Device
 from spaces.sampling import sobol
 from spaces.space import Codes, Space
 from trainables.counting.statistics import count, free_statistics
 from trainables.splits import Splits
+
+if TYPE_CHECKING:
+    from search.setting.device import Device
 
 CostFunction = Callable[[Codes], Costs]
 
@@ -22,7 +25,7 @@ TIGHTEST, LOOSEST = 2.0, 0.9
 """Budgets that are given as a number reach from twice the smallest macs to this quantile of the space's."""
 
 
-def problem_of(config: Config, space: Space, splits: Splits, device: Device | None) -> Problem:
+def problem_of(config: Config, space: Space, splits: Splits, device: "Device | None") -> Problem:
     """The problem.
 
     Raises:
@@ -48,7 +51,7 @@ def problem_of(config: Config, space: Space, splits: Splits, device: Device | No
     )
 
 
-def costs_of(space: Space, splits: Splits, device: Device | None) -> CostFunction:
+def costs_of(space: Space, splits: Splits, device: "Device | None") -> CostFunction:
     """Exact counts and, where there is a device, its predicted latency."""
 
     def costs(codes_ND: Codes) -> Costs:

@@ -1,16 +1,14 @@
 """Whether something reads what a space and a configuration say."""
 
-from collections.abc import Iterator, Mapping
-from inspect import Parameter, signature
+from collections.abc import Callable, Iterator, Mapping
 
-from search.setting.config import ConfigError
+from search.setting.config import Config, ConfigError
 from search.setting.sections.family import FamilySection
 from spaces import components
-from spaces.components import ADAPTATIONS, BACKBONES, INGREDIENTS, OBJECTIVES, PICTURES, Kind
+from spaces.candidate import NO_PRETRAINING, OWN_PICTURES, WEIGHT, WEIGHTS
+from spaces.components import ADAPTATIONS, BACKBONES, EXECUTORS, INGREDIENTS, OBJECTIVES, PICTURES, Kind
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
-from trainables.joint import WEIGHT, WEIGHTS
-from trainables.training.pretraining import NONE, OWN
 
 FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
 
@@ -55,10 +53,10 @@ def _unread(space: Space) -> Iterator[str]:
 
 
 def _unread_architecture(space: Space, family: str, prefix: str) -> Iterator[str]:
-    keywords = _keywords(BACKBONES, family)
+    reads = _reads(BACKBONES, family)
     for address in space.architecture:
         keyword = address.removeprefix(prefix).partition(".")[0]
-        if address != FAMILY and address.startswith(prefix) and not _reads(keywords, keyword):
+        if address != FAMILY and address.startswith(prefix) and not reads(keyword):
             yield f"'architecture.{address}' needs that keyword in {_folder(BACKBONES)}{family}.py"
 
 
@@ -95,8 +93,8 @@ def _kinds(space: Space, role: str, prefix: str) -> dict[str, Kind]:
     """The kind of each component that a role's choices offer, by name; with the sources that objectives have anyway."""
     kinds = {name: kind for choice, kind in CHOICES[role].items() for name in _names(space, role, prefix + choice)}
     objectives = [name for name, kind in kinds.items() if kind is OBJECTIVES and name in components.names(kind)]
-    sources = [components.load(OBJECTIVES, name).SOURCE for name in objectives]
-    return kinds | {source: PICTURES for source in sources if source != OWN}
+    sources = [components.constant(OBJECTIVES, name, "SOURCE") for name in objectives]
+    return kinds | {source: PICTURES for source in sources if source != OWN_PICTURES}
 
 
 def _names(space: Space, role: str, address: str) -> list[str]:
@@ -108,13 +106,13 @@ def _values(space: Space, role: str, address: str) -> list[str]:
     """The values that a choice offers; none where the space does not have it."""
     dimension = getattr(space, role).get(address)
     values = () if dimension is None else map(str, dimension.values)
-    return [value for value in values if value not in (NONE, OWN)]
+    return [value for value in values if value not in (NO_PRETRAINING, OWN_PICTURES)]
 
 
 def _unread_keyword(kind: Kind, role: str, address: str, local: str) -> Iterator[str]:
     """What the file of ``mixup`` lacks, where ``local`` is ``mixup.alpha`` and it has no such keyword."""
     name, _, keyword = local.partition(".")
-    if not _reads(_keywords(kind, name), keyword.partition(".")[0]):
+    if not _reads(kind, name)(keyword.partition(".")[0]):
         yield f"'{role}.{address}' needs that keyword in {_folder(kind)}{name}.py"
 
 
@@ -122,16 +120,9 @@ def _folder(kind: Kind) -> str:
     return f"{kind.package.replace('.', '/')}/"
 
 
-def _keywords(kind: Kind, name: str) -> Mapping[str, Parameter]:
-    """The parameters of a component's function; none where there is no such component."""
-    if name not in components.names(kind):
-        return {}
-    return signature(getattr(components.load(kind, name), kind.defines)).parameters
-
-
-def _reads(parameters: Mapping[str, Parameter], keyword: str) -> bool:
-    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
-    return keyword in parameters or takes_any
+def _reads(kind: Kind, name: str) -> Callable[[str], bool]:
+    """Whether a component's function has a keyword; False of all where there is no such component."""
+    return components.parameters(kind, name).reads if name in components.names(kind) else lambda _: False
 
 
 def check_family_objective(family: FamilySection) -> None:
@@ -141,16 +132,16 @@ def check_family_objective(family: FamilySection) -> None:
         ConfigError: it does not.
     """
     name = family.objective
-    modules = {name: components.load(OBJECTIVES, name) for name in components.names(OBJECTIVES)}
-    teachable = [name for name, module in modules.items() if module.COMPARES is not None]
+    compares = {one: components.constant(OBJECTIVES, one, "COMPARES") for one in components.names(OBJECTIVES)}
+    teachable = [one for one, what in compares.items() if what is not None]
     if name not in teachable:
         raise ConfigError(f"family.objective is '{name}'; it needs one with a teacher: {', '.join(teachable)}")
     teachers = family.teachers if isinstance(family.teachers, int) else len(family.teachers)
     if not teachers:
         return
-    if not modules[name].LABELS and family.label_weight:
+    if not components.constant(OBJECTIVES, name, "LABELS") and family.label_weight:
         raise ConfigError(f"family.objective '{name}' reads no labels: set family.label_weight to 0")
-    if modules[name].COMPARES == "features":
+    if compares[name] == "features":
         _check_features(family, teachers)
 
 
@@ -163,3 +154,30 @@ def _check_features(family: FamilySection, teachers: int) -> None:
     ):
         if wrong:
             raise ConfigError(f"family.objective '{family.objective}' compares features; {remedy}")
+
+
+def check_executor(config: Config) -> None:
+    """The executor offers what the sections ``run`` and ``ray`` ask of it.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    run = config.run
+    wanted = {
+        "workers": f"run.workers {run.workers}" if run.workers > 1 else "",
+        "workers_per_trial": f"run.workers_per_trial {run.workers_per_trial}" if run.workers_per_trial > 1 else "",
+        "concurrent": f"run.concurrent {run.concurrent}" if (run.concurrent or 1) > 1 else "",
+        "memory": f"run.memory {run.memory}" if run.memory else "",
+        "measuring": f"run.gpus {run.gpus}" if run.measures else "",
+        "address": f"ray.address '{config.ray.address}'" if config.ray.address is not None else "",
+    }
+    offers = {name: components.constant(EXECUTORS, name, "OFFERS") for name in components.names(EXECUTORS)}
+    for key, words in wanted.items():
+        if words and key not in offers[run.executor]:
+            able = " or ".join(name for name, keys in offers.items() if key in keys)
+            raise ConfigError(f"{words} is more than run.executor '{run.executor}' offers; use run.executor: {able}")
+    if run.workers_per_trial > 1 and (run.measures or (run.gpus != "auto" and 0 < run.gpus < 1)):
+        raise ConfigError(
+            "'auto' measures trials of one worker, and only they can share a GPU: with run.workers_per_trial "
+            f"{run.workers_per_trial}, give run.gpus in whole GPUs of a worker, and run.memory in bytes"
+        )

@@ -2,19 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from search.executors.work import Probe, Workplace
-from search.problem.feasible import largest
 from search.problem.problem import Problem
 from search.problem.references import Fitting, fitting, of_space
 from search.setting.config import Config, ConfigError
-from search.setting.device import Device, device_of
 from search.setting.problem import costs_of, problem_of
-from search.setting.readers import check_family_objective, check_readers
-from search.setting.weights import check_weights
+from search.setting.readers import check_executor, check_family_objective, check_readers
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
@@ -23,10 +17,10 @@ from trainables.counting.counts import Counts, Statistics
 from trainables.counting.statistics import count
 from trainables.data.sources import load_source
 from trainables.splits import Splits
-from trainables.training.trial import Task
 
-PROBED = 3
-"""Candidates whose memory is measured, the largest by what is known before training."""
+if TYPE_CHECKING:  # what trains and measures is imported where something is trained or measured
+    from search.executors.work import Workplace
+    from search.setting.device import Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +40,7 @@ class Setting:
     config: Config
     splits: Splits
     problem: Problem
-    device: Device | None = None
+    device: "Device | None" = None
     verbose: bool = False
     study: str = ""
 
@@ -64,43 +58,31 @@ class Setting:
         """What one would have written by hand for the budgets."""
         return fitting(self.problem, of_space(self.config.space.name))
 
-    def with_device(self, device: Device) -> "Setting":
+    def with_device(self, device: "Device") -> "Setting":
         """The same with the latency of a device among the costs."""
         costs = costs_of(self.space, self.splits, device)
         return replace(self, problem=replace(self.problem, costs=costs), device=device)
 
+    @property
+    def checkpoints(self) -> str | None:
+        """The run's own folder or URI below ``run.checkpoints``; None where they are in the run's folder."""
+        above = self.config.run.checkpoints
+        return None if above is None else f"{above.rstrip('/')}/{self.study or self.config.name}"
+
     @cached_property
-    def place(self) -> Workplace:
+    def place(self) -> "Workplace":
         """What workers need to know."""
-        run = self.config.run
-        return run.workplace(
-            self.config.folder,
-            self.config.data,
-            study=self.study or self.config.name,
-            weights=self.config.sources,
-            address=self.config.ray.address,
-            probe=self._probe() if run.measures else None,
-            verbose=self.verbose,
-        )
+        from search.setting.place import workplace_of
 
-    def _probe(self) -> Probe:
-        """What to measure: the candidates that keep the most intermediate values, by activations and batch size."""
-        run = self.config.run
-
-        def stored_values(codes_ND: Codes) -> NDArray[np.float64]:
-            batch = self.space.values(codes_ND, "recipe").get("batch.size", 1)
-            return np.asarray(self._counts(codes_ND).activations_N * batch, dtype=float)
-
-        candidates = self.space.decode(largest(self.problem, stored_values, PROBED))
-        tasks = tuple(Task(candidate=candidate, epochs=self.config.search.epochs, seed=0) for candidate in candidates)
-        return Probe(tasks=tasks, gpus=run.gpus == "auto", memory=run.memory == "auto")
+        return workplace_of(self)
 
     def statistics(self, codes_ND: Codes) -> list[Statistics]:
         """Exact costs of candidates."""
-        counts = self._counts(codes_ND)
+        counts = self.counts(codes_ND)
         return [counts[row] for row in range(len(codes_ND))]
 
-    def _counts(self, codes_ND: Codes) -> Counts:
+    def counts(self, codes_ND: Codes) -> Counts:
+        """Exact costs of candidates, as arrays."""
         return count(self.space, codes_ND, classes=len(self.splits.classes), channels=self.splits.channels)
 
 
@@ -115,15 +97,28 @@ def prepare(config: Config) -> Setting:
         WeightsError: a name of pretrained weights stands for none.
         DataError: the data cannot be used.
     """
+    check_executor(config)
     space = _space(config)
     check_readers(space)
-    check_weights(space, config.sources)
+    if config.sources or needs_other_networks(space):
+        from search.setting.weights import check_weights
+
+        check_weights(space, config.sources)
     check_family_objective(config.family)
     splits = replace(load_source(config.data.source, config.data.keywords), weights=config.sources)
     limits = config.limits
-    limited = limits.max_latency_ms is not None or limits.latency_file is not None
-    device = device_of(config.folder, space, splits, limits.latency_file) if limited else None
+    device = None
+    if limits.max_latency_ms is not None or limits.latency_file is not None:
+        from search.setting.device import device_of
+
+        device = device_of(config.folder, space, splits, limits.latency_file)
     return Setting(config=config, splits=splits, problem=problem_of(config, space, splits, device), device=device)
+
+
+def needs_other_networks(space: Space) -> bool:
+    """Whether candidates of a space may begin with pretrained weights, or be pretrained by a teacher from elsewhere."""
+    weights = any("weights" in address.split(".") for address in space.architecture)
+    return weights or any("teacher" in address.split(".") for address in space.pretraining)
 
 
 def _space(config: Config) -> Space:

@@ -4,8 +4,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from spaces.mistake import Mistake
 
 TIMEOUT_S = 5.0
@@ -28,6 +26,8 @@ def check_address(uri: str) -> None:
             reason = getattr(error, "reason", error)
             raise Mistake(f"tracking.uri '{uri}' does not answer ({reason}); start the server") from error
     elif scheme == "sqlite":
+        from sqlalchemy.engine import make_url
+
         folder = Path(make_url(uri).database or "").absolute().parent
         if not folder.is_dir():
             raise Mistake(f"tracking.uri '{uri}' needs the folder '{folder}', which does not exist")

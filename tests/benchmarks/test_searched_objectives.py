@@ -18,9 +18,8 @@ import torch
 
 from search.experiment.running import Known, read_run
 from search.record.trial import Trial
-from spaces.candidate import Candidate
+from spaces.candidate import NO_PRETRAINING, Candidate
 from tests.benchmarks.small import SEEDS, difference
-from trainables.training.pretraining import NONE
 from trainables.training.trial import Task, trial
 
 pytestmark = pytest.mark.benchmark
@@ -30,7 +29,7 @@ FIRST = 1000
 
 
 def objective_of(candidate: Candidate) -> str:
-    return str(candidate.pretraining.get("objective", NONE))
+    return str(candidate.pretraining.get("objective", NO_PRETRAINING))
 
 
 def with_fresh_seeds(known: Known, candidate: Candidate, epochs: int) -> np.ndarray:
@@ -60,10 +59,10 @@ def test_the_best_of_each_objective_with_fresh_seeds() -> None:
         for each in sorted(within, key=lambda record: record.reports[-1].accuracy):
             best[objective_of(each.candidate)] = each
         print(f"within {budget.bounds()['macs']:,.0f} macs, {SEEDS} fresh seeds; beside no pretraining", flush=True)
-        base_S = trained(best[NONE]) if NONE in best else None
+        base_S = trained(best[NO_PRETRAINING]) if NO_PRETRAINING in best else None
         for objective, record in best.items():
             found_S = trained(record)
-            beside = "" if base_S is None or objective == NONE else difference(base_S, found_S)
+            beside = "" if base_S is None or objective == NO_PRETRAINING else difference(base_S, found_S)
             which = f"{objective:8} {record.candidate.backbone:8} trial {record.number:2}"
             print(
                 f"  {which}, {record.statistics.macs:8,} macs: {record.reports[-1].accuracy:.3f} in the search;"

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from spaces import components
+from spaces.candidate import OWN_PICTURES
 from tests.conformance.contracts import lacking
 from tests.conformance.workers import together
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
 from trainables.objectives import Objective
 from trainables.plan import Batch
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.pretraining import OWN
 from trainables.training.trial import Task, trial
 from trainables.training.world import World
 
@@ -52,7 +52,7 @@ def test_an_objective_says_what_it_is(name: str) -> None:
     assert module.passes() > 0.0
     assert module.COMPARES in ("scores", "features", None)
     assert ("teacher" in signature(module.objective).parameters) == (module.COMPARES is not None)
-    assert module.SOURCE in (OWN, *components.names(components.PICTURES))
+    assert module.SOURCE in (OWN_PICTURES, *components.names(components.PICTURES))
 
 
 def test_missing_parts_of_a_contract_are_named() -> None:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from trainables.counting.counts import Counts, Tally, make_divisible, out_side
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SQUEEZE = 0.25
 """Width of the squeeze-excite bottleneck as a share of the block's input."""
@@ -45,7 +47,7 @@ def build(
     neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build a network.
 
     Args:

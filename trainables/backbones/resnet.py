@@ -5,12 +5,14 @@ Bello et al., 2021 (https://arxiv.org/abs/2103.07579). Built from timm's ``ResNe
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from trainables.counting.counts import Counts, Tally, make_divisible, out_side
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EXPANSION = 4
 """Output channels of a bottleneck block over its inner width."""
@@ -32,7 +34,7 @@ def build(
     squeeze_excite: float,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build a network.
 
     Args:

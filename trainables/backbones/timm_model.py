@@ -7,14 +7,17 @@ and the result kept on disk in ``$NARS_CACHE`` (by default ``~/.cache/nars``).
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from spaces.candidate import NO_WEIGHTS
 from trainables.counting.counts import Counts, Statistics
 from trainables.stored import machine_cache, write_whole
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TRACED = True
 FEATURES = ("map", "tokens")
@@ -30,7 +33,7 @@ def build(
     weights: str | Mapping[str, str] = NO_WEIGHTS,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build ``timm.create_model(name)``.
 
     Args:
@@ -96,10 +99,8 @@ def cost(*, classes: int, channels: int, name: Any, resolution: Any, weights: An
 
 def _measured(*, name: str, resolution: int, classes: int, channels: int) -> Statistics:
     """From the cache, or traced and written to it (by rename, so that a reader never sees half a file)."""
-    import timm
-
     folder = machine_cache("timm_statistics")
-    path = folder / f"{timm.__version__}-{name}-{resolution}-{classes}-{channels}.json"
+    path = folder / f"{version('timm')}-{name}-{resolution}-{classes}-{channels}.json"
     if path.is_file():
         return Statistics(**json.loads(path.read_text(encoding="utf-8")))
     from trainables.counting.tracing import trace

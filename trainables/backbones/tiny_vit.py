@@ -5,12 +5,13 @@ Wu et al., 2022 (https://arxiv.org/abs/2207.10666). Built from timm's ``TinyVit`
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from trainables.backbones._blocks import add_perceptron
 from trainables.counting.counts import Counts, Tally, out_side
+
+if TYPE_CHECKING:
+    from torch import nn
 
 HEAD_WIDTH = 32
 """Channels of one attention head, in all published sizes."""
@@ -33,7 +34,7 @@ def build(
     neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build a network.
 
     Args:
@@ -52,6 +53,7 @@ def build(
         ValueError: lists of disagreeing lengths, or a width that is no multiple of 32.
     """
     from timm.models.tiny_vit import TinyVit
+    from torch import nn
 
     from trainables.backbones._neck import neck as build_neck
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spaces import components
-from spaces.candidate import NO_WEIGHTS, Candidate
+from spaces.candidate import NO_WEIGHTS, OWN_PICTURES, Candidate
 from trainables.joint import load
 from trainables.plan import Plan
 from trainables.splits import Pictures, Splits
 from trainables.training.precision import Precision
-from trainables.training.pretraining import OWN, Pretraining
+from trainables.training.pretraining import Pretraining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
         before = first.reports
         labels = load(first.objective).LABELS
         images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
-        if first.pictures != OWN:
+        if first.pictures != OWN_PICTURES:
             pictures = components.load(components.PICTURES, first.pictures).pictures(splits, **first.pictures_knobs)
             images = pictures
             if labels:

@@ -18,17 +18,11 @@ import numpy as np
 from filelock import FileLock
 
 from spaces import components
-from spaces.candidate import NO_WEIGHTS, Candidate
+from spaces.candidate import NO_PRETRAINING, NO_WEIGHTS, OWN_PICTURES, Candidate
 from trainables.joint import Joint, knobs_of, load, taken, takes_classes
 from trainables.plan import inputs_of
 from trainables.splits import Splits
 from trainables.training.world import World
-
-NONE = "none"
-"""Value of ``pretraining.objective`` for training from scratch."""
-
-OWN = "own"
-"""Value of ``pretraining.source`` for the data's own images; others are files in ``trainables/data``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +57,8 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
         ValueError: the dimensions contradict each other, or there are too few epochs for both.
     """
     rest = dict(candidate.pretraining)
-    name = str(rest.pop("objective", NONE))
-    if name == NONE:
+    name = str(rest.pop("objective", NO_PRETRAINING))
+    if name == NO_PRETRAINING:
         adapted = candidate.adaptation if candidate.weights == NO_WEIGHTS else ()
         extra = [*(f"pretraining.{below}" for below in rest), *(f"adaptation.{below}" for below in adapted)]
         if extra:
@@ -97,13 +91,13 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
 
 
 def _check_targets(name: str, module: ModuleType | Joint, pictures: str) -> None:
-    if pictures == OWN or not module.LABELS:
+    if pictures == OWN_PICTURES or not module.LABELS:
         return
     targets = components.load(components.PICTURES, pictures).TARGETS
     if not targets or not takes_classes(module):
         raise ValueError(
             f"objective '{name}' reads class labels, which pictures of source '{pictures}' do not have; "
-            f"use pretraining.source '{OWN}' or another objective"
+            f"use pretraining.source '{OWN_PICTURES}' or another objective"
         )
 
 

@@ -16,10 +16,8 @@ from timm.models import PretrainedCfg
 from spaces.candidate import NO_WEIGHTS
 from spaces.mistake import Mistake
 from trainables.preprocessing import INTERPOLATIONS
-from trainables.pretrained import Source, Sources
+from trainables.pretrained import LOCAL, PRETRAINED, Source, Sources
 
-PRETRAINED = "pretrained"
-LOCAL = "local-dir:"
 FORMATS = ("names", "positional")
 
 

@@ -1,15 +1,11 @@
 """The section ``run``: where and with how much the work runs."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from search.executors.work import Probe, Workplace
 from search.setting.section import Amount, NumberOrAuto, Section, one_of
-from search.setting.sections.data import DataSection
 from spaces import components
-from trainables.pretrained import Sources
 
 
 class RunSection(Section):
@@ -48,44 +44,3 @@ class RunSection(Section):
     def measures(self) -> bool:
         """Whether the needs of the largest candidates are measured before the first trial."""
         return "auto" in (self.gpus, self.memory)
-
-    def workplace(
-        self,
-        folder: Path,
-        data: DataSection,
-        *,
-        study: str,
-        weights: Sources,
-        address: str | None,
-        probe: Probe | None,
-        verbose: bool,
-    ) -> Workplace:
-        """What workers need to know of a run.
-
-        Args:
-            folder: the run's.
-            data: what they train on.
-            study: name of its study, and of the folder of its checkpoints where these are kept elsewhere.
-            weights: pretrained weights that they may begin with.
-            address: of a running Ray cluster.
-            probe: what ``auto`` measures.
-            verbose: whether Ray may write to the terminal.
-        """
-        return Workplace(
-            source=data.source,
-            keywords=data.keywords,
-            folder=folder.resolve(),
-            weights=weights,
-            concurrent=self.concurrent,
-            workers=self.workers,
-            workers_per_trial=self.workers_per_trial,
-            cpus=self.cpus,
-            gpus=1 if self.gpus == "auto" else self.gpus,
-            memory=0 if self.memory == "auto" else int(self.memory),
-            probe=probe,
-            retries=self.retries,
-            address=address,
-            checkpoints=None if self.checkpoints is None else f"{self.checkpoints.rstrip('/')}/{study}",
-            checkpoint_quota=None if self.checkpoint_quota is None else int(self.checkpoint_quota),
-            verbose=verbose,
-        )

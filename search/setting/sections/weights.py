@@ -6,8 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from search.setting.section import Section
 from spaces.candidate import NO_WEIGHTS
-from trainables.pretrained import Source
-from trainables.weights.sources import LOCAL, PRETRAINED
+from trainables.pretrained import LOCAL, PRETRAINED, Source
 
 
 def new_name(name: str) -> str:
