@@ -11,7 +11,8 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 from search.family.members import load_family
-from search.identity.folder import prepare_run, read_study, saved
+from search.identity.folder import prepare_run, read_study
+from search.identity.saved import saved
 from search.record.trial import Trial
 from search.setting.setting import prepare
 from tests.places import ROOT

@@ -9,7 +9,7 @@ from search.experiment.running import carry_out
 from search.family.members import load_family
 from search.family.retrain import read_training
 from search.files import check_writable
-from search.identity.folder import check_same, resolved, saved
+from search.identity.saved import check_same, resolved, saved
 from search.problem.candidates import read_candidates, write_candidates
 from search.setting.config import Config, read
 from search.setting.sections.data import PLACES

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
         DamagedFiles: the family's files are not those that were exported.
     """
     from search.family.copies import copy_family
-    from search.identity.folder import family_folder, prepare_run, saved
+    from search.identity.folder import family_folder, prepare_run
+    from search.identity.saved import saved
 
     if arguments.calibration < 1:
         raise UsageError(f"--calibration counts images and is at least 1, given {arguments.calibration}")

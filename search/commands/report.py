@@ -17,15 +17,19 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the run has no family yet.
     """
+    from search.identity.saved import saved
+
+    config = saved(arguments.run)  # before anything that takes seconds to import
+    print(f"writing the report of '{config.folder}'", flush=True)
     from rich.console import Console
 
     from search.console.result import show
     from search.family.members import load_family
-    from search.identity.folder import family_folder, prepare_run, read_study, saved
+    from search.identity.folder import family_folder, prepare_run, read_study
     from search.report.gather import gather
     from search.report.page import write_report
 
-    folder, config = family_folder(arguments.run), saved(arguments.run)
+    folder = family_folder(arguments.run)
     setting = prepare_run(config)
     study = read_study(setting, encoded=False)
     family = load_family(folder)

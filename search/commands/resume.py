@@ -13,11 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Go on; a finished run is only shown, and MLflow is sent what it lacks."""
+    from search.identity.saved import saved
+
+    config = saved(arguments.run)  # before anything that takes seconds to import
     from search.experiment.running import carry_out, show_finished
     from search.family.members import is_complete
-    from search.identity.folder import saved
 
-    config = saved(arguments.run)
     if is_complete(config.folder / "family"):
         show_finished(config)
         return

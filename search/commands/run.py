@@ -28,14 +28,15 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the run's folder holds another configuration, or an earlier run cannot be used.
     """
+    from search.setting.config import read
+
+    config = read(arguments.config)  # before anything that takes seconds to import
     from search.experiment.running import carry_out, show_finished
     from search.experiment.warm_start import check_unchanged
     from search.family.members import is_complete
-    from search.identity.folder import check_same, resolved
-    from search.setting.config import read
+    from search.identity.saved import check_same, resolved
     from search.setting.sections.ray import RaySection
 
-    config = read(arguments.config)
     if arguments.runs is not None:
         config = config.model_copy(update={"runs": arguments.runs})
     if arguments.ray_address is not None:

@@ -13,8 +13,9 @@ from search.errors import UsageError
 from search.family.comparison import wilson
 from search.family.members import Family, Member, load_family
 from search.identity.document import read_identity
-from search.identity.folder import family_folder, saved
+from search.identity.folder import family_folder
 from search.identity.identity import deciding_keys
+from search.identity.saved import saved
 from search.problem.front import pareto_front
 from search.words import amount, fraction
 

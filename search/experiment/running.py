@@ -24,17 +24,9 @@ from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
 from search.family.members import Family, load_family
 from search.identity.document import write_identity
-from search.identity.folder import (
-    check_family,
-    check_record,
-    open_study,
-    prepare_run,
-    read_study,
-    resolved,
-    saved,
-    settled,
-)
+from search.identity.folder import check_family, check_record, open_study, prepare_run, read_study, settled
 from search.identity.identity import Identity
+from search.identity.saved import resolved, saved
 from search.problem.problem import Observations
 from search.record.trial import Trial
 from search.setting.beginning import beginning_of, describe

@@ -10,74 +10,22 @@ from search.identity.data import DataIdentity
 from search.identity.document import DamagedRun, read_identity
 from search.identity.identity import (
     Identity,
-    changed_keys,
     changed_space,
     described_space,
     listed,
     new_identity,
 )
+from search.identity.saved import saved, words_of_new_run
 from search.record.storage import JOURNAL, NoStudy, open_storage, read_storage, study_names
 from search.record.study import Study
 from search.record.trial import study_digest
 from search.setting.config import Config, read
 from search.setting.setting import Setting, prepare
-from trainables.data.sources import defaults_of
 
 DIGEST = "run"
 """Name of the note in the study that holds the digest of its run."""
 
 LOG = "search.log"
-
-
-def saved(folder: Path) -> Config:
-    """The configuration of a run, which has the name and the place of its folder.
-
-    Raises:
-        UsageError: the folder holds no run, or its configuration was edited after the run had begun.
-        ConfigError: the configuration cannot be read.
-    """
-    path = folder / "config.yaml"
-    if not path.exists():
-        raise UsageError(
-            f"'{folder}' holds no run (it has no config.yaml); start one with: python -m search run CONFIG"
-        )
-    config = read(path)
-    identity = read_identity(folder)
-    if identity is not None:
-        changed = changed_keys(_plain(config), _plain(Config.model_validate(identity.configuration)))
-        if changed:
-            raise UsageError(
-                f"'{path}' was edited after the run had begun: {listed(changed)}. A run keeps its configuration: put "
-                f"the old values back, or begin a new run from it: {_new_run(folder)}"
-            )
-    # The folder may have been moved or copied: it is where it is, not where it was made.
-    place = folder if folder.name not in ("", "..") else folder.resolve()
-    return config.model_copy(update={"runs": str(place.parent), "name": place.name})
-
-
-def resolved(config: Config) -> Config:
-    """A configuration with the keywords of its data source that it left to their defaults."""
-    keywords = {**defaults_of(config.data.source), **config.data.keywords}
-    return config.model_copy(update={"data": type(config.data)(source=config.data.source, **keywords)})
-
-
-def check_same(config: Config, file: Path | str) -> None:
-    """A configuration that is to go on with the run in its folder is the one that the run was begun with.
-
-    Args:
-        config: resolved.
-        file: where it is from, for the message.
-
-    Raises:
-        UsageError: something that decides what comes out is another.
-    """
-    folder = config.folder
-    changed = changed_keys(_plain(config), _plain(saved(folder)))
-    if changed:
-        raise UsageError(
-            f"'{folder}' holds a run of another configuration than '{file}': {listed(changed)}. Choose another 'name' "
-            f"in '{file}' for a new run, or go on with the one that is there: python -m search resume {folder}"
-        )
 
 
 def prepare_run(config: Config) -> Setting:
@@ -120,27 +68,19 @@ def _check(folder: Path, identity: Identity, data: DataIdentity, setting: Settin
     if words:
         raise UsageError(
             f"the data of '{folder}' is not what it was when the run began: {listed(words)}. Put it back as it was, "
-            f"or begin a new run on it: {_new_run(folder)}"
+            f"or begin a new run on it: {words_of_new_run(folder)}"
         )
     words = changed_space(described_space(setting.space), identity.space)
     if words:
         raise UsageError(
             f"the space of '{folder}' is not what it was when the run began: {listed(words)}. Use the version of this "
-            f"program that began the run, or begin a new run: {_new_run(folder)}"
+            f"program that began the run, or begin a new run: {words_of_new_run(folder)}"
         )
-
-
-def _new_run(folder: Path) -> str:
-    return f"copy '{folder / 'config.yaml'}', give the copy another 'name', then: python -m search run COPY"
 
 
 def _first_name(folder: Path) -> str:
     """That the configuration of a run gave it, whatever its folder is called by now."""
     return read(folder / "config.yaml").name
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    return resolved(config).model_dump(mode="json")
 
 
 # the study -----------------------------------------------------------------------------------------------------------
@@ -228,7 +168,7 @@ def _lost(config: Config, identity: Identity, names: list[str]) -> str:
     held = f", only {', '.join(names[:3])}" if names else ""
     return (
         f"the study '{identity.study}' of '{config.folder}' is not in {where} any more{held}; put the file or the "
-        f"database back from a copy, or begin a new run: {_new_run(config.folder)}"
+        f"database back from a copy, or begin a new run: {words_of_new_run(config.folder)}"
     )
 
 

@@ -7,7 +7,7 @@ from search.errors import UsageError
 from search.experiment.running import alone, carry_out, show_finished
 from search.family.members import is_complete
 from search.identity.document import FILE
-from search.identity.folder import saved
+from search.identity.saved import saved
 from search.record.storage import JOURNAL
 from search.repair.findings import Finding, examine
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from search.family.members import load_family
 from search.files import DamagedFiles, check_sums
 from search.identity.document import FILE, read_identity
-from search.identity.folder import check_family, check_record, saved, study_in
+from search.identity.folder import check_family, check_record, study_in
+from search.identity.saved import saved
 from search.record.journal import damaged_lines
 from search.record.storage import JOURNAL
 from search.repair import mending

@@ -9,8 +9,9 @@ from search.family.members import Family
 from search.files import write_text
 from search.identity.data import DataIdentity
 from search.identity.document import FILE, write_identity
-from search.identity.folder import DIGEST, resolved
+from search.identity.folder import DIGEST
 from search.identity.identity import Identity, new_identity
+from search.identity.saved import resolved
 from search.record.journal import is_entry
 from search.record.storage import JOURNAL, read_storage, study_names
 from search.record.study import Study

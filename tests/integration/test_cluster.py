@@ -181,8 +181,3 @@ def test_a_quota_that_binds_is_one_sentence(name: str, pair: Machines, tmp_path:
 def test_what_can_never_be_placed_ends_at_once(pair: Machines, tmp_path: Path) -> None:
     with pytest.raises(PlacementError, match=r"a trial with 64 worker\(s\) needs 64 CPU, but the cluster has"):
         ray_train.Executor(place(tmp_path, address=pair.address, workers_per_trial=64)).__enter__()
-
-
-def test_a_tune_trial_has_one_process(tmp_path: Path) -> None:
-    with pytest.raises(PlacementError, match=r"use run\.executor: ray_train"):
-        ray_tune.Executor(place(tmp_path, workers_per_trial=2))

@@ -24,7 +24,8 @@ import pytest
 import yaml
 
 from search.family.members import load_family
-from search.identity.folder import saved, study_in
+from search.identity.folder import study_in
+from search.identity.saved import saved
 from search.record.storage import JOURNAL, NoStudy
 from search.record.trial import Trial
 from search.setting.setting import prepare

@@ -15,7 +15,7 @@ from search.__main__ import main
 from search.executors.serial import Executor
 from search.family.folder import onnx_runner
 from search.family.members import load_family
-from search.identity.folder import saved
+from search.identity.saved import saved
 from search.setting.config import read
 from search.setting.setting import prepare
 from tests.processes import At, searching, state, wait_until

@@ -80,7 +80,7 @@ MISTAKES = [
     ("max_macs: [6k, 20k, 60k]", "max_macs: [6k, 6k]", "family.max_macs has a budget twice: 6,000, 6,000"),
     ("trials: 9", "trails: 9", "unknown key 'search.trails'"),
     ("{source: digits}", "{source: folder, path: /nowhere/at/all}", "is not a folder"),
-    ("workers: 1", "workers: 2", "executor 'serial' runs one trial with one worker"),
+    ("workers: 1", "workers: 2", "run.workers 2 is more than run.executor 'serial' offers; use run.executor: ray_"),
     ("architecture.resolution: [8]", "architecture.resolution: [7]", "'architecture.resolution' can't take [7]"),
     (
         "epochs: 2}\nrun",

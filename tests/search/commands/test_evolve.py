@@ -12,7 +12,7 @@ from search.experiment.experiment import Experiment, save_config
 from search.experiment.running import Silent
 from search.experiment.trials import Trials
 from search.experiment.warm_start import Earlier, write_earlier
-from search.identity.folder import saved
+from search.identity.saved import saved
 from search.learning.past import Past
 from search.problem.feasible import sample_within
 from search.record.storage import JOURNAL, open_storage, read_storage

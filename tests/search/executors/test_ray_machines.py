@@ -1,6 +1,5 @@
 """What fits where, on made-up machines and on those of the shipped clusters; no Ray is started."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +106,6 @@ def test_auto_asks_for_a_probe_of_candidates_within_the_limits() -> None:
     codes_ND = setting.space.encode([task.candidate for task in probe.tasks])
     assert setting.problem.feasible(codes_ND).all()
     assert workplace("gpus: 0.5, memory: 1G").probe is None
-
-
-def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(PlacementError, match="'auto' measures trials of one worker"):
-        ray_train.Executor(replace(workplace("gpus: auto"), workers_per_trial=2))
 
 
 @pytest.mark.parametrize("verbose", [False, True])

@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import pytest
 import torch
 
 from search.executors import serial
-from search.executors.work import MESSAGE, PlacementError, failure_of
+from search.executors.work import MESSAGE, failure_of
 from tests.search.executors.jobs import EPOCHS, carry_out, family, finals_of, hopeless, jobs, place, raising
 from trainables.data import digits
 from trainables.final.jobs import FinalJob, checkpoint_of, network_of, train
@@ -69,12 +68,6 @@ def test_a_final_training_fails_alone(tmp_path: Path) -> None:
     assert finals.epochs == {"paused": [1], "whole": [1]}
     assert {name: failure.message for name, failure in finals.failures.items()} == {"broken": "ValueError: a <= 0"}
     assert "mixup.py" in str(finals.failures["broken"].trace)
-
-
-@pytest.mark.parametrize("wrong", [{"workers": 2}, {"workers_per_trial": 2}, {"concurrent": 2}, {"address": "auto"}])
-def test_what_needs_ray_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
-    with pytest.raises(PlacementError, match="executor 'serial' runs one trial with one worker"):
-        serial.Executor(place(tmp_path, **wrong))
 
 
 def test_a_quota_that_binds_ends_the_run_and_not_the_trial(tmp_path: Path) -> None:

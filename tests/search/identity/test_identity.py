@@ -13,8 +13,9 @@ from search.__main__ import main
 from search.family.members import load_family
 from search.identity.data import DataIdentity
 from search.identity.document import read_identity, write_identity
-from search.identity.folder import prepare_run, read_study, resolved, saved
+from search.identity.folder import prepare_run, read_study
 from search.identity.identity import Identity, changed_keys, new_identity
+from search.identity.saved import resolved, saved
 from search.setting.config import parse
 from search.setting.setting import prepare
 from spaces.mistake import Mistake

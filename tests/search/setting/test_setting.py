@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from search.setting.config import ConfigError, parse
-from search.setting.readers import check_readers
+from search.setting.readers import check_executor, check_readers
 from search.setting.setting import prepare
 from spaces import components, tiny
 from spaces.dimensions import Choice
@@ -65,3 +65,25 @@ def test_a_number_of_budgets_is_spaced_up_to_the_limit() -> None:
     assert macs == sorted(macs)
     assert macs[-1] <= 500_000
     assert {budget.max_params for budget in problem.budgets} == {50_000}
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ("executor: serial, workers_per_trial: 2", r"run\.workers_per_trial 2 .* use run\.executor: ray_train$"),
+        ("executor: serial, concurrent: 2", r"run\.concurrent 2 .* use run\.executor: ray_train or ray_tune$"),
+        ("executor: serial, memory: 1G", r"run\.memory 1000000000\.0 is more than"),
+        ("executor: serial, gpus: auto", r"run\.gpus auto is more than"),
+        ("executor: ray_tune, workers_per_trial: 2", r"use run\.executor: ray_train$"),
+        ("executor: ray_train, workers_per_trial: 2, gpus: auto", "'auto' measures trials of one worker"),
+        ("executor: ray_train, workers_per_trial: 2, gpus: 0.5", "only they can share a GPU"),
+    ],
+)
+def test_an_executor_is_asked_for_what_it_offers(run: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_executor(parse(f"name: x\nrun: {{{run}}}"))
+
+
+def test_serial_joins_no_cluster() -> None:
+    with pytest.raises(ConfigError, match=r"ray\.address 'auto' is more than run\.executor 'serial' offers"):
+        check_executor(parse("name: x\nrun: {executor: serial}\nray: {address: auto}"))
