@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.sizes is not None and not arguments.predictors:
         raise UsageError("--sizes belongs to --predictors: name predictors to fit, or leave --sizes out")
+    _check_surrogate(arguments)
     check_writable(arguments.out)
     if arguments.export is not None:
         if arguments.tables or arguments.sampler or arguments.predictors:
@@ -56,6 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
         _predictors(arguments)
         if not arguments.sampler:
             return
+    if arguments.surrogate:
+        _surrogates(arguments)
+        return
     play_samplers(
         arguments.tables,
         arguments.sampler,
@@ -65,10 +69,41 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.out,
         processes=arguments.processes,
         batch=arguments.batch,
-        modes=arguments.modes,
+        modes=MODES if arguments.modes is None else arguments.modes,
         earlier=arguments.source,
         spacing=arguments.spacing,
     )
+
+
+def _check_surrogate(arguments: argparse.Namespace) -> None:
+    """Whether what is said about surrogates fits the rest."""
+    if arguments.surrogate_model is not None and not arguments.surrogate:
+        raise UsageError("--surrogate-model belongs to --surrogate: add it, or leave the model out")
+    if arguments.surrogate and (arguments.source is not None or arguments.export is not None):
+        raise UsageError("--surrogate plays samplers that start from nothing: leave --source and --export out")
+    if arguments.surrogate and arguments.modes not in (None, ["family"]):
+        raise UsageError("--surrogate plays the mode 'family' alone: a table tells nothing beyond its costs")
+
+
+def _surrogates(arguments: argparse.Namespace) -> None:
+    from search.surrogate.model import PREDICTOR
+    from search.surrogate.play import play_surrogates
+
+    summary = play_surrogates(
+        arguments.tables,
+        arguments.sampler,
+        range(arguments.seeds),
+        trials=arguments.trials,
+        budgets=arguments.budgets,
+        spacing=arguments.spacing,
+        batch=arguments.batch,
+        out=arguments.out,
+        processes=arguments.processes,
+        predictor=arguments.surrogate_model or PREDICTOR,
+    )
+    regrets = summary[summary.measure == "family_regret"]
+    print(regrets.to_string(index=False, float_format="{:.3f}".format))
+    print(f"every measure is in {arguments.out / 'surrogate.csv'}")
 
 
 def _predictors(arguments: argparse.Namespace) -> None:
@@ -105,7 +140,16 @@ def add_sampler_arguments(parser: argparse.ArgumentParser) -> None:
         help="budgets at even quantiles of the cost (default), or even in its logarithm, as users choose them",
     )
     parser.add_argument("--batch", type=int, default=1, help="proposals asked for at a time (default 1)")
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES), help="what is searched for")
+    parser.add_argument("--modes", nargs="+", choices=MODES, help=f"what is searched for ({', '.join(MODES)})")
+    parser.add_argument(
+        "--surrogate",
+        action="store_true",
+        help="play the whole space that a table of 'search record' was recorded on, on a model fitted to the table, "
+        "with the noise of its trainings; prints the model's rank correlation on held-out rows",
+    )
+    parser.add_argument(
+        "--surrogate-model", choices=names(PREDICTORS), help="the predictor that is fitted (default boosting)"
+    )
     parser.add_argument(
         "--source",
         type=Path,

@@ -77,10 +77,10 @@ def misfits(path: Path, space: Space) -> str:
     It does where both choose the same things and every value of the space is among the table's; the space may allow
     less, as a restricted one does.
     """
-    listed = _listed(recorded.describe(path))
-    strangers = _strangers(listed, space)
-    if strangers:
-        return strangers
+    listed = values_of(recorded.describe(path))
+    reason = strangers(listed, space)
+    if reason:
+        return reason
     for address, dimension in zip(space.addresses, space.dimensions, strict=True):
         known = {str(value) for value in listed.get(address, dimension.values)}
         new = [value for value in dimension.values if str(value) not in known]
@@ -98,12 +98,12 @@ def of_table(path: Path, space: Space) -> Earlier:
     """
     description, frame = recorded.read(path)
     try:
-        listed = _listed(description)
-        strangers = _strangers(listed, space)
-        if strangers:
+        listed = values_of(description)
+        reason = strangers(listed, space)
+        if reason:
             raise Mistake(
                 f"the table '{path}' was recorded on another space than '{space.name}', or another version of it: "
-                f"{strangers}; choose another table for search.prior, or 'none'"
+                f"{reason}; choose another table for search.prior, or 'none'"
             )
         return _fitting(path, description, frame, space)
     except KeyError as error:
@@ -157,14 +157,14 @@ def _addresses(description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, name if name.startswith(f"{role}.") else f"{role}.{name}"
 
 
-def _listed(description: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+def values_of(description: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
     """What each dimension of a table may be, by full address."""
     values = {entry["name"]: entry["values"] for entry in description["dimensions"]}
     listed: dict[str, Sequence[Any]] = {address: values[name] for name, address in _addresses(description)}
     return listed | {address: [value] for address, value in description.get("fixed", {}).items()}
 
 
-def _strangers(listed: Mapping[str, Sequence[Any]], space: Space) -> str:
+def strangers(listed: Mapping[str, Sequence[Any]], space: Space) -> str:
     """A dimension that only one of a table and a space has, as the end of a sentence; empty where there is none."""
     # what can be switched off, a restriction of what it hangs on may have taken away
     unknown = [a for a, values in listed.items() if a not in space.addresses and recorded.INACTIVE not in values]

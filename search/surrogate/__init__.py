@@ -1,0 +1,1 @@
+"""Whole spaces, played on models of recorded trials."""
