@@ -111,6 +111,8 @@ def compare_files(
 def _possible(table: Table, names: Sequence[str], sizes: Sequence[int], seeds: int) -> list[int]:
     """The sizes that leave enough rows to test."""
     rows = len(table.truth_N)
+    if rows < FEWEST + 2:
+        raise Mistake(f"table '{table.name}' has {rows} rows; to fit and test a predictor takes at least {FEWEST + 2}")
     possible = [size for size in sizes if rows - size >= max(size, FEWEST)]
     if not names or not possible or min(sizes) < 2 or seeds < 1:
         raise Mistake(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from search.replay import tables as recorded
@@ -22,6 +23,9 @@ from spaces.mistake import Mistake
 
 MODES = ("family", "single")
 """``family``: all budgets at once under the loosest. ``single``: the best score, no limit."""
+
+FEWEST = 10
+"""Candidates of a table that is played."""
 
 
 def play_samplers(
@@ -55,7 +59,7 @@ def play_samplers(
         spacing: of the budgets, see ``search.replay.tables.problem``.
 
     Raises:
-        Mistake: nothing to play, a count below 1, a table or a sampler that does not exist.
+        Mistake: nothing to play, a count below 1, a table or a sampler that does not exist, a table of a few rows.
     """
     counts = {"trials": trials, "seeds": seeds, "budgets": budgets, "batch": batch, "processes": processes}
     wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
@@ -65,7 +69,7 @@ def play_samplers(
             f"a replay needs tables, samplers of {', '.join(by_name.names())}, and counts of at least 1"
             + f"; given {len(tables)} tables, samplers {', '.join(samplers) or 'none'} {' '.join(wrong)}".rstrip()
         )
-    loaded = {path.stem: recorded.load(path) for path in tables}
+    loaded = {path.stem: _playable(path) for path in tables}
     (out / "traces").mkdir(parents=True, exist_ok=True)
     plays = [
         Play(
@@ -88,6 +92,22 @@ def play_samplers(
     _run([play for play in plays if not play.trace.exists()], processes)
     traces = [pd.read_parquet(play.trace) for play in plays]
     return _conclude(pd.concat(traces), loaded, budgets, spacing, out)
+
+
+def _playable(path: Path) -> Table:
+    """A table on which a search can be told from none.
+
+    Raises:
+        MalformedTable: it cannot be read.
+        Mistake: it has too few candidates, or all have the same score.
+    """
+    table = recorded.load(path)
+    count = len(table.truth_N)
+    if count < FEWEST:
+        raise Mistake(f"{path} has {count} candidates with a score; a replay needs at least {FEWEST}: record more")
+    if np.ptp(table.truth_N) == 0:
+        raise Mistake(f"all {count} candidates of {path} have the same score: there is nothing to search for")
+    return table
 
 
 def _conclude(

@@ -138,11 +138,13 @@ def _on_same_space(path: Path, table: Table) -> Table:
     """Another table.
 
     Raises:
-        Mistake: its dimensions differ.
+        Mistake: its dimensions differ, or it has a single candidate.
     """
     other = recorded.load(path)
     if (other.space.addresses, other.space.dimensions) != (table.space.addresses, table.space.dimensions):
         raise Mistake(f"{path} has other dimensions than '{table.name}': transfer needs the same ones")
+    if len(other.codes_ND) < 2:
+        raise Mistake(f"{path} has 1 candidate with a score; a start from it needs at least two")
     return other
 
 

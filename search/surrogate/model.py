@@ -69,12 +69,12 @@ class Surrogate:
         """
         description, frame = recorded.read(path)
         space = space_of(path)
-        rows = earlier.of_table(path, space).observations(space)
-        if len(rows.codes_ND) < FEWEST:
+        if len(frame) < FEWEST:
             raise Mistake(
-                f"{path} has {len(rows.codes_ND)} rows; a model of a space needs at least {FEWEST}: record more "
+                f"{path} has {len(frame)} rows; a model of a space needs at least {FEWEST}: record more "
                 "candidates, or play the table without --surrogate"
             )
+        rows = earlier.of_table(path, space).observations(space)
         limits = tables.problem(tables.load(path), budgets, spacing=spacing).budgets
         problem = _problem(space, description["shape"], limits)
         model = fitting.learn(predictor, problem, rows, rng=np.random.default_rng(0), free_ND=rows.codes_ND)
