@@ -6,7 +6,7 @@ from pathlib import Path
 import jinja2
 from matplotlib.figure import Figure
 
-from search.console.compare import Finished, differences, remarks, rows
+from search.console.compare import Finished, bounds, differences, remarks, rows
 from search.family.comparison import wilson
 from search.files import write_text
 from search.report import drawing
@@ -38,12 +38,13 @@ def write_page(runs: Sequence[Finished], path: Path) -> None:
 def fronts(runs: Sequence[Finished]) -> Figure:
     """Test accuracy against macs of every member of each run, with intervals, and the fronts."""
     figure, (axis,) = new_figure(1, height=4.2)
+    _, high = bounds(runs)
     for number, run in enumerate(runs):
         colour, mark = COLOURS[number % len(COLOURS)], MARKS[number // len(COLOURS) % len(MARKS)]
         front = run.front
-        axis.step(
-            [one.macs for one in front], [one.test_accuracy or 0.0 for one in front], where="post", color=colour, lw=1.5
-        )
+        macs = [*(float(one.macs) for one in front), high]
+        accuracies = [one.test_accuracy or 0.0 for one in front]
+        axis.step(macs, [*accuracies, accuracies[-1]], where="post", color=colour, lw=1.5)
         for position, member in enumerate(run.tested):
             accuracy = member.test_accuracy or 0.0
             label = run.name if position == 0 else None

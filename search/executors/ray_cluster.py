@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 # Read by Ray when it is imported.
@@ -31,6 +32,7 @@ import fsspec
 import ray
 import torch
 from pyarrow.fs import FSSpecHandler, PyFileSystem
+from ray._private import ray_constants
 
 from search.executors import ray_machines
 from search.executors.work import BLAMELESS, PlacementError, Probe, Workplace, failure_of
@@ -71,6 +73,7 @@ def join(place: Workplace, *, dashboard: bool) -> Workplace:
                 ray.init(address=place.address, **options)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise PlacementError(f"cannot join a Ray cluster at '{place.address}': {error}") from error
+    hide_token()
     try:
         _check_resources(place)
         if place.probe is not None:
@@ -82,6 +85,13 @@ def join(place: Workplace, *, dashboard: bool) -> Workplace:
     return place
 
 
+def hide_token() -> None:
+    """Let nobody else read the token that opens this user's clusters, which Ray writes for everyone to read."""
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path.home() / ".ray" / "auth_token"))
+    with contextlib.suppress(OSError):  # there is none, or it is not this user's to change
+        path.chmod(0o600)
+
+
 def _start(**options: Any) -> None:
     """Start a private Ray.
 
@@ -89,12 +99,33 @@ def _start(**options: Any) -> None:
         PlacementError: its processes are not there within the half minute that Ray gives them.
     """
     try:
-        ray.init(address="local", dashboard_host="127.0.0.1", **options)
+        with _on_loopback():
+            ray.init(address="local", dashboard_host="127.0.0.1", **options)
     except Exception as error:  # of no class of its own
         raise PlacementError(
             f"Ray does not start on this machine ({' '.join(str(error).split())}); where it is busy, start the search "
             "again later, or without Ray by run.executor: serial"
         ) from error
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """A Ray that starts in the block is of this machine alone: nothing of it listens for other machines.
+
+    The variable is Ray's own, for systems whose firewall asks the user; it is read when Ray is imported, which was
+    before anybody knew whether a cluster of several machines is to be joined.
+    """
+    variable = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(variable)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[variable] = False, "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before[0]
+        if before[1] is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before[1]
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ ray_tune = pytest.importorskip("search.executors.ray_tune")
 def test_final_trainings_under_ray_tune(tmp_path: Path) -> None:
     candidates = [job.candidate for job in jobs(3)]
     with ray_tune.Executor(place(tmp_path, retries=1)) as executor:
+        assert [node["NodeManagerAddress"] for node in ray_tune.ray.nodes()] == ["127.0.0.1"]
         finals = finals_of(executor, family(candidates))
         killed = Killed()
         long = FinalJob(name="long", candidate=candidates[0], epochs=3, seed=0)

@@ -28,6 +28,16 @@ def test_a_ray_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPat
         ray_cluster.join(place(tmp_path), dashboard=False)
 
 
+def test_nobody_else_can_read_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    ray_cluster.hide_token()  # there is none
+    token.write_text("secret")
+    token.chmod(0o644)
+    ray_cluster.hide_token()
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("worker", "fits"),
     [
