@@ -8,6 +8,7 @@ teaches. With a teacher of the data's classes it is SimCLRv2's third step, follo
 from collections.abc import Mapping
 
 from spaces import tiny
+from spaces.as_published import with_lars
 from spaces.dimensions import Choice, Dimension
 from spaces.joined import join
 from spaces.pretraining import knobs_of_objectives, transformers, with_pretraining
@@ -23,8 +24,8 @@ def space() -> Space:
     recipe, conditions = tiny.recipe_of_small_images()
     objectives = ("none", "simclr", "unlabelled_distillation")
     families = (
-        with_pretraining(tiny.space(), objectives, _knobs()),
-        with_pretraining(transformers(), objectives, _knobs()),
+        with_lars(with_pretraining(tiny.space(), objectives, _knobs())),
+        with_lars(with_pretraining(transformers(), objectives, _knobs())),
     )
     return join("taught", families, recipe=recipe, conditions=conditions)
 
