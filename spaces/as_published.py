@@ -1,8 +1,8 @@
 """Pretrainings as their papers have them, for small images and two cores, beside smaller ways of ``everything_small``.
 
-SimCLRv2 with LARS and a projection of three layers or four, SparK with its decoder, SimMIM whose stem sees no hidden
-pixel, and fractals as their authors draw them, for the single-label pretext (``supervised``, one in a picture) and for
-the multi-instance one.
+SimCLRv2 with LARS, a memory and a projection of up to four layers, SparK with its decoder, SimMIM whose stem sees no
+hidden pixel, and fractals as their authors draw them, for the single-label pretext (``supervised``, one in a picture)
+and for the multi-instance one.
 """
 
 from collections.abc import Mapping
@@ -71,6 +71,8 @@ def _knobs() -> Mapping[str, Dimension]:
         "simclr.layers": Choice(values=(1, 2, 3, 4), ordered=True),
         "simclr.jitter": Choice(values=(0.0, 0.2, 0.4, 0.8), ordered=True),
         "simclr.colour": Choice(values=("none", "simclr")),
+        "simclr.memory": Choice(values=(0, 256, 1024), ordered=True),
+        "simclr.momentum": Choice(values=(0.9, 0.99, 0.999), ordered=True),
         "spark.decoder_width": Choice(values=(32, 64, 128), ordered=True),
         "spark.scales": Choice(values=(1, 2, 4), ordered=True),
         "simmim.sealed": Choice(values=(True, False)),

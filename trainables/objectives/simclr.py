@@ -7,13 +7,17 @@ starts from there as SimCLRv2's does.
 from collections.abc import Mapping
 
 import torch
+import torch.distributed as dist
+import torch.nn.functional as F
 from lightly.loss import NTXentLoss
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
 from trainables.objectives._collapse import Spread, alike
+from trainables.objectives._following import Follower
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._projection import Projection
+from trainables.objectives._queue import Queue, gathered
 from trainables.objectives._views import Views
 from trainables.plan import Batch
 
@@ -27,10 +31,10 @@ FIXED_SIDE = False
 ON_FEATURES = False
 
 
-def passes(**knobs: object) -> float:
-    """Two views an image."""
+def passes(*, memory: int = 0, **knobs: object) -> float:
+    """Two views an image; with a memory the second goes through a network without gradients, for a third of a pass."""
     del knobs
-    return 2.0
+    return 4 / 3 if memory else 2.0
 
 
 def objective(
@@ -44,8 +48,13 @@ def objective(
     jitter: float = 0.4,
     flip: float = 0.0,
     colour: str = "none",
+    memory: int = 0,
+    momentum: float = 0.99,
 ) -> nn.Module:
     """NT-Xent between two views, with negatives from all workers; lightly's mean over views, half the paper's sum.
+
+    With a memory, SimCLRv2's from MoCo, the second view goes through a moving average of network and projection, and
+    the first is told from the second views of all other images and of those that are remembered.
 
     Args:
         network: whose pooled features are trained; its classifier is frozen.
@@ -53,10 +62,20 @@ def objective(
         layers, kappa, width: of the projection, see ``trainables.objectives._projection``; the architecture's ``neck``
             is the first of the layers.
         crop, jitter, flip, colour: of the views, see ``trainables.objectives._views``.
+        memory: projections of earlier images that are remembered as negatives; 0 is off.
+        momentum: share of the moving average that stays in a step, with a memory.
+
+    Raises:
+        ValueError: a negative memory, or a momentum outside [0, 1].
     """
+    if memory < 0 or not 0 <= momentum <= 1:
+        raise ValueError(f"simclr: memory is 0 or more and momentum from 0 to 1, given {memory} and {momentum}")
     layers_above = layers - 1 if network.has_neck and layers > 0 else layers
     head = Projection(network.width, width=width, layers=layers_above, kappa=kappa, norm=True)
-    return _SimCLR(network, temperature, head, Views(crop=crop, jitter=jitter, flip=flip, colour=colour))
+    views = Views(crop=crop, jitter=jitter, flip=flip, colour=colour)
+    if memory:
+        return _Remembering(network, temperature, head, views, memory, momentum)
+    return _SimCLR(network, temperature, head, views)
 
 
 class _SimCLR(nn.Module):
@@ -86,3 +105,42 @@ class _SimCLR(nn.Module):
     def trouble(self, values: Mapping[str, float]) -> str | None:
         """That all projections are alike, if so."""
         return alike("simclr", values)
+
+
+class _Remembering(_SimCLR):
+    def __init__(
+        self, network: Deployable, temperature: float, head: Projection, views: Views, memory: int, momentum: float
+    ) -> None:
+        super().__init__(network, temperature, head, views)
+        self.keys, self.queue = Follower(network, head), Queue(memory, head.outputs)
+        self._temperature, self._momentum = temperature, momentum
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The loss of this worker's images."""
+        first, second = (self._views.of(batch.image_BCHW, generator, number=number) for number in range(2))
+        feature_BF = self.network.pooled(first)
+        own_BE = self.head(feature_BF)
+        key_BE = self._keys_of(second)
+        if self.training:
+            self._spread.note(feature_BF, own_BE)
+        loss = among_all(own_BE, key_BE, self.queue.row_QE, self._temperature)
+        if self.training:
+            self.queue.remember(key_BE)
+        return loss
+
+    @torch.no_grad()
+    def _keys_of(self, image_BCHW: Tensor) -> Tensor:
+        if self.training:
+            self.keys.follow(self.network, self.head, momentum=self._momentum)
+        network, head = self.keys.copies
+        assert isinstance(network, Deployable)
+        key_BE: Tensor = head(network.pooled(image_BCHW))
+        return F.normalize(key_BE)
+
+
+def among_all(own_BE: Tensor, key_BE: Tensor, earlier_QE: Tensor, temperature: float) -> Tensor:
+    """Mean cross-entropy of telling each row's key from those of all workers' other images and from earlier ones."""
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    known_ME = torch.cat([gathered(key_BE), earlier_QE])
+    score_BM = F.normalize(own_BE) @ known_ME.T / temperature
+    return F.cross_entropy(score_BM, torch.arange(len(own_BE), device=own_BE.device) + rank * len(own_BE))

@@ -33,6 +33,28 @@ def test_simclrs_loss_is_half_the_papers_sum() -> None:
     assert float(objective(batch(), generator()).detach()) == pytest.approx(float(both) / 2, rel=1e-5)
 
 
+def test_simclrs_memory_holds_the_keys_of_earlier_images() -> None:
+    """Each image is told from the keys of all others and of earlier ones; the keys come from a network that follows."""
+    objective = simclr.objective(network("simclr"), memory=12, momentum=0.5).train()
+    key_BE, own_BE = F.normalize(torch.randn(3, 4)), F.normalize(torch.randn(3, 4))
+    earlier_QE = F.normalize(torch.randn(5, 4))
+    score = torch.cat([own_BE @ key_BE.T, own_BE @ earlier_QE.T], 1) / 0.2
+    expected = -(score.diagonal() - score.logsumexp(1)).mean()
+    assert float(simclr.among_all(own_BE, key_BE, earlier_QE, 0.2)) == pytest.approx(float(expected), rel=1e-5)
+    start = objective.queue.row_QE.clone()
+    weight = next(objective.network.parameters())
+    loss_of(objective, batch()).backward()  # type: ignore[no-untyped-call]
+    assert weight.grad is not None
+    assert torch.equal(objective.queue.row_QE[8:], start[:4])
+    assert torch.allclose(objective.queue.row_QE[:8].norm(dim=1), torch.ones(8), atol=1e-5)
+    with torch.no_grad():
+        weight.add_(1.0)
+    followed = next(objective.keys.copies.parameters()).clone()
+    loss_of(objective, batch())
+    assert torch.allclose(next(objective.keys.copies.parameters()), followed + 0.5, atol=1e-6)
+    assert simclr.passes(memory=12) < simclr.passes() == 2
+
+
 def pooled_views(objective: nn.Module, crop: float, jitter: float) -> torch.Tensor:
     """Pooled features of two views of each image of the batch."""
     draw = generator()
