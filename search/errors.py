@@ -17,6 +17,15 @@ FULL_WORDS = ("no space left on device", "database or disk is full", "disk quota
 """What libraries say that hide the number of the error."""
 
 
+PLACES = {
+    errno.EISDIR: "is a folder, where a file is needed",
+    errno.ENOTDIR: "is a file or lies below one, where a folder is needed",
+    errno.ENAMETOOLONG: "is longer than this system allows",
+    errno.EROFS: "is on a disk that is only read",
+    errno.ELOOP: "is a link that leads to itself",
+}
+
+
 class UsageError(Mistake):
     """A command cannot do what it is asked for; the message says why and what to do."""
 
@@ -78,6 +87,9 @@ def mendable(error: BaseException) -> str | None:
     first = chain[0]
     if isinstance(first, PermissionError) and first.filename:
         return f"'{first.filename}' must not be read or written by this user ({first.strerror}); change its rights"
+    if isinstance(first, OSError) and first.errno in PLACES and first.filename:
+        place = first.filename2 or first.filename  # of a renaming, the second
+        return f"'{place}' {PLACES[first.errno]}; move what is there away, or choose another place"
     return None
 
 

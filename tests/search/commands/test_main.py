@@ -118,6 +118,9 @@ def end_of(error: BaseException, monkeypatch: pytest.MonkeyPatch, *options: str)
         (RuntimeError("(sqlite3.OperationalError) database or disk is full"), 2, "error: the disk is full; free"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "'/x' must not be read or written by this user"),
         (MemoryError(), 2, "not enough memory"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "/x", None, "/y"), 2, "'/y' is a folder, where a file is"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x/y"), 2, "'/x/y' is a file or lies below one"),
+        (OSError(errno.EFBIG, "File too large", "/x"), 2, "the disk is full ('/x')"),
     ],
 )
 def test_a_command_ends_with_a_sentence(

@@ -22,7 +22,7 @@ HARMLESS = {
     "journal with lines twice": "the same entries again",
 }
 MENDED = {
-    "configuration gone", "configuration empty", "configuration a list", "another seed", "identity gone",
+    "configuration gone", "another seed", "identity gone",
     "identity cut", "identity of a later version", "journal with a bad line", "queue with a bad line",
     "left by a process that died",
 }  # fmt: skip
