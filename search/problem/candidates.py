@@ -22,11 +22,14 @@ def read_candidates(path: Path) -> list[Candidate]:
         Mistake: the file is missing, not JSON, or holds something else.
     """
     content = read_json(path)
+    entries = content if isinstance(content, list) else [{"candidate": content}]
+    fields = [entry["candidate"] for entry in entries if isinstance(entry, dict) and "candidate" in entry]
+    if not entries or len(fields) < len(entries) or not all(isinstance(one, dict) for one in fields):
+        raise Mistake(
+            f"'{path}' holds no candidates: it should be one candidate, or a list of entries with a 'candidate' each"
+        )
     try:
-        entries = content if isinstance(content, list) else [{"candidate": content}]
-        candidates = [Candidate.from_dict(entry["candidate"]) for entry in entries]
-    except (ValueError, KeyError, TypeError) as error:
+        candidates = [Candidate.from_dict(one) for one in fields]
+    except (ValueError, TypeError) as error:
         raise Mistake(f"'{path}' holds no candidates: {error}") from error
-    if not candidates:
-        raise Mistake(f"'{path}' holds no candidates")
     return list(dict.fromkeys(candidates))

@@ -88,6 +88,8 @@ def test_a_space_without_fitting_references_says_so(tmp_path: Path) -> None:
 FILES = [
     ("{", "is not JSON"),
     ("[]", "holds no candidates"),
+    ("[1, 2]", "holds no candidates: it should be one candidate, or a list"),
+    ('"resnet"', "holds no candidates: it should be one candidate, or a list"),
     ('{"backbone": "mobile"}', "holds no candidates: a candidate has the fields"),
     (next(tiny_vit.references()).candidate, r"does not fit: candidate \w+ has backbone 'tiny_vit'"),
     (reference(32), r"does not fit: 'architecture.resolution' is 32; space 'tiny' allows 8, 12"),
