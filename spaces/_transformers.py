@@ -22,15 +22,15 @@ it: no RandAugment and no CutMix, 5 epochs of warm-up in place of 20; the rate i
 the nearest levels."""
 
 
-def recipe() -> dict[str, Dimension]:
-    """Dimensions by address below ``recipe``."""
+def recipe(*, stochastic_depth: float = 0.3) -> dict[str, Dimension]:
+    """Dimensions by address below ``recipe``; ``stochastic_depth`` is the highest rate, a multiple of 0.05."""
     return {
         **batches_of_256(schedule="cosine", final=0.01),
         "optimizer.name": Choice(values=("adamw",)),
         "optimizer.learning_rate.adamw": Real(low=1e-4, high=1.6e-3, levels=9, log=True),
         "optimizer.weight_decay": Real(low=0.005, high=0.16, levels=6, log=True),
         "dropout.rate": Real(low=0.0, high=0.2, levels=5),
-        "stochastic_depth.rate": Real(low=0.0, high=0.3, levels=7),
+        "stochastic_depth.rate": Real(low=0.0, high=stochastic_depth, levels=round(stochastic_depth / 0.05) + 1),
         "label_smoothing.rate": Choice(values=(0.0, 0.1), ordered=True),
         "mixup.alpha": Real(low=0.0, high=0.8, levels=9),
         "augment.erase": Real(low=0.0, high=0.25, levels=6),
