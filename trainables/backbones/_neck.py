@@ -5,6 +5,7 @@ https://arxiv.org/abs/2006.10029). Such a layer is part of the network that is d
 """
 
 from timm.models.mobilenetv3 import MobileNetV3
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,3 +29,21 @@ class NeckedMobileNetV3(MobileNetV3):  # type: ignore[misc]
         x = self.flatten(self.act2(self.norm_head(self.conv_head(self.global_pool(x)))))
         x = functional.dropout(self.neck(x), self.drop_rate, self.training)
         return x if pre_logits else self.classifier(x)
+
+
+class NeckedVisionTransformer(VisionTransformer):  # type: ignore[misc]
+    """timm's transformer with a neck."""
+
+    fc_norm: nn.Module
+
+    def add_neck(self, width: int) -> None:
+        """Put the neck above the pooled and normalised tokens; the classifier is made anew."""
+        self.fc_norm = nn.Sequential(self.fc_norm, neck(self.embed_dim, width))
+        self.head_hidden_size = self.neck_width = width
+        self.reset_classifier(self.num_classes)
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """As timm's, of the neck's width."""
+        super().reset_classifier(num_classes, global_pool)
+        if num_classes:
+            self.head = nn.Linear(self.head_hidden_size, num_classes)

@@ -76,8 +76,10 @@ class StoredView:
 def _see(network: nn.Module, view: StoredView) -> None:
     """Let a network crop and resize its images itself, as timm's transforms cannot: its class becomes one that does."""
 
-    def forward_features(self: Any, x: Tensor) -> Tensor:
-        features: Tensor = kind.forward_features(self, x if self.stored_view is None else self.stored_view(x))
+    def forward_features(self: Any, x: Tensor, **options: Any) -> Tensor:
+        # timm's transformers pass the mask of their attention
+        seen = x if self.stored_view is None else self.stored_view(x)
+        features: Tensor = kind.forward_features(self, seen, **options)
         return features
 
     kind: Any = type(network)

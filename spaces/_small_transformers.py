@@ -1,0 +1,91 @@
+"""Networks with attention for images of 8 to 32 pixels, a space for each family; their recipe is that of ``tiny``."""
+
+from spaces import tiny
+from spaces.dimensions import Choice, Dimension
+from spaces.space import Space
+
+RESOLUTION = Choice(values=(8, 12, 16, 20, 24, 28, 32), ordered=True)
+RATIO = Choice(values=(2.0, 3.0, 4.0), ordered=True)
+
+
+def vit() -> Space:
+    """Plain transformers on patches of 2 or 4 pixels."""
+    return _space(
+        "vit",
+        {
+            "resolution": RESOLUTION,
+            "patch": _ordered(2, 4),
+            "width": _ordered(16, 32, 48, 64, 96),
+            "depth": _ordered(1, 2, 3, 4, 6),
+            "head_width": _ordered(8, 16),
+            "mlp_ratio": RATIO,
+            "pooling": Choice(values=("mean", "token")),
+            "registers": _ordered(0, 4),
+        },
+    )
+
+
+def moat() -> Space:
+    """MOATs of three stages, of which the last two may have attention."""
+    return _space(
+        "moat",
+        {
+            "resolution": RESOLUTION,
+            "stem_stride": _ordered(1),
+            "stem_width": _ordered(8, 16, 24),
+            "expansion": _ordered(2, 3, 4),
+            "positions": Choice(values=("bias", "none")),
+            **_stages("width", (8, 16, 24, 32), (32, 64), (32, 64, 96)),
+            **_stages("depth", (1, 2), (1, 2, 3), (1, 2, 3)),
+            **_stages("window", (0,), (0, 2, 4, 8), (0, 4)),  # the last map has up to 4 positions a side
+        },
+    )
+
+
+def cswin() -> Space:
+    """CSWins of three stages."""
+    return _space(
+        "cswin",
+        {
+            "resolution": RESOLUTION,
+            "stem_stride": _ordered(1, 2),
+            "width": _ordered(8, 16, 24, 32),
+            "heads": _ordered(2, 4),
+            "mlp_ratio": RATIO,
+            **_stages("depth", (1, 2), (1, 2, 3), (1, 2)),
+            **_stages("stripe", (1, 2, 4), (1, 2, 4), (0,)),
+        },
+    )
+
+
+def uniformer() -> Space:
+    """UniFormers of three stages."""
+    return _space(
+        "uniformer",
+        {
+            "resolution": RESOLUTION,
+            "stem": Choice(values=("patch", "conv")),
+            "stem_stride": _ordered(1, 2),
+            "switch": _ordered(1, 2, 3),
+            "local_kernel": _ordered(3, 5),
+            "head_width": _ordered(8, 16),
+            "mlp_ratio": RATIO,
+            **_stages("width", (8, 16, 24, 32), (16, 32, 48), (32, 48, 64, 96)),
+            **_stages("depth", (1, 2), (1, 2, 3), (1, 2, 3)),
+        },
+    )
+
+
+def _ordered(*values: int) -> Dimension:
+    return Choice(values=values, ordered=True)
+
+
+def _stages(name: str, *values: tuple[int, ...]) -> dict[str, Dimension]:
+    return {f"{name}.{stage}": _ordered(*of_stage) for stage, of_stage in enumerate(values)}
+
+
+def _space(backbone: str, architecture: dict[str, Dimension]) -> Space:
+    recipe, conditions = tiny.recipe_of_small_images()
+    return Space(
+        name=f"small_{backbone}", backbone=backbone, architecture=architecture, recipe=recipe, conditions=conditions
+    )
