@@ -37,7 +37,7 @@ data: {data}
     + SMALL_NETWORKS
     + """\
 limits: {{max_macs: {limit}}}
-search: {{trials: {trials}, epochs: 2, predictor: gp, watched: gp, pretrain: 200}}
+search: {{trials: {trials}, epochs: 2, predictor: gp, watched: gp, pretrain: 200, prior: none}}
 family: {{max_macs: {budgets}, contenders: 1, repeats: 1, epochs: 2}}
 run: {{executor: {executor}, workers: {workers}}}
 tracking: {{enabled: {tracking}}}

@@ -23,7 +23,7 @@ CONFIG = """
 name: scale
 data: {{source: digits}}
 space: {{name: tiny, restrict: {{architecture.resolution: [8]}}}}
-search: {{trials: {trials}, initial: 24, batch: 8, epochs: 2}}
+search: {{trials: {trials}, initial: 24, batch: 8, epochs: 2, prior: none}}
 """
 
 

@@ -24,7 +24,8 @@ class SearchSection(Section):
         prior: recorded trainings of other data that the search starts from: ``auto``, the tables of the space that come
             with the program (``spaces/priors``); ``none``; or the ``.json`` of a table (``docs/sampler.md``).
         predictor: file in ``predictors``, fitted to all trials for each round of proposals.
-        watched: predictor whose rank agreement on held-out trials is measured each round with and without pretraining.
+        watched: predictor whose rank agreement on held-out trials is measured, with and without pretraining, whenever
+            the trials have doubled and at the end.
         pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
         stopping: ``paper`` stops all candidates at one epoch, at which ranks are decided; ``regret`` stops each as soon
             as what the stopped ones could still have brought is worth less than the tolerance.
@@ -43,7 +44,7 @@ class SearchSection(Section):
     sampler: Annotated[str, one_of(sampler_names)] = "nars"
     references: Literal["auto", "none", "all"] = "auto"
     begin_with: list[str] = Field(default_factory=list)
-    prior: str = "none"
+    prior: str = "auto"
     predictor: Annotated[str, one_of(components.PREDICTORS)] = "gp"
     watched: Annotated[str, one_of(components.PREDICTORS)] = "mlp"
     pretrain: int = Field(default=5000, ge=0)

@@ -33,7 +33,7 @@ runs: {runs}
 data: {{source: digits}}
 space: {{name: tiny, restrict: {{architecture.resolution: [8, 12]}}}}
 limits: {{max_macs: 1M}}
-search: {{trials: {trials}, initial: {trials}, epochs: 2, predictor: gp, pretrain: 0}}
+search: {{trials: {trials}, initial: {trials}, epochs: 2, predictor: gp, pretrain: 0, prior: none}}
 family: {{max_macs: [60k, 200k], confidence: 0.5}}
 run: {{executor: serial}}
 tracking: {{enabled: false}}

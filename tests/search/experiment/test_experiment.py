@@ -29,7 +29,7 @@ data: {source: digits, validation: 0.3}
 space:
   name: tiny
   restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
-search: {trials: 4, initial: 3, batch: 1, epochs: 1, pretrain: 0, predictor: gp, watched: rank_by_macs}
+search: {trials: 4, initial: 3, batch: 1, epochs: 1, pretrain: 0, predictor: gp, watched: rank_by_macs, prior: none}
 family: {max_macs: [30k, 100k], contenders: 1, repeats: 0, epochs: 1, teachers: 0}
 run: {executor: serial}
 tracking: {enabled: false}
