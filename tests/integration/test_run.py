@@ -89,6 +89,11 @@ def end_as(product: Path, folder: Path, moments: tuple[At, ...]) -> None:
 
 
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_family(product: Path, tmp_path: Path) -> None:
+    end_as(product, tmp_path, MOMENTS[::2])
+
+
+@pytest.mark.nightly
+def test_a_run_that_is_killed_at_every_stage_ends_in_the_same_family(product: Path, tmp_path: Path) -> None:
     end_as(product, tmp_path, MOMENTS)
 
 
