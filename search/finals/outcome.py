@@ -204,4 +204,4 @@ def called(setting: Setting, job: FinalJob, references: Iterable[Named] = ()) ->
 def sentence_of(setting: Setting, job: FinalJob, reason: str, references: Iterable[Named] = ()) -> str:
     """Which network's final training failed, for which budget, which reference it was if it was one, and why."""
     name = next((f"the reference {one.name}, " for one in references if one.candidate == job.candidate), "")
-    return f"final training of {name}{called(setting, job)} failed: {reason}"
+    return f"final training of {name}{called(setting, job)} failed: {reason} (candidate {job.candidate.key})"

@@ -54,7 +54,7 @@ def test_a_final_training_that_failed_is_told_and_trained_again(
     assert main(["run", str(tmp_path / "config.yaml")]) == 0
     assert [member.name for member in load_family(family).members] == ["member-1"]
     (sentence,) = load_family(family).failures
-    for words in (*failing, "for the budget of", "failed: the training loss is nan"):
+    for words in (*failing, "final training of budget 30k (", "failed: the training loss is nan"):
         assert words in sentence
     for text in (capsys.readouterr().out, (run / "search.log").read_text(), (run / "report.html").read_text()):
         assert sentence.replace("'", "&#39;") in text or sentence in text
