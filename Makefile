@@ -37,7 +37,7 @@ RUN ?= runs/digits
 dashboard: .venv  ## MLflow (port 5000) and Optuna (port 8080) on a run, on this machine only: make dashboard RUN=runs/NAME
 	$(BIN)/python -m pip install --quiet --editable ".[dashboard]"
 	$(BIN)/optuna-dashboard --host 127.0.0.1 --port 8080 $(RUN)/study.journal & trap "kill $$!" EXIT; \
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(RUN)/mlflow.db
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(RUN)/mlflow.db
 
 submit: .venv  ## the search as a job on the cluster at ADDRESS, with the token in ~/.ray/auth_token
 	RAY_AUTH_MODE=token $(BIN)/ray job submit --address $(ADDRESS) --working-dir . -- \
