@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,7 @@ from search.setting.config import parse
 from search.setting.problem import costs_of
 from search.setting.sections.family import FamilySection
 from search.setting.sections.search import SearchSection
+from search.setting.sections.weights import WeightsSection
 from search.setting.setting import prepare
 from search.words import amount, as_called, duration
 from spaces import components
@@ -104,7 +106,7 @@ def write_configuration(path: str, to: Path | None, minutes: float) -> None:
         raise UsageError(f"'{target}' exists; name another file with --to, or remove it")
     data = look(path)
     choice = choose(data)
-    data = at_resolution(data, max(choice.restrict["architecture.resolution"]))
+    data = at_resolution(data, max(choice.restrict["architecture.resolution"]), choice.weights)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     speed, least = measure(data.splits, choice)
     plan, seconds = fit(choice, speed, least, minutes * 60, cores, _most(choice, data.splits))
@@ -163,10 +165,12 @@ def source_of(path: str) -> tuple[str, dict[str, Any]]:
     return "webdataset", {keys[part]: f"{folder}/{word}*.tar" for part, word in parts.items()}
 
 
-def at_resolution(data: Data, side: int) -> Data:
-    """The images as the configuration stores them."""
+def at_resolution(data: Data, side: int, weights: Mapping[str, Any]) -> Data:
+    """The images as the configuration stores them, with the weights that it names."""
     keywords = data.keywords | {"resolution": side}
-    return replace(data, keywords=keywords, splits=load_source(data.source, keywords))
+    sources = {name: WeightsSection.model_validate(entry).source for name, entry in weights.items()}
+    splits = replace(load_source(data.source, keywords), weights=sources)
+    return replace(data, keywords=keywords, splits=splits)
 
 
 # the space -----------------------------------------------------------------------------------------------------------
