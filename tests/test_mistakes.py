@@ -12,7 +12,7 @@ PACKAGES = ("spaces", "predictors", "trainables", "search")
 NO_MISTAKE = {
     "search.errors.Fault": "what is no user's mistake: it says where the trace of its cause was written",
     "search.family.export.ExportMismatch": "a file that an exporter has written wrongly is a fault of the program",
-    "search.report.gradcam.NoConvolution": "the report catches it and says that there is no picture",
+    "trainables.assess.gradcam.NoConvolution": "who draws or counts catches it and says so",
     "trainables.predict.UnreadableImage": "whoever reads a folder counts and names them; a member has the file alone",
     "search.tracking.outbox.Refused": "a signal between the tracker and its outbox, which never leaves them",
 }

@@ -38,7 +38,7 @@ def train(arguments: argparse.Namespace) -> None:
     _refuse(arguments.candidates, "--candidates", "a run's folder")
     if what.is_dir():
         _refuse(arguments.config, "--config", "a candidate.json; a member has its own")
-        config, candidate = read_training(what, to, _places(arguments.images))
+        config, candidate = read_training(what, to, places(arguments.images))
         _train_alone(_with_seeds(config, seeds), [candidate], to, what)
         return
     if arguments.config is None:
@@ -51,7 +51,7 @@ def train(arguments: argparse.Namespace) -> None:
     _train_alone(_with_seeds(config.model_copy(update=changes), seeds), read_candidates(what), to, what)
 
 
-def _places(texts: Sequence[str]) -> dict[str, str]:
+def places(texts: Sequence[str]) -> dict[str, str]:
     """Paths by key of section ``data``."""
     pairs = [text.partition("=")[::2] for text in texts]
     for text, (key, path) in zip(texts, pairs, strict=True):

@@ -33,10 +33,12 @@ def run(arguments: argparse.Namespace) -> None:
     from search.setting.config import read
     from search.setting.data_page import data_page
     from search.setting.prior import prior_of
+    from search.setting.readers import check_soup
     from search.setting.setting import prepare
 
     console = Console(highlight=False, soft_wrap=True, markup=False)  # names of files may have brackets
     setting = prepare(read(arguments.config))
+    check_soup(setting.config.family, setting.space)
     begun = describe(setting, beginning_of(setting))
     prior = prior_of(setting.config, setting.space).describe()
     for line in chain(plan(setting), begun, prior, data_page(setting.splits), rehearse(setting), reach(setting.config)):

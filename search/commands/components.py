@@ -1,4 +1,4 @@
-"""List what candidates and reports can be made of: knobs, what each supports, paper."""
+"""List what candidates and reports can be made of: knobs, what each supports, where it can be chosen."""
 
 import argparse
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from search.commands._reach import places
 from spaces import components
 
 EXAMPLE = "components ingredient"
@@ -26,11 +27,12 @@ class Listing:
     features: str | None = None
     has_paper: bool = False
 
-    def describe(self, name: str) -> tuple[str, str, str, str]:
-        """Summary, knobs, features and paper of a component; a dash where there is none."""
+    def describe(self, name: str) -> tuple[str, str, str, str, str]:
+        """Summary, knobs, features, where it can be chosen, and paper of a component; a dash where there is none."""
         features = ", ".join(components.constant(self.kind, name, self.features)) if self.features else "-"
         paper = str(components.constant(self.kind, name, "PAPER")) if self.has_paper else "-"
-        return components.summary(self.kind, name), self._knobs(name) or "-", features, paper
+        chosen = ", ".join(places(self.kind, name)) or "-"
+        return components.summary(self.kind, name), self._knobs(name) or "-", features, chosen, paper
 
     def _knobs(self, name: str) -> str:
         defaults = components.parameters(self.kind, name).defaults
@@ -43,6 +45,7 @@ KINDS = {
     "ingredient": Listing(kind=components.INGREDIENTS, has_paper=True),
     "adaptation": Listing(kind=components.ADAPTATIONS, has_paper=True),
     "evaluation": Listing(kind=components.EVALUATIONS, has_paper=True),
+    "protocol": Listing(kind=components.PROTOCOLS, has_paper=True),
     "data": Listing(kind=components.SOURCES),
     "pictures": Listing(kind=components.PICTURES, has_paper=True),
     "section": Listing(kind=components.SECTIONS),
@@ -61,11 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a table of each kind: name, summary, knobs with their defaults, what it supports, paper."""
+    """Print a table of each kind: name, summary, knobs with their defaults, what it supports, who offers it, paper."""
     console = Console()
     for name in [arguments.kind] if arguments.kind else KINDS:
         table = Table(title=name, title_justify="left", show_lines=True)
-        for column in ("name", "what it is", "knobs", "supports", "paper"):
+        for column in ("name", "what it is", "knobs", "supports", "chosen in", "paper"):
             table.add_column(column, overflow="fold")
         for component in components.names(KINDS[name].kind):
             table.add_row(component, *KINDS[name].describe(component))

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from search.console.progress import Progress
@@ -47,6 +48,7 @@ from search.words import amount
 from spaces import components
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob
+from trainables.final.soup import start_of
 from trainables.training.trial import Report
 
 BEGINNING = "beginning"
@@ -220,7 +222,14 @@ class Experiment:
         trials = list(self._trials.by_number.values())
         with timed(self._study, "final training"):
             finals = train_finals(
-                trainer, self._setting.problem, family, seed, candidates, beside=beside, trials=trials
+                trainer,
+                self._setting.problem,
+                family,
+                seed,
+                candidates,
+                beside=beside,
+                trials=trials,
+                start=partial(start_of, epochs=family.epochs, splits=self._setting.splits),
             )
         return finals, finals.of(dict.fromkeys(beside))
 

@@ -34,6 +34,7 @@ from search.setting.config import Config
 from search.setting.data_page import notices
 from search.setting.device import FILE, device_of, load_device
 from search.setting.prior import prior_of
+from search.setting.readers import check_soup
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
 from search.tracking.address import check_address
@@ -122,6 +123,8 @@ def carry_out(
     if not begun:
         config = resolved(config)
     setting, identity = settled(replace(prepare(config), verbose=verbose), begun=begun)
+    if not begun:
+        check_soup(config.family, setting.space)
     rehearse(setting, to)
     for sentence in notices(setting.splits):
         say(f"data: {sentence}")

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from search.family.export import latencies_of
-from search.family.folder import Runner, load_spec, onnx_runner
+from search.family.folder import EVALUATIONS, Runner, load_spec, onnx_runner
 from search.family.handover import save_family
 from search.family.members import load_family
 from search.family.quantise import quantise
@@ -63,7 +63,9 @@ def copy_family(source: Path, target: Path, splits: Splits, calibration: int) ->
     for member in family.members:
         check_sums(source / member.name)
         with whole_folder(target / member.name) as folder:
-            shutil.copytree(source / member.name, folder, ignore=shutil.ignore_patterns(SUMS), dirs_exist_ok=True)
+            shutil.copytree(
+                source / member.name, folder, ignore=shutil.ignore_patterns(SUMS, EVALUATIONS), dirs_exist_ok=True
+            )
             comparisons.append(_add_int8(member.name, folder, splits, calibration))
     table = pd.DataFrame([asdict(one) for one in comparisons])
     write_text(target / "int8.csv", table.to_csv(index=False))

@@ -23,6 +23,9 @@ Runner = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """From images (N, C, H, W) in [0, 1] to scores (N, classes)."""
 
 
+EVALUATIONS = "evaluations"
+"""Where a member's folder has what was said of it later, which is no part of what was exported."""
+
 FORMAT = 2
 """Version of ``input.json``. The first one had no file's way to the images, which was laid on black."""
 

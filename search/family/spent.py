@@ -1,9 +1,11 @@
 """What training took: time, images, and forward-backward passes, the unit in which objectives are compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from spaces.candidate import Candidate
+from spaces.dimensions import Value
+from trainables.recipe import curriculum
 from trainables.splits import Splits
 from trainables.training.pretraining import pretraining_of
 
@@ -16,8 +18,9 @@ class Spent:
         trainings: how many.
         seconds: time between the start and the last report of each, summed.
         images: images that were drawn, each as often as it was drawn.
-        passes: forward-backward passes of the backbone through an image; forward passes of teachers and of validation
-            are not among them. An objective that takes several views of an image makes several passes for it.
+        passes: forward-backward passes of the backbone through an image of its resolution, of which one of half the
+            side is a quarter; forward passes of teachers and of validation are not among them. An objective that takes
+            several views of an image makes several passes for it.
     """
 
     trainings: int
@@ -39,13 +42,22 @@ def spent(candidate: Candidate, splits: Splits, *, epochs: int, reached: int, se
     # A report comes after as many passes as there are images to pretrain on, whatever the objective.
     passes = len(splits.unlabelled)
     first = pretraining_of(candidate, epochs)
-    before = 0 if first is None else min(first.reports, reached)
+    planned = 0 if first is None else first.reports
+    before = min(planned, reached)
+    after = reached - before
+    full = int(str(candidate.architecture.get("resolution", splits.resolution)))
+
+    def cost(recipe: Mapping[str, Value], length: int, made: int) -> float:
+        return curriculum.cost(length, made, float(recipe.get("curriculum.start", 1.0)), full)
+
     drawn = passes if first is None else max(1, int(passes / first.passes))
     return Spent(
         trainings=1,
         seconds=round(seconds, 3),
-        images=before * drawn + (reached - before) * passes,
-        passes=reached * passes,
+        images=before * drawn + after * passes,
+        passes=round(
+            passes * (cost(candidate.pretraining, planned, before) + cost(candidate.recipe, epochs - planned, after))
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from search.setting.beginning import Named
 from search.setting.setting import Setting
 from search.words import amount
 from trainables.final.jobs import FinalJob, keep_network, network_of
-from trainables.final.soup import best_soup
+from trainables.final.soup import best_soup, start_of
 from trainables.training.trial import Report, accuracy
 
 
@@ -132,7 +132,7 @@ def _finalist(
     """The best training of a network, beside those that differ from it in their seeds alone."""
     best = max(trainings, key=finals.accuracy)
     alike = [one for one in trainings if (one.epochs, one.teachers) == (best.epochs, best.teachers)]
-    job, reached = _with_soup(setting, best, alike, finals.accuracy(best))
+    job, reached = _with_soup(setting, best, finals)
     final = together(
         spent(one.candidate, setting.splits, epochs=one.epochs, reached=report.epoch, seconds=report.seconds)
         for one in trainings
@@ -148,17 +148,28 @@ def _finalist(
     )
 
 
-def _with_soup(setting: Setting, best: FinalJob, trainings: Sequence[FinalJob], alone: float) -> tuple[FinalJob, float]:
-    """The soup of a network's trainings, stored as a further final training, if it is better; else the best of them."""
-    kind, splits, where = setting.config.family.soup, setting.splits, setting.place.final
-    if kind == "none" or len(trainings) < 2:
+def _with_soup(setting: Setting, best: FinalJob, finals: Finals) -> tuple[FinalJob, float]:
+    """The soup of a network's trainings, stored as a further final training, if it is better; else the best of them.
+
+    Its parts are all trainings with its beginning, whatever their recipes, by the same schedule.
+    """
+    kind, splits, where, alone = setting.config.family.soup, setting.splits, setting.place.final, finals.accuracy(best)
+    beginning = None if kind == "none" else start_of(best.candidate, best.epochs, splits)
+    pool = [
+        job
+        for job in finals.ended
+        if job.epochs == job.last_epoch == best.epochs
+        and beginning is not None
+        and beginning == start_of(job.candidate, job.epochs, splits)
+    ]
+    if kind == "none" or len(pool) < 2:
         return best, alone
 
     def score(network: nn.Module) -> float:
         return accuracy(network, splits.validation)
 
-    networks = [network_of(job, splits, where) for job in trainings]
-    mix, parts = best_soup(networks, kind, splits.train, score)
+    networks = [network_of(job, splits, where) for job in dict.fromkeys((best, *pool))]
+    mix, parts = best_soup(networks, kind, splits.train, score, splits.validation)
     if len(parts) == 1:
         return best, alone
     soup = replace(best, name=f"{best.candidate.key}-soup")

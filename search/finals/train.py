@@ -91,6 +91,7 @@ def train_finals(
     *,
     beside: Sequence[FinalJob] = (),
     trials: Sequence[Trial] = (),
+    start: Callable[[Candidate], str | None] = lambda _: None,
 ) -> Finals:
     """Train a network for every budget.
 
@@ -101,7 +102,9 @@ def train_finals(
         seed: of the run.
         candidates: for each budget, or each network that is to be trained, those of which one is trained to its end.
         beside: further trainings, which nothing depends on.
-        trials: of the search; one that is better than whatever was trained for a budget becomes its network.
+        trials: of the search; one that is better than whatever was trained for a budget becomes its network, and
+            recipes of theirs are trained for soups.
+        start: what says whether two candidates begin from the same weights, None for random ones.
 
     Returns:
         The trainings that were to come to their end, and how they did.
@@ -114,7 +117,9 @@ def train_finals(
     finals = trainer.train("final training", list(dict.fromkeys([*jobs, *beside]))).joined(lost)
     again = _better_trials(problem, finals, trials)
     pupils = _taught(family, seed, finals, chosen)
-    return finals.joined(trainer.train("teaching, and trials that were better", [*again, *pupils]))
+    finals = finals.joined(trainer.train("teaching, and trials that were better", [*again, *pupils]))
+    others = _other_recipes(family, seed, chosen, trials, start)
+    return finals.joined(trainer.train("other recipes, for soups", others)) if others else finals
 
 
 def _halved(
@@ -163,6 +168,26 @@ def _better_trials(problem: Problem, finals: Finals, trials: Sequence[Trial]) ->
         if best is not None and best.score is not None and best.score > reached:
             again[best.number] = as_trial(best)
     return list(again.values())
+
+
+def _other_recipes(
+    family: FamilySection,
+    seed: int,
+    chosen: Sequence[Candidate],
+    trials: Sequence[Trial],
+    start: Callable[[Candidate], str | None],
+) -> list[FinalJob]:
+    """A training of each of the best trials with other recipes for the weights that a chosen network begins with."""
+    if family.soup == "none" or not family.soup_recipes:
+        return []
+    scored = sorted((trial for trial in trials if trial.score is not None), key=lambda trial: -(trial.score or 0.0))
+    begun = {candidate: start(candidate) for candidate in dict.fromkeys(trial.candidate for trial in scored)}
+    jobs: dict[str, FinalJob] = {}
+    for candidate in chosen:
+        own = start(candidate)
+        alike = [other for other, its in begun.items() if its == own is not None and other not in chosen]
+        jobs |= {job.name: job for other in alike[: family.soup_recipes] for job in on_labels(family, seed, other)[:1]}
+    return list(jobs.values())
 
 
 def _within_budgets(problem: Problem, candidates: Sequence[Candidate]) -> list[list[int]]:

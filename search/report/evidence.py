@@ -68,6 +68,8 @@ class Evidence:
         spent: what the final trainings of each member took, by its name.
         folder: where the members' folders lie, seen from the page.
         validation_images: how many the scores of trials rest on; 0 if unknown.
+        evaluations: what ``search evaluate`` has kept of the members: ``network``, ``evaluation``, ``metric``,
+            ``part``, ``value``, ``low``, ``high``, ``count``.
 
     Raises:
         ValueError: a table lacks a column.
@@ -92,6 +94,7 @@ class Evidence:
     folder: str = "family"
     spent: Mapping[str, Spent] = field(default_factory=dict)
     validation_images: int = 0
+    evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         needed = {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from search.evaluation.results import read_evaluations
 from search.family.folder import load_network
 from search.family.members import Family
 from search.family.references import references_table
@@ -49,6 +50,7 @@ def gather(setting: Setting, study: Study, family: Family, folder: Path, page: P
         spent={member.name: member.spent["final"] for member in family.members if "final" in member.spent},
         folder=Path(os.path.relpath(folder, page.parent)).as_posix(),
         validation_images=len(setting.splits.validation),
+        evaluations=read_evaluations({member.name: folder / member.name for member in family.members}),
         notices=(*(() if setting.device is None else (setting.device.describe(),)), *family.failures),
     )
 

@@ -145,6 +145,20 @@ def check_family_objective(family: FamilySection) -> None:
         _check_features(family, teachers)
 
 
+def check_soup(family: FamilySection, space: Space) -> None:
+    """A family's soups have something to mix: trainings that begin from the same weights.
+
+    Raises:
+        ConfigError: all candidates of the space begin from random weights.
+    """
+    parts = [address.split(".") for address in space.addresses]
+    if family.soup != "none" and not any(part[0] == "pretraining" or "weights" in part for part in parts):
+        raise ConfigError(
+            f"family.soup is '{family.soup}', and space '{space.name}' has neither pretraining nor pretrained weights: "
+            "trainings that begin from random weights cannot be mixed; set it to none, or choose another space"
+        )
+
+
 def _check_features(family: FamilySection, teachers: int) -> None:
     for wrong, remedy in (
         (family.stored_targets, "stored targets hold no features: set family.stored_targets to false"),

@@ -6,6 +6,7 @@ connection to a new SQLite store runs its migrations.
 
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -130,7 +131,13 @@ class _Sender:
     def deliver(self, entry: Entry) -> None:
         from mlflow.exceptions import MlflowException
 
-        handlers = {"trial": self._trial, "round": self._round, "system": self._system, "finish": self._finish}
+        handlers = {
+            "trial": self._trial,
+            "round": self._round,
+            "system": self._system,
+            "finish": self._finish,
+            "evaluation": self._evaluation,
+        }
         try:
             handlers[entry["kind"]](entry)
         except MlflowException as error:
@@ -236,6 +243,21 @@ class _Sender:
             for key, value in _facts(member).items():
                 self._client.set_model_version_tag(self._name, versions[member], key, value)
         self._client.set_terminated(self._parent, "FINISHED", end_time=_milliseconds(entry["time"]))
+
+    def _evaluation(self, entry: Entry) -> None:
+        """Metrics ``assess.EVALUATION.METRIC.PART`` at the member's number, and its files."""
+        missing = [path for path in entry["files"] if not Path(path).is_file()]
+        if missing:
+            raise Refused(f"{missing[0]} does not exist any more")
+        names = [".".join(filter(None, ("assess", entry["evaluation"], *words))) for *words, _ in entry["measures"]]
+        values = [value for *_, value in entry["measures"]]
+        points = [
+            (re.sub(r"[^\w. /-]", "", name), value, entry["time"], entry["number"])
+            for name, value in zip(names, values, strict=True)
+        ]
+        self._log(self._parent, {}, points)
+        for path in entry["files"]:
+            self._client.log_artifact(self._parent, path, f"evaluations/{entry['member']}")
 
     def _register(self, member: Member, folder: Path) -> str:
         """A version of the registered model for the member's ONNX file, with the alias of its size."""

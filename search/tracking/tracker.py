@@ -21,6 +21,7 @@ from search.setting.sections.data import DataSection
 from search.tracking.mlflow_store import connect
 from search.tracking.outbox import Entry, Outbox
 from search.tracking.system_load import Sampling
+from trainables.assess import Measure
 from trainables.splits import Splits
 
 FINISH_TIMEOUT_S = 60.0
@@ -39,6 +40,11 @@ class Tracker(Protocol):
     def finish(self, family: Path, report: Path) -> None:
         """Show the exported family (a folder) and the report (a file)."""
 
+    def evaluated(
+        self, number: int, member: str, evaluation: str, measures: Sequence[Measure], files: Sequence[Path]
+    ) -> None:
+        """Show what an evaluation said of a member, and wait until it is shown."""
+
     def catch_up(self, family: Path, report: Path) -> None:
         """Show what an earlier process could not show any more of a run that is finished."""
 
@@ -56,6 +62,11 @@ class NullTracker:
         pass
 
     def finish(self, family: Path, report: Path) -> None:
+        pass
+
+    def evaluated(
+        self, number: int, member: str, evaluation: str, measures: Sequence[Measure], files: Sequence[Path]
+    ) -> None:
         pass
 
     def catch_up(self, family: Path, report: Path) -> None:
@@ -117,6 +128,15 @@ class MlflowTracker:
         entry = {"kind": "finish", "family": str(family.resolve()), "report": str(report.resolve())}
         self._put.add(_key(entry))
         self._outbox.put({**entry, "budgets": self._budgets, "time": time.time()})
+        self._send_rest()
+
+    def evaluated(
+        self, number: int, member: str, evaluation: str, measures: Sequence[Measure], files: Sequence[Path]
+    ) -> None:
+        known = [(one.metric, one.part, one.value) for one in measures if np.isfinite(one.value)]
+        entry = {"kind": "evaluation", "number": number, "member": member, "evaluation": evaluation}
+        paths = [str(path.resolve()) for path in files]
+        self._outbox.put({**entry, "measures": known, "files": paths, "time": time.time()})
         self._send_rest()
 
     def catch_up(self, family: Path, report: Path) -> None:

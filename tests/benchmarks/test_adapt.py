@@ -84,7 +84,7 @@ def test_protocols_on_pretrained_features(backbone: str, tmp_path: Path) -> None
         for state, kind in ((network.state_dict(), "untrained"), (saved["evaluated"], "simclr")):
             network.load_state_dict(state)
             features = features_of(network, SPLITS.train, SPLITS.validation, world=World(), device=CPU)
-            for name in components.names(components.EVALUATIONS):
+            for name in components.names(components.PROTOCOLS):
                 share = score(features, name, classes=len(SPLITS.classes), world=World(), device=CPU)
                 found.setdefault(f"{kind}, {name}", []).append(share)
     show(f"{backbone}: protocols", found, "simclr, nearest_mean")

@@ -1,4 +1,4 @@
-"""The figures of docs/family.md: distilled or not and how, stored targets or live teacher, soup or best single one.
+"""The figures of docs/family.md: distilled or not and how, stored targets or live teacher.
 
 Pairs share network, recipe, seed and data; intervals are Student's over the seeds.
 """
@@ -23,7 +23,6 @@ from trainables.data.fashion_mnist import DEBIAN
 from trainables.data.sources import load_source
 from trainables.final import jobs as final
 from trainables.final.jobs import FinalJob, network_of
-from trainables.final.soup import best_soup
 from trainables.splits import Images, Splits
 from trainables.training.trial import scores
 
@@ -113,7 +112,7 @@ def test_time_that_stored_targets_save(tmp_path: Path, whole_space: bool) -> Non
 
 
 @pytest.mark.parametrize("source", sorted(DATA))
-def test_what_teaching_and_mixing_bring(source: str, tmp_path: Path) -> None:
+def test_what_teaching_brings(source: str, tmp_path: Path) -> None:
     keywords, resolution, epochs = DATA[source]
     if source == "fashion_mnist" and not Path(DEBIAN).is_dir():
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
@@ -145,19 +144,6 @@ def test_what_teaching_and_mixing_bring(source: str, tmp_path: Path) -> None:
         print(f"{name}: median accuracy {accuracy:.4f}, {seconds:.1f} s")
     views = SEEDS * epochs * len(splits.train)
     print(f"targets of all classes: {size / SEEDS / 1e6:.2f} MB a training, {size / views:.0f} bytes a view")
-    members = [
-        network_of(FinalJob(name=f"alone-{seed}", candidate=small, epochs=epochs, seed=seed), splits, tmp_path)
-        for seed in range(SEEDS)
-    ]
-    for kind in ("uniform", "greedy"):
-        gains = []
-        for left in range(SEEDS):  # leave one training out, for a spread
-            pool = [member for position, member in enumerate(members) if position != left]
-            best = max(pool, key=lambda member: right(member, splits.validation))
-            soup, chosen = best_soup(pool, kind, splits.train, lambda network: right(network, splits.validation))
-            gains.append(right(soup, splits.test) - right(best, splits.test))
-            print(f"{kind} soup without training {left}: {len(chosen)} of {len(pool)} kept")
-        print(f"{kind} soup - best single: {interval(gains)}")
 
 
 OBJECTIVES = ("distillation", "jensen_shannon", "standardised", "dist", "feature_distillation")

@@ -15,6 +15,7 @@ from search.__main__ import main
 from search.executors.serial import Executor
 from search.family.folder import onnx_runner
 from search.family.members import load_family
+from search.files import check_sums
 from search.identity.saved import saved
 from search.setting.config import read
 from search.setting.setting import prepare
@@ -62,6 +63,19 @@ def test_a_finished_run_shows_its_family_and_stays_as_it_is(
     assert main([command, str(run)]) == 0
     assert "member-1" in capsys.readouterr().out
     assert facts(run) == facts(product)
+
+
+def test_members_are_evaluated_in_a_run_and_alone(product: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(product, tmp_path / "small")
+    assert main(["evaluate", str(run), "--with", "continual"]) == 0
+    member = run / "family" / "member-1"
+    figures = pd.read_csv(member / "evaluations" / "continual.csv")
+    assert figures["metric"].tolist()[:2] == ["final", "average incremental"]
+    assert "average incremental" in (run / "report.html").read_text()
+    check_sums(member)
+    shutil.rmtree(member / "evaluations")
+    assert main(["evaluate", str(member), "--with", "continual"]) == 0
+    pd.testing.assert_frame_equal(pd.read_csv(member / "evaluations" / "continual.csv"), figures)
 
 
 MOMENTS = (

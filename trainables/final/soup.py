@@ -1,19 +1,28 @@
 """Model soups (Wortsman et al. 2022): the mean of several trainings' weights, at the cost of one network.
 
-Batch-norm statistics are computed anew, as those of the parts belong to other features. Trainings that began from
-different random weights seldom lie in one valley of the loss, so that a soup is kept only where it is better.
+Only trainings that begin from the same weights are mixed: those of others lie in different valleys of the loss, where
+the mean of four has the accuracy of chance. Batch-norm statistics are computed anew, as those of the parts belong to
+other features, and a soup is kept only where it is better than the best of its parts.
 """
 
 import copy
+import json
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, update_bn
 
-from trainables.splits import Images
+from spaces.candidate import NO_WEIGHTS, Candidate
+from trainables.plan import inputs_of
+from trainables.splits import Images, Splits
+from trainables.training.pretraining import key_of, pretraining_of
 
-Kind = Literal["uniform", "greedy"]
+Kind = Literal["uniform", "greedy", "learned"]
 Score = Callable[[nn.Module], float]
 """Accuracy of a network on search-validation, which alone decides what is kept."""
 
@@ -38,21 +47,42 @@ def mixed(networks: Sequence[nn.Module], images: Images) -> nn.Module:
     return soup.eval()
 
 
-def best_soup(networks: Sequence[nn.Module], kind: Kind, images: Images, score: Score) -> tuple[nn.Module, list[int]]:
+def start_of(candidate: Candidate, epochs: int, splits: Splits) -> str | None:
+    """What says whether two trainings begin from the same weights; None for random ones, which no two have in common.
+
+    Args:
+        candidate: what is trained.
+        epochs: length of its schedule, of which pretraining has a share.
+        splits: the data, which it may be pretrained on.
+    """
+    first = pretraining_of(candidate, epochs)
+    if first is not None:
+        return key_of(candidate, first, splits)
+    if candidate.weights == NO_WEIGHTS:
+        return None
+    network = [candidate.backbone, dict(candidate.architecture), candidate.weights, dict(inputs_of(candidate.recipe))]
+    return json.dumps(network, sort_keys=True)
+
+
+def best_soup(
+    networks: Sequence[nn.Module], kind: Kind, images: Images, score: Score, held_out: Images
+) -> tuple[nn.Module, list[int]]:
     """The soup if it beats the best single network, else that network; and the positions of what is in it.
 
     Args:
-        networks: of one architecture, at least one.
+        networks: of one architecture and one beginning, at least one.
         kind: ``uniform`` mixes all; ``greedy`` goes through them from the best on and keeps one if the soup with it is
-            at least as good as the one without.
+            at least as good as the one without; ``learned`` mixes all by shares that are fitted to ``held_out``.
         images: training images, for the batch-norm statistics.
         score: of a network; higher is better.
+        held_out: images that none was trained on, which a learned soup is fitted to.
     """
     alone = [score(network) for network in networks]
     order = sorted(range(len(networks)), key=lambda position: -alone[position])
     best = order[0]
-    if kind == "uniform":
-        parts, soup = list(range(len(networks))), mixed(networks, images)
+    if kind != "greedy":
+        parts = list(range(len(networks)))
+        soup = mixed(networks, images) if kind == "uniform" else learned(networks, images, held_out)
         reached = score(soup)
     else:
         parts, soup, reached = [best], networks[best], alone[best]
@@ -64,3 +94,60 @@ def best_soup(networks: Sequence[nn.Module], kind: Kind, images: Images, score: 
     if len(parts) > 1 and reached > alone[best]:
         return soup, parts
     return networks[best], [best]
+
+
+def learned(
+    networks: Sequence[nn.Module],
+    images: Images,
+    held_out: Images,
+    *,
+    epochs: int = 5,
+    batch: int = 64,
+    learning_rate: float = 0.1,
+) -> nn.Module:
+    """The mix whose shares, and the temperature of its scores, minimise the cross-entropy on held-out images.
+
+    Shares are a softmax, begun as equal ones; the batch order is always the same. Norms have statistics of the batch
+    while shares are fitted, and those of ``images`` in the end.
+
+    Args:
+        networks: of one architecture and one beginning, at least one.
+        images: training images, for the batch-norm statistics.
+        held_out: labelled images that the shares are fitted to.
+        epochs, batch, learning_rate: of AdamW.
+    """
+    soup = copy.deepcopy(networks[0])
+    stacked = {
+        name: torch.stack([dict(network.named_parameters())[name].detach() for network in networks])
+        for name, _ in soup.named_parameters()
+    }
+    logit_P = torch.zeros(len(networks), requires_grad=True)
+    log_scale = torch.zeros((), requires_grad=True)
+
+    def weights() -> dict[str, Tensor]:
+        share_P = logit_P.softmax(0)
+        return {name: torch.tensordot(share_P, value, dims=1) for name, value in stacked.items()}
+
+    optimizer = torch.optim.AdamW([logit_P, log_scale], lr=learning_rate, weight_decay=0.0)
+    order = np.random.default_rng(0)
+    _use_batch_statistics(soup.eval())
+    for _ in range(epochs):
+        rows_N = order.permutation(len(held_out))
+        for rows_B in np.array_split(rows_N, max(1, len(rows_N) // batch)):
+            image_BCHW, label_B = held_out.batch(rows_B)
+            score_BK = functional_call(soup, weights(), (image_BCHW,))
+            optimizer.zero_grad()
+            functional.cross_entropy(log_scale.exp() * score_BK, label_B).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    with torch.no_grad():
+        for name, value in weights().items():
+            soup.get_parameter(name).copy_(value)
+    update_bn(images.batches(), soup)
+    return soup.eval()
+
+
+def _use_batch_statistics(network: nn.Module) -> None:
+    """Batch norms of a network in evaluation mode, without dropout, normalise by the batch that they see."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train()

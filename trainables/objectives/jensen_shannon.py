@@ -1,6 +1,7 @@
 """SSLD (Cui et al. 2021): the student only agrees with the teacher, measured by the Jensen-Shannon divergence.
 
-The paper uses no labels (``label_weight`` 0); 0.8 and 0.2 are the defaults of all objectives with a teacher here.
+The paper uses no labels: at ``label_weight`` 0 all images are learnt from, also those without labels. 0.8 and 0.2 are
+the defaults of all objectives with a teacher here.
 """
 
 import math

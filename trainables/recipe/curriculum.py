@@ -35,7 +35,7 @@ def apply(plan: Plan, *, start: float = 1.0) -> Plan:
     if not isinstance(network, Deployable):
         raise ValueError(f"recipe.curriculum needs a network with a resolution, given {type(network).__name__}")
     full = network.resolution
-    sides = [max(2, round(full * share)) for share in (start, (1.0 + start) / 2)]
+    sides = _sides(start, full)
     if sides[0] >= full:
         return plan
     if plan.fixed_side:
@@ -45,9 +45,7 @@ def apply(plan: Plan, *, start: float = 1.0) -> Plan:
     _check(network, sides)
 
     def begin(epoch: int) -> None:
-        done = 10 * (epoch - 1)
-        side = sides[0] if done < 6 * plan.epochs else sides[1] if done < 8 * plan.epochs else full
-        network.training_side = side
+        network.training_side = side_of(epoch, plan.epochs, start, full)
 
     def crop(batch: Batch, generator: torch.Generator) -> Batch:
         side = network.training_side or full
@@ -57,6 +55,23 @@ def apply(plan: Plan, *, start: float = 1.0) -> Plan:
         return replace(batch, image_BCHW=low_frequencies(image_BCSS, side))
 
     return replace(plan, before_epoch=(*plan.before_epoch, begin), transforms=(*plan.transforms, crop))
+
+
+def _sides(start: float, full: int) -> list[int]:
+    """Of the first 60 % of the epochs, and of the next 20 %."""
+    return [max(2, round(full * share)) for share in (start, (1.0 + start) / 2)]
+
+
+def side_of(epoch: int, epochs: int, start: float, full: int) -> int:
+    """The side in pixels that an epoch, from 1, of a schedule trains at."""
+    first, second = _sides(start, full)
+    done = 10 * (epoch - 1)
+    return min(full, first if done < 6 * epochs else second if done < 8 * epochs else full)
+
+
+def cost(epochs: int, reached: int, start: float, full: int) -> float:
+    """What the first ``reached`` epochs of a schedule cost, in epochs at the full side: macs go with its square."""
+    return sum((side_of(epoch, epochs, start, full) / full) ** 2 for epoch in range(1, reached + 1))
 
 
 def low_frequencies(image_BCHW: Tensor, side: int) -> Tensor:

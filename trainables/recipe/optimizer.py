@@ -1,6 +1,7 @@
 """Optimizers of timm, by name, SGD-SaI (Xu et al. 2024) and 8-bit ones (Dettmers et al. 2022), each with its own rate.
 
-The 8-bit ones are bitsandbytes', which run on a CPU, too. They keep tensors of fewer than 4,096 elements in 32 bits.
+The 8-bit ones are bitsandbytes', which run on a CPU, too. SGD-SaI is that of the package sgd-sai 1.0.3, the released
+one; the head of its repository divides all gains by the largest, which is another scale of the rate.
 """
 
 import importlib
@@ -42,6 +43,7 @@ def apply(
     momentum: Mapping[str, float] | None = None,
     weight_decay: float = 0.0,
     decay_all: bool = False,
+    min_8bit_size: int = 4096,
 ) -> Plan:
     """Set the optimizer.
 
@@ -52,6 +54,8 @@ def apply(
         momentum: by optimizer name, for those that have one.
         weight_decay: of weights; not of biases and normalisation layers unless ``decay_all``.
         decay_all: whether all parameters decay.
+        min_8bit_size: elements of a tensor from which on an 8-bit optimizer keeps its state in 8 bits; others do not
+            read it. Small networks have few tensors of the usual size.
 
     Raises:
         ValueError: there is no learning rate for ``name``, or timm does not know it; an 8-bit optimizer lacks its
@@ -68,6 +72,8 @@ def apply(
     if decay_all:
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         groups = [{"params": trained, "weight_decay": weight_decay}]
+    if name in EIGHT_BIT:
+        extra["min_8bit_size"] = min_8bit_size
     optimizer = _made(name, groups, learning_rate[name], weight_decay, extra)
     plan.rated(optimizer)
     return replace(plan, optimizer=optimizer, states={**plan.states, "optimizer": optimizer})

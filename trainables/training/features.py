@@ -65,6 +65,6 @@ def score(
     Raises:
         UnknownComponent: there is no such protocol.
     """
-    module = components.load(components.EVALUATIONS, protocol)
+    module = components.load(components.PROTOCOLS, protocol)
     class_M = module.classify(features.known_NF, features.class_N, features.query_MF, classes=classes, **knobs)
     return float(world.total((class_M == features.right_M).sum().to(device))) / features.total

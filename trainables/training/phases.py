@@ -63,7 +63,15 @@ class Phase:
     @property
     def labels(self) -> bool:
         """Whether the objective reads the targets."""
-        return bool(load(self.objective).LABELS)
+        return reads_labels(self.objective, self.knobs)
+
+
+def reads_labels(objective: str, knobs: Mapping[str, Any]) -> bool:
+    """Whether an objective reads the targets; if not, it is trained on the images without labels, too.
+
+    With a teacher and no weight for labels it does not, as in SSLD, where a student only agrees with its teacher.
+    """
+    return bool(load(objective).LABELS) and knobs.get("label_weight", 1.0) > 0
 
 
 def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining_seed: int) -> Iterator[Phase]:
@@ -73,7 +81,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
     before = 0
     if first is not None:
         before = first.reports
-        labels = load(first.objective).LABELS
+        labels = reads_labels(first.objective, first.knobs)
         images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
         if first.pictures != OWN_PICTURES:
             pictures = components.load(components.PICTURES, first.pictures).pictures(splits, **first.pictures_knobs)
@@ -92,7 +100,7 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
             seed=pretraining_seed,
         )
     objective = task.objective or task.candidate.objective
-    labels = load(objective).LABELS
+    labels = reads_labels(objective, task.knobs)
     yield Phase(
         number=1,
         last=task.epochs,

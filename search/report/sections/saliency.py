@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from search.report.evidence import Evidence
-from search.report.gradcam import NoConvolution, gradcam
 from search.report.section import Section
+from trainables.assess.gradcam import NoConvolution, gradcam
 from trainables.splits import Images
 
 ORDER = 100
 TITLE = "Saliency maps"
 
 TEXT = (
-    "Grad-CAM of the predicted class on some test images: bright is where activations of the last convolution raised "
+    "Grad-CAM of the predicted class on some test images: bright is where activations of the last map raised "
     "the score of that class. It shows where a network looked, not why it was right."
 )
 
@@ -30,7 +30,7 @@ def section(evidence: Evidence) -> Section | None:
     maps = {member: heatmaps(network, evidence.test) for member, network in evidence.networks.items()}
     maps = {member: row for member, row in maps.items() if row}
     if not maps:
-        return Section(text="No member has a convolution whose map could be shown.")
+        return Section(text="No member has a map with several positions that could be shown.")
     return Section(
         text=TEXT,
         figure=_draw(maps, evidence.classes),
@@ -55,7 +55,7 @@ class Heatmap:
 
 
 def heatmaps(network: nn.Module, images: Images, count: int = 6) -> list[Heatmap]:
-    """Grad-CAM of evenly chosen images; none for a network without a convolution that has several positions."""
+    """Grad-CAM of evenly chosen images; none for a network without a map that has several positions."""
     rows_B = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(np.int64)
     image_BCHW, label_B = images.batch(rows_B)
     with torch.no_grad():

@@ -46,13 +46,17 @@ class FamilySection(Section):
         untaught: whether networks that are taught by names from elsewhere are trained on labels alone, too, so that the
             better of both is the member.
         training_seed: of the first final training of each network; by default drawn from the run's.
-        soup: mix the weights of a member's final trainings, and export the mix if it is better on search-validation.
+        soup: mix the weights of final trainings that begin from the same weights (of one pretraining, or from
+            elsewhere), and export the mix if it is better on search-validation: all alike, from the best on those that
+            make it no worse, or by shares that are fitted to search-validation.
+        soup_recipes: further trainings for the soup of each network: those of the best trials that begin from the same
+            weights with other recipes.
         objective: file in ``trainables/objectives`` that compares a network with its teachers.
         stored_targets: whether the teachers' answers are kept on disk and reused; all pupils then have the
             augmentation, mixing and batch size of the best network, so that they see the same views.
         top_k: class probabilities that are kept for a view.
         distillation_weight: weight of the divergence from the teachers.
-        label_weight: weight of the cross-entropy with the labels.
+        label_weight: weight of the cross-entropy with the labels; at 0 pupils learn from images without labels, too.
         temperature: of the distillation.
         references: train the hand-written pair of each budget in full as well, on labels, so that the run says what
             searching brought.
@@ -71,7 +75,8 @@ class FamilySection(Section):
     teachers: Annotated[int | list[str], PlainValidator(count_or_names)] = 1
     untaught: bool = True
     training_seed: int | None = Field(default=None, ge=0)
-    soup: Literal["none", "uniform", "greedy"] = "none"
+    soup: Literal["none", "uniform", "greedy", "learned"] = "none"
+    soup_recipes: int = Field(default=0, ge=0)
     objective: str = "distillation"
     stored_targets: bool = False
     top_k: int = Field(default=10, ge=1)

@@ -15,7 +15,14 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows(text: str) -> dict[str, list[str]]:
     """The cells of each row of the tables, by the name in the first one."""
     cells = [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in text.splitlines()]
-    return {row[0]: row[1:] for row in cells if len(row) == 5 and row[0]}
+    return {row[0]: row[1:] for row in cells if len(row) == 6 and row[0]}
+
+
+NOWHERE = {
+    "dino": "its knobs are those of large networks; a space file of one's own offers it until one is measured",
+    "published_fractals": "its pictures are the authors', whose folder a space file of one's own names",
+}
+"""What no shipped space offers, and why."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -23,8 +30,11 @@ def test_every_component_of_a_kind_is_described(kind: str, capsys: pytest.Captur
     assert main(["components", kind]) == 0
     listed = rows(capsys.readouterr().out)
     assert set(components.names(KINDS[kind].kind)) == set(listed) - {"name"}
-    for name, (summary, _, features, paper) in listed.items():
+    for name, (summary, _, features, chosen, paper) in listed.items():
         assert summary
+        assert chosen != "-" or name in NOWHERE, (
+            f"nothing offers '{name}': put it into a space or behind a key of the configuration"
+        )
         assert name == "name" or (features == "-") is (KINDS[kind].features is None)
         assert name == "name" or (paper == "-") is not KINDS[kind].has_paper
 
@@ -32,6 +42,9 @@ def test_every_component_of_a_kind_is_described(kind: str, capsys: pytest.Captur
 def test_knobs_have_their_defaults_and_what_the_search_supplies_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["components"]) == 0
     listed = rows(capsys.readouterr().out)
-    assert listed["label_smoothing"][1:] == ["rate", "-", "https://arxiv.org/abs/1512.00567"]
+    *most, paper = listed["label_smoothing"]
+    assert (most[1], most[2], paper) == ("rate", "-", "https://arxiv.org/abs/1512.00567")
+    assert "every_recipe" in most[3]
+    assert "family.objective" in listed["jensen_shannon"][3]
     assert listed["simmim"][2] == "tokens"
     assert listed["importance"][1] == "-"

@@ -44,6 +44,23 @@ def test_images_are_those_that_were_drawn(objective: str | None, monkeypatch: py
     assert effort.seconds == reports[-1].seconds
 
 
+def test_what_a_curriculum_saves_is_counted() -> None:
+    splits = load_source("digits", {})
+    space = components.load(components.SPACES, "every_recipe").space().restrict({"architecture.resolution": [16]})
+    plain, early = (
+        space.restrict({"recipe.curriculum.start": [start]}).decode(
+            uniform(space.restrict({"recipe.curriculum.start": [start]}), 1, np.random.default_rng(0))
+        )[0]
+        for start in (1.0, 0.5)
+    )
+    images = len(splits.train)
+    assert spent(plain, splits, epochs=10, reached=10, seconds=1.0).passes == 10 * images
+    whole = spent(early, splits, epochs=10, reached=10, seconds=1.0)
+    assert whole.passes == round((6 * 8**2 + 2 * 12**2 + 2 * 16**2) / 16**2 * images)  # at 8, 12 and 16 pixels
+    assert whole.images == 10 * images
+    assert spent(early, splits, epochs=10, reached=3, seconds=1.0).passes == round(3 / 4 * images)
+
+
 def test_trainings_are_added_up() -> None:
     one = Spent(trainings=1, seconds=1.5, images=10, passes=20)
     assert together([one, one, one]) == Spent(trainings=3, seconds=4.5, images=30, passes=60)

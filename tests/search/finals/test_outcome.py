@@ -26,8 +26,13 @@ TEXT = """
 name: alone
 runs: RUNS
 space:
-  name: tiny
-  restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
+  name: pretraining
+  restrict:
+    architecture.backbone: [mobile]
+    architecture.mobile.resolution: [8]
+    architecture.mobile.depth.0: [1]
+    architecture.mobile.depth.1: [1]
+    pretraining.mobile.objective: [simclr]
 family: {max_macs: [100k], epochs: 3, seeds: 2, teachers: 0, soup: SOUP}
 """
 
@@ -62,7 +67,7 @@ def finalist_of(setting: Setting, finals: Finals) -> Finalist:
     return finalist
 
 
-@pytest.mark.parametrize("soup", ["uniform", "greedy"])
+@pytest.mark.parametrize("soup", ["uniform", "greedy", "learned"])
 def test_a_better_soup_is_the_member(tmp_path: Path, soup: str) -> None:
     setting, finals = two_sides(tmp_path, soup)
     finalist = finalist_of(setting, finals)

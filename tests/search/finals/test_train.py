@@ -232,3 +232,23 @@ def test_a_trial_that_is_trained_again_is_the_same_network(tmp_path: Path) -> No
     finals = trainer_of(setting, serial.Executor(setting.place)).train("", [as_trial(original)])
     assert finals.accuracy(as_trial(original)) == reports[-1].accuracy
     assert network_of(as_trial(original), setting.splits, setting.place.final) is not None
+
+
+def test_the_best_recipes_that_begin_alike_are_trained_for_a_soup(setting: Setting) -> None:
+    family = setting.config.family.model_copy(update={"teachers": 0, "soup": "greedy", "soup_recipes": 2})
+    chosen, *others = candidates_of(setting, 6)
+    trials = [trial(setting, number, one, 0.1 * number) for number, one in enumerate((chosen, *others))]
+    made_up = MadeUp(lambda job, epoch: 0.9, Path(setting.place.final))
+    finals = train_finals(
+        trainer_of(setting, made_up),
+        setting.problem,
+        family,
+        0,
+        [[chosen]],
+        trials=trials,
+        start=lambda candidate: None if candidate == others[-1] else "the same",
+    )
+    expected = [on_labels(family, 0, one)[0].name for one in (chosen, others[3], others[2])]
+    assert [job.name for job in finals.jobs] == expected
+    plain = family.model_copy(update={"soup": "none"})
+    assert len(train_finals(trainer_of(setting, made_up), setting.problem, plain, 0, [[chosen]]).jobs) == 1

@@ -18,6 +18,10 @@ IMAGES = Images(
     image_NCHW=np.random.default_rng(0).integers(0, 256, (9, 1, 12, 12), dtype=np.uint8),
     label_N=np.arange(9) % 2,
 )
+EVALUATIONS = pd.DataFrame(
+    {"network": ["member-1", "member-2"], "evaluation": "continual", "metric": "final", "part": "", "value": [0.5, 0.7],
+     "low": [0.4, 0.6], "high": [0.6, 0.8], "count": 100}
+)  # fmt: skip
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "stop"}
 
 
@@ -47,6 +51,7 @@ def evidence(count: int = 60, **changes: Any) -> Evidence:
         "candidates": {one.name: one.candidate for one in family.members},
         "validation_images": 200,
         "settings": {"data": "toy", "seed": 0},
+        "evaluations": EVALUATIONS,
     }
     return Evidence(**{**values, **changes})
 
@@ -69,6 +74,7 @@ def begun_runs() -> Iterator[Evidence]:
             networks={},
             budgets=(),
             candidates={},
+            evaluations=EVALUATIONS[:0],
         )
 
 

@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from search.setting.config import ConfigError, parse
-from search.setting.readers import check_executor, check_readers
+from search.setting.readers import check_executor, check_readers, check_soup
+from search.setting.sections.family import FamilySection
 from search.setting.setting import prepare
-from spaces import components, tiny
+from spaces import components, finetune_small, pretraining, tiny
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
 
@@ -87,3 +88,12 @@ def test_an_executor_is_asked_for_what_it_offers(run: str, message: str) -> None
 def test_serial_joins_no_cluster() -> None:
     with pytest.raises(ConfigError, match=r"ray\.address 'auto' is more than run\.executor 'serial' offers"):
         check_executor(parse("name: x\nrun: {executor: serial}\nray: {address: auto}"))
+
+
+def test_a_soup_needs_trainings_that_begin_alike() -> None:
+    family = FamilySection(soup="greedy")
+    for space in (pretraining.space(), finetune_small.space()):
+        check_soup(family, space)
+    check_soup(FamilySection(), tiny.space())
+    with pytest.raises(ConfigError, match="space 'tiny' has neither pretraining nor pretrained weights"):
+        check_soup(family, tiny.space())

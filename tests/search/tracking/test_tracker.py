@@ -14,12 +14,14 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from search.__main__ import main
+from search.evaluation.results import write_assessment
 from search.family.folder import onnx_runner
 from search.family.members import Family
 from search.tracking.mlflow_store import alias
 from search.tracking.tracker import MlflowTracker, NullTracker, is_behind
 from tests.runs import copied
 from tests.search.products import REFERENCES, beside_references, export, member, records
+from trainables.assess import Assessment, Measure
 
 
 def runs_of(run: Path, experiment: str = "toy"):
@@ -65,6 +67,15 @@ def toy(empty, tmp_path):
     return run
 
 
+ASSESSMENT = Assessment(
+    measures=(
+        Measure(metric="after task", part="task 1, of 2", value=0.75, count=40),
+        Measure(metric="final", part="one size only", value=float("nan"), count=0),
+    ),
+    pictures={"seen": np.zeros((2, 2, 3), dtype=np.uint8)},
+)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run that was logged, then logged again by a second process of the same study; all tests only read it."""
@@ -79,6 +90,9 @@ def finished(tmp_path_factory):
                 view.trial(record)
             view.round(1, {"tau": 0.5, "tau_without_pretraining": 0.25, "undefined": float("nan")})
             view.finish(run / "family", run / "report.html")
+            if session == 1:
+                files = write_assessment(run / "family" / "member-1", "continual", ASSESSMENT)
+                view.evaluated(1, "member-1", "continual", ASSESSMENT.measures, files)
             assert view.flush(60)
     return run
 
@@ -121,6 +135,14 @@ def test_rounds_and_artifacts_are_on_the_parent(finished):
     assert "undefined" not in parent.data.metrics
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}
     assert {"report.html", "family", "models"} <= names
+
+
+def test_evaluations_are_metrics_and_files_of_the_parent(finished):
+    client, parent, _ = runs_of(finished)
+    shown = {name: value for name, value in parent.data.metrics.items() if name.startswith("assess")}
+    assert shown == {"assess.continual.after task.task 1 of 2": 0.75}
+    files = {item.path for item in client.list_artifacts(parent.info.run_id, "evaluations/member-1")}
+    assert files == {f"evaluations/member-1/continual{end}" for end in (".csv", "-seen.png")}
 
 
 def test_what_searching_brought_is_on_the_parent_and_on_the_model(finished):

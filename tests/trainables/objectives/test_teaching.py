@@ -182,9 +182,9 @@ def test_soft_labels_refuse_a_weight_for_labels() -> None:
         value("unlabelled_distillation", batch, student, teacher, label_weight=0.2)
 
 
-@pytest.mark.parametrize("objective", ["unlabelled_distillation", "feature_distillation"])
+@pytest.mark.parametrize("objective", ["unlabelled_distillation", "jensen_shannon", "feature_distillation"])
 def test_final_training_with_few_labels(objective: str, tmp_path: Path) -> None:
-    """Soft labels are learnt on all images and read no label; features on those that have labels."""
+    """Without a weight for labels all images are learnt from and no label is read; with it, those that have labels."""
     whole = digits.load()
     rows = np.arange(0, len(whole.train), 10)
     pool = whole.train.take(np.arange(0, len(whole.train), 3))
@@ -193,7 +193,7 @@ def test_final_training_with_few_labels(objective: str, tmp_path: Path) -> None:
     other = replace(few, pool=replace(pool, image_NCHW=255 - pool.image_NCHW))
     recipe = Candidate(backbone="mobile", objective="supervised", architecture=MOBILE, recipe=OPTIMIZER)
     teacher = FinalJob(name="teacher", candidate=recipe, epochs=1, seed=0)
-    weight = 0.0 if objective == "unlabelled_distillation" else 0.2
+    weight = 0.2 if objective == "feature_distillation" else 0.0
     pupil = FinalJob(
         name="pupil", candidate=recipe, epochs=1, seed=1, teachers=(teacher,), objective=objective, label_weight=weight
     )

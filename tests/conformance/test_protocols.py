@@ -18,7 +18,7 @@ from trainables.data import digits
 from trainables.training.features import Features, features_of, score
 from trainables.training.world import World
 
-NAMES = components.names(components.EVALUATIONS)
+NAMES = components.names(components.PROTOCOLS)
 CPU = torch.device("cpu")
 
 
@@ -33,14 +33,14 @@ def features() -> Features:
 
 
 def predicted_by(name: str, features: Features, **knobs: float) -> Tensor:
-    module = components.load(components.EVALUATIONS, name)
+    module = components.load(components.PROTOCOLS, name)
     predicted: Tensor = module.classify(features.known_NF, features.class_N, features.query_MF, classes=10, **knobs)
     return predicted
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_protocol_predicts_classes_better_than_chance(name: str, features: Features) -> None:
-    assert components.load(components.EVALUATIONS, name).PAPER
+    assert components.load(components.PROTOCOLS, name).PAPER
     predicted_M = predicted_by(name, features)
     assert predicted_M.shape == features.right_M.shape
     assert torch.equal(predicted_M, predicted_by(name, features))

@@ -1,0 +1,101 @@
+"""What ``python -m search evaluate`` does."""
+
+import contextlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from search.commands._train import places
+from search.errors import UsageError
+from search.evaluation.results import write_assessment
+from search.evaluation.subjects import Subjects, subjects_of
+from search.experiment.running import alone
+from search.family.members import load_family
+from search.files import check_writable
+from search.identity.folder import family_folder, read_study
+from search.report.gather import gather
+from search.report.page import write_report
+from search.setting.setting import Setting
+from search.tracking.tracker import Tracker, open_tracker
+from spaces import components
+from trainables.assess import Assessment, Measure
+
+
+def evaluate(path: Path, names: str | None, data: str | None, images: Sequence[str], seed: int) -> None:
+    """Run evaluations of the networks in a folder, print and keep what they say.
+
+    Args:
+        path: of a run or of networks.
+        names: of evaluations, with commas between them; all without.
+        data: as ``subjects_of`` reads it.
+        images: KEY=PATH of where a member's images are.
+        seed: of whatever an evaluation draws.
+    """
+    if seed < 0:
+        raise UsageError(f"--seed is a number from 0 on, given {seed}")
+    chosen = _chosen(names)
+    subjects = subjects_of(path, data, places(images))
+    for subject in subjects.networks:
+        check_writable(subject.folder)
+    if subjects.setting is None:
+        _evaluate(subjects, chosen, seed, None)
+        return
+    with alone(subjects.setting.config.folder):
+        with contextlib.closing(_tracker(subjects.setting)) as tracker:
+            _evaluate(subjects, chosen, seed, tracker)
+        page = _write_report(subjects.setting)
+    Console(highlight=False, soft_wrap=True).print(f"report: {page}")
+
+
+def _chosen(names: str | None) -> tuple[str, ...]:
+    if names is None:
+        return components.names(components.EVALUATIONS)
+    chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
+    for name in chosen:
+        components.load(components.EVALUATIONS, name)
+    return chosen
+
+
+def _evaluate(subjects: Subjects, names: tuple[str, ...], seed: int, tracker: Tracker | None) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for number, subject in enumerate(subjects.networks, start=1):
+        network = subject.load()
+        for name in names:
+            module = components.load(components.EVALUATIONS, name)
+            assessment: Assessment = module.assess(network, subjects.splits, seed=seed)
+            files = write_assessment(subject.folder, name, assessment)
+            if tracker is not None:
+                tracker.evaluated(number, subject.name, name, assessment.measures, files)
+            console.print(_table(f"{subject.name}: {name}, on {module.READS} images", assessment))
+            console.print(f"written: {', '.join(map(str, files))}")
+
+
+def _table(title: str, assessment: Assessment) -> Table:
+    shown = Table("metric", "of", "value", "95 %", "images", title=title, title_justify="left")
+    for one in assessment.measures:
+        value = "-" if math.isnan(one.value) else f"{one.value:.4f}"
+        shown.add_row(one.metric, one.part, value, _interval(one), str(one.count))
+    return shown
+
+
+def _interval(measure: Measure) -> str:
+    if measure.low is None or measure.high is None:
+        return ""
+    return f"{measure.low:.3f} to {measure.high:.3f}"
+
+
+def _tracker(setting: Setting) -> Tracker:
+    quiet = setting.config.tracking.model_copy(update={"system_metrics_s": None})
+    config = setting.config.model_copy(update={"tracking": quiet})
+    identity = read_study(setting, encoded=False).notes["identity"]
+    return open_tracker(config, identity, setting.splits, setting.problem.budgets)
+
+
+def _write_report(setting: Setting) -> Path:
+    page, family = setting.config.folder / "report.html", family_folder(setting.config.folder)
+    study = read_study(setting, encoded=False)
+    write_report(gather(setting, study, load_family(family), family, page), page)
+    return page

@@ -1,0 +1,71 @@
+"""The figures of docs/family.md on soups: eight recipes fine-tuned on one pretraining, the best one against soups."""
+
+import itertools
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spaces.candidate import Candidate
+from tests.benchmarks.test_family import interval, right
+from tests.trainables.small import MOBILE
+from trainables.data.sources import load_source
+from trainables.final.jobs import FinalJob, network_of, train
+from trainables.final.soup import best_soup, learned, mixed, start_of
+from trainables.training.trial import scores
+
+pytestmark = pytest.mark.benchmark
+
+SEEDS, EPOCHS = 5, 12
+NETWORK = {**MOBILE, "width.0": 16, "depth.0": 2, "stem_width": 16, "head_width": 64, "neck": 0}
+PRETRAINING = {
+    "objective": "simclr", "share": 0.5, "batch.size": 64, "optimizer.name": "adamw",
+    "optimizer.learning_rate.adamw": 3e-3,
+}  # fmt: skip
+FIXED = {
+    "optimizer.name": "adamw", "batch.size": 32, "schedule.name": "cosine", "schedule.warmup_epochs": 1,
+    "schedule.final": 0.01,
+}  # fmt: skip
+RECIPES: list[dict[str, Any]] = [
+    {**FIXED, "optimizer.learning_rate.adamw": rate, "optimizer.weight_decay": decay, "label_smoothing.rate": smoothing}
+    for rate, smoothing, decay in itertools.product((1e-3, 3e-3), (0.0, 0.1), (1e-4, 1e-2))
+]
+
+
+def test_what_soups_bring(tmp_path: Path) -> None:
+    """Every seed has a split of digits of its own."""
+    torch.set_num_threads(1)
+    rows = []
+    for seed in range(SEEDS):
+        splits = load_source("digits", {"validation": 0.3, "split_seed": seed})
+        jobs = []
+        for number, recipe in enumerate(RECIPES):
+            candidate = Candidate(
+                backbone="mobile",
+                objective="supervised",
+                architecture=NETWORK,
+                recipe=recipe,
+                pretraining=PRETRAINING,
+                adaptation={"method": "full"},
+            )
+            jobs.append(FinalJob(name=f"r{number}", candidate=candidate, epochs=EPOCHS, seed=100 * seed + number))
+            list(train(jobs[-1], splits, tmp_path / str(seed)))
+        assert len({start_of(job.candidate, EPOCHS, splits) for job in jobs}) == 1
+        networks = [network_of(job, splits, tmp_path / str(seed)) for job in jobs]
+        best = max(networks, key=lambda network: right(network, splits.validation))
+        row = {"best single": right(best, splits.test)}
+        row["uniform"] = right(mixed(networks, splits.train), splits.test)
+        row["learned"] = right(learned(networks, splits.train, splits.validation), splits.test)
+        score = partial(right, images=splits.validation)
+        soup, parts = best_soup(networks, "greedy", splits.train, score, splits.validation)
+        row["greedy"] = right(soup, splits.test)
+        mean_NK = torch.stack([scores(network, splits.test).softmax(1) for network in networks]).mean(0)
+        row["ensemble of all"] = float((mean_NK.argmax(1).numpy() == splits.test.label_N).mean())
+        print(row, f"{len(parts)} parts", flush=True)
+        rows.append(row)
+    for name in rows[0]:
+        gains = [row[name] - row["best single"] for row in rows]
+        print(f"{name}: mean {np.mean([row[name] for row in rows]):.4f}, minus best single {interval(gains)}")
