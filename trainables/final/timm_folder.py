@@ -8,13 +8,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors.torch import save_file
 from torch import nn
 
 from spaces.candidate import Candidate
-from trainables.deploy import Deployable
+from trainables.deploy import Backbone, Deployable
 from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing
 from trainables.teachers.timm_architecture import nars
@@ -34,7 +34,6 @@ def timm_config(
         classes: name of each class.
     """
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    linears = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     channels, side, _ = preprocessing.shape
     view = preprocessing.view
     viewed = {} if view.resolution == side and view.crop == 1 else {"view": {"side": side, **asdict(view)}}
@@ -55,10 +54,18 @@ def timm_config(
             "label_names": list(classes),
             "pool_size": None,
             "first_conv": convolutions[0] if convolutions else None,
-            "classifier": linears[-1] if linears else None,
+            "classifier": _classifier(network),
             "custom_load": False,
         },
     }
+
+
+def _classifier(network: nn.Module) -> str | None:
+    """Name of the last layer, which timm makes anew for other classes; by default the last linear one."""
+    own = cast(Backbone, network).get_classifier() if hasattr(network, "get_classifier") else None
+    linears = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    named = [name for name, module in network.named_modules() if module is own]
+    return next(iter(named or linears[-1:]), None)
 
 
 def write_timm_folder(
