@@ -15,7 +15,7 @@ def vit() -> Space:
         {
             "resolution": RESOLUTION,
             "patch": _ordered(2, 4),
-            "width": _ordered(16, 32, 48, 64, 96),
+            "width": _ordered(32, 48, 64, 96),  # more than the 16 patches a side: maps of tokens are told apart by that
             "depth": _ordered(1, 2, 3, 4, 6),
             "head_width": _ordered(8, 16),
             "mlp_ratio": RATIO,

@@ -22,6 +22,8 @@ from tests.conformance.contracts import members
 from trainables.adapt._whole import layer_rates
 from trainables.deploy import Backbone, Deployable, MapBackbone, TokenBackbone
 from trainables.final.timm_folder import timm_config
+from trainables.objectives import simmim, spark
+from trainables.plan import Batch
 from trainables.predict import Decoding
 
 NAMES = names(BACKBONES)
@@ -156,6 +158,21 @@ def test_timm_builds_it_from_an_exported_configuration(backbone: str) -> None:
     parts = dict(again.named_modules())
     assert parts[config["pretrained_cfg"]["classifier"]] is again.get_classifier()
     assert config["pretrained_cfg"]["first_conv"] in parts
+
+
+@pytest.mark.parametrize("backbone", NAMES)
+def test_masked_pretraining_trains_it(backbone: str) -> None:
+    """Masked tokens where its features are tokens, masked convolution where they are maps."""
+    built = network(backbone).train()
+    masking = spark if "map" in load(BACKBONES, backbone).FEATURES else simmim
+    objective = masking.objective(built)
+    batch = Batch(image_BCHW=images(built), target_BK=torch.zeros(4, CLASSES))
+    loss = objective(batch, torch.Generator().manual_seed(0))
+    loss.backward()
+    assert torch.isfinite(loss)
+    idle = [name for name, part in objective.named_parameters() if part.requires_grad != (part.grad is not None)]
+    assert idle == []
+    assert sum(part.grad is not None for part in built.parameters()) > 4
 
 
 @pytest.mark.nightly
