@@ -44,14 +44,20 @@ Mugs is arXiv 2203.14415; RAD-DINO, whose crops show much of a radiograph, 2401.
 
 def space() -> Space:
     """The space: the architectures and recipes of space ``pretraining``, and other pretrainings of each."""
+    return with_knobs("self_supervised", {})
+
+
+def with_knobs(name: str, further: Mapping[str, Dimension]) -> Space:
+    """The space under another name, with further knobs of pretraining, by address below it."""
     recipe, conditions = tiny.recipe_of_small_images()
     convolutions = (*SINGLE, "spark", "simclr+spark", "dino+spark", "multi_instance+spark+simclr")
     tokens = (*SINGLE, "simmim", "simclr+simmim", "dino+simmim", "multi_instance+simmim+simclr")
+    knobs = {**_knobs(), **further}
     families = (
-        with_pretraining(tiny.space(), convolutions, _knobs()),
-        with_pretraining(transformers(), tokens, {**_knobs(), "dino.patches": _weight(0.0, 1.0)}),
+        with_pretraining(tiny.space(), convolutions, knobs),
+        with_pretraining(transformers(), tokens, {**knobs, "dino.patches": _weight(0.0, 1.0)}),
     )
-    return join("self_supervised", families, recipe=recipe, conditions=conditions)
+    return join(name, families, recipe=recipe, conditions=conditions)
 
 
 def _knobs() -> Mapping[str, Dimension]:

@@ -199,6 +199,12 @@ class _Sum(nn.Module):
         return (loss_P * (-self.log_scale).exp() + self.log_scale).sum()
 
     @property
+    def order(self) -> Any:
+        """That of the first part that asks for one."""
+        orders = (getattr(part, "order", None) for part in self.parts.values())
+        return next((order for order in orders if order is not None), None)
+
+    @property
     def evaluated(self) -> nn.Module:
         """The network of the first part that has another than the trained one."""
         return next((part.evaluated for part in self.parts.values() if isinstance(part, Led)), self.network)

@@ -24,11 +24,13 @@ class Batch:
         image_BCHW: images in [0, 1] at stored resolution.
         target_BK: target probabilities.
         progress: share of the phase's steps made before this one, in [0, 1); what objectives schedule by.
+        fields: those that the objective reads (``trainables.batches.fields``), by name, one row an image.
     """
 
     image_BCHW: Tensor
     target_BK: Tensor
     progress: float = 0.0
+    fields: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Stateful(Protocol):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,12 @@ class Images:
     Attributes:
         image_NCHW: uint8, in memory or on disk; photographs are of any shape, and squares where an array is read.
         label_N: int64 class numbers.
+        fields: what else is known of the images, by a name of ``trainables.batches.fields``; row n is image n's.
     """
 
     image_NCHW: NDArray[np.uint8] | Stored | Photographs
     label_N: NDArray[np.int64]
+    fields: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label_N)
@@ -68,7 +70,8 @@ class Images:
         """Some of the images; those on disk stay there."""
         images = self.image_NCHW
         rows_BCHW = images[rows_B] if isinstance(images, np.ndarray) else images.take(rows_B)
-        return Images(image_NCHW=rows_BCHW, label_N=self.label_N[rows_B])
+        fields = {name: value_N[rows_B] for name, value_N in self.fields.items()}
+        return Images(image_NCHW=rows_BCHW, label_N=self.label_N[rows_B], fields=fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

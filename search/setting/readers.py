@@ -7,8 +7,11 @@ from search.setting.sections.family import FamilySection
 from spaces import components
 from spaces.candidate import NO_PRETRAINING, OWN_PICTURES, WEIGHT, WEIGHTS
 from spaces.components import ADAPTATIONS, BACKBONES, EXECUTORS, INGREDIENTS, OBJECTIVES, PICTURES, Kind
+from spaces.dimensions import Value
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
+from trainables.batches.fields import check_field, fields_of, needs_of
+from trainables.splits import Splits
 
 FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
 
@@ -87,6 +90,37 @@ def _unread_weight(space: Space, prefix: str, address: str, local: str) -> Itera
     if not joint or (part and not any(part in components.parts_of(name) for name in joint)):
         needed = f"has the part '{part}'" if part else "has several parts"
         yield f"'pretraining.{address}' needs a value of 'pretraining.{prefix}objective' that {needed}, as in 'a+b'"
+
+
+def check_fields(space: Space, splits: Splits) -> None:
+    """The images to pretrain on have what the objectives of the space read of them.
+
+    Raises:
+        FieldError: they lack a field; the message names it.
+    """
+    fields = fields_of(splits.unlabelled)
+    for address, value in _offered(space):
+        for name in needs_of(*_alone(address, value)):
+            check_field(name, fields)
+
+
+def _offered(space: Space) -> Iterator[tuple[str, Value]]:
+    """Addresses of knobs of objectives, without their family, and their values."""
+    joined = FAMILY in space.architecture
+    families = map(str, space.architecture[FAMILY].values) if joined else (space.backbone,)
+    for prefix in (f"{family}." if joined else "" for family in families):
+        offered = _names(space, "pretraining", f"{prefix}objective")
+        yield from ((name, True) for name in offered)
+        for address, dimension in space.pretraining.items():
+            local = address.removeprefix(prefix)
+            if address.startswith(prefix) and local.partition(".")[0] in offered:
+                yield from ((local, value) for value in dimension.values)
+
+
+def _alone(address: str, value: Value) -> tuple[str, dict[str, Value]]:
+    """An objective and one of its knobs."""
+    name, _, knob = address.partition(".")
+    return name, {knob: value} if knob else {}
 
 
 def _kinds(space: Space, role: str, prefix: str) -> dict[str, Kind]:

@@ -8,7 +8,7 @@ from search.problem.problem import Problem
 from search.problem.references import Fitting, fitting, of_space
 from search.setting.config import Config, ConfigError
 from search.setting.problem import costs_of, problem_of
-from search.setting.readers import check_executor, check_family_objective, check_readers
+from search.setting.readers import check_executor, check_family_objective, check_fields, check_readers
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
@@ -106,6 +106,7 @@ def prepare(config: Config) -> Setting:
         check_weights(space, config.sources)
     check_family_objective(config.family)
     splits = replace(load_source(config.data.source, config.data.keywords), weights=config.sources)
+    check_fields(space, splits)
     limits = config.limits
     device = None
     if limits.max_latency_ms is not None or limits.latency_file is not None:

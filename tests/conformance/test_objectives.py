@@ -59,7 +59,7 @@ def test_missing_parts_of_a_contract_are_named() -> None:
     module = ModuleType("half")
     module.LABELS, module.objective = True, nn.Identity  # type: ignore[attr-defined]
     assert lacking(module, Objective) == [
-        "COMPARES", "FIXED_SIDE", "ON_FEATURES", "PAPER", "PER_WORKER", "SOURCE", "SUPPORTS", "passes"
+        "COMPARES", "FIXED_SIDE", "NEEDS", "ON_FEATURES", "PAPER", "PER_WORKER", "SOURCE", "SUPPORTS", "passes"
     ]  # fmt: skip
 
 

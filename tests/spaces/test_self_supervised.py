@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spaces import self_supervised
+from spaces import self_supervised, self_supervised_groups
 from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from spaces.space import Space
@@ -48,3 +48,9 @@ def test_candidates_have_weights_where_they_have_several_parts(space: Space) -> 
 
 def _weights(candidate: Candidate) -> list[str]:
     return [address for address in candidate.pretraining if address.startswith("weight")]
+
+
+def test_the_configuration_with_groups_is_a_point_of_the_space_with_groups() -> None:
+    wider = self_supervised_groups.space()
+    for address, value in self_supervised_groups.CONFIGURATIONS["CION"].items():
+        assert value in wider.dimension(f"pretraining.{FAMILY}.{address}").values

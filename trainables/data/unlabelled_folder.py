@@ -1,6 +1,9 @@
 """A folder of images without classes, at any depth, to pretrain on."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from trainables.data.decoded import UNREADABLE, cached_files, check_readable, store_of
 from trainables.data.kept import Form
@@ -12,7 +15,7 @@ TARGETS = False
 
 
 def pictures(splits: Splits, *, path: str, unreadable: float = UNREADABLE, cache: str | None = None) -> Images:
-    """Every image below a folder, decoded once as the data's files are.
+    """Every image below a folder, decoded once as the data's files are; its ``group`` is the folder in which it lies.
 
     Args:
         splits: whose images are pretrained for.
@@ -31,6 +34,8 @@ def pictures(splits: Splits, *, path: str, unreadable: float = UNREADABLE, cache
     files, _ = image_files(root)
     if not files:
         raise DataError(f"folder '{path}' has no image ({', '.join(EXTENSIONS)})")
-    images, survey = cached_files(store_of(cache), files, [0] * len(files), Form(decoding=splits.decoding))
+    folders = sorted({file.parent for file in files})
+    groups = [folders.index(file.parent) for file in files]  # as labels, so that unreadable files leave both out
+    images, survey = cached_files(store_of(cache), files, groups, Form(decoding=splits.decoding))
     check_readable(survey, unreadable, path)
-    return images
+    return replace(images, label_N=np.zeros_like(images.label_N), fields={"group": images.label_N})

@@ -41,6 +41,9 @@ class Objective(Protocol):
     """Whether it needs images of the network's resolution, so that no curriculum of smaller ones fits."""
     ON_FEATURES: bool
     """Whether all it reads of images is the network's scores, so that a probe needs features alone."""
+    NEEDS: tuple[tuple[str, str], ...]
+    """Knobs and fields of images (``trainables.batches.fields``) that it reads where a knob is not at its default;
+    of an empty knob always."""
     passes: Callable[..., float]
     """``passes(**knobs)``: forward-backward passes of the backbone for each image, above 0, by which objectives are
     compared at equal compute. An encoder that sees a quarter of the tokens makes a quarter of a pass; a forward pass

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.batches.order import Grouped, Order
 from trainables.deploy import Deployable, evaluating
 from trainables.maps import as_map, prefix_tokens, side_of, width_of
 from trainables.objectives import _crop_terms as terms
@@ -29,6 +30,7 @@ SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = (("instances_per_group", "group"),)
 
 SMALL_AREA = (0.05, 0.25)
 """Least and largest share of an image that a small crop shows."""
@@ -63,6 +65,7 @@ def objective(
     masked_most: float = 0.5,
     momentum: float = 0.9,
     keeps: str = "teacher",
+    instances_per_group: int = 1,
     width: int = 64,
     crops: int = 0,
     crop: float = 0.4,
@@ -85,6 +88,9 @@ def objective(
         masked_least, masked_most: share of the places of a large crop that ``patches`` hides, from image to image.
         momentum: of the teacher at the start; it rises to 1. The papers have 0.996, for schedules of 100,000 steps.
         keeps: the network that is judged and handed on, ``teacher`` or ``student``.
+        instances_per_group: images of a group in a batch, which ``clusters`` lets teach each other within parts of a
+            group that grow, through its divisors, to all of it (CION, https://arxiv.org/abs/2409.18569). Above 1 it
+            needs the field ``group``.
         width: of the heads.
         crops: small crops, which only the student sees; of half the side, which only networks that take images of any
             size can see.
@@ -95,7 +101,7 @@ def objective(
     """
     weights = {"clusters": clusters, "instances": instances, "neighbours": neighbours, "patches": patches}
     weights["spread"] = spread
-    _check(weights, keeps, queue, nearest, (masked_least, masked_most))
+    _check(weights, keeps, queue, nearest, (masked_least, masked_most), instances_per_group)
     inputs = _places(network)
     common: dict[str, Any] = {"width": width, "balanced": balanced}
     early: dict[str, Any] = {"queue": queue, "temperature": temperature, **common}
@@ -125,16 +131,21 @@ def objective(
         hidden=(masked_least, masked_most),
         momentum=momentum,
         keeps=keeps,
+        per_group=instances_per_group,
         crops=crops,
         views=Views(crop=crop, jitter=jitter, flip=flip, colour=colour),
     )
 
 
-def _check(weights: Mapping[str, float], keeps: str, queue: int, nearest: int, masked: tuple[float, float]) -> None:
+def _check(
+    weights: Mapping[str, float], keeps: str, queue: int, nearest: int, masked: tuple[float, float], per_group: int
+) -> None:
     if min(weights.values()) < 0 or max(weights.values()) == 0:
         raise ValueError(f"the weights of dino's terms are at least 0 and one is above it, given {dict(weights)}")
     if keeps not in ("teacher", "student"):
         raise ValueError(f"dino.keeps is teacher or student, given '{keeps}'")
+    if per_group < 1:
+        raise ValueError(f"dino.instances_per_group is at least 1, given {per_group}")
     if weights["neighbours"] and not 0 < nearest <= queue:
         raise ValueError(f"dino.nearest is at least 1 and at most dino.queue, given {nearest} of {queue}")
     if not 0 < masked[0] <= masked[1] < 1:
@@ -157,6 +168,7 @@ class _Dino(nn.Module):
         hidden: tuple[float, float],
         momentum: float,
         keeps: str,
+        per_group: int,
         crops: int,
         views: Views,
     ) -> None:
@@ -168,6 +180,10 @@ class _Dino(nn.Module):
         self.terms = nn.ModuleDict({name: term for name, (_, term) in parts.items()})
         self._hidden, self._momentum, self._keeps, self._crops, self._views = hidden, momentum, keeps, crops, views
         self._spread = Spread()
+        self._per_group, self._parts_of_group = (
+            per_group,
+            [part for part in range(2, per_group + 1) if per_group % part == 0] or [1],
+        )
         if "patches" in parts:
             check_tokens(network, "dino.patches", "a weight of 0")
             embedded, features = embedded_and_features(network)
@@ -224,9 +240,18 @@ class _Dino(nn.Module):
             student_map=as_map(own, prefix),
             teacher_map=as_map(followed, prefix),
             hidden_NHW=hidden_NHW,
-            together=1,
+            together=self._together(batch.progress) if self.training else 1,
             progress=batch.progress,
         )
+
+    @property
+    def order(self) -> Order | None:
+        """Batches of whole groups, where images of one teach each other."""
+        return Grouped(self._per_group) if self._per_group > 1 else None
+
+    def _together(self, progress: float) -> int:
+        """How many images of a group teach each other: each of the divisors for the same share of the schedule."""
+        return self._parts_of_group[int(progress * len(self._parts_of_group))]
 
     def _mean(self, features: Tensor) -> Tensor:
         """Over all places, and over the tokens that stand for none."""

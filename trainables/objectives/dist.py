@@ -16,6 +16,7 @@ SOURCE = "own"
 PER_WORKER = "each worker correlates classes over its own images"
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 passes = one_pass
 
 

@@ -20,6 +20,7 @@ SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 passes = one_pass
 
 

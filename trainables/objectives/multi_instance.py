@@ -19,6 +19,7 @@ SOURCE = "fractals"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 
 
 def passes() -> float:

@@ -17,6 +17,7 @@ SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 TURNS = 4
 
 

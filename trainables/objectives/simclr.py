@@ -29,6 +29,7 @@ SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 
 
 def passes(*, memory: int = 0, **knobs: object) -> float:

@@ -22,6 +22,7 @@ SOURCE = "own"
 PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = True  # masks fit the resolution
 ON_FEATURES = False
+NEEDS = ()
 
 
 def passes(**knobs: object) -> float:

@@ -23,6 +23,7 @@ SOURCE = "own"
 PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 
 
 def passes(**knobs: object) -> float:

@@ -13,6 +13,7 @@ SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 passes = one_pass
 SMALLEST_STD = 1e-7
 

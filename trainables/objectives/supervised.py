@@ -16,6 +16,7 @@ SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = True
+NEEDS = ()
 
 
 def passes() -> float:

@@ -24,6 +24,7 @@ SOURCE = "own"
 PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
+NEEDS = ()
 
 SMALL_AREA = (0.05, 0.14)
 """Least and largest share of an image that a small crop shows."""

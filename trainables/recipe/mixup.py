@@ -18,6 +18,9 @@ def apply(plan: Plan, *, alpha: float) -> Plan:
     """Mix each batch with its own permutation by a share drawn from Beta(alpha, alpha); zero is off."""
 
     def mix(batch: Batch, generator: torch.Generator) -> Batch:
+        if batch.fields:
+            names = " and ".join(batch.fields)
+            raise ValueError(f"recipe.mixup mixes two images, whose {names} cannot be mixed; use alpha 0")
         seed = int(torch.randint(2**31, (), generator=generator))
         share = float(np.random.default_rng(seed).beta(alpha, alpha))
         order_B = torch.randperm(len(batch.image_BCHW), generator=generator).to(batch.image_BCHW.device)

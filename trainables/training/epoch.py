@@ -1,5 +1,6 @@
 """One epoch of training: the only place where gradients are made."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spaces.mistake import Mistake
+from trainables.batches.fields import selected
+from trainables.batches.order import Ordered, Shuffled
 from trainables.plan import Batch, Plan
 from trainables.training.loading import Loader, Part
 from trainables.training.precision import Precision, mixed
@@ -27,18 +30,13 @@ def seed_of(seed: int, epoch: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def order_of(available: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of ``wanted`` images: permutations of all that are available, one after the other, the last one cut."""
-    rounds = -(-wanted // available)
-    return np.concatenate([rng.permutation(available) for _ in range(rounds)])[:wanted]
-
-
 def train_epoch(
     plan: Plan,
     objective: nn.Module,
     images: Loader,
     *,
     labels: bool,
+    needs: Sequence[str] = (),
     seed: int,
     epoch: int,
     number: int,
@@ -53,6 +51,7 @@ def train_epoch(
         objective: the plan's objective, wrapped for the workers.
         images: reads the pictures, which are drawn from without replacement until all were seen.
         labels: whether the objective reads targets, which else are zero.
+        needs: fields of the pictures that it reads.
         seed, epoch: of the order of the images, of the augmentation and of the network's own randomness.
         number: of the epoch in the plan's schedule, from 1.
         world, device: which worker this is, and where it trains.
@@ -61,7 +60,11 @@ def train_epoch(
     Raises:
         TrialFailed: not enough memory.
     """
-    order_N = order_of(len(images.pictures), plan.images, np.random.default_rng(seed_of(seed, epoch, ORDER)))
+    trained = plan.trained()
+    order = (trained.order if isinstance(trained, Ordered) else None) or Shuffled()
+    rng = np.random.default_rng(seed_of(seed, epoch, ORDER))
+    order_N = order.rows(images.pictures, plan.images, plan.batch_size, rng)
+    fields = selected(images.pictures, needs)
     generator = torch.Generator().manual_seed(seed_of(seed, epoch, world.rank))
     optimizer = plan.optimized()
     total = torch.zeros((), device=device)
@@ -69,10 +72,18 @@ def train_epoch(
     try:
         with torch.random.fork_rng(), world.together():  # dropout draws from the global generator
             torch.manual_seed(seed_of(seed, epoch, world.rank))
-            parts, whole_S = _parts(plan, order_N, seed_of(seed, epoch, ORDER), world)
+            parts, whole_S = _parts(plan, order_N, order.block, seed_of(seed, epoch, ORDER), world)
             for step, ((image_BCHW, target), whole) in enumerate(zip(images.epoch(parts), whole_S, strict=True)):
-                progress = (number - 1 + step / plan.steps_per_epoch) / plan.epochs
-                batch = _batch(plan, image_BCHW, target, labels, generator, progress)
+                batch = Batch(
+                    image_BCHW=image_BCHW,
+                    target_BK=_shares(target, plan.classes, labels),
+                    progress=(number - 1 + step / plan.steps_per_epoch) / plan.epochs,
+                    fields={
+                        name: torch.from_numpy(value_N[parts[step].row_B]).to(device)
+                        for name, value_N in fields.items()
+                    },
+                )
+                batch = _transformed(plan, batch, generator)
                 with mixed(precision, device):
                     loss = objective(batch, generator)
                 if len(image_BCHW) * world.size != whole:  # the mean over workers is to be that over images
@@ -90,24 +101,25 @@ def train_epoch(
     return float(world.total(total)) / (plan.steps_per_epoch * world.size)
 
 
-def _parts(plan: Plan, order_N: NDArray[np.int64], seed: int, world: World) -> tuple[list[Part], list[int]]:
+def _parts(plan: Plan, order_N: NDArray[np.int64], block: int, seed: int, world: World) -> tuple[list[Part], list[int]]:
     """This worker's images of every step, and how many a step has over all workers."""
     places = [
         np.arange(step * plan.batch_size, min((step + 1) * plan.batch_size, len(order_N)))
         for step in range(plan.steps_per_epoch)
     ]
-    own = [place_B[world.rank :: world.size] for place_B in places]
+    own = [place_B.reshape(-1, block)[world.rank :: world.size].ravel() for place_B in places]
     parts = [Part(seed=seed, row_B=order_N[place_B], place_B=place_B) for place_B in own]
     return parts, list(map(len, places))
 
 
-def _batch(
-    plan: Plan, image_BCHW: Tensor, target: Tensor, labels: bool, generator: torch.Generator, progress: float
-) -> Batch:
+def _shares(target: Tensor, classes: int, labels: bool) -> Tensor:
+    """Target probabilities (B, K), which are 0 where nobody reads them."""
     if not labels:
-        target = torch.zeros(len(target), plan.classes, device=image_BCHW.device)
-    target_BK = target if target.ndim == 2 else F.one_hot(target, plan.classes).float()
-    batch = Batch(image_BCHW=image_BCHW, target_BK=target_BK, progress=progress)
+        return torch.zeros(len(target), classes, device=target.device)
+    return target if target.ndim == 2 else F.one_hot(target, classes).float()
+
+
+def _transformed(plan: Plan, batch: Batch, generator: torch.Generator) -> Batch:
     for transform in plan.transforms:
         batch = transform(batch, generator)
     if batch.image_BCHW.ndim != 4:  # features of a body that rests

@@ -2,13 +2,16 @@
 
 import resource
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.batches.fields import fields_of
 from trainables.splits import Images, Pictures, Splits
 from trainables.training.pretraining import pretraining_of
 from trainables.training.trial import Task, trial
@@ -69,6 +72,10 @@ class _Few:
 
     def __len__(self) -> int:
         return min(self.count, len(self.pictures))
+
+    @property
+    def fields(self) -> Mapping[str, NDArray[Any]]:
+        return {name: value_N[: len(self)] for name, value_N in fields_of(self.pictures).items()}
 
     def batch(self, rows_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         return self.pictures.batch(rows_B)

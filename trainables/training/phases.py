@@ -6,6 +6,7 @@ from typing import Any
 
 from spaces import components
 from spaces.candidate import NO_WEIGHTS, OWN_PICTURES, Candidate
+from trainables.batches.fields import needs_of
 from trainables.joint import load
 from trainables.plan import Plan
 from trainables.splits import Pictures, Splits
@@ -64,6 +65,11 @@ class Phase:
     def labels(self) -> bool:
         """Whether the objective reads the targets."""
         return reads_labels(self.objective, self.knobs)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Fields of images that the objective reads."""
+        return needs_of(self.objective, self.knobs)
 
 
 def reads_labels(objective: str, knobs: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from spaces import components
 from spaces.candidate import NO_PRETRAINING, NO_WEIGHTS, OWN_PICTURES, Candidate
+from trainables.batches.fields import needs_of, selected
 from trainables.joint import Joint, knobs_of, load, taken, takes_classes
 from trainables.plan import inputs_of
 from trainables.splits import Splits
@@ -114,6 +115,9 @@ def key_of(candidate: Candidate, first: Pretraining, splits: Splits) -> str:
         "data": [len(images), len(splits.train), len(splits.classes), *splits.mean, *splits.std],
         "images": hashlib.sha256(sample_NCHW.tobytes()).hexdigest(),
     }
+    if needs := needs_of(first.objective, first.knobs):  # else the key is what it was before there were fields
+        fields = selected(images, needs)
+        described["fields"] = {name: hashlib.sha256(fields[name].tobytes()).hexdigest() for name in needs}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 

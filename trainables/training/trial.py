@@ -235,6 +235,7 @@ class _State:
             self._objective if probing is None else self._on_features,
             self._loader if probing is None else Loader(probing.pictures(number), device=device),
             labels=phase.labels,
+            needs=phase.needs if probing is None else (),
             seed=phase.seed,
             epoch=epoch,
             number=number,

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import trainables.training.epoch
 from search.family.members import Family, load_family
 from search.family.spent import Spent, spent, together
 from search.words import named
 from spaces import components
 from spaces.sampling import uniform
 from tests.search.products import member
+from trainables.batches.order import Shuffled
 from trainables.data.sources import load_source
+from trainables.splits import Pictures
 from trainables.training.trial import Task, trial
 
 
@@ -28,13 +29,13 @@ def test_images_are_those_that_were_drawn(objective: str | None, monkeypatch: py
         stage = {"objective": objective, "share": 0.5, **candidate.recipe}
         candidate = replace(candidate, pretraining=stage, adaptation={"method": "full"})
     drawn: list[int] = []
-    order_of = trainables.training.epoch.order_of
+    plain = Shuffled.rows
 
-    def counted(available: int, wanted: int, rng: np.random.Generator) -> object:
+    def counted(self: Shuffled, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> object:
         drawn.append(wanted)
-        return order_of(available, wanted, rng)
+        return plain(self, pictures, wanted, batch, rng)
 
-    monkeypatch.setattr(trainables.training.epoch, "order_of", counted)
+    monkeypatch.setattr(Shuffled, "rows", counted)
     stopped = 3 if objective is None else 4
     reports = list(islice(trial(Task(candidate=candidate, epochs=4, seed=0), splits), stopped))
     effort = spent(candidate, splits, epochs=4, reached=len(reports), seconds=reports[-1].seconds)
