@@ -1,6 +1,7 @@
 """Whether something reads what a space and a configuration say."""
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 
 from search.setting.config import Config, ConfigError
 from search.setting.sections.family import FamilySection
@@ -177,6 +178,26 @@ def check_family_objective(family: FamilySection) -> None:
         raise ConfigError(f"family.objective '{name}' reads no labels: set family.label_weight to 0")
     if compares[name] == "features":
         _check_features(family, teachers)
+
+
+def check_packages(space: Space) -> None:
+    """The 8-bit optimizers that a space offers can be had.
+
+    Raises:
+        ConfigError: it offers some, and their package is not installed.
+    """
+    offered = {
+        str(name)
+        for address in space.addresses
+        if address.startswith("recipe.") and address.endswith("optimizer.name")
+        for name in space.dimension(address).values
+    }
+    eight_bit = sorted(offered.intersection(components.constant(INGREDIENTS, "optimizer", "EIGHT_BIT")))
+    if eight_bit and find_spec("bitsandbytes") is None:
+        raise ConfigError(
+            f"space '{space.name}' offers the optimizers {', '.join(eight_bit)}, which need bitsandbytes: pip install "
+            "bitsandbytes, or restrict recipe.optimizer.name to the others"
+        )
 
 
 def check_soup(family: FamilySection, space: Space) -> None:

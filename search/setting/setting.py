@@ -8,7 +8,7 @@ from search.problem.problem import Problem
 from search.problem.references import Fitting, fitting, of_space
 from search.setting.config import Config, ConfigError
 from search.setting.problem import costs_of, problem_of
-from search.setting.readers import check_executor, check_family_objective, check_fields, check_readers
+from search.setting.readers import check_executor, check_family_objective, check_fields, check_packages, check_readers
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
@@ -100,6 +100,7 @@ def prepare(config: Config) -> Setting:
     check_executor(config)
     space = _space(config)
     check_readers(space)
+    check_packages(space)
     if config.sources or needs_other_networks(space):
         from search.setting.weights import check_weights
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 
 from search.setting.config import ConfigError, parse
-from search.setting.readers import check_executor, check_readers, check_soup
+from search.setting.readers import check_executor, check_packages, check_readers, check_soup
 from search.setting.sections.family import FamilySection
 from search.setting.setting import prepare
-from spaces import components, finetune_small, pretraining, tiny
+from spaces import components, every_recipe, finetune_small, pretraining, tiny
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
 
@@ -97,3 +97,11 @@ def test_a_soup_needs_trainings_that_begin_alike() -> None:
     check_soup(FamilySection(), tiny.space())
     with pytest.raises(ConfigError, match="space 'tiny' has neither pretraining nor pretrained weights"):
         check_soup(family, tiny.space())
+
+
+def test_a_space_whose_optimizers_lack_their_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_packages(every_recipe.space())
+    monkeypatch.setattr("search.setting.readers.find_spec", lambda name: None)
+    check_packages(tiny.space())
+    with pytest.raises(ConfigError, match="offers the optimizers adamw8bit, sgd8bit, which need bitsandbytes"):
+        check_packages(every_recipe.space())
