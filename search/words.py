@@ -41,7 +41,7 @@ SUFFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
 def parse_amount(value: Any) -> Any:
     """``'20M'`` -> 20e6; suffixes k, M, G. Anything else is left for the type's own check."""
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kKmMgG]?)\s*", value)
+        match = re.fullmatch(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*([kKmMgG]?)\s*", value)
         if match:
             return float(match[1]) * SUFFIXES.get(match[2].lower(), 1.0)
     return value

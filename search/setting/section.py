@@ -10,12 +10,26 @@ from spaces import components
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, and unknown keys are errors."""
+    """A part of the configuration: frozen; unknown keys are errors, and so is ``true`` for a number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-Amount = Annotated[float, BeforeValidator(parse_amount), Field(gt=0)]
+MOST_AMOUNT = 1e18
+"""Of bytes, macs or milliseconds; more is a slip of the keys."""
+LONGEST_PLACE = 1000
+"""Characters of a path or an address."""
+
+
+def usable_place(place: str) -> str:
+    """A path or an address that a system can be asked for."""
+    if not place.isprintable() or place != place.strip():
+        raise ValueError("a path or an address has no control characters, and no blanks around it")
+    return place
+
+
+Place = Annotated[str, Field(min_length=1, max_length=LONGEST_PLACE), AfterValidator(usable_place)]
+Amount = Annotated[float, BeforeValidator(parse_amount), Field(gt=0, le=MOST_AMOUNT)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -24,7 +38,7 @@ def number_or_auto(value: Any) -> Any:
     number = parse_amount(value)
     if value == "auto":
         return value
-    if isinstance(number, int | float) and not isinstance(number, bool) and number >= 0:
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= MOST_AMOUNT:
         return float(number)
     raise ValueError("it must be a number, zero or more, or 'auto'")
 

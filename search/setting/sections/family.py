@@ -1,10 +1,10 @@
 """The section ``family``: which members, and how they are trained in the end."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, model_validator
 
-from search.setting.section import Section
+from search.setting.section import LONGEST_PLACE, MOST_AMOUNT, Section
 from search.words import parse_amount
 
 MOST_BUDGETS = 50
@@ -15,18 +15,28 @@ def budgets_or_count(value: Any) -> list[float] | int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_BUDGETS:
         return value
     amounts = [parse_amount(part) for part in value] if isinstance(value, list) else []
-    if amounts and all(isinstance(one, int | float) and not isinstance(one, bool) and one > 0 for one in amounts):
+    if 1 <= len(amounts) <= MOST_BUDGETS and all(map(_is_budget, amounts)):
         return [float(one) for one in amounts]
     raise ValueError(f"it must be a list of budgets such as [20M, 40M], or their number, from 1 to {MOST_BUDGETS}")
 
 
+def _is_budget(amount: Any) -> bool:
+    return isinstance(amount, int | float) and not isinstance(amount, bool) and 0 < amount <= MOST_AMOUNT
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= LONGEST_PLACE and name.isprintable()
+
+
 def count_or_names(value: Any) -> int | list[str]:
     """How many members teach, or names of networks from elsewhere."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_BUDGETS:
         return value
-    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+    if isinstance(value, list) and 1 <= len(value) <= MOST_BUDGETS and all(map(_is_name, value)):
         return list(value)
-    raise ValueError("it must be a number, zero or more, or a list of names such as [local-dir:FOLDER]")
+    raise ValueError(
+        f"it must be a number, zero or more up to {MOST_BUDGETS}, or a list of names such as [local-dir:FOLDER]"
+    )
 
 
 class FamilySection(Section):
@@ -66,23 +76,29 @@ class FamilySection(Section):
     """
 
     max_macs: Annotated[list[float] | int, PlainValidator(budgets_or_count)] = 5
-    contenders: int = Field(default=2, ge=1)
-    repeats: int = Field(default=1, ge=0)
-    finalists: int = Field(default=2, ge=1)
-    confidence: float = Field(default=0.5, ge=0)
-    epochs: int = Field(default=30, ge=1)
-    seeds: int = Field(default=1, ge=1)
+    contenders: int = Field(default=2, ge=1, le=100)
+    repeats: int = Field(default=1, ge=0, le=100)
+    finalists: int = Field(default=2, ge=1, le=100)
+    confidence: float = Field(default=0.5, ge=0, le=100)
+    epochs: int = Field(default=30, ge=1, le=100_000)
+    seeds: int = Field(default=1, ge=1, le=100)
     teachers: Annotated[int | list[str], PlainValidator(count_or_names)] = 1
     untaught: bool = True
-    training_seed: int | None = Field(default=None, ge=0)
+    training_seed: int | None = Field(default=None, ge=0, lt=2**63)
     soup: Literal["none", "uniform", "greedy", "learned"] = "none"
-    soup_recipes: int = Field(default=0, ge=0)
+    soup_recipes: int = Field(default=0, ge=0, le=100)
     objective: str = "distillation"
     stored_targets: bool = False
-    top_k: int = Field(default=10, ge=1)
-    distillation_weight: float = Field(default=0.8, ge=0)
-    label_weight: float = Field(default=0.2, ge=0)
-    temperature: float = Field(default=1.0, gt=0)
+    top_k: int = Field(default=10, ge=1, le=100_000)
+    distillation_weight: float = Field(default=0.8, ge=0, le=1000)
+    label_weight: float = Field(default=0.2, ge=0, le=1000)
+    temperature: float = Field(default=1.0, ge=0.01, le=1000)
     references: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    license: str = Field(default="unknown", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    license: str = Field(default="unknown", max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.distillation_weight == 0 and self.label_weight == 0:
+            raise ValueError("distillation_weight and label_weight are both 0, so that nothing is trained; raise one")
+        return self

@@ -1,6 +1,6 @@
 """The section ``limits``: hard limits of every candidate."""
 
-from search.setting.section import Amount, Section
+from search.setting.section import Amount, Place, Section
 
 
 class LimitsSection(Section):
@@ -15,4 +15,4 @@ class LimitsSection(Section):
     max_params: Amount | None = None
     max_activations: Amount | None = None
     max_latency_ms: Amount | None = None
-    latency_file: str | None = None
+    latency_file: Place | None = None

@@ -2,10 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from search.setting.section import Amount, NumberOrAuto, Section, one_of
+from search.setting.section import Amount, NumberOrAuto, Place, Section, one_of
 from spaces import components
+
+MOST_GPUS = 1024
+
+
+def countable_gpus(gpus: float | str) -> float | str:
+    """A share of a GPU, or whole ones."""
+    if isinstance(gpus, float) and (gpus > MOST_GPUS or (gpus > 1 and not gpus.is_integer())):
+        raise ValueError(f"it must be a share of a GPU up to 1, or whole ones up to {MOST_GPUS}, or 'auto'")
+    return gpus
 
 
 class RunSection(Section):
@@ -29,15 +38,15 @@ class RunSection(Section):
     """
 
     executor: Annotated[str, one_of(components.EXECUTORS)] = "ray_tune"
-    concurrent: int | None = Field(default=None, ge=1)
-    workers: int = Field(default=1, ge=1)
-    workers_per_trial: int = Field(default=1, ge=1)
-    cpus: int = Field(default=1, ge=1)
-    gpus: NumberOrAuto = 0.0
+    concurrent: int | None = Field(default=None, ge=1, le=100_000)
+    workers: int = Field(default=1, ge=1, le=4096)
+    workers_per_trial: int = Field(default=1, ge=1, le=4096)
+    cpus: int = Field(default=1, ge=1, le=1024)
+    gpus: Annotated[NumberOrAuto, AfterValidator(countable_gpus)] = 0.0
     memory: NumberOrAuto = 0.0
-    retries: int = Field(default=3, ge=0)
-    storage: str | None = None
-    checkpoints: str | None = None
+    retries: int = Field(default=3, ge=0, le=1000)
+    storage: Place | None = None
+    checkpoints: Place | None = None
     checkpoint_quota: Amount | None = None
 
     @property

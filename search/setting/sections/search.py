@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from search.samplers.by_name import names as sampler_names
-from search.setting.section import Section, Share, one_of
+from search.setting.section import Place, Section, Share, one_of
 from spaces import components
 
 
@@ -37,17 +37,17 @@ class SearchSection(Section):
             under ``paper`` and none under ``regret``, which does without.
     """
 
-    trials: int = Field(default=100, ge=4)
-    initial: int = Field(default=24, ge=3)
-    batch: int = Field(default=8, ge=1)
-    epochs: int = Field(default=10, ge=1)
+    trials: int = Field(default=100, ge=4, le=1_000_000)
+    initial: int = Field(default=24, ge=3, le=1_000_000)
+    batch: int = Field(default=8, ge=1, le=10_000)
+    epochs: int = Field(default=10, ge=1, le=100_000)
     sampler: Annotated[str, one_of(sampler_names)] = "nars"
     references: Literal["auto", "none", "all"] = "auto"
-    begin_with: list[str] = Field(default_factory=list)
-    prior: str = "auto"
+    begin_with: list[Place] = Field(default_factory=list, max_length=1000)
+    prior: Place = "auto"
     predictor: Annotated[str, one_of(components.PREDICTORS)] = "gp"
     watched: Annotated[str, one_of(components.PREDICTORS)] = "mlp"
-    pretrain: int = Field(default=5000, ge=0)
+    pretrain: int = Field(default=5000, ge=0, le=10_000_000)
     stopping: Literal["paper", "regret"] = "paper"
     regret: float = Field(default=0.01, gt=0, le=1)
     rank_correlation: Share = 0.92

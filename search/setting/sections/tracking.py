@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from search.setting.section import Section
+from search.setting.section import Place, Section
 
 
 class TrackingSection(Section):
@@ -11,6 +11,6 @@ class TrackingSection(Section):
     ``system_metrics_s`` seconds between two records of the load of the machine that drives the search; none by default.
     """
 
-    uri: str | None = None
+    uri: Place | None = None
     enabled: bool = True
-    system_metrics_s: float | None = Field(default=None, ge=1)
+    system_metrics_s: float | None = Field(default=None, ge=1, le=86_400)

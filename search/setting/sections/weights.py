@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from search.setting.section import Section
+from search.setting.section import Place, Section
 from spaces.candidate import NO_WEIGHTS
 from trainables.pretrained import LOCAL, PRETRAINED, Source
 
@@ -18,7 +18,9 @@ def new_name(name: str) -> str:
 
 def of_channels(value: Any) -> Any:
     """One value a channel; a number alone is that of all three."""
-    return (float(value),) * 3 if isinstance(value, int | float) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (float(value),) * 3
+    return tuple(value) if isinstance(value, list) else value
 
 
 WeightsName = Annotated[str, AfterValidator(new_name)]
@@ -38,8 +40,8 @@ class WeightsSection(Section):
         interpolation: how these were resized; timm's by default.
     """
 
-    model: str
-    path: str
+    model: str = Field(min_length=1, max_length=200)
+    path: Place
     format: Literal["names", "positional"] = "names"
     mean: Annotated[tuple[Mean, ...] | None, BeforeValidator(of_channels)] = None
     std: Annotated[tuple[Std, ...] | None, BeforeValidator(of_channels)] = None

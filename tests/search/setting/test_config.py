@@ -71,7 +71,7 @@ def test_every_file_of_sections_is_in_the_configuration() -> None:
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_bytes(b"\xff\xfe\x00name")
-    with pytest.raises(ConfigError, match=r"c\.yaml' is not text in UTF-8"):
+    with pytest.raises(ConfigError, match=r"c\.yaml' is not text in UTF-8, but in UTF-16"):
         read(file)
 
 
