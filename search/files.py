@@ -113,6 +113,18 @@ def check_writable(folder: Path) -> None:
         raise Mistake(f"'{folder}' cannot be written ({error.strerror or error}); choose another place") from error
 
 
+def is_sqlite(path: Path) -> bool:
+    """Whether a file is an SQLite database, or none yet.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.exists():
+        return True
+    with path.open("rb") as stream:
+        return stream.read(16) in (b"", b"SQLite format 3\0")
+
+
 def _sum(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

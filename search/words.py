@@ -1,10 +1,13 @@
 """Figures and names as people write them."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from spaces.mistake import Mistake
 
 
 def amount(value: float) -> str:
@@ -57,6 +60,27 @@ def as_called(text: str) -> str:
     return text.replace(MODULE, program())
 
 
+USER_AND_PASSWORD = re.compile(r"(\w://[^/@:\s'\"]*:)(?!\$\{\w+\}@)[^@\s'\"]+@")
+NAMED_SECRET = re.compile(
+    r"([?&](?:password|passwd|pwd|token|secret|key|access_key)=)(?!\$\{\w+\})[^&\s'\"]+", re.IGNORECASE
+)
+
+
 def masked(text: str) -> str:
     """A text without the passwords of its addresses: ``x://me:secret@host`` -> ``x://me:***@host``."""
-    return re.sub(r"(\w://[^/@:\s'\"]*:)[^@\s'\"]+@", r"\1***@", text)
+    return NAMED_SECRET.sub(r"\1***", USER_AND_PASSWORD.sub(r"\1***@", text))
+
+
+def expanded(address: str) -> str:
+    """An address with the values of the environment variables that it names as ``${NAME}``.
+
+    Raises:
+        Mistake: a variable is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise Mistake(f"'{masked(address)}' needs the environment variable {match[1]}, which is not set; export it")
+        return os.environ[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, address)

@@ -42,8 +42,11 @@ MOST_PIXELS = 178_956_970
 """Of a resized image: as many as Pillow opens."""
 ORIENTATION = 0x0112
 """Number of the EXIF tag that says how a camera was held; 1 is upright."""
-SYSTEM_NAMES = ("__MACOSX", "Thumbs.db", "desktop.ini")
-"""What operating systems leave in folders, beside names that begin with a dot."""
+SYSTEM_NAMES = (
+    "__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
+    "lost+found",
+)  # fmt: skip
+"""What systems and network drives leave in folders, beside names that begin with a dot."""
 
 
 class UnreadableImage(ValueError):

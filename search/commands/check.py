@@ -18,6 +18,7 @@ EXAMPLE = "check configs/digits.yaml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``check``."""
     parser.add_argument("config", type=Path, help="YAML file, such as configs/digits.yaml")
+    parser.add_argument("--quick", action="store_true", help="measure no latency and look at no pixels")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -28,21 +29,27 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from rich.console import Console
 
-    from search.experiment.rehearsal import reach, rehearse
+    from search.rehearsal.data_page import data_page
+    from search.rehearsal.machine import of_machine
+    from search.rehearsal.needs import check_secrets, reach, rehearse
     from search.setting.beginning import beginning_of, describe
     from search.setting.config import read
-    from search.setting.data_page import data_page
     from search.setting.prior import prior_of
     from search.setting.readers import check_soup
     from search.setting.setting import prepare
 
     console = Console(highlight=False, soft_wrap=True, markup=False)  # names of files may have brackets
-    setting = prepare(read(arguments.config))
+    config = read(arguments.config)
+    check_secrets(config)
+    setting = prepare(config, measure=not arguments.quick)
     check_soup(setting.config.family, setting.space)
     begun = describe(setting, beginning_of(setting))
     prior = prior_of(setting.config, setting.space).describe()
-    for line in chain(plan(setting), begun, prior, data_page(setting.splits), rehearse(setting), reach(setting.config)):
+    pages = data_page(setting.splits, pixels=not arguments.quick), of_machine(setting)
+    for line in chain(plan(setting), begun, prior, *pages, rehearse(setting), reach(setting.config)):
         console.print(line)
+    if config.limits.max_latency_ms is not None and setting.device is None:
+        console.print("limits.max_latency_ms: not looked at, since nothing is measured by --quick")
     console.print("no mistakes found")
 
 

@@ -19,7 +19,6 @@ from search.console.result import show
 from search.errors import UsageError
 from search.experiment.ending import logged, terminated_is_interrupted
 from search.experiment.experiment import Experiment, save_config
-from search.experiment.rehearsal import rehearse
 from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
 from search.family.members import Family, load_family
@@ -29,9 +28,11 @@ from search.identity.identity import Identity
 from search.identity.saved import resolved, saved
 from search.problem.problem import Observations
 from search.record.trial import Trial
+from search.rehearsal.data_page import notices
+from search.rehearsal.machine import of_machine
+from search.rehearsal.needs import check_secrets, rehearse
 from search.setting.beginning import beginning_of, describe
 from search.setting.config import Config
-from search.setting.data_page import notices
 from search.setting.device import FILE, device_of, load_device
 from search.setting.prior import prior_of
 from search.setting.readers import check_soup
@@ -121,10 +122,12 @@ def carry_out(
     _quiet(verbose)
     begun = (config.folder / "config.yaml").exists()
     if not begun:
+        check_secrets(config)
         config = resolved(config)
     setting, identity = settled(replace(prepare(config), verbose=verbose), begun=begun)
     if not begun:
         check_soup(config.family, setting.space)
+        list(of_machine(setting))
     rehearse(setting, to)
     for sentence in notices(setting.splits):
         say(f"data: {sentence}")

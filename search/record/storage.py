@@ -8,9 +8,10 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from search.files import drop_torn_line
+from search.files import check_writable, drop_torn_line, is_sqlite
 from search.record.journal import Journal, ReadOnlyJournal, damaged_lines
 from search.record.patience import StorageError, patiently
+from search.words import expanded
 from spaces.mistake import Mistake
 
 JOURNAL = "study.journal"
@@ -35,7 +36,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
     if url is not None:
         try:
             # A connection is tried before use, since a server that was restarted has closed it.
-            return patiently(lambda: RDBStorage(url, engine_kwargs={"pool_pre_ping": True}), longest=30)
+            return patiently(lambda: RDBStorage(expanded(url), engine_kwargs={"pool_pre_ping": True}), longest=30)
         except (ArgumentError, ImportError) as error:
             raise StorageError(_no_database(url, error)) from None
     _check_file(folder)
@@ -50,11 +51,9 @@ def check_storage(url: str) -> None:
         StorageError: the URL names no database, its driver is not installed, or it does not answer.
     """
     try:
-        address = make_url(url)
+        address = make_url(expanded(url))
         if address.get_backend_name() == "sqlite":
-            folder = Path(address.database or "").absolute().parent
-            if not folder.is_dir():
-                raise StorageError(f"run.storage is '{url}', but there is no folder '{folder}': make it first")
+            _check_sqlite(url, Path(address.database or "").absolute())
             return
         engine = create_engine(address)
         try:
@@ -66,6 +65,18 @@ def check_storage(url: str) -> None:
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())[:200]
         raise StorageError(f"run.storage '{_without_password(url)}' does not answer ({reason}); start it") from error
+
+
+def _check_sqlite(url: str, path: Path) -> None:
+    if not path.parent.is_dir():
+        raise StorageError(f"run.storage is '{url}', but there is no folder '{path.parent}': make it first")
+    check_writable(path.parent)
+    try:
+        is_database = is_sqlite(path)
+    except OSError as error:
+        raise StorageError(f"run.storage '{url}' cannot be read ({error.strerror or error})") from error
+    if not is_database:
+        raise StorageError(f"run.storage is '{url}', but that file is no SQLite database; choose another")
 
 
 def read_storage(folder: Path, url: str | None) -> BaseStorage:

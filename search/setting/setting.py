@@ -9,6 +9,8 @@ from search.problem.references import Fitting, fitting, of_space
 from search.setting.config import Config, ConfigError
 from search.setting.problem import costs_of, problem_of
 from search.setting.readers import check_executor, check_family_objective, check_fields, check_packages, check_readers
+from search.setting.text.sentences import LONGEST, clipped
+from search.words import expanded
 from spaces import components
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
@@ -67,7 +69,7 @@ class Setting:
     def checkpoints(self) -> str | None:
         """The run's own folder or URI below ``run.checkpoints``; None where they are in the run's folder."""
         above = self.config.run.checkpoints
-        return None if above is None else f"{above.rstrip('/')}/{self.study or self.config.name}"
+        return None if above is None else f"{expanded(above).rstrip('/')}/{self.study or self.config.name}"
 
     @cached_property
     def place(self) -> "Workplace":
@@ -86,10 +88,15 @@ class Setting:
         return count(self.space, codes_ND, classes=len(self.splits.classes), channels=self.splits.channels)
 
 
-def prepare(config: Config) -> Setting:
+def prepare(config: Config, *, measure: bool = True) -> Setting:
     """Load data and space, and check all that can be known from the configuration and the data alone.
 
-    What a run needs beside them is opened by ``search.experiment.rehearsal``.
+    What a run needs beside them is opened by ``search.rehearsal.needs``.
+
+    Args:
+        config: to prepare.
+        measure: whether this machine's latency may be measured, if it is limited and no file has it; it is no limit
+            else.
 
     Raises:
         ConfigError: a limit that no candidate meets, a restriction to values the space does not have, or an address
@@ -109,6 +116,9 @@ def prepare(config: Config) -> Setting:
     splits = replace(load_source(config.data.source, config.data.keywords), weights=config.sources)
     check_fields(space, splits)
     limits = config.limits
+    if limits.latency_file is None and not measure:
+        limits = limits.model_copy(update={"max_latency_ms": None})
+        config = config.model_copy(update={"limits": limits})
     device = None
     if limits.max_latency_ms is not None or limits.latency_file is not None:
         from search.setting.device import device_of
@@ -130,4 +140,4 @@ def _space(config: Config) -> Space:
     try:
         return space.restrict(config.space.restrict)
     except Mistake as error:
-        raise ConfigError(f"space.restrict: {error}") from error
+        raise ConfigError(clipped(f"space.restrict: {error}", LONGEST)) from error

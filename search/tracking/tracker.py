@@ -21,6 +21,7 @@ from search.setting.sections.data import DataSection
 from search.tracking.mlflow_store import connect
 from search.tracking.outbox import Entry, Outbox
 from search.tracking.system_load import Sampling
+from search.words import expanded, masked
 from trainables.assess import Measure
 from trainables.splits import Splits
 
@@ -103,7 +104,7 @@ class MlflowTracker:
         system_metrics_s: float | None = None,
     ) -> None:
         run = run.resolve()
-        store = uri or f"sqlite:///{run / 'mlflow.db'}"
+        store = expanded(uri) if uri else f"sqlite:///{run / 'mlflow.db'}"
         artifacts = None if uri else (run / "mlartifacts").as_uri()
         self._budgets = list(budgets)
         self._outbox = Outbox(
@@ -246,7 +247,8 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             out |= flat(value, f"{name}.")
         else:
-            out[name] = json.dumps(value) if isinstance(value, list) else value
+            plain = json.dumps(value) if isinstance(value, list) else value
+            out[name] = masked(plain) if isinstance(plain, str) else plain
     return out
 
 

@@ -1,5 +1,6 @@
 """Load a source by name, once in a process."""
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,10 +10,13 @@ from typing import Any
 
 from spaces import components
 from trainables.data import unlabelled_folder
+from trainables.data._keywords import check_types
 from trainables.splits import DataError, Joined, Splits, with_labels
 
 LABELS, UNLABELLED = "labels", "unlabelled"
 """Keywords of every source."""
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
+"""Errors that are not the data's."""
 
 
 def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
@@ -41,7 +45,7 @@ def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)
     rest = json.loads(keywords)
     labels, unlabelled = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None)
-    if not isinstance(labels, int | float):
+    if isinstance(labels, bool) or not isinstance(labels, int | float):
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     parameters = signature(module.load).parameters
     unknown = sorted(set(rest) - set(parameters))
@@ -52,12 +56,19 @@ def _load(source: str, keywords: str) -> Splits:
     absent = [name for name in missing if name not in rest]
     if absent:
         raise DataError(f"source '{source}' needs data.{absent[0]}")
+    if unlabelled is not None and not isinstance(unlabelled, str):
+        raise DataError(f"data.{UNLABELLED} is {unlabelled!r}; it must be the path of a folder")
+    check_types(parameters, rest)
     try:
         splits: Splits = module.load(**rest)
+        splits = with_labels(splits, float(labels), int(rest.get("split_seed", 0)))
+        if unlabelled is None:
+            return splits
+        further = unlabelled_folder.pictures(splits, path=unlabelled, cache=rest.get("cache"))
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+        raise DataError(f"source '{source}' cannot read '{error.filename or ''}': {error.strerror or error}") from error
     except TypeError as error:
         raise DataError(f"source '{source}' cannot use {rest}: {error}") from error
-    splits = with_labels(splits, float(labels), int(rest.get("split_seed", 0)))
-    if unlabelled is None:
-        return splits
-    further = unlabelled_folder.pictures(splits, path=str(unlabelled), cache=rest.get("cache"))
     return replace(splits, pool=Joined((splits.unlabelled, further)))

@@ -88,6 +88,9 @@ def load(
     parts = {part: images for part, (images, _) in decoded.items()}
     survey = sum((own for _, own in decoded.values()), Survey())
     check_readable(survey, unreadable, path)
+    for part, images in parts.items():
+        if not len(images):
+            raise DataError(f"the shards '{shards[part]}' hold no samples of an image and a class")
     if names is None:
         names = tuple(map(str, range(int(max(images.label_N.max() for images in parts.values())) + 1)))
     splits = completed(

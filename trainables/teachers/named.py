@@ -125,7 +125,7 @@ def _load(name: str, splits: Splits) -> Deployable:
             raise TeacherError(f"teacher '{name}' has no weights; give '{LOCAL}FOLDER' or '{name}@CHECKPOINT'")
     except TeacherError:
         raise
-    except (RuntimeError, OSError, KeyError, ValueError) as error:
+    except Exception as error:  # whatever a file that is no checkpoint makes its readers raise
         reason = " ".join(str(error).split())[:300]
         raise TeacherError(f"teacher '{name}' cannot be loaded for {classes} classes: {reason}") from error
     config = getattr(network, "pretrained_cfg", None) or {}

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from search.__main__ import main
-from search.experiment.rehearsal import within
+from search.rehearsal.needs import within
 from search.setting import device
 from spaces.mistake import Mistake
 
@@ -94,6 +94,16 @@ MISTAKES = [
     ("workers: 1", "workers: 1, storage: nonsense", "run.storage is 'nonsense', which cannot be opened"),
     ("workers: 1", "workers: 1, storage: 'sqlite:////nowhere/x.db'", "there is no folder '/nowhere'"),
     ("{enabled: false}", "{uri: 'sqlite:////nowhere/x.db'}", "needs the folder '/nowhere'"),
+    ("{enabled: false}", "{uri: nonsense}", "tracking.uri 'nonsense' is no address"),
+    ("{enabled: false}", "{uri: 'sqlite:////etc/passwd'}", "is no SQLite database"),
+    ("workers: 1", "workers: 1, storage: 'sqlite:////etc/passwd'", "that file is no SQLite database"),
+    ("workers: 1", "workers: 1, gpus: 3000", "'run.gpus' is 3000"),
+    ("executor: serial, workers: 1", "executor: ray_tune, cpus: 1000", "is more than this machine's"),
+    (
+        "executor: serial, workers: 1",
+        "executor: ray_tune, memory: 1e17",
+        "run.memory is 1e+08G bytes, but this machine",
+    ),
 ]
 
 
@@ -162,15 +172,58 @@ def test_a_tracking_server_is_asked(runs: Path, capsys: pytest.CaptureFixture[st
     assert f"tracking.uri '{uri}' does not answer" in capsys.readouterr().err
 
 
-def test_a_database_that_is_away_is_told_without_its_password(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_database_that_is_away_is_told_without_its_password(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NARS_PASSWORD", "secret")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"postgresql+psycopg://nars:secret@127.0.0.1:{free.getsockname()[1]}/x"
+        url = f"postgresql+psycopg://nars:${{NARS_PASSWORD}}@127.0.0.1:{free.getsockname()[1]}/x"
         assert check(runs, ("workers: 1", f"workers: 1, storage: '{url}'")) == 2
     error = capsys.readouterr().err
     assert "run.storage 'postgresql+psycopg://nars:***@127.0.0.1" in error
     assert "does not answer" in error
     assert "secret" not in error
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("workers: 1", "workers: 1, storage: 'postgresql+psycopg://nars:secret@127.0.0.1/x'", "run.storage"),
+        ("workers: 1", "workers: 1, checkpoints: 's3://nars:secret@bucket'", "run.checkpoints"),
+        ("{enabled: false}", "{uri: 'https://nars:secret@127.0.0.1'}", "tracking.uri"),
+        ("{enabled: false}", "{uri: 'https://127.0.0.1/?token=secret'}", "tracking.uri"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_password_is_written_nowhere(
+    command: str, old: str, new: str, key: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(runs, (old, new))
+    capsys.readouterr()
+    assert main([command, str(runs.parent / "config.yaml")]) == 2
+    error = capsys.readouterr().err
+    assert f"{key} '" in error
+    assert "holds a password" in error
+    assert "secret" not in error
+    assert not runs.exists()
+
+
+def test_an_environment_variable_that_is_not_set_is_named(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(runs, ("workers: 1", "workers: 1, storage: 'sqlite:///${NARS_NOWHERE}/x.db'")) == 2
+    assert "needs the environment variable NARS_NOWHERE, which is not set" in capsys.readouterr().err
+
+
+def test_quick_measures_nothing(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(runs) == 0
+    assert "pixels: 0 blank images" in capsys.readouterr().out
+    file = runs.parent / "config.yaml"
+    file.write_text(file.read_text().replace("{max_macs: 100k}", "{max_macs: 100k, max_latency_ms: 1}"))
+    assert main(["check", "--quick", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "blank images" not in shown
+    assert "limits.max_latency_ms: not looked at, since nothing is measured by --quick" in shown
+    assert not runs.exists()
 
 
 def test_what_never_answers_ends_in_time() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search.setting.data_page import data_page, notices
+from search.rehearsal.data_page import data_page, notices
 from trainables.data import decoded, folder
 from trainables.data.kept import names_of
 from trainables.splits import DataError, Splits

@@ -29,15 +29,21 @@ WORTH_SAYING = 0.1
 """Share of the images from which on a trait is worth a warning."""
 
 
-def data_page(splits: Splits) -> Iterator[str]:
-    """Sentences on images, classes, what was skipped, blank and equal images, and warnings."""
+def data_page(splits: Splits, *, pixels: bool = True) -> Iterator[str]:
+    """Sentences on images, classes, what was skipped, blank and equal images, and warnings.
+
+    Args:
+        splits: of the data.
+        pixels: whether every image is looked at.
+    """
     parts = {"training": splits.train, "search-validation": splits.validation, "test": splits.test}
     if splits.survey is not None:
         yield from _of_files(splits.survey, splits.decoding)
     yield from _of_classes(parts, splits.classes)
-    pixels = _compared(parts)
-    yield from _of_pixels(pixels, splits)
-    for sentence in chain(notices(splits), _warnings(parts, splits, pixels)):
+    compared = _compared(parts) if pixels else _Pixels(looked_at=0, images=0, blank=(), equal=())
+    if pixels:
+        yield from _of_pixels(compared, splits)
+    for sentence in chain(notices(splits), _warnings(parts, splits, compared)):
         yield f"warning: {sentence}"
 
 

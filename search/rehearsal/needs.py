@@ -20,6 +20,7 @@ from search.files import check_writable
 from search.setting.config import Config
 from search.setting.setting import Setting, needs_other_networks
 from search.tracking.address import check_address
+from search.words import masked
 from spaces.mistake import Mistake
 
 T = TypeVar("T")
@@ -74,6 +75,26 @@ def _weights(setting: Setting) -> Iterator[str]:
         yield from fetch_weights(setting.space, setting.splits)
 
 
+def check_secrets(config: Config) -> None:
+    """No address holds a password, which would be written into the folder of the run and shown by MLflow.
+
+    Raises:
+        Mistake: one does.
+    """
+    places = {
+        "run.storage": config.run.storage,
+        "run.checkpoints": config.run.checkpoints,
+        "tracking.uri": config.tracking.uri,
+        "ray.address": config.ray.address,
+    }
+    for key, address in places.items():
+        if address is not None and masked(address) != address:
+            raise Mistake(
+                f"{key} '{masked(address)}' holds a password, which would be written into files; put it into an "
+                "environment variable such as NARS_PASSWORD, and write ${NARS_PASSWORD} in its place"
+            )
+
+
 def reach(config: Config) -> list[str]:
     """Reach the servers of a run; a sentence for each.
 
@@ -92,7 +113,7 @@ def reach(config: Config) -> list[str]:
         reached.append("storage of the study: answers")
     if tracking.enabled and tracking.uri is not None:
         check_address(tracking.uri)
-        reached.append(f"tracking: '{tracking.uri}' answers")
+        reached.append(f"tracking: '{masked(tracking.uri)}' answers")
     return reached
 
 
