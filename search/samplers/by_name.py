@@ -15,7 +15,7 @@ def names() -> tuple[str, ...]:
 def transferring() -> tuple[str, ...]:
     """The samplers that can use earlier searches."""
     files = components.names(components.SAMPLERS)
-    return tuple(name for name in files if components.load(components.SAMPLERS, name).TRANSFERS)
+    return tuple(name for name in files if components.constant(components.SAMPLERS, name, "TRANSFERS"))
 
 
 def build(name: str, offer: Offer) -> Proposer:
