@@ -38,6 +38,9 @@ from search.executors import ray_machines
 from search.executors.work import BLAMELESS, PlacementError, Probe, Workplace, failure_of
 from trainables.training.need import Need, need
 
+STARTS = 3
+"""Attempts to start a private Ray."""
+
 MARGIN = 1.2
 """Times what was measured: the largest candidate may not have been met, and memory is lost between allocations."""
 
@@ -93,19 +96,23 @@ def hide_token() -> None:
 
 
 def _start(**options: Any) -> None:
-    """Start a private Ray.
+    """Start a private Ray, which gives its processes half a minute to come up: not enough on a busy machine.
 
     Raises:
-        PlacementError: its processes are not there within the half minute that Ray gives them.
+        PlacementError: they were not there in any of ``STARTS`` attempts.
     """
-    try:
-        with _on_loopback():
-            ray.init(address="local", dashboard_host="127.0.0.1", **options)
-    except Exception as error:  # of no class of its own
-        raise PlacementError(
-            f"Ray does not start on this machine ({' '.join(str(error).split())}); where it is busy, start the search "
-            "again later, or without Ray by run.executor: serial"
-        ) from error
+    for attempt in range(1, STARTS + 1):
+        try:
+            with _on_loopback():
+                ray.init(address="local", dashboard_host="127.0.0.1", **options)
+            return
+        except Exception as error:  # of no class of its own
+            ray.shutdown()  # ends what came up
+            if attempt == STARTS:
+                raise PlacementError(
+                    f"Ray does not start on this machine ({' '.join(str(error).split())}); where it is busy, start "
+                    "the search again later, or without Ray by run.executor: serial"
+                ) from error
 
 
 @contextlib.contextmanager
