@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spaces import imagenet, resnet_rs, tiny
+from spaces import components, imagenet, pretrained_families, resnet_rs, tiny
 from spaces.joined import FAMILY, join
 from spaces.sampling import uniform
 from trainables.counting.statistics import count
@@ -44,3 +44,16 @@ def test_a_candidate_of_another_backbone_is_refused() -> None:
     candidate = resnet_rs.space().decode(uniform(resnet_rs.space(), 1, np.random.default_rng(0)))[0]
     with pytest.raises(ValueError, match="has the backbone 'resnet'"):
         tiny.space().encode([candidate])
+
+
+def test_families_are_pretrained_by_objectives_that_find_what_they_need_in_them() -> None:
+    space = pretrained_families.space()
+    for family in space.architecture["backbone"].values:
+        features = set(components.load(components.BACKBONES, str(family)).FEATURES)
+        offered = [str(name) for name in space.pretraining[f"{family}.objective"].values if name != "none"]
+        suiting = {
+            name: set(components.load(components.OBJECTIVES, name).SUPPORTS) & features
+            for name in (*offered, "spark", "simmim")
+        }
+        assert [name for name in offered if not suiting[name]] == []
+        assert {name for name, suits in suiting.items() if suits} == set(offered)
