@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy.optimize import nnls
 
+from search.console.lines import tell
 from search.console.remaining import Plan, Work
 from search.errors import UsageError
 from search.files import write_if_absent
@@ -118,6 +119,8 @@ def write_configuration(path: str, to: Path | None, minutes: float) -> None:
     except OSError as error:
         raise UsageError(f"cannot write '{target}': {error.strerror or error}") from error
     _say(target, data, choice, plan, seconds, cores)
+    if seconds > 60 * minutes:
+        tell(f"That is longer than {minutes:g} minutes: no smaller search is worth it; fewer images or a GPU help.")
 
 
 # the images ----------------------------------------------------------------------------------------------------------
@@ -253,7 +256,7 @@ def fit(choice: Choice, speed: Speed, least: float, seconds: float, cores: int, 
     """The largest search whose training takes about so many seconds on so many cores, and how many it takes."""
     at_once = 1 if torch.cuda.is_available() else cores
     options = []
-    limits = [limit for limit in LIMITS if 4 * least <= limit <= 2 * most] or [max(4 * least, most)]
+    limits = [limit for limit in LIMITS if 1.5 * least <= limit <= 2 * most] or [max(1.5 * least, most)]
     for trials, initial, batch, epochs, final in SHORTER:
         for limit in reversed(limits):
             plan = Plan(
@@ -271,7 +274,9 @@ def fit(choice: Choice, speed: Speed, least: float, seconds: float, cores: int, 
 
 def budgets(least: float, most: float) -> list[float]:
     """Budgets evenly spaced in the logarithm, in round numbers."""
-    return sorted({float(f"{budget:.1g}") for budget in np.geomspace(2 * least, most, BUDGETS)[:-1]} | {most})
+    first = least * min(2.0, (most / least) ** (1 / BUDGETS))
+    rounded = {float(f"{budget:.1g}") for budget in np.geomspace(first, most, BUDGETS)[:-1]}
+    return sorted({budget for budget in rounded if least <= budget < most} | {most})
 
 
 # the file ------------------------------------------------------------------------------------------------------------

@@ -75,6 +75,9 @@ def test_every_kind_of_data_has_its_source(tmp_path: Path) -> None:
 
 def test_budgets_are_round_and_end_at_the_limit() -> None:
     assert budgets(3e3, 1e6) == [6e3, 2e4, 8e4, 3e5, 1e6]
+    narrow = budgets(3.5e7, 5e7)
+    assert narrow[0] >= 3.5e7
+    assert narrow[-1] == 5e7
 
 
 def test_a_slower_machine_gets_a_smaller_search_and_none_takes_longer_than_was_asked_for() -> None:
