@@ -186,8 +186,6 @@ def epoch(plan: Plan, objective: nn.Module, number: int, world: World) -> float:
     common: dict[str, Any] = {
         "labels": True,
         "seed": 0,
-        "epoch": number,
-        "number": number,
         "device": torch.device("cpu"),
     }
     loader = Loader(few().train, square=plan.square, side=few().resolution)

@@ -6,7 +6,7 @@ from search.report.evidence import Evidence
 from search.report.section import Section
 from spaces import components
 
-ORDER = 95
+ORDER = 105
 TITLE = "Evaluations"
 
 TEXT = "Figures by 'python -m search evaluate', one column a member; a dash is what a network cannot have."
