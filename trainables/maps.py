@@ -5,11 +5,6 @@ from torch import Tensor
 from trainables.deploy import Deployable
 
 
-def map_of(network: Deployable, image_BCHW: Tensor, *, side: int | None = None) -> Tensor:
-    """The last map, shape (B, F, h, w), of images in [0, 1] that are resized to ``side``, the network's by default."""
-    return as_map(network.features(image_BCHW, side=side), prefix_tokens(network))
-
-
 def as_map(features: Tensor, prefix: int = 0) -> Tensor:
     """Features (B, F, H, W), (B, H, W, F) or tokens (B, T, F) as a map (B, F, h, w).
 
