@@ -18,13 +18,6 @@ def rows(text: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in cells if len(row) == 6 and row[0]}
 
 
-NOWHERE = {
-    "dino": "its knobs are those of large networks; a space file of one's own offers it until one is measured",
-    "published_fractals": "its pictures are the authors', whose folder a space file of one's own names",
-}
-"""What no shipped space offers, and why."""
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_component_of_a_kind_is_described(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["components", kind]) == 0
@@ -32,9 +25,7 @@ def test_every_component_of_a_kind_is_described(kind: str, capsys: pytest.Captur
     assert set(components.names(KINDS[kind].kind)) == set(listed) - {"name"}
     for name, (summary, _, features, chosen, paper) in listed.items():
         assert summary
-        assert chosen != "-" or name in NOWHERE, (
-            f"nothing offers '{name}': put it into a space or behind a key of the configuration"
-        )
+        assert chosen != "-", f"nothing offers '{name}': put it into a space or behind a key of the configuration"
         assert name == "name" or (features == "-") is (KINDS[kind].features is None)
         assert name == "name" or (paper == "-") is not KINDS[kind].has_paper
 
