@@ -53,7 +53,7 @@ def test_the_list_has_every_space_and_builds_no_network(
     ("arguments", "message"),
     [
         (["--sample", "2"], "--sample needs the name of a space"),
-        (["huge"], "'huge' is not in spaces/, which has: every_recipe, everything_small, fbnetv3"),
+        (["huge"], f"'huge' is not in spaces/, which has: {', '.join(names(SPACES))}"),
         (["tiny", "--sample", "-1"], "given -1"),
         (["--draws", "0"], "--draws 1 or more, given 0 and 0"),
     ],
