@@ -18,7 +18,7 @@ def workplace_of(setting: Setting) -> Workplace:
     config, run = setting.config, setting.config.run
     return Workplace(
         source=config.data.source,
-        keywords=config.data.keywords,
+        keywords=config.data.located,
         folder=config.folder.resolve(),
         weights=config.sources,
         concurrent=run.concurrent,

@@ -113,7 +113,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
 
         check_weights(space, config.sources)
     check_family_objective(config.family)
-    splits = replace(load_source(config.data.source, config.data.keywords), weights=config.sources)
+    splits = replace(load_source(config.data.source, config.data.located), weights=config.sources)
     check_fields(space, splits)
     limits = config.limits
     if limits.latency_file is None and not measure:

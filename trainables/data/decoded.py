@@ -237,8 +237,11 @@ def check_readable(survey: Survey, allowed: float, where: str) -> None:
 
 
 def named_files(files: Sequence[tuple[str, str]]) -> str:
-    """The first of some files with their reasons."""
-    listed = "; ".join(f"'{shown(name)}' ({reason})" for name, reason in files[:FIRST])
+    """The first of some files, by their reasons."""
+    names: dict[str, list[str]] = {}
+    for name, reason in files[:FIRST]:
+        names.setdefault(reason, []).append(f"'{shown(name)}'")
+    listed = "; ".join(f"{', '.join(same)} ({reason})" for reason, same in names.items())
     return listed + (f"; and {len(files) - FIRST} more" if len(files) > FIRST else "")
 
 

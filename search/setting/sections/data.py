@@ -1,5 +1,6 @@
 """The section ``data``: which images."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ConfigDict
@@ -9,6 +10,10 @@ from spaces import components
 
 PLACES = ("path", "validation_path", "test_path", "unlabelled", "cache")
 """Keys that say where images lie, and not which they are."""
+
+
+PATHS = ("path", "validation_path", "test_path", "unlabelled", "cache")
+"""Keywords of sources that may name something on this machine."""
 
 
 class DataSection(Section):
@@ -21,3 +26,20 @@ class DataSection(Section):
     def keywords(self) -> dict[str, Any]:
         """Of the source's ``load``."""
         return dict(self.model_extra or {})
+
+    @property
+    def located(self) -> dict[str, Any]:
+        """The keywords with relative paths made absolute: trials may run in other folders than the command."""
+        return {key: absolute(value) if key in PATHS else value for key, value in self.keywords.items()}
+
+
+def absolute(place: Any) -> Any:
+    """The path of something on this machine; addresses, and names of what is not here, stay as they are."""
+    if not isinstance(place, str) or "\0" in place or ":" in place:
+        return place
+    begin = Path(place.partition("{")[0].partition("*")[0])  # shards/train-{0000..0146}.tar
+    try:
+        here = begin.exists() or (begin.parent != Path() and begin.parent.is_dir())
+    except OSError:  # a name that no system takes
+        return place
+    return str(Path(place).absolute()) if here else place

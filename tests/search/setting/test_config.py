@@ -85,3 +85,13 @@ def test_a_share_of_a_gpu_is_saved_as_it_was_read(text: str, gpus: object) -> No
     config = parse(f"name: small\ndata: {{source: digits}}\nrun: {{gpus: {text}}}\n")
     assert config.run.gpus == gpus
     assert config.model_dump()["run"]["gpus"] == gpus, "without a warning, which a test fails for"
+
+
+def test_relative_paths_of_data_are_found_from_other_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    data = parse("name: a\ndata: {source: folder, path: photos, cache: photos/new, resolution: 8}").data
+    assert data.located == {"path": f"{tmp_path}/photos", "cache": f"{tmp_path}/photos/new", "resolution": 8}
+    for path in ("s3://x/train-{0..3}.tar", "photos/train-{0..3}.tar", "mnist", "user/name"):
+        located = parse(f"name: a\ndata: {{source: webdataset, path: '{path}'}}").data.located["path"]
+        assert located == (f"{tmp_path}/{path}" if path.startswith("photos") else path)
