@@ -1,5 +1,6 @@
 """What the sections of a configuration are made of: the base class, and types of values that several share."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,8 @@ class Section(BaseModel):
 
 MOST_AMOUNT = 1e18
 """Of bytes, macs or milliseconds; more is a slip of the keys."""
+LONGEST_NAME = 100
+"""Characters of a name that others are compared with."""
 LONGEST_PLACE = 1000
 """Characters of a path or an address."""
 
@@ -52,7 +55,8 @@ def one_of(allowed: components.Kind | Callable[[], Sequence[str]]) -> AfterValid
     def check(name: str) -> str:
         names = components.names(allowed) if isinstance(allowed, components.Kind) else allowed()
         if name not in names:
-            raise ValueError(f"it can be {', '.join(names)}")
+            near = difflib.get_close_matches(name[:LONGEST_NAME], names)  # first, since long lists are cut
+            raise ValueError(f"it can be {', '.join([*near, *(one for one in names if one not in near)])}")
         return name
 
     return AfterValidator(check)

@@ -29,7 +29,7 @@ def test_what_is_dumped_is_read_back() -> None:
         ("seed: 1", ("'name' is missing",)),
         ("name: a/b", ("line 1", "'name' is 'a/b'")),
         ("name: a\nsearch: {trials: 5, initial: 9}", ("initial (9) must not exceed trials (5)",)),
-        ("name: a\nspace: {name: nowhere}", ("line 2", "'space.name' is 'nowhere'", "tiny")),
+        ("name: a\nspace: {name: tinny}", ("line 2", "'space.name' is 'tinny': it can be tiny, ")),
         ("name: a\nsearch:\n  epochs: 2\n  sampler: magic", ("line 4", "'search.sampler' is 'magic'", "nars", "tpe")),
         ("name: a\nrun: {executor: slurm}", ("'run.executor' is 'slurm'", "ray_tune", "serial")),
         ("name: a\nlimits: {max_macs: many}", ("'limits.max_macs'", "'many'")),
