@@ -10,8 +10,10 @@ import pytest
 from tests.reliability import configurations, folders
 from tests.reliability.judging import Case, Verdict, judged
 
-EVERY = 23
+EVERY = 41
 """Of the cases, one of which the tests of a commit judge."""
+SLOW = ("teachers", "gpus", "storage", "webdataset", "unlabelled", "shard", "checkpoints", "'sqlite", "4000 x")
+"""What such names have in common imports libraries that take seconds."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +30,13 @@ def of_configurations(tmp_path: Path) -> Iterator[Case]:
 
 def of_folders(tmp_path: Path, every: int = 1) -> Iterator[Case]:
     for number, odd in enumerate(folders.cases()):
-        if number % every == 0:
+        if number % every == 0 and (every == 1 or is_fast(odd.name)):
             case = odd.case(tmp_path / f"data{number}")
             yield replace(case, content=case.content.replace(b"RUNS", str(tmp_path / "runs").encode()))
+
+
+def is_fast(name: str) -> bool:
+    return not any(word in name for word in SLOW)
 
 
 def wrong(verdicts: Iterator[Verdict]) -> list[str]:
@@ -38,7 +44,7 @@ def wrong(verdicts: Iterator[Verdict]) -> list[str]:
 
 
 def test_some_configurations(tmp_path: Path) -> None:
-    some = list(of_configurations(tmp_path))[::EVERY]
+    some = [case for case in of_configurations(tmp_path) if is_fast(case.name)][::EVERY]
     assert len(some) >= 20
     assert not wrong(judged(case, tmp_path) for case in some)
 
