@@ -168,7 +168,8 @@ def measured(world: World) -> tuple[float, Any]:
     part = Batch(image_BCHW=whole.image_BCHW[own], target_BK=whole.target_BK[own])
     knobs = {"simclr": {"crop": 1.0, "jitter": 0.0}, "dino": {"crop": 1.0, "jitter": 0.0}, "weights": "learned"}
     objective = made("simclr+dino+rotation", **knobs).eval()
-    value = loss_of(world.wrap(objective, torch.device("cpu")), part)
+    wrapped = world.wrap(objective, torch.device("cpu"))  # which must live until the gradients are averaged
+    value = loss_of(wrapped, part)
     value.backward()  # type: ignore[no-untyped-call]
     return float(value.detach()), next(objective.network.parameters()).grad.numpy().copy()
 
