@@ -39,7 +39,7 @@ def run(tmp_path_factory):
     one = member(resolution=8)
     folder = config.folder / "family"
     export(folder / one.name, one, model.network.eval(), spec)
-    Family(members=(one,), study="s").save(folder)
+    Family(members=(one,)).save(folder)
     save_config(config)
     return config.folder, splits, model.eval()
 

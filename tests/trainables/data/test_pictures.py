@@ -152,9 +152,10 @@ def test_the_source_is_a_dimension(splits: Splits) -> None:
     assert labelled.knobs == {}
 
 
-def test_class_labels_are_not_asked_of_fractals() -> None:
-    with pytest.raises(ValueError, match=r"'supervised' reads class labels, which pictures of source 'fractals'"):
-        pretraining_of(pretrained("supervised", source="fractals"), 4)
+def test_class_labels_of_the_data_are_not_asked_of_fractals() -> None:
+    assert pretraining_of(pretrained("supervised", source="fractals"), 4), "which systems a picture has can be learned"
+    with pytest.raises(ValueError, match=r"'distillation' reads class labels, which pictures of source 'fractals'"):
+        pretraining_of(pretrained("distillation", source="fractals"), 4)
 
 
 @pytest.mark.parametrize("stop", [1, 3])

@@ -18,7 +18,7 @@ def test_a_network_without_convolutions_has_no_map():
     linear = nn.Sequential(nn.Flatten(), nn.Linear(144, 2)).eval()
     shown = section(evidence(count=3, networks={"linear": linear}))
     assert shown.figure is None
-    assert "No member has a convolution" in shown.text
+    assert "No member has a map with several positions" in shown.text
 
 
 def test_a_network_in_training_mode_is_an_error():
