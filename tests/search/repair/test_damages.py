@@ -76,7 +76,14 @@ def test_what_can_be_mended_is_mended(name: str, run: Path, product: Path, capsy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["member gone", "family no JSON", "family of another run"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "member gone",
+        pytest.param("family no JSON", marks=pytest.mark.nightly),
+        pytest.param("family of another run", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_family_is_written_again_from_its_checkpoints(name: str, run: Path, product: Path) -> None:
     DAMAGES[name](run)
     assert main(["repair", str(run)]) == 0
