@@ -53,7 +53,7 @@ def _quickly_counted(space: Space) -> Space:
         return space.restrict(
             {"architecture.resolution": (128,), "architecture.depth.1": (3, 29), "architecture.depth.2": (4,)}
         )
-    if space.name == "imagenet_pretraining":  # but for its necks its architectures are those of fbnetv3 and tiny_vit
+    if space.name in ("imagenet", "imagenet_pretraining"):  # but for necks they have those of fbnetv3 and others
         others = [
             a for a in space.addresses if a.startswith("architecture.") and not a.endswith((".backbone", ".neck"))
         ]
