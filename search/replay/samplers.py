@@ -4,10 +4,7 @@ Each (table, sampler, mode, seed) is a trace (``search.replay.trace``), one parq
 stopped continues, and adding a sampler plays only the new one.
 """
 
-import multiprocessing
-import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ import pandas as pd
 
 from search.replay import tables as recorded
 from search.replay.measures import paired_differences, summarise
+from search.replay.playing import check_replay, play_missing
 from search.replay.plots import draw
 from search.replay.tables import Table
 from search.replay.trace import Play, play_trace
@@ -62,13 +60,7 @@ def play_samplers(
         Mistake: nothing to play, a count below 1, a table or a sampler that does not exist, a table of a few rows.
     """
     counts = {"trials": trials, "seeds": seeds, "budgets": budgets, "batch": batch, "processes": processes}
-    wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
-    unknown = sorted(set(samplers) - set(by_name.names()))
-    if wrong or unknown or not tables or not samplers:
-        raise Mistake(
-            f"a replay needs tables, samplers of {', '.join(by_name.names())}, and counts of at least 1"
-            + f"; given {len(tables)} tables, samplers {', '.join(samplers) or 'none'} {' '.join(wrong)}".rstrip()
-        )
+    check_replay(tables, samplers, counts)
     loaded = {path.stem: _playable(path) for path in tables}
     (out / "traces").mkdir(parents=True, exist_ok=True)
     plays = [
@@ -89,7 +81,7 @@ def play_samplers(
         for sampler in samplers
         for mode in modes
     ]
-    _run([play for play in plays if not play.trace.exists()], processes)
+    play_missing(plays, play_trace, processes)
     traces = [pd.read_parquet(play.trace) for play in plays]
     return _conclude(pd.concat(traces), loaded, budgets, spacing, out)
 
@@ -120,19 +112,3 @@ def _conclude(
     draw(summary, out)
     print(paired_differences(per_seed))
     return summary
-
-
-def _run(plays: Sequence[Play], processes: int) -> None:
-    started = time.monotonic()
-    for done, trace in enumerate(_finished(plays, processes), start=1):
-        print(f"[{done}/{len(plays)}, {time.monotonic() - started:.0f} s] {trace.stem}", flush=True)
-
-
-def _finished(plays: Sequence[Play], processes: int) -> Iterable[Path]:
-    if processes == 1 or len(plays) < 2:
-        yield from map(play_trace, plays)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=processes, mp_context=context) as pool:
-        for future in as_completed([pool.submit(play_trace, play) for play in plays]):
-            yield future.result()

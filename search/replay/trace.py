@@ -4,7 +4,6 @@ A trial costs a look-up: the sampler sees the score of one recorded seed, the me
 seed of a trace fixes which recorded seed every candidate shows, so samplers are compared on the same noise (paired).
 """
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from search.problem.problem import Observations, Problem
 from search.replay import tables as recorded
 from search.replay.measures import CHECKPOINTS
+from search.replay.playing import write_trace
 from search.replay.tables import Table
 from search.samplers import by_name
 from search.samplers.protocol import Offer, Proposer, Recommender
@@ -99,10 +99,7 @@ def record(play: Play, table: Table, problem: Problem, sampler: Proposer) -> Pat
             "advice": advice,
         }
     )
-    temporary = play.trace.with_suffix(f".{os.getpid()}.part")
-    trace.to_parquet(temporary, index=False)
-    temporary.replace(play.trace)
-    return play.trace
+    return write_trace(trace, play.trace)
 
 
 def _trials(

@@ -4,12 +4,10 @@ Each (table, sampler, seed) is a trace, one parquet file written once, so that a
 samplers of a seed see the same noise.
 """
 
-import multiprocessing
-import os
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +17,17 @@ import pandas as pd
 from search.problem.problem import Observations
 from search.replay import tables
 from search.replay.measures import CHECKPOINTS, paired_differences
+from search.replay.playing import check_replay, play_missing, write_trace
 from search.samplers import by_name
 from search.samplers.protocol import Offer, Proposer, Recommender
 from search.surrogate.measures import measures, yardsticks
 from search.surrogate.model import PREDICTOR, Surrogate
-from spaces.mistake import Mistake
+
+
+@lru_cache(maxsize=8)
+def _surrogate(table: Path, budgets: int, spacing: tables.Spacing, predictor: str) -> Surrogate:
+    """The model, which all traces of a table in a process share."""
+    return Surrogate.of(table, budgets=budgets, spacing=spacing, predictor=predictor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,7 @@ class Play:
     @property
     def surrogate(self) -> Surrogate:
         """The space that is played."""
-        return Surrogate.of(self.table, budgets=self.budgets, spacing=self.spacing, predictor=self.predictor)
+        return _surrogate(self.table, self.budgets, self.spacing, self.predictor)
 
     @property
     def trace(self) -> Path:
@@ -99,13 +103,7 @@ def play_surrogates(
         Mistake: nothing to play, a count below 1, a sampler that does not exist, or a table that tells no space.
     """
     counts = {"trials": trials, "seeds": len(seeds), "budgets": budgets, "batch": batch, "processes": processes}
-    wrong = [f"{name} is {number}" for name, number in counts.items() if number < 1]
-    unknown = sorted(set(samplers) - set(by_name.names()))
-    if wrong or unknown or not paths or not samplers:
-        raise Mistake(
-            f"a replay needs tables, samplers of {', '.join(by_name.names())}, and counts of at least 1; given "
-            f"{len(paths)} tables, samplers {', '.join(samplers) or 'none'} {' '.join(wrong)}".rstrip()
-        )
+    check_replay(paths, samplers, counts)
     plays = [
         Play(
             table=path,
@@ -126,7 +124,7 @@ def play_surrogates(
     for surrogate in surrogates.values():
         print(*surrogate.describe(), sep="\n", flush=True)
     (out / "surrogate").mkdir(parents=True, exist_ok=True)
-    _run([play for play in plays if not play.trace.exists()], processes)
+    play_missing(plays, play_trace, processes)
     per_seed = pd.concat(_measured(surrogate, plays, path) for path, surrogate in surrogates.items())
     keys = ["table", "sampler", "trials", "measure"]
     summary = per_seed.groupby(keys, sort=False)["value"].agg(mean="mean", stderr="sem", seeds="count").reset_index()
@@ -146,22 +144,6 @@ def _measured(surrogate: Surrogate, plays: Sequence[Play], path: Path) -> pd.Dat
             for name, value in measures(trace.head(count), yardstick).items():
                 rows.append((surrogate.table, play.sampler, play.seed, count, name, value))
     return pd.DataFrame(rows, columns=["table", "sampler", "seed", "trials", "measure", "value"])
-
-
-def _run(plays: Sequence[Play], processes: int) -> None:
-    started = time.monotonic()
-    for done, trace in enumerate(_finished(plays, processes), start=1):
-        print(f"[{done}/{len(plays)}, {time.monotonic() - started:.0f} s] {trace.stem}", flush=True)
-
-
-def _finished(plays: Sequence[Play], processes: int) -> Iterable[Path]:
-    if processes == 1 or len(plays) < 2:
-        yield from map(play_trace, plays)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=processes, mp_context=context) as pool:
-        for future in as_completed([pool.submit(play_trace, play) for play in plays]):
-            yield future.result()
 
 
 def play_trace(play: Play) -> Path:
@@ -196,10 +178,7 @@ def play_trace(play: Play) -> Path:
             "advice": advice,
         }
     )
-    temporary = play.trace.with_suffix(f".{os.getpid()}.part")
-    trace.to_parquet(temporary, index=False)
-    temporary.replace(play.trace)
-    return play.trace
+    return write_trace(trace, play.trace)
 
 
 def _advice(sampler: Proposer, observed: Observations) -> list[int] | None:
