@@ -42,6 +42,25 @@ class Views:
         """A view of ``side`` pixels that shows ``least`` to ``most`` of the area of each image."""
         return self._seen(image_BCHW, generator, number=number, side=side, crop=least, most=most, small=self.colour)
 
+    def smalls(
+        self, image_BCHW: Tensor, generator: torch.Generator, *, count: int, side: int, area: tuple[float, float]
+    ) -> Tensor:
+        """``count`` small views of each image, one after the other, numbered after the two large ones.
+
+        Args:
+            image_BCHW: the images.
+            generator: on the CPU.
+            count: how many, above 0.
+            side: of the views, pixels.
+            area: least and largest share of an image that a view shows.
+        """
+        least, most = area
+        views = [
+            self.small(image_BCHW, generator, number=2 + number, side=side, least=least, most=most)
+            for number in range(count)
+        ]
+        return torch.cat(views)
+
     def _seen(
         self,
         image_BCHW: Tensor,

@@ -180,10 +180,8 @@ class _Dino(nn.Module):
         self.terms = nn.ModuleDict({name: term for name, (_, term) in parts.items()})
         self._hidden, self._momentum, self._keeps, self._crops, self._views = hidden, momentum, keeps, crops, views
         self._spread = Spread()
-        self._per_group, self._parts_of_group = (
-            per_group,
-            [part for part in range(2, per_group + 1) if per_group % part == 0] or [1],
-        )
+        self._per_group = per_group
+        self._parts_of_group = [part for part in range(2, per_group + 1) if per_group % part == 0] or [1]
         if "patches" in parts:
             check_tokens(network, "dino.patches", "a weight of 0")
             embedded, features = embedded_and_features(network)
@@ -224,7 +222,9 @@ class _Dino(nn.Module):
                 own = self.network.features(large)
         every = [(self.network.pooled_from(own), self._mean(own))]
         if self._crops:
-            small = self.network.features(self._small(image_BCHW, generator), side=max(1, self.network.resolution // 2))
+            side = max(1, self.network.resolution // 2)
+            views = self._views.smalls(image_BCHW, generator, count=self._crops, side=side, area=SMALL_AREA)
+            small = self.network.features(views, side=side)
             every.append((self.network.pooled_from(small), self._mean(small)))
         teacher = self.teacher.copies[0]
         assert isinstance(teacher, Deployable)
@@ -256,15 +256,6 @@ class _Dino(nn.Module):
     def _mean(self, features: Tensor) -> Tensor:
         """Over all places, and over the tokens that stand for none."""
         return features.mean(dim=1) if features.ndim == 3 else as_map(features).mean(dim=(2, 3))
-
-    def _small(self, image_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-        side, (least, most) = max(1, self.network.resolution // 2), SMALL_AREA
-        return torch.cat(
-            [
-                self._views.small(image_BCHW, generator, number=2 + number, side=side, least=least, most=most)
-                for number in range(self._crops)
-            ]
-        )
 
     def _drawn(self, count: int, generator: torch.Generator) -> Tensor:
         """Places to hide, bool (count, h, w): another share of each image."""

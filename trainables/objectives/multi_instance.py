@@ -3,13 +3,11 @@
 Anderson and Farrell (2022) pretrain so on pictures of several fractals. On labelled images it asks for their classes.
 """
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.deploy import Deployable
-from trainables.objectives._freezing import freeze_unused
-from trainables.plan import Batch
+from trainables.objectives._things import Things
 
 PAPER = "https://arxiv.org/abs/2110.03091"
 LABELS = True
@@ -34,17 +32,5 @@ def objective(network: Deployable, *, classes: int | None = None) -> nn.Module:
         network: whose pooled features are trained; its classifier is frozen.
         classes: how many things there are; as many as the network has class scores by default.
     """
-    return _MultiInstance(network, network.scored if classes is None else classes)
-
-
-class _MultiInstance(nn.Module):
-    def __init__(self, network: Deployable, classes: int) -> None:
-        super().__init__()
-        self.network = network
-        freeze_unused(network, network.pooled)
-        self.head = nn.Linear(network.width, classes)
-
-    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """The loss; draws nothing."""
-        del generator
-        return F.binary_cross_entropy_with_logits(self.head(self.network.pooled(batch.image_BCHW)), batch.target_BK)
+    count = network.scored if classes is None else classes
+    return Things(network, count, F.binary_cross_entropy_with_logits)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
-from trainables.objectives._freezing import freeze_unused
+from trainables.objectives._things import Things
 from trainables.plan import Batch
 
 PAPER = "none: the usual objective"
@@ -32,7 +32,7 @@ def objective(network: Deployable, *, classes: int | None = None) -> nn.Module:
         classes: of a pretraining source that names things: a linear layer above the pooled features scores these, and
             the classifier is frozen. Where a picture shows several, each has an equal share of the target.
     """
-    return _Supervised(network) if classes is None else _OfThings(network, classes)
+    return _Supervised(network) if classes is None else Things(network, classes, _of_shares)
 
 
 class _Supervised(nn.Module):
@@ -46,15 +46,6 @@ class _Supervised(nn.Module):
         return F.cross_entropy(self.network(batch.image_BCHW), batch.target_BK)
 
 
-class _OfThings(nn.Module):
-    def __init__(self, network: Deployable, classes: int) -> None:
-        super().__init__()
-        self.network = network
-        freeze_unused(network, network.pooled)
-        self.head = nn.Linear(network.width, classes)
-
-    def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """The loss; draws nothing."""
-        del generator
-        share_BK = batch.target_BK / batch.target_BK.sum(dim=1, keepdim=True)
-        return F.cross_entropy(self.head(self.network.pooled(batch.image_BCHW)), share_BK)
+def _of_shares(score_BK: Tensor, target_BK: Tensor) -> Tensor:
+    """Where a picture shows several things, each has an equal share of the target."""
+    return F.cross_entropy(score_BK, target_BK / target_BK.sum(dim=1, keepdim=True))

@@ -156,12 +156,9 @@ class _SwAV(nn.Module):
         large = torch.cat([self._views.of(image_BCHW, generator, number=number) for number in range(2)])
         pooled = [self.network.pooled(large)]
         if self._crops:
-            side, (least, most) = max(1, self.network.resolution // 2), SMALL_AREA
-            views = [
-                self._views.small(image_BCHW, generator, number=2 + number, side=side, least=least, most=most)
-                for number in range(self._crops)
-            ]
-            pooled.append(self.network.pooled(torch.cat(views), side=side))
+            side = max(1, self.network.resolution // 2)
+            small = self._views.smalls(image_BCHW, generator, count=self._crops, side=side, area=SMALL_AREA)
+            pooled.append(self.network.pooled(small, side=side))
         return torch.cat(pooled)
 
     def _prototypes(self) -> Tensor:
