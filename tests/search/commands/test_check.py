@@ -17,20 +17,7 @@ from search.__main__ import main
 from search.rehearsal.needs import within
 from search.setting import device
 from spaces.mistake import Mistake
-
-CONFIG = """
-name: small
-runs: RUNS
-data: {source: digits}
-space:
-  name: tiny
-  restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}
-limits: {max_macs: 100k}
-search: {trials: 9, initial: 6, batch: 3, epochs: 2}
-family: {max_macs: [6k, 20k, 60k], epochs: 2}
-run: {executor: serial, workers: 1}
-tracking: {enabled: false}
-"""
+from tests.reliability.configurations import BASE as CONFIG
 
 
 @pytest.fixture

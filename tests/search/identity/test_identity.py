@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from search.identity.saved import resolved, saved
 from search.setting.config import parse
 from search.setting.setting import prepare
 from spaces.mistake import Mistake
+from tests.search.repair.damages import edit, remove, write
 from trainables.splits import Images, Splits, from_parts
 
 
@@ -87,31 +87,6 @@ def run(product: Path, tmp_path: Path) -> Path:
 def test_a_renamed_and_moved_run_keeps_its_study(run: Path, product: Path) -> None:
     assert len(read_study(prepare_run(saved(run)), encoded=True).trials()) >= 9
     assert load_family(run / "family").run == read_identity(product).digest  # type: ignore[union-attr]
-
-
-def edit(file: str, old: str, new: str) -> Callable[[Path], None]:
-    def change(run: Path) -> None:
-        path = run / file
-        text = path.read_text()
-        assert old in text, (file, old)
-        path.write_text(text.replace(old, new, 1))
-
-    return change
-
-
-def remove(name: str) -> Callable[[Path], None]:
-    def change(run: Path) -> None:
-        path = run / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-    return change
-
-
-def write(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda run: (run / name).write_bytes(content) and None
 
 
 REFUSED = {
