@@ -34,8 +34,9 @@ def of_machine(setting: Setting) -> Iterator[str]:
         _check_cores(setting)
         _check_gpus(setting)
         _check_memory(setting)
-    _check_quota(setting)
-    yield from _of_disk(setting)
+    largest = _largest_parameters(setting)
+    _check_quota(setting.config.run.checkpoint_quota, largest)
+    yield from _of_disk(setting, largest)
 
 
 def check_names(classes: tuple[str, ...]) -> None:
@@ -85,23 +86,22 @@ def _check_memory(setting: Setting) -> None:
         )
 
 
-def _check_quota(setting: Setting) -> None:
-    quota = setting.config.run.checkpoint_quota
-    least = FEWEST_BYTES * _largest_parameters(setting)
+def _check_quota(quota: float | None, largest_parameters: float) -> None:
+    least = FEWEST_BYTES * largest_parameters
     if quota is not None and quota < least:
         raise Mistake(
             f"run.checkpoint_quota is {amount(quota)}, but a checkpoint of the largest network has {amount(least)}"
         )
 
 
-def _of_disk(setting: Setting) -> Iterator[str]:
+def _of_disk(setting: Setting, largest_parameters: float) -> Iterator[str]:
     """Space in the folder of the run for the checkpoints of trials that run at once, and for the family."""
     config = setting.config
     at_once = config.run.concurrent or max(1, (os.cpu_count() or 1) // config.run.cpus)
     pieces = at_once + KEPT_PER_BUDGET * len(setting.problem.budgets)
     if setting.checkpoints is not None:
         pieces -= at_once
-    needed = pieces * BYTES_PER_PARAMETER * _largest_parameters(setting)
+    needed = pieces * BYTES_PER_PARAMETER * largest_parameters
     folder = config.folder.absolute()
     free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
     if needed > free:
