@@ -19,6 +19,11 @@ def amount(value: float) -> str:
     return f"{value:.3g}"
 
 
+def rounded(value: float) -> str:
+    """``127.3`` -> ``130``: two significant digits."""
+    return amount(float(f"{value:.2g}"))
+
+
 def duration(seconds: float) -> str:
     """Minutes and seconds, with hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)

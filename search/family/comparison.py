@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from search.words import amount
+from search.words import amount, rounded
 
 CONFIDENCE = 0.95
 
@@ -190,7 +190,7 @@ class Comparison:
 
 
 def _times(reference_macs: float | None, macs: float) -> str:
-    return f"{(reference_macs or 0.0) / macs:.2g}"
+    return rounded((reference_macs or 0.0) / macs)
 
 
 def compare(network: Examined, references: Sequence[Examined], budget: float | None) -> Comparison | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from search.family.comparison import Comparison
 from search.report.answers import Answers, lead
 from search.report.evidence import Evidence
-from search.words import amount, named
+from search.words import amount, named, rounded
 
 SAVES = ("fewer macs", "none reaches it")
 
@@ -89,10 +89,10 @@ def _least_times(one: Comparison) -> float:
 def _times(one: Comparison) -> str:
     if one.low_macs is None:
         times = one.largest_macs / one.macs
-        return f"is more accurate than every reference, the largest of which has {times:.2g} times its macs"
+        return f"is more accurate than every reference, the largest of which has {rounded(times)} times its macs"
     if one.equal_macs is None:
-        return f"at least {one.low_macs / one.macs:.2g} times fewer"
-    return f"{one.equal_macs / one.macs:.2g} times fewer ({one.interval_of_times})"
+        return f"at least {rounded(one.low_macs / one.macs)} times fewer"
+    return f"{rounded(one.equal_macs / one.macs)} times fewer ({one.interval_of_times})"
 
 
 def _more_macs(evidence: Evidence) -> tuple[str, ...]:
