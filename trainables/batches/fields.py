@@ -19,22 +19,86 @@ class Field:
 
     Attributes:
         dtype: of its array, whose row n belongs to image n.
+        shape: of a row; letters stand for any length, C for the channels of the image.
         unknown: the value of images of which it is not known; None where there is no such value.
+        spatial: whether a row is a map of the image, which moves as the image does; bilinear between its places.
+        written: whether the trainer writes it, and no source has it.
         meaning: a sentence.
     """
 
     dtype: str
-    unknown: int | None
+    shape: tuple[int | str, ...] = ()
+    unknown: int | None = None
+    spatial: bool = False
+    written: bool = False
     meaning: str
 
 
+PLACED = "placed"
+
 VOCABULARY: Mapping[str, Field] = {
+    "caption": Field(
+        dtype="uint16", shape=("T", "L"), meaning="up to T captions of L tokens each; all zeros is no caption"
+    ),
+    "text": Field(dtype="float32", shape=("E",), meaning="a stored embedding of a text, of length 1"),
     "group": Field(dtype="int64", unknown=-1, meaning="which object, identity or clip an image shows"),
+    "origin": Field(dtype="int64", unknown=-1, meaning="which source of a mix an image comes from"),
+    "level": Field(
+        dtype="int64", unknown=-1, meaning="a finer or other label beside the class, such as what generated an image"
+    ),
+    "pair": Field(dtype="uint8", shape=("C", "H", "W"), meaning="a second image of the same scene"),
+    "between": Field(
+        dtype="float32",
+        shape=(2, 3),
+        meaning="affine map from the pair's coordinates to the stored image's, as affine_grid has it",
+    ),
+    "other": Field(dtype="uint8", shape=("C", "H", "W"), meaning="an unrelated image of a second domain, unlabelled"),
+    "labels": Field(dtype="bool", shape=("K",), meaning="all classes that are right"),
+    "classmap": Field(
+        dtype="float32", shape=("K", "h", "w"), spatial=True, meaning="class scores of a teacher at each place"
+    ),
+    "attribute": Field(dtype="float32", shape=("A",), meaning="measured properties that nobody trains for"),
+    "box": Field(
+        dtype="float32", shape=(4,), meaning="left, top, right and bottom of the object, as shares of the stored image"
+    ),
+    PLACED: Field(
+        dtype="float32",
+        shape=(2, 3),
+        written=True,
+        meaning="affine map from the coordinates of what training sees to the stored image's, as affine_grid has it",
+    ),
 }
+
+
+def misfits(fields: Mapping[str, NDArray[Any]], count: int, channels: int) -> Iterator[str]:
+    """What of the fields of images is not as the vocabulary says, a clause each.
+
+    Args:
+        fields: arrays by name.
+        count: of the images.
+        channels: of the images.
+    """
+    for name, value_N in fields.items():
+        field = VOCABULARY.get(name)
+        if field is None or field.written:
+            sources = ", ".join(known for known, one in VOCABULARY.items() if not one.written)
+            yield f"'{name}' is no field that sources have, which are {sources}"
+            continue
+        wanted = (count, *(channels if side == "C" else side for side in field.shape))
+        fits = len(wanted) == value_N.ndim and all(
+            isinstance(side, str) or side == own for side, own in zip(wanted, value_N.shape, strict=True)
+        )
+        if not fits or value_N.dtype != field.dtype:
+            shape = ", ".join(map(str, wanted))
+            yield f"'{name}' is {value_N.dtype} {value_N.shape}; it is to be {field.dtype} ({shape})"
 
 
 class FieldError(Mistake):
     """The images lack a field that an objective reads."""
+
+
+_HINTS = {"group": " (data.unlabelled gives each image's folder as its group)"}
+"""How a field comes about, where a source that is here gives it."""
 
 
 @runtime_checkable
@@ -64,15 +128,16 @@ def _unknown(name: str, count: int) -> NDArray[Any]:
 
 
 def selected(pictures: Pictures, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Some fields of pictures.
+    """Some fields of pictures, without those that the trainer writes.
 
     Raises:
         FieldError: the pictures lack one.
     """
-    fields = fields_of(pictures) if names else {}
-    for name in names:
+    stored = [name for name in names if not VOCABULARY[name].written]
+    fields = fields_of(pictures) if stored else {}
+    for name in stored:
         check_field(name, fields)
-    return {name: fields[name] for name in names}
+    return {name: fields[name] for name in stored}
 
 
 def needs_of(name: str, knobs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -100,9 +165,9 @@ def check_field(name: str, fields: Mapping[str, Any]) -> None:
     Raises:
         FieldError: it is not.
     """
-    if name not in fields:
+    if name not in fields and not VOCABULARY[name].written:
         raise FieldError(
             f"the objective reads the field {name} ({VOCABULARY[name].meaning}), which these images do not have; "
-            "pretrain on images that have it (data.unlabelled gives each image's folder as its group), or leave out "
-            "the knob that asks for it"
+            f"pretrain on images that have it{_HINTS.get(name, '')}, or leave out the objective or the knob that "
+            "asks for it"
         )

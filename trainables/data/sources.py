@@ -9,6 +9,7 @@ from inspect import signature
 from typing import Any
 
 from spaces import components
+from trainables.batches.fields import misfits
 from trainables.data import unlabelled_folder
 from trainables.data._keywords import check_types
 from trainables.splits import DataError, Joined, Splits, with_labels
@@ -61,6 +62,7 @@ def _load(source: str, keywords: str) -> Splits:
     check_types(parameters, rest)
     try:
         splits: Splits = module.load(**rest)
+        _check_fields(source, splits)
         splits = with_labels(splits, float(labels), int(rest.get("split_seed", 0)))
         if unlabelled is None:
             return splits
@@ -72,3 +74,10 @@ def _load(source: str, keywords: str) -> Splits:
     except TypeError as error:
         raise DataError(f"source '{source}' cannot use {rest}: {error}") from error
     return replace(splits, pool=Joined((splits.unlabelled, further)))
+
+
+def _check_fields(source: str, splits: Splits) -> None:
+    for images in (splits.train, splits.validation, splits.test):
+        wrong = list(misfits(images.fields, len(images), splits.channels))
+        if wrong:
+            raise DataError(f"source '{source}' has wrong fields: {'; '.join(wrong)}")

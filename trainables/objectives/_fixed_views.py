@@ -6,7 +6,7 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
-from trainables.objectives._views import view
+from trainables.objectives._views import placed_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +33,4 @@ class FixedViews:
     def _seen(self, image_1CHW: Tensor, number: int) -> Tensor:
         digest = blake2b(image_1CHW.numpy().tobytes(), digest_size=7, key=number.to_bytes(4, "little")).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest, "little"))
-        return view(image_1CHW, generator, crop=self.crop, jitter=self.jitter, flip=self.flip)
+        return placed_view(image_1CHW, generator, crop=self.crop, jitter=self.jitter, flip=self.flip)[0]

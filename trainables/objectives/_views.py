@@ -34,13 +34,17 @@ class Views:
 
     def of(self, image_BCHW: Tensor, generator: torch.Generator, *, number: int) -> Tensor:
         """View ``number``, from 0, of each image."""
+        return self.placed(image_BCHW, generator, number=number)[0]
+
+    def placed(self, image_BCHW: Tensor, generator: torch.Generator, *, number: int) -> tuple[Tensor, Tensor]:
+        """View ``number``, from 0, of each image, and where it was cut (B, 2, 3), see ``trainables.batches.places``."""
         return self._seen(image_BCHW, generator, number=number, side=None, crop=self.crop, most=1.0, small="")
 
     def small(
         self, image_BCHW: Tensor, generator: torch.Generator, *, number: int, side: int, least: float, most: float
     ) -> Tensor:
         """A view of ``side`` pixels that shows ``least`` to ``most`` of the area of each image."""
-        return self._seen(image_BCHW, generator, number=number, side=side, crop=least, most=most, small=self.colour)
+        return self._seen(image_BCHW, generator, number=number, side=side, crop=least, most=most, small=self.colour)[0]
 
     def smalls(
         self, image_BCHW: Tensor, generator: torch.Generator, *, count: int, side: int, area: tuple[float, float]
@@ -71,9 +75,9 @@ class Views:
         crop: float,
         most: float,
         small: str,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         colour = COLOURS[self.colour] if image_BCHW.shape[1] == RED_GREEN_BLUE else None
-        seen_BCHW = view(
+        seen_BCHW, placed_B23 = placed_view(
             image_BCHW,
             generator,
             crop=crop,
@@ -83,10 +87,12 @@ class Views:
             jitter=self.jitter,
             flip=self.flip,
         )
-        return seen_BCHW if colour is None else coloured(seen_BCHW, colour, generator, number=number, small=small)
+        if colour is not None:
+            seen_BCHW = coloured(seen_BCHW, colour, generator, number=number, small=small)
+        return seen_BCHW, placed_B23
 
 
-def view(
+def placed_view(
     image_BCHW: Tensor,
     generator: torch.Generator,
     *,
@@ -96,8 +102,8 @@ def view(
     side: int | None = None,
     jitter: float,
     flip: float,
-) -> Tensor:
-    """One view of each image in [0, 1], each with its own random numbers.
+) -> tuple[Tensor, Tensor]:
+    """One view of each image in [0, 1], each with its own random numbers, and where it was cut (B, 2, 3).
 
     Args:
         image_BCHW: the images.
@@ -122,12 +128,13 @@ def view(
     first_B3 = torch.stack([wide_B * mirror_B, zero_B, (1.0 - wide_B) * draw(-1.0, 1.0)], dim=1)
     second_B3 = torch.stack([zero_B, high_B, (1.0 - high_B) * draw(-1.0, 1.0)], dim=1)
     shape = [count, channels, side or height, side or width]
-    grid_BHW2 = F.affine_grid(torch.stack([first_B3, second_B3], dim=1), shape, align_corners=False)
+    placed_B23 = torch.stack([first_B3, second_B3], dim=1)
+    grid_BHW2 = F.affine_grid(placed_B23, shape, align_corners=False)
     seen_BCHW = F.grid_sample(image_BCHW, grid_BHW2, padding_mode="border", align_corners=False)
     brightness_B, contrast_B = draw(1.0 - jitter, 1.0 + jitter), draw(1.0 - jitter, 1.0 + jitter)
     mean_B = seen_BCHW.mean(dim=(1, 2, 3))[:, None, None, None]
     contrasted_BCHW = (seen_BCHW - mean_B) * contrast_B[:, None, None, None] + mean_B
-    return contrasted_BCHW * brightness_B[:, None, None, None]
+    return contrasted_BCHW * brightness_B[:, None, None, None], placed_B23
 
 
 def random_mask(count: int, side: int, hidden: int, generator: torch.Generator) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.batches.places import carried, check_kept
 from trainables.deploy import Deployable
 from trainables.plan import Batch, Plan, Stage
 from trainables.recipe._rand_augment import MOST, RandAugment
@@ -85,9 +86,9 @@ def apply(
     )
 
     def augment(batch: Batch, generator: torch.Generator) -> Batch:
-        image_BCHW = batch.image_BCHW
+        image_BCHW, fields = batch.image_BCHW, batch.fields
         if moves:
-            image_BCHW = _moved(
+            image_BCHW, move_B23 = _moved(
                 image_BCHW,
                 shift * strength.now,
                 rotate_degrees * strength.now,
@@ -96,11 +97,13 @@ def apply(
                 bool(crop),
                 generator,
             )
+            fields = carried(fields, move_B23) if fields else fields
         if operations:
+            check_kept(fields, "recipe.augment.operations", "use 0 of them")
             image_BCHW = rand_augment(image_BCHW, strength.now, generator)
         if erase:
             image_BCHW = _erased(image_BCHW, erase * strength.now, generator)
-        return replace(batch, image_BCHW=image_BCHW)
+        return replace(batch, image_BCHW=image_BCHW, fields=fields)
 
     if not (moves or erase or operations):
         return plan
@@ -141,7 +144,8 @@ def _moved(
     crop: float,
     crops: bool,
     generator: torch.Generator,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
+    """The images, and where they were cut, see ``trainables.batches.places``."""
     count = len(image_BCHW)
     angle_B = (2 * _uniform(count, generator, image_BCHW) - 1) * math.radians(degrees)
     # grid_sample's coordinates run from -1 to 1: a shift by the whole side is 2.
@@ -158,7 +162,7 @@ def _moved(
             [matrix_B23[:, :, :2] * scale_B2[:, None], matrix_B23[:, :, 2:] + centre_B2[:, :, None]], 2
         )
     grid_BHW2 = F.affine_grid(matrix_B23, list(image_BCHW.shape), align_corners=False)
-    return F.grid_sample(image_BCHW, grid_BHW2, padding_mode="zeros", align_corners=False)
+    return F.grid_sample(image_BCHW, grid_BHW2, padding_mode="zeros", align_corners=False), matrix_B23
 
 
 def _crop(image_BCHW: Tensor, most: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

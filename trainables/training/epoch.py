@@ -1,7 +1,8 @@
 """One epoch of training: the only place where gradients are made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spaces.mistake import Mistake
-from trainables.batches.fields import selected
+from trainables.batches.fields import PLACED, selected
 from trainables.batches.order import Ordered, Shuffled
+from trainables.batches.places import check_kept, everywhere
 from trainables.plan import Batch, Plan
 from trainables.training.loading import Loader, Part
 from trainables.training.precision import Precision, mixed
@@ -65,6 +67,8 @@ def train_epoch(
     rng = np.random.default_rng(seed_of(seed, epoch, ORDER))
     order_N = order.rows(images.pictures, plan.images, plan.batch_size, rng)
     fields = selected(images.pictures, needs)
+    if plan.square is not None:
+        check_kept(dict.fromkeys(needs), "recipe.photo_augment", "leave it out, and use recipe.augment")
     generator = torch.Generator().manual_seed(seed_of(seed, epoch, world.rank))
     optimizer = plan.optimized()
     total = torch.zeros((), device=device)
@@ -78,10 +82,7 @@ def train_epoch(
                     image_BCHW=image_BCHW,
                     target_BK=_shares(target, plan.classes, labels),
                     progress=(number - 1 + step / plan.steps_per_epoch) / plan.epochs,
-                    fields={
-                        name: torch.from_numpy(value_N[parts[step].row_B]).to(device)
-                        for name, value_N in fields.items()
-                    },
+                    fields=_fields(fields, parts[step], placed=PLACED in needs, device=device),
                 )
                 batch = _transformed(plan, batch, generator)
                 with mixed(precision, device):
@@ -110,6 +111,12 @@ def _parts(plan: Plan, order_N: NDArray[np.int64], block: int, seed: int, world:
     own = [place_B.reshape(-1, block)[world.rank :: world.size].ravel() for place_B in places]
     parts = [Part(seed=seed, row_B=order_N[place_B], place_B=place_B) for place_B in own]
     return parts, list(map(len, places))
+
+
+def _fields(fields: Mapping[str, NDArray[Any]], part: Part, *, placed: bool, device: torch.device) -> dict[str, Tensor]:
+    """Rows of the fields of a part, and that its images are not cut yet."""
+    own = {name: torch.from_numpy(value_N[part.row_B]).to(device) for name, value_N in fields.items()}
+    return {**own, PLACED: everywhere(len(part.row_B), device)} if placed else own
 
 
 def _shares(target: Tensor, classes: int, labels: bool) -> Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained
 from trainables.objectives import rotation, simclr, simmim, spark, swav
 from trainables.objectives._masked_convolution import masked, visible_at
-from trainables.objectives._views import random_mask, view
+from trainables.objectives._views import placed_view, random_mask
 from trainables.training.trial import build
 
 
@@ -58,7 +58,7 @@ def test_simclrs_memory_holds_the_keys_of_earlier_images() -> None:
 def pooled_views(objective: nn.Module, crop: float, jitter: float) -> torch.Tensor:
     """Pooled features of two views of each image of the batch."""
     draw = generator()
-    views = [view(batch().image_BCHW, draw, crop=crop, jitter=jitter, flip=0.0) for _ in range(2)]
+    views = [placed_view(batch().image_BCHW, draw, crop=crop, jitter=jitter, flip=0.0)[0] for _ in range(2)]
     features: torch.Tensor = objective.get_submodule("network").pooled(torch.cat(views))  # type: ignore[operator]
     return features
 

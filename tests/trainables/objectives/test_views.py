@@ -4,8 +4,9 @@ import pytest
 import torch
 import torchvision.transforms.v2.functional as TF
 
+from trainables.batches.places import centres
 from trainables.objectives._colour import COLOURS, blurred, saturated, solarised, turned
-from trainables.objectives._views import Views, view
+from trainables.objectives._views import Views, placed_view
 
 COUNT = 6
 
@@ -50,7 +51,7 @@ def test_solarising_is_torchvisions() -> None:
 def test_views_without_colour_are_those_of_crop_jitter_and_flip(channels: int) -> None:
     """Also the random numbers that follow are the same; and images that are grey have no colour to change."""
     draw, other, colourless = generator(), generator(), generator()
-    expected = view(images(channels), draw, crop=0.3, jitter=0.4, flip=0.5)
+    expected, _ = placed_view(images(channels), draw, crop=0.3, jitter=0.4, flip=0.5)
     assert torch.equal(Views(crop=0.3, jitter=0.4, flip=0.5).of(images(channels), other, number=1), expected)
     after = torch.rand(3, generator=draw)
     assert torch.equal(torch.rand(3, generator=other), after)
@@ -93,3 +94,25 @@ def test_small_views_show_a_small_area() -> None:
 def test_colours_nobody_defined_are_refused() -> None:
     with pytest.raises(ValueError, match="none, simclr, swav, byol, dino, given 'moco'"):
         Views(crop=0.3, jitter=0.4, flip=0.0, colour="moco")
+
+
+def test_a_view_is_its_image_read_where_it_was_cut() -> None:
+    """A linear image has the value of each place, so what a view shows says where it is."""
+    row_HW, column_HW = torch.meshgrid(torch.linspace(0, 1, 16), torch.linspace(0, 1, 16), indexing="ij")
+    linear = torch.stack([row_HW, column_HW]).repeat(COUNT, 1, 1, 1)
+    views = Views(crop=0.5, jitter=0.0, flip=0.5)
+    seen, placed_B23 = views.placed(linear, generator(3), number=0)
+    place_BN2 = centres(placed_B23, 16)
+    down_BN, across_BN = seen.flatten(2).unbind(1)
+    # A pixel's centre is at (2 i + 1) / 16 - 1, its value i / 15; beyond the outer centres the border goes on.
+    expected_BN2 = ((place_BN2 + 1 - 1 / 16) * 8 / 15).clamp(0, 1)
+    torch.testing.assert_close(torch.stack([across_BN, down_BN], dim=2), expected_BN2, atol=1e-5, rtol=0)
+    assert (placed_B23[:, 0, 0] < 0).any()
+    assert torch.equal(seen, views.of(linear, generator(3), number=0))
+
+
+def test_views_are_drawn_as_before_they_said_where_they_were_cut() -> None:
+    """Figures of an earlier version."""
+    image_BCHW = torch.arange(48.0).reshape(3, 1, 4, 4) / 48
+    seen = Views(crop=0.3, jitter=0.4, flip=0.5).of(image_BCHW, generator(5), number=0)
+    torch.testing.assert_close(seen.sum(dim=(1, 2, 3)), torch.tensor([1.726654, 9.207848, 15.42185]))
