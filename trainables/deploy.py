@@ -184,6 +184,10 @@ class Deployable(nn.Module):
         """The features that the classifier sees, shape (N, width), of what ``features`` returns."""
         return self._body.forward_head(features, pre_logits=True)
 
+    def scores_from(self, features: Tensor) -> Tensor:
+        """Class scores (N, classes) of what ``features`` returns."""
+        return self._body.forward_head(features)
+
     @property
     def width(self) -> int:
         """Number of pooled features."""

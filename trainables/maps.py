@@ -1,8 +1,10 @@
 """Features by place: the maps of any backbone, whatever layout its last features have."""
 
+from typing import cast
+
 from torch import Tensor
 
-from trainables.deploy import Deployable
+from trainables.deploy import Deployable, MapBackbone
 
 
 def as_map(features: Tensor, prefix: int = 0) -> Tensor:
@@ -36,3 +38,40 @@ def side_of(features: Tensor, prefix: int = 0) -> int:
 def prefix_tokens(network: Deployable) -> int:
     """Tokens of a backbone that stand for no place; 0 where it has maps."""
     return int(getattr(network.network, "num_prefix_tokens", 0))
+
+
+def map_of(network: Deployable, image_BCHW: Tensor) -> Tensor:
+    """The last features of images in [0, 1], by place, (B, F, h, w)."""
+    return as_map(network.features(image_BCHW), prefix_tokens(network))
+
+
+def maps_of(network: Deployable, image_BCHW: Tensor) -> list[Tensor]:
+    """Features of images in [0, 1] by place after each stage, or each block of a network without, the finest first.
+
+    Raises:
+        ValueError: the network does not give them.
+    """
+    if not hasattr(network.network, "forward_intermediates"):
+        raise ValueError(
+            f"{type(network.network).__name__} has no forward_intermediates, which gives features of every stage; "
+            "write it as timm's models have it"
+        )
+    _, stages = cast(MapBackbone, network.network).forward_intermediates(network.prepared(image_BCHW))
+    return [as_map(stage) for stage in stages]
+
+
+def class_map(network: Deployable, image_BCHW: Tensor) -> Tensor:
+    """Class scores of every place as if its features were all there is, (B, K, h, w), of images in [0, 1].
+
+    What lies above the last features is used without its pooling (Yun et al. 2021, https://arxiv.org/abs/2101.05022).
+    Where that is linear, the mean over places is the scores of the image. Places are those of what the network sees.
+    """
+    features, prefix = network.features(image_BCHW), prefix_tokens(network)
+    side = side_of(features, prefix)
+    place_NF = as_map(features, prefix).permute(0, 2, 3, 1).flatten(0, 2)
+    if features.ndim == 3:  # a class token stands for the only place, too
+        alone = place_NF[:, None].expand(-1, prefix + 1, -1)
+    else:
+        alone = place_NF[:, None, None] if channels_last(features) else place_NF[:, :, None, None]
+    score_NK = network.scores_from(alone)
+    return score_NK.reshape(len(image_BCHW), side, side, -1).permute(0, 3, 1, 2)
