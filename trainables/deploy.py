@@ -63,6 +63,16 @@ class TokenBackbone(Backbone, Protocol):
     """Tokens that stand for no place of the image, before the others."""
 
 
+class SequenceBackbone(TokenBackbone, Protocol):
+    """A backbone whose blocks take any part of the tokens: masked autoencoders show it no others."""
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """All tokens of normalised images before the first block, with their positions, prefix tokens first."""
+
+    def encoded(self, tokens: Tensor) -> Tensor:
+        """What the blocks and the last norm make of any of them; of all of them, what ``forward_features`` returns."""
+
+
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Inside, a network is in evaluation mode; afterwards in the mode it had."""

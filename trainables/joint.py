@@ -46,7 +46,7 @@ class Joint:
 
     @property
     def SUPPORTS(self) -> tuple[str, ...]:
-        first, *others = (part.SUPPORTS for part in self.parts.values())
+        first, *others = (_suited(part.SUPPORTS) for part in self.parts.values())
         return tuple(word for word in first if all(word in other for other in others))
 
     @property
@@ -139,6 +139,11 @@ def load(name: str) -> ModuleType | Joint:
         suits = "; ".join(f"{part}: {' and '.join(module.SUPPORTS)}" for part, module in parts.items())
         raise JointError(f"no backbone suits all parts of objective '{name}' ({suits}); leave one out")
     return joint
+
+
+def _suited(words: tuple[str, ...]) -> tuple[str, ...]:
+    """With ``sequence`` where there is ``tokens``, which every sequence has."""
+    return words if "tokens" not in words or "sequence" in words else (*words, "sequence")
 
 
 def takes_classes(objective: ModuleType | Joint) -> bool:

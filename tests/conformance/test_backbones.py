@@ -20,7 +20,7 @@ from spaces.sampling import uniform
 from spaces.space import Space
 from tests.conformance.contracts import members
 from trainables.adapt._whole import layer_rates
-from trainables.deploy import Backbone, Deployable, MapBackbone, TokenBackbone
+from trainables.deploy import Backbone, Deployable, MapBackbone, SequenceBackbone, TokenBackbone
 from trainables.final.timm_folder import timm_config
 from trainables.objectives import simmim, spark
 from trainables.plan import Batch
@@ -79,7 +79,8 @@ def images(built: Deployable, count: int = 4) -> torch.Tensor:
 def contract_of(backbone: str) -> type:
     """Of the one kind of features that a backbone has; what all have in common where it depends on the model."""
     features = load(BACKBONES, backbone).FEATURES
-    return {("map",): MapBackbone, ("tokens",): TokenBackbone}.get(features, Backbone)
+    contracts = {("map",): MapBackbone, ("tokens",): TokenBackbone, ("tokens", "sequence"): SequenceBackbone}
+    return contracts.get(features, Backbone)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_a_network_says_its_own_sizes(backbone: str) -> None:
 
 @pytest.mark.parametrize("backbone", NAMES)
 def test_the_classifier_maps_pooled_features_to_scores(backbone: str) -> None:
-    assert set(load(BACKBONES, backbone).FEATURES) <= {"map", "tokens"}
+    assert set(load(BACKBONES, backbone).FEATURES) <= {"map", "tokens", "sequence"}
     assert load(BACKBONES, backbone).TRACED in (False, True)
     built = network(backbone).eval()
     image = images(built)

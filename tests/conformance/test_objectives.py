@@ -46,7 +46,7 @@ def test_an_objective_says_what_it_is(name: str) -> None:
     module = module_of(name)
     assert isinstance(module.LABELS, bool)
     assert isinstance(module.FIXED_SIDE, bool)
-    assert set(module.SUPPORTS) <= {"map", "tokens"}
+    assert set(module.SUPPORTS) <= {"map", "tokens", "sequence"}
     assert module.SUPPORTS
     assert module.PAPER
     assert module.passes() > 0.0

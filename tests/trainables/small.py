@@ -11,7 +11,7 @@ from torch import nn
 
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
-from trainables.backbones import mobile, tiny_vit
+from trainables.backbones import mobile, tiny_vit, vit
 from trainables.data import digits
 from trainables.deploy import Deployable
 from trainables.joint import load
@@ -30,36 +30,47 @@ TINY_VIT: dict[str, Value] = {
     "resolution": 16, "mlp_ratio": 2.0, "conv_expansion": 2, "width.0": 32, "width.1": 32, "depth.0": 1, "depth.1": 1,
     "window.0": 2,
 }  # fmt: skip
+VIT: dict[str, Value] = {
+    "resolution": 16, "patch": 4, "width": 32, "depth": 2, "head_width": 16, "mlp_ratio": 2.0, "pooling": "mean",
+}  # fmt: skip
 OPTIMIZER: dict[str, Value] = {"optimizer.name": "adamw", "optimizer.learning_rate.adamw": 3e-3, "batch.size": 32}
 
 
-def reads_maps(objective: str) -> bool:
-    """Whether the objective works on backbones with feature maps; the others need tokens."""
-    return "map" in load(objective).SUPPORTS
+def backbone_of(objective: str) -> str:
+    """A backbone that an objective supports: of maps before tokens, and of tokens before any part of them."""
+    supported = load(objective).SUPPORTS
+    return "mobile" if "map" in supported else "tiny_vit" if "tokens" in supported else "vit"
 
 
 def network(objective: str, seed: int = 0) -> Deployable:
     """A network that the objective supports, with random weights."""
     torch.manual_seed(seed)
-    if reads_maps(objective):
+    backbone = backbone_of(objective)
+    if backbone == "mobile":
         body = mobile.build(
             classes=10, channels=1, resolution=8, stem_width=8, width=[8], depth=[1], kernel=[3], expansion=[2],
             stride=[2], squeeze_excite=[True], activation="relu", head_expansion=1, head_width=16, stem_stride=1,
         )  # fmt: skip
         return Deployable(body, mean=[0.3], std=[0.4], resolution=8)
-    body = tiny_vit.build(
+    return Deployable(transformer(backbone), mean=[0.3], std=[0.4], resolution=16)
+
+
+def transformer(backbone: str, **changed: Any) -> nn.Module:
+    """A network of tokens, untrained."""
+    if backbone == "vit":
+        return vit.build(classes=10, channels=1, **{**VIT, **changed})
+    return tiny_vit.build(
         classes=10, channels=1, resolution=16, width=[32, 32], depth=[1, 1], window=[2], mlp_ratio=2.0, conv_expansion=2
     )
-    return Deployable(body, mean=[0.3], std=[0.4], resolution=16)
 
 
 def pretrained(objective: str, **pretraining: Any) -> Candidate:
     """Half of its compute on the objective, then supervised in full."""
-    is_map = reads_maps(objective)
+    backbone = backbone_of(objective)
     return Candidate(
-        backbone="mobile" if is_map else "tiny_vit",
+        backbone=backbone,
         objective="supervised",
-        architecture=MOBILE if is_map else TINY_VIT,
+        architecture={"mobile": MOBILE, "tiny_vit": TINY_VIT, "vit": VIT}[backbone],
         recipe=OPTIMIZER,
         pretraining={"objective": objective, "share": 0.5, **OPTIMIZER, **pretraining},
         adaptation={"method": "full"},

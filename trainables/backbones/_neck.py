@@ -32,9 +32,19 @@ class NeckedMobileNetV3(MobileNetV3):  # type: ignore[misc]
 
 
 class NeckedVisionTransformer(VisionTransformer):  # type: ignore[misc]
-    """timm's transformer with a neck."""
+    """timm's transformer with a neck, and with what shows its blocks a part of the tokens."""
 
     fc_norm: nn.Module
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """As ``trainables.deploy.SequenceBackbone`` says."""
+        tokens: Tensor = self._pos_embed(self.patch_embed(x))
+        return tokens
+
+    def encoded(self, tokens: Tensor) -> Tensor:
+        """As ``trainables.deploy.SequenceBackbone`` says."""
+        encoded: Tensor = self.norm(self.blocks(self.norm_pre(tokens)))
+        return encoded
 
     def add_neck(self, width: int) -> None:
         """Put the neck above the pooled and normalised tokens; the classifier is made anew."""

@@ -13,7 +13,7 @@ from trainables.backbones._blocks import add_attention, add_perceptron
 from trainables.backbones._stages import check_heads, check_side
 from trainables.counting.counts import Counts, Tally
 
-FEATURES = ("tokens",)
+FEATURES = ("tokens", "sequence")
 TRACED = False
 
 POOLING = {"mean": "avg", "token": "token"}

@@ -26,8 +26,8 @@ class Objective(Protocol):
     """Where it comes from."""
     LABELS: bool
     """Whether it reads the targets; if not, it is trained on the images without labels too."""
-    SUPPORTS: tuple[Literal["map", "tokens"], ...]
-    """Kinds of backbones that it suits, see a backbone's ``FEATURES``."""
+    SUPPORTS: tuple[Literal["map", "tokens", "sequence"], ...]
+    """Kinds of backbones that it suits, see a backbone's ``FEATURES``; what suits tokens suits sequences."""
     COMPARES: Literal["scores", "features"] | None
     """What of the network it compares with that of a ``teacher``, a keyword that it then has; None for no teacher."""
     SOURCE: str

@@ -1,7 +1,6 @@
 """SimMIM: tokens of hidden units are replaced by a learned one, and one linear layer predicts their pixels."""
 
 import math
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from trainables.deploy import Deployable
 from trainables.maps import as_map, prefix_tokens, side_of, width_of
+from trainables.objectives._error_over_mean import ErrorWatch
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._hiding import check_tokens, embedded_and_features, hiding
 from trainables.objectives._views import random_mask
@@ -61,7 +61,7 @@ def _visible_mean(image_BCHW: Tensor, hidden_B1HW: Tensor) -> Tensor:
     return mean_BC11.expand_as(image_BCHW)
 
 
-class _SimMIM(nn.Module):
+class _SimMIM(ErrorWatch):
     def __init__(self, network: Deployable, masked: float, unit: int, sealed: bool) -> None:
         super().__init__()
         check_tokens(network, "objective 'simmim'", "'spark' for convolutions")
@@ -77,7 +77,6 @@ class _SimMIM(nn.Module):
         self._scale = -(-network.resolution // side_of(features, prefix_tokens(network)))
         self.decoder = nn.Conv2d(width_of(features), self._scale**2 * channels, 1)
         freeze_unused(network, network.features)
-        self._error, self._error_of_mean = torch.zeros(()), torch.zeros(())
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""
@@ -92,25 +91,10 @@ class _SimMIM(nn.Module):
         pixels = F.pixel_shuffle(self.decoder(as_map(features, prefix_tokens(self.network))), self._scale)
         side = self.network.resolution
         loss = masked_error(pixels[:, :, :side, :side], target_BCHW, shown_B1HW)
-        self._note(loss, masked_error(_visible_mean(target_BCHW, shown_B1HW), target_BCHW, shown_B1HW))
+        self.errors.note(loss, masked_error(_visible_mean(target_BCHW, shown_B1HW), target_BCHW, shown_B1HW))
         return loss
 
     def encoded(self, image_BCHW: Tensor, hidden_B1TT: Tensor) -> Tensor:
         """Features of images in [0, 1] of which some tokens are hidden."""
         with hiding(self.network, self.token, hidden_B1TT, sealed=self._sealed):
             return self.network.features(image_BCHW)
-
-    def watched(self) -> dict[str, float]:
-        """``error_over_mean``: the error of the epoch over that of the visible pixels' mean, 1 if nothing is learnt."""
-        ratio = float(self._error / self._error_of_mean) if self._error_of_mean > 0 else 1.0
-        self._error, self._error_of_mean = torch.zeros(()), torch.zeros(())
-        return {"error_over_mean": ratio}
-
-    def trouble(self, values: Mapping[str, float]) -> str | None:
-        """None: masked pixels have no solution that is the same for all images and has a low loss."""
-        del values
-        return None
-
-    def _note(self, error: Tensor, error_of_mean: Tensor) -> None:
-        self._error = self._error.to(error.device) + error.detach()
-        self._error_of_mean = self._error_of_mean.to(error.device) + error_of_mean
