@@ -63,7 +63,7 @@ def _quickly_counted(space: Space) -> Space:
             f"architecture.width.{stage}": tuple(width * 2**stage for width in (32, 40, 64)) for stage in range(4)
         }
         return space.restrict({**narrow, "architecture.stem_width": (32, 64), "architecture.depth.2": (4, 7)})
-    if space.name in ("every_recipe", "fbnetv3_augmented"):  # their architectures are those of tiny and of fbnetv3
+    if space.name in ("every_recipe", "fbnetv3_augmented", "masked_tokens"):  # their architectures are other spaces'
         others = [address for address in space.addresses if address.startswith("architecture.")]
         return space.restrict({address: space.dimension(address).values[:1] for address in others})
     if space.name in TRACED:

@@ -31,7 +31,7 @@ TINY_VIT: dict[str, Value] = {
     "window.0": 2,
 }  # fmt: skip
 VIT: dict[str, Value] = {
-    "resolution": 16, "patch": 4, "width": 32, "depth": 2, "head_width": 16, "mlp_ratio": 2.0, "pooling": "mean",
+    "resolution": 16, "patch": 4, "width": 32, "depth": 1, "head_width": 16, "mlp_ratio": 2.0, "pooling": "mean",
 }  # fmt: skip
 OPTIMIZER: dict[str, Value] = {"optimizer.name": "adamw", "optimizer.learning_rate.adamw": 3e-3, "batch.size": 32}
 

@@ -304,6 +304,7 @@ def test_a_part_of_the_tokens_joins_objectives_of_tokens() -> None:
         load("mae+spark")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["mae", "cae", "croco", "selfie"])
 def test_it_beats_what_says_nothing_of_the_image(name: str) -> None:
     """Digits; the error over that of the patch's mean, and picks over chance."""
