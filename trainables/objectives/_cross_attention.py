@@ -29,7 +29,7 @@ class CrossAttention(nn.Module):
 
 
 def _heads(x_BTD: Tensor) -> Tensor:
-    return x_BTD.unflatten(-1, (-1, HEAD_WIDTH)).transpose(1, 2)
+    return x_BTD.reshape(*x_BTD.shape[:2], -1, HEAD_WIDTH).transpose(1, 2)
 
 
 class CrossBlock(nn.Module):

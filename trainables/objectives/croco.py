@@ -112,7 +112,7 @@ class _CroCo(ErrorWatch):
         image_BCHW = batch.image_BCHW
         if self._views is not None:
             return self._views.of(image_BCHW, generator, number=0), self._views.of(image_BCHW, generator, number=1)
-        return image_BCHW, image_BCHW.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+        return image_BCHW, image_BCHW.reshape(-1, 2, *image_BCHW.shape[1:]).flip(1).flatten(0, 1)
 
     def error(self, first_BCHW: Tensor, second_BCHW: Tensor, generator: torch.Generator) -> Tensor:
         """The loss of completing the first from the second."""

@@ -89,7 +89,8 @@ class _Selfie(nn.Module):
         seen_BCHW = self.network.prepared(image_BCHW, side=side * self._side)
         patch_BNCHW = seen_BCHW.unfold(2, side, side).unfold(3, side, side).flatten(2, 3).transpose(1, 2)
         features = cast(Backbone, self.network.network).forward_features(patch_BNCHW.flatten(0, 1))
-        vector_BND: Tensor = self.embed(self.network.pooled_from(features).unflatten(0, (len(image_BCHW), -1)))
+        pooled_MF = self.network.pooled_from(features)
+        vector_BND: Tensor = self.embed(pooled_MF.reshape(len(image_BCHW), -1, pooled_MF.shape[-1]))
         return vector_BND
 
     def scores(self, vector_BND: Tensor, shown_BM: Tensor, hidden_BH: Tensor) -> Tensor:
@@ -98,7 +99,8 @@ class _Selfie(nn.Module):
         known_BMD = self.blocks(at(vector_BND + position_BND, shown_BM))
         pooled_B1D = self.pool(self.summary.expand(len(vector_BND), 1, -1), known_BMD, known_BMD, need_weights=False)[0]
         query_BHD = self.query(self.norm(pooled_B1D + at(position_BND, hidden_BH)))
-        return query_BHD @ at(vector_BND, hidden_BH).transpose(1, 2) / vector_BND.shape[-1] ** 0.5
+        score_BHH: Tensor = query_BHD @ at(vector_BND, hidden_BH).transpose(1, 2) / vector_BND.shape[-1] ** 0.5
+        return score_BHH
 
     def watched(self) -> dict[str, float]:
         """``picked``: share of the epoch's hidden places whose patch had the highest score; 1 over them by chance."""
