@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -199,99 +199,3 @@ def _statistics(
     mean_C = sum_C / count
     std_C = np.sqrt(np.maximum(squared_C / count - mean_C**2, 0.0))
     return mean_C / 255.0, np.maximum(std_C / 255.0, 1e-3)
-
-
-def completed(
-    parts: Mapping[str, Images],
-    names: Sequence[str],
-    *,
-    validation: float,
-    test: float,
-    seed: int,
-    decoding: Decoding | None = None,
-    survey: Survey | None = None,
-) -> Splits:
-    """The splits of a source that may lack some: what is missing is split off the training part, stratified by class.
-
-    Args:
-        parts: images of ``train`` and, where the source has them, of ``validation`` and ``test``.
-        names: class names.
-        validation, test: share of all images for a part that is missing.
-        seed: of the split.
-        decoding, survey: as in ``Splits``.
-
-    Raises:
-        DataError: shares that leave nothing to train on, or a class with fewer images than there are parts to fill.
-    """
-    train, complete = parts["train"], dict(parts)
-    total = sum(map(len, parts.values()))
-    missing = {name: share for name, share in (("test", test), ("validation", validation)) if name not in complete}
-    _check_shares(train, missing, total)
-    _check_counts(train, names, 1 + len(missing))
-    for name, share in missing.items():
-        train, complete[name] = stratified(train, share * total / len(train), seed, names)
-    return from_parts(train, complete["validation"], complete["test"], names, decoding=decoding, survey=survey)
-
-
-def _check_shares(train: Images, missing: Mapping[str, float], total: int) -> None:
-    for name, share in missing.items():
-        if not 0 < share < 1:
-            raise DataError(f"data.{name} is a share of all images, between 0 and 1, given {share}")
-    if sum(missing.values()) * total >= len(train):
-        shares = " and ".join(f"data.{name} {share:g}" for name, share in missing.items())
-        raise DataError(f"{shares} take all {len(train)} images and leave none to train on; make them smaller")
-
-
-def _check_counts(train: Images, names: Sequence[str], needed: int) -> None:
-    count_K = np.bincount(train.label_N, minlength=len(names))
-    scarce = [int(row) for row in np.argsort(count_K, kind="stable") if count_K[row] < needed]
-    if scarce:
-        more = f", and {len(scarce) - 1} more classes have fewer than {needed}" if scarce[1:] else ""
-        raise DataError(
-            f"class '{names[scarce[0]]}' has {count_K[scarce[0]]} image(s){more}; training and the parts that are "
-            f"split off it need {needed} of each class at least: add images, or leave the class out"
-        )
-
-
-def with_labels(splits: Splits, share: float, seed: int) -> Splits:
-    """Keep the labels of a share of the training images, every class in proportion; all stay to be pretrained on.
-
-    Args:
-        splits: with all their labels.
-        share: of the training images that ``train`` keeps, in (0, 1].
-        seed: of the choice.
-
-    Raises:
-        DataError: the share is not in (0, 1], or leaves a class without a labelled image.
-    """
-    if not 0.0 < share <= 1.0:
-        raise DataError(f"data.labels is the share of training images with labels, in (0, 1], given {share}")
-    if share == 1.0:
-        return splits
-    labelled = stratified(splits.train, share, seed, splits.classes)[1]
-    return replace(splits, train=labelled, pool=splits.train)
-
-
-def stratified(images: Images, share: float, seed: int, names: Sequence[str]) -> tuple[Images, Images]:
-    """Split off ``share`` of the images, with every class in both parts. Returns (rest, share).
-
-    Raises:
-        DataError: a class has too few images to stand in both parts.
-    """
-    # Here, because it brings pandas with it, which a worker whose source has a split of its own does not need.
-    from sklearn.model_selection import train_test_split
-
-    count_K = np.bincount(images.label_N, minlength=len(names))
-    if count_K.min() < 2:
-        scarce = names[int(count_K.argmin())]
-        raise DataError(f"class '{scarce}' has {count_K.min()} image(s); a split needs at least two of each class")
-    try:
-        rest_rows, split_rows = train_test_split(
-            np.arange(len(images)), test_size=share, stratify=images.label_N, random_state=seed
-        )
-    except ValueError as error:
-        raise DataError(
-            f"cannot split {len(images)} images of {len(names)} classes at {share:.0%} with every class in both parts; "
-            "change the share, or add images"
-        ) from error
-    return images.take(np.sort(rest_rows)), images.take(np.sort(split_rows))

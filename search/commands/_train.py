@@ -9,7 +9,7 @@ from search.experiment.running import carry_out
 from search.family.members import load_family
 from search.family.retrain import read_training
 from search.files import check_writable
-from search.identity.saved import check_same, resolved, saved
+from search.identity.saved import continued, saved
 from search.problem.candidates import read_candidates, write_candidates
 from search.setting.config import Config, read
 from search.setting.sections.data import PLACES
@@ -90,8 +90,7 @@ def _train_of_run(folder: Path, path: Path | None, to: Path, seeds: int | None) 
 def _train_alone(config: Config, candidates: Sequence[Candidate], to: Path, what: Path) -> None:
     """Train in a run's folder of its own, which a second call of the same finds and goes on with."""
     if (to / "config.yaml").is_file():
-        config = resolved(config)
-        check_same(config, what)
+        config = continued(config, what)
         if read_candidates(to / "candidates.json") != list(candidates):
             raise UsageError(f"'{to}' trains other candidates; give a new folder")
     elif to.exists() and (not to.is_dir() or any(to.iterdir())):

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from search.experiment.running import carry_out, show_finished
     from search.experiment.warm_start import check_unchanged
     from search.family.members import is_complete
-    from search.identity.saved import check_same, resolved
+    from search.identity.saved import continued
     from search.setting.sections.ray import RaySection
 
     if arguments.runs is not None:
@@ -42,8 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.ray_address is not None:
         config = config.model_copy(update={"ray": RaySection(address=arguments.ray_address)})
     if (config.folder / "config.yaml").exists():
-        config = resolved(config)
-        check_same(config, arguments.config)
+        config = continued(config, arguments.config)
         check_unchanged(config.folder, arguments.warm_start)
         if is_complete(config.folder / "family"):
             show_finished(config)

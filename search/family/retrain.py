@@ -41,7 +41,8 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
             network = network_of(teacher, setting.splits, setting.place.final)
             splits = setting.splits
             write_timm_folder(network, splits.decoding, teacher.candidate, splits.classes, folder / name)
-    config = setting.config.model_dump(mode="json", include=set(SECTIONS))
+    resolved = setting.config.model_copy(update={"data": setting.config.data.resolved})
+    config = resolved.model_dump(mode="json", include=set(SECTIONS))
     config["run"] = {key: config["run"][key] for key in RUN_KEYS}
     config["family"] |= {
         "teachers": [f"{LOCAL}{name}" for name in names] or 0,
@@ -77,7 +78,7 @@ def read_training(member: Path, to: Path, images: Mapping[str, str]) -> tuple[Co
         candidate = Candidate.from_dict(read_json(member / "candidate.json"))
         missing = [key for key in document.get("images", ()) if key not in images]
         document["config"]["data"] |= images
-        config = parse(json.dumps(document["config"]), str(member / "training.json"))
+        config = parse(json.dumps(document["config"]), str(member / "training.json")).stored
     except (DamagedFiles, ConfigError, ValueError, KeyError) as error:
         raise UsageError(f"'{member}' cannot be trained again: {error}") from error
     if missing:

@@ -13,10 +13,12 @@ from typing import Any, Self
 from search.identity.data import DataIdentity
 from search.setting.sections.data import PLACES as PLACES_OF_DATA
 from spaces.space import Space
+from trainables.data.splitting import DRAWN, SPLIT
 
 PLACES = ("name", "runs", "run", "ray", "tracking")
 """Keys of the configuration that say where and with how much a run works, and not what comes out of it."""
 
+OF_SPLIT = f"data.{SPLIT}"
 MOST_NAMED = 5
 """Differences that a sentence lists."""
 
@@ -87,7 +89,10 @@ def new_identity(name: str, configuration: Mapping[str, Any], data: DataIdentity
 
 def digest_of(data: DataIdentity, space: Mapping[str, Any], configuration: Mapping[str, Any]) -> str:
     """SHA-256 of a run's data, space and configuration."""
-    content = {"data": data.to_json(), "space": space, "configuration": dict(sorted(deciding_keys(configuration)))}
+    deciding = dict(sorted(deciding_keys(configuration)))
+    if deciding.get(OF_SPLIT) == DRAWN:
+        del deciding[OF_SPLIT]  # as in runs that were begun when there was no other
+    content = {"data": data.to_json(), "space": space, "configuration": deciding}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,7 +7,7 @@ from search.errors import UsageError
 from search.identity.document import read_identity
 from search.identity.identity import changed_keys, listed
 from search.setting.config import Config, read
-from trainables.data.sources import defaults_of
+from trainables.data.splitting import SPLIT
 
 
 def saved(folder: Path) -> Config:
@@ -22,10 +22,10 @@ def saved(folder: Path) -> Config:
         raise UsageError(
             f"'{folder}' holds no run (it has no config.yaml); start one with: python -m search run CONFIG"
         )
-    config = read(path)
+    config = read(path).stored
     identity = read_identity(folder)
     if identity is not None:
-        changed = changed_keys(_plain(config), _plain(Config.model_validate(identity.configuration)))
+        changed = changed_keys(_plain(config), _plain(Config.model_validate(identity.configuration).stored))
         if changed:
             raise UsageError(
                 f"'{path}' was edited after the run had begun: {listed(changed)}. A run keeps its configuration: put "
@@ -38,27 +38,32 @@ def saved(folder: Path) -> Config:
 
 def resolved(config: Config) -> Config:
     """A configuration with the keywords of its data source that it left to their defaults."""
-    keywords = {**defaults_of(config.data.source), **config.data.keywords}
-    return config.model_copy(update={"data": type(config.data)(source=config.data.source, **keywords)})
+    return config.model_copy(update={"data": config.data.resolved})
 
 
-def check_same(config: Config, file: Path | str) -> None:
-    """A configuration that is to go on with the run in its folder is the one that the run was begun with.
+def continued(config: Config, file: Path | str) -> Config:
+    """A configuration that is to go on with the run in its folder, resolved as when the run was begun with it.
 
     Args:
-        config: resolved.
+        config: as it was read.
         file: where it is from, for the message.
 
     Raises:
         UsageError: something that decides what comes out is another.
     """
     folder = config.folder
-    changed = changed_keys(_plain(config), _plain(saved(folder)))
+    begun = saved(folder)
+    if SPLIT in begun.data.keywords and SPLIT not in config.data.keywords:
+        data = config.data.model_copy(update={SPLIT: begun.data.keywords[SPLIT]})
+        config = config.model_copy(update={"data": data})
+    config = resolved(config)
+    changed = changed_keys(_plain(config), _plain(begun))
     if changed:
         raise UsageError(
             f"'{folder}' holds a run of another configuration than '{file}': {listed(changed)}. Choose another 'name' "
             f"in '{file}' for a new run, or go on with the one that is there: python -m search resume {folder}"
         )
+    return config
 
 
 def words_of_new_run(folder: Path) -> str:

@@ -51,7 +51,7 @@ def write_identity_again(folder: Path) -> str:
         UsageError: they are not, so that an old copy is needed.
         Mistake: the data cannot be read.
     """
-    config = resolved(read(folder / "config.yaml"))
+    config = resolved(read(folder / "config.yaml").stored)
     setting = prepare(config)
     identity = new_identity(config.name, config.model_dump(mode="json"), DataIdentity.of(setting.splits), setting.space)
     storage = read_storage(folder, config.run.storage)

@@ -54,6 +54,11 @@ class Config(Section):
         """The pretrained weights of the section ``weights``, by name."""
         return {name: section.source for name, section in self.weights.items()}
 
+    @property
+    def stored(self) -> "Config":
+        """This configuration as it is meant where a run or a member has kept it."""
+        return self.model_copy(update={"data": self.data.stored})
+
     def dump(self) -> str:
         """YAML that ``parse`` reads back to an equal configuration."""
         return document.dump(self.model_dump(mode="json"))

@@ -92,7 +92,7 @@ def test_loading_repeats_and_the_seed_decides_the_split(name: str, keywords: dic
     if "split_seed" in signature(module_of(name).load).parameters:
         other = module_of(name).load(**keywords, split_seed=1)
         assert rows(other.train) != rows(first.train)
-        assert {len(images) for images in parts(other).values()} == {len(images) for images in parts(first).values()}
+        assert sum(map(len, parts(other).values())) == sum(map(len, parts(first).values()))
 
 
 def test_a_share_of_labels_keeps_all_images_for_pretraining(name: str, keywords: dict[str, Any]) -> None:

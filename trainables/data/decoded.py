@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from PIL import ImageColor
 
-from trainables.data.kept import Form, Item, exists, names_of, read, write
+from trainables.data.kept import Form, Item, exists, fingerprint, names_of, read, write
 from trainables.photographs import Photographs
 from trainables.predict import Decoding, Seen, UnreadableImage
 from trainables.predict import read as read_image
@@ -62,13 +62,14 @@ def _decoded(one: Encoded, form: Form) -> tuple[Item, Seen] | _Left:
     """
     try:
         content, seen = read_image(one.source, form.decoding, form.content)
+        hashed = fingerprint(one.source)
     except UnreadableImage as error:
         return _Left(one.name, str(error))
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM):
             raise DataError(f"image '{one.name}' cannot be read ({error.strerror}); check the disk") from error
         return _Left(one.name, "permission denied")
-    return Item(content, one.label, one.name), seen
+    return Item(content, one.label, one.name, hashed), seen
 
 
 def _chunk_decoded(chunk: Sequence[Encoded], form: Form) -> list[tuple[Item, Seen] | _Left]:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.splits import DataError, Images, Splits, from_parts, stratified
+from trainables.data.splitting import stratified
+from trainables.splits import DataError, Images, Splits, from_parts
 
 LEVELS = 16
 """The brightest value of the file."""
 
 
 def load(*, validation: float = 0.3, test: float = 0.2, split_seed: int = 0) -> Splits:
-    """Load and split.
+    """Load, and split drawn by class: nobody adds images to those of a package, so every part is met to the image.
 
     Args:
         validation: share of all images for search-validation.

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.splits import DataError, Images, Splits, from_parts, stratified
+from trainables.data.splitting import stratified
+from trainables.splits import DataError, Images, Splits, from_parts
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
 """Where the Debian package ``dataset-fashion-mnist`` puts the files."""
@@ -24,7 +25,7 @@ def load(
     test_images: int = 0,
     split_seed: int = 0,
 ) -> Splits:
-    """Read the files and split search-validation off the published training part.
+    """Read the files and split search-validation off the published training part, which is fixed: drawn by class.
 
     Args:
         path: folder with ``train-images-idx3-ubyte.gz`` and the other three, or the same without ``.gz``.

@@ -19,8 +19,9 @@ from trainables.data.decoded import (
     store_of,
 )
 from trainables.data.layout import class_folders, layout_of, of_other_files
+from trainables.data.splitting import HASH, completed
 from trainables.predict import EXTENSIONS, image_files
-from trainables.splits import DataError, Images, Splits, completed
+from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey
 
 
@@ -35,10 +36,11 @@ def load(
     unreadable: float = UNREADABLE,
     validation: float = 0.2,
     test: float = 0.2,
+    split: str = HASH,
     split_seed: int = 0,
     cache: str | None = None,
 ) -> Splits:
-    """Load and, where the folder has no splits of its own, split stratified by class.
+    """Load and, where the folder has no splits of its own, split the images (``trainables.data.splitting``).
 
     Args:
         path: folder with one folder a class, or with ``train`` (and ``val``, ``test``) above them and nothing else.
@@ -49,9 +51,11 @@ def load(
         grey: one channel instead of three.
         background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
         unreadable: share of the images that may be left out because they cannot be read.
-        validation: share of all images for search-validation, if the folder has no such part.
-        test: share of all images for the final figures, if the folder has no such part.
-        split_seed: seed of the stratified split.
+        validation: share of the images that are split for search-validation, if the folder has no such part.
+        test: share of the images that are split for the final figures, if the folder has no such part.
+        split: ``hash`` splits by each image's own content, so that images that are added move no other; ``drawn`` meets
+            the shares to the image, class by class, and draws anew when the images change.
+        split_seed: of the split.
         cache: folder for the decoded arrays; the system's temporary folder by default.
 
     Raises:
@@ -72,7 +76,14 @@ def load(
         survey += own + Survey(skipped=others)
     check_readable(survey, unreadable, path)
     splits = completed(
-        loaded, names, validation=validation, test=test, seed=split_seed, decoding=form.decoding, survey=survey
+        loaded,
+        names,
+        split=split,
+        validation=validation,
+        test=test,
+        seed=split_seed,
+        decoding=form.decoding,
+        survey=survey,
     )
     files, labels, _ = listed["train"]
     return evaluated_as_files(splits, store, lambda: encoded_files(files, labels), form)

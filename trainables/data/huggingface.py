@@ -18,7 +18,8 @@ from trainables.data.decoded import (
 )
 from trainables.data.kept import Form
 from trainables.data.layout import part_of
-from trainables.splits import DataError, Images, Splits, completed
+from trainables.data.splitting import HASH, completed
+from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey
 
 
@@ -35,10 +36,11 @@ def load(
     unreadable: float = UNREADABLE,
     validation: float = 0.2,
     test: float = 0.2,
+    split: str = HASH,
     split_seed: int = 0,
     cache: str | None = None,
 ) -> Splits:
-    """Decode the images and, where the data has no splits of its own, split stratified by class.
+    """Decode the images and, where the data has no splits of its own, split the images (``trainables.data.splitting``).
 
     Args:
         path: folder of ``save_to_disk``, or a folder of ``*.parquet`` (with ``train-*``, ``validation-*``, ``test-*``
@@ -51,9 +53,11 @@ def load(
         grey: one channel instead of three.
         background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
         unreadable: share of the images that may be left out because they cannot be read.
-        validation: share of all images for search-validation, if there is no such split.
-        test: share of all images for the final figures, if there is no such split.
-        split_seed: seed of the stratified split.
+        validation: share of the images that are split for search-validation, if there is no such split.
+        test: share of the images that are split for the final figures, if there is no such split.
+        split: ``hash`` splits by each image's own content, so that images that are added move no other; ``drawn`` meets
+            the shares to the image, class by class, and draws anew when the images change.
+        split_seed: of the split.
         cache: folder for the decoded images; the system's temporary folder by default.
 
     Raises:
@@ -79,7 +83,14 @@ def load(
     survey = sum((own for _, own in decoded.values()), Survey())
     check_readable(survey, unreadable, path)
     splits = completed(
-        parts, names, validation=validation, test=test, seed=split_seed, decoding=form.decoding, survey=survey
+        parts,
+        names,
+        split=split,
+        validation=validation,
+        test=test,
+        seed=split_seed,
+        decoding=form.decoding,
+        survey=survey,
     )
     return evaluated_as_files(splits, store, lambda: _encoded(tables["train"], image, label, names), form)
 

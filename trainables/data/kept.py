@@ -1,10 +1,13 @@
 """Sets of images as they are kept on disk: written whole or not at all, then mapped by everything that trains.
 
-A set is a file of images with ``DIGEST.labels.npy``, ``DIGEST.names.txt`` (a JSON string a line) and
-``DIGEST.survey.json``. Squares are ``DIGEST.npy``, an array (N, C, side, side); images of their own shape are
-``DIGEST.jpegs``, one after the other, with ``DIGEST.starts.npy``. The images appear last.
+A set is a file of images with ``DIGEST.labels.npy``, ``DIGEST.names.txt`` (a JSON string a line),
+``DIGEST.fingerprints.npy`` (a hash of each image's file) and ``DIGEST.survey.json``. Squares are ``DIGEST.npy``, an
+array (N, C, side, side); images of their own shape are ``DIGEST.jpegs``, one after the other, with
+``DIGEST.starts.npy``. The images appear last.
 """
 
+import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,17 +24,20 @@ from trainables.splits import Images
 from trainables.stored import Stored, write_whole
 from trainables.survey import Survey
 
-BESIDE = ("starts.npy", "labels.npy", "names.txt", "survey.json")
+BESIDE = ("starts.npy", "labels.npy", "names.txt", "fingerprints.npy", "survey.json")
 """What lies beside the images of a set."""
+FINGERPRINT = 16
+"""Bytes of a fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The bytes that are kept of an image, its class number and its name."""
+    """The bytes that are kept of an image, its class number, its name, and the fingerprint of its file."""
 
     content: bytes
     label: int
     name: str
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +76,8 @@ class Form:
 
 
 def exists(store: Path, digest: str, form: Form) -> bool:
-    """Whether a set is there."""
-    return form.file(store, digest).exists()
+    """Whether a set is there, and whole: earlier versions kept no fingerprints."""
+    return form.file(store, digest).exists() and _beside(store, digest, "fingerprints.npy").exists()
 
 
 def read(store: Path, digest: str, form: Form) -> tuple[Images, Survey]:
@@ -99,14 +105,41 @@ def names_of(images: Images) -> list[str]:
     return [json.loads(names[row]) for row in stored.row_N]
 
 
+def fingerprint(source: Path | IO[bytes]) -> bytes:
+    """BLAKE2b of the bytes of a file, ``FINGERPRINT`` of them.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return fingerprint(file)
+    source.seek(0)
+    digest = hashlib.blake2b(digest_size=FINGERPRINT)
+    while chunk := source.read(1 << 20):
+        digest.update(chunk)
+    return digest.digest()
+
+
+def fingerprints_of(images: Images) -> list[bytes]:
+    """Fingerprint of each image's file; of those that come from none, of their pixels."""
+    stored = images.image_NCHW
+    if isinstance(stored, np.ndarray) or stored.names is None:
+        return [fingerprint(io.BytesIO(np.ascontiguousarray(stored[row]).tobytes())) for row in range(len(images))]
+    store, digest = stored.names.parent, stored.names.name.removesuffix(".names.txt")
+    value_MF: NDArray[np.uint8] = np.load(_beside(store, digest, "fingerprints.npy"))
+    return [row_F.tobytes() for row_F in value_MF[stored.row_N]]
+
+
 def joined(store: Path, digest: str, pieces: Sequence[str], form: Form) -> None:
     """Make one set of several, in order; the pieces are removed once the whole is there."""
     parts = [read(store, piece, form) for piece in pieces]
 
     def items() -> Iterator[Item]:
         for images, _ in parts:
-            for row, (label, name) in enumerate(zip(images.label_N.tolist(), names_of(images), strict=True)):
-                yield Item(_content(images, row), label, name)
+            known = zip(images.label_N.tolist(), names_of(images), fingerprints_of(images), strict=True)
+            for row, (label, name, hashed) in enumerate(known):
+                yield Item(_content(images, row), label, name, hashed)
 
     write(store, digest, items(), form, lambda: sum((part for _, part in parts), Survey()))
     for piece in pieces:
@@ -140,6 +173,7 @@ def write(store: Path, digest: str, items: Iterator[Item], form: Form, survey: C
     def write_images(images: IO[bytes]) -> None:
         label_N: list[int] = []
         names: list[str] = []
+        hashed = bytearray()
         starts = [0]
         if not form.stored:
             _header(images, (0, *shape))
@@ -147,6 +181,7 @@ def write(store: Path, digest: str, items: Iterator[Item], form: Form, survey: C
             images.write(item.content)
             label_N.append(item.label)
             names.append(json.dumps(item.name))
+            hashed.extend(item.fingerprint)
             starts.append(starts[-1] + len(item.content))
         if not form.stored:
             images.seek(0)
@@ -155,6 +190,9 @@ def write(store: Path, digest: str, items: Iterator[Item], form: Form, survey: C
         beside: Mapping[str, Callable[[IO[bytes]], object]] = {
             "labels.npy": lambda file: np.save(file, np.array(label_N, dtype=np.int64)),
             "names.txt": lambda file: file.write("".join(f"{name}\n" for name in names).encode()),
+            "fingerprints.npy": lambda file: np.save(
+                file, np.frombuffer(hashed, dtype=np.uint8).reshape(-1, FINGERPRINT)
+            ),
             "survey.json": lambda file: file.write(json.dumps(survey().to_dict()).encode()),
             **({"starts.npy": lambda file: np.save(file, np.array(starts, dtype=np.int64))} if form.stored else {}),
         }

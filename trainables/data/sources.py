@@ -12,7 +12,8 @@ from spaces import components
 from trainables.batches.fields import misfits
 from trainables.data import unlabelled_folder
 from trainables.data._keywords import check_types
-from trainables.splits import DataError, Joined, Splits, with_labels
+from trainables.data.splitting import DRAWN, SPLIT, with_labels
+from trainables.splits import DataError, Joined, Splits
 
 LABELS, UNLABELLED = "labels", "unlabelled"
 """Keywords of every source."""
@@ -26,7 +27,7 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
     Args:
         source: file in ``trainables/data``.
         keywords: of its ``load``; besides, every source knows ``labels``, the share of the training images whose
-            labels are used (``trainables.splits.with_labels``, drawn by the source's ``split_seed``), and
+            labels are used (``trainables.data.splitting.with_labels``, drawn by the source's ``split_seed``), and
             ``unlabelled``, a folder of further images that are pretrained on beside the training images.
 
     Raises:
@@ -39,6 +40,11 @@ def defaults_of(source: str) -> dict[str, Any]:
     """The keywords of a source's ``load`` that have a default other than None, with it."""
     parameters = signature(components.load(components.SOURCES, source).load).parameters.values()
     return {one.name: one.default for one in parameters if one.default is not one.empty and one.default is not None}
+
+
+def stored_keywords(source: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords that a run or a member has kept. From before there was a choice of splits, they mean a drawn one."""
+    return {**({SPLIT: DRAWN} if SPLIT in defaults_of(source) else {}), **keywords}
 
 
 @cache

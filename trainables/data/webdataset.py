@@ -28,8 +28,9 @@ from trainables.data.decoded import (
     store_of,
 )
 from trainables.data.kept import Form, exists, joined, read
+from trainables.data.splitting import HASH, completed
 from trainables.predict import EXTENSIONS
-from trainables.splits import DataError, Images, Splits, completed
+from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey
 
 IMAGES = tuple(extension.removeprefix(".") for extension in EXTENSIONS)
@@ -51,10 +52,11 @@ def load(
     unreadable: float = UNREADABLE,
     validation: float = 0.2,
     test: float = 0.2,
+    split: str = HASH,
     split_seed: int = 0,
     cache: str | None = None,
 ) -> Splits:
-    """Decode the shards and, where no shards are given for a part, split it off stratified by class.
+    """Decode the shards and, where no shards are given for a part, split it off (``trainables.data.splitting``).
 
     Args:
         path: the training shards: ``/data/train-{0000..0146}.tar``, ``s3://bucket/train-*.tar``, or one shard.
@@ -68,9 +70,11 @@ def load(
         grey: one channel instead of three.
         background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
         unreadable: share of the images that may be left out because they cannot be read.
-        validation: share of all images for search-validation, if it has no shards.
-        test: share of all images for the final figures, if it has no shards.
-        split_seed: seed of the stratified split.
+        validation: share of the images that are split for search-validation, if it has no shards.
+        test: share of the images that are split for the final figures, if it has no shards.
+        split: ``hash`` splits by each image's own content, so that images that are added move no other; ``drawn`` meets
+            the shares to the image, class by class, and draws anew when the images change.
+        split_seed: of the split.
         cache: folder for the decoded images; the system's temporary folder by default.
 
     Raises:
@@ -94,7 +98,14 @@ def load(
     if names is None:
         names = tuple(map(str, range(int(max(images.label_N.max() for images in parts.values())) + 1)))
     splits = completed(
-        parts, names, validation=validation, test=test, seed=split_seed, decoding=form.decoding, survey=survey
+        parts,
+        names,
+        split=split,
+        validation=validation,
+        test=test,
+        seed=split_seed,
+        decoding=form.decoding,
+        survey=survey,
     )
     return evaluated_as_files(
         splits, store, lambda: chain.from_iterable(_samples(uri, label, numbered) for uri in _expanded(path)), form

@@ -28,6 +28,20 @@ class DataSection(Section):
         return dict(self.model_extra or {})
 
     @property
+    def resolved(self) -> "DataSection":
+        """The section with the keywords that it leaves to their defaults."""
+        from trainables.data.sources import defaults_of  # here, since not everything that reads a file opens its data
+
+        return DataSection(source=self.source, **{**defaults_of(self.source), **self.keywords})
+
+    @property
+    def stored(self) -> "DataSection":
+        """The section as it is meant where a run or a member has kept it."""
+        from trainables.data.sources import stored_keywords
+
+        return DataSection(source=self.source, **stored_keywords(self.source, self.keywords))
+
+    @property
     def located(self) -> dict[str, Any]:
         """The keywords with relative paths made absolute: trials may run in other folders than the command."""
         return {key: absolute(value) if key in PATHS else value for key, value in self.keywords.items()}

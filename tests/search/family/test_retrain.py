@@ -1,5 +1,7 @@
 """A member's folder says nothing of the machine that its images were on."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,10 @@ import pytest
 
 from search.errors import UsageError
 from search.family.retrain import read_training, write_training
-from search.files import whole_folder, write_text
+from search.files import read_json, whole_folder, write_text
 from search.setting.config import parse
-from search.setting.setting import prepare
+from search.setting.setting import Setting, prepare
+from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from tests.trainables.data.images import write_images
 from trainables.final.jobs import FinalJob
@@ -25,19 +28,38 @@ tracking: {{enabled: false}}
 """
 
 
-def test_a_member_is_told_where_its_images_are(tmp_path: Path) -> None:
-    images, member = write_images(tmp_path / "images"), tmp_path / "member"
+def exported(tmp_path: Path) -> tuple[Setting, Candidate]:
+    """What a member's folder ``member`` was written from."""
+    images = write_images(tmp_path / "images")
     setting = prepare(parse(TEXT.format(path=images, cache=tmp_path / "cache")))
     candidate = setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0)))[0]
-    with whole_folder(member) as folder:
+    with whole_folder(tmp_path / "member") as folder:
         write_training(setting, FinalJob(name="one", candidate=candidate, epochs=2, seed=0), folder)
         write_text(folder / "candidate.json", candidate.to_json())
+    return setting, candidate
+
+
+def test_a_member_is_told_where_its_images_are(tmp_path: Path) -> None:
+    setting, candidate = exported(tmp_path)
+    member, images = tmp_path / "member", {"path": str(tmp_path / "images")}
     assert str(tmp_path) not in (member / "training.json").read_text()
     with pytest.raises(UsageError, match=r"does not say where the images are .* give --images path=PATH"):
         read_training(member, tmp_path / "to", {})
-    config, again = read_training(member, tmp_path / "to", {"path": str(images)})
+    config, again = read_training(member, tmp_path / "to", images)
     assert again == candidate
     assert config.data.keywords == {
-        **{key: value for key, value in setting.config.data.keywords.items() if key != "cache"},
-        "path": str(images),
+        **{key: value for key, value in setting.config.data.resolved.keywords.items() if key != "cache"},
+        **images,
     }
+
+
+def test_a_member_from_before_there_was_a_choice_keeps_its_split(tmp_path: Path) -> None:
+    exported(tmp_path)
+    member = tmp_path / "member"
+    document = read_json(member / "training.json")
+    assert document["config"]["data"].pop("split") == "hash"
+    with whole_folder(tmp_path / "older") as folder:
+        write_text(folder / "training.json", json.dumps(document))
+        shutil.copy(member / "candidate.json", folder)
+    config, _ = read_training(tmp_path / "older", tmp_path / "to", {"path": str(tmp_path / "images")})
+    assert config.data.keywords["split"] == "drawn"

@@ -10,15 +10,18 @@ import pytest
 
 from search.__main__ import main
 from search.family.members import load_family
+from search.files import write_text
 from search.identity.data import DataIdentity
 from search.identity.document import read_identity, write_identity
 from search.identity.folder import prepare_run, read_study
 from search.identity.identity import Identity, changed_keys, new_identity
-from search.identity.saved import resolved, saved
-from search.setting.config import parse
+from search.identity.saved import continued, resolved, saved
+from search.setting.config import Config, parse
 from search.setting.setting import prepare
+from search.setting.text import document
 from spaces.mistake import Mistake
 from tests.search.repair.damages import edit, remove, write
+from tests.trainables.data.images import write_images
 from trainables.splits import Images, Splits, from_parts
 
 
@@ -73,6 +76,47 @@ def test_an_edited_identity_is_refused(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"seed": 0', '"seed": 1'))
     with pytest.raises(Mistake, match="was damaged or edited"):
         read_identity(tmp_path)
+
+
+FOLDER = """
+name: old
+runs: '{0}'
+data: {{source: folder, path: '{0}/images', cache: '{0}/cache', resolution: 8}}
+space: {{name: tiny}}
+"""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Config:
+    """The file of a run that was begun when every split was drawn, so that its folder does not say so."""
+    write_images(tmp_path / "images")
+    config = parse(FOLDER.format(tmp_path))
+    setting = prepare(config.stored)
+    kept = resolved(config).model_dump(mode="json")
+    del kept["data"]["split"]
+    identity = new_identity(config.name, kept, DataIdentity.of(setting.splits), setting.space)
+    write_identity(config.folder, identity)
+    write_text(config.folder / "config.yaml", document.dump(kept))
+    return config
+
+
+def test_a_run_from_before_there_was_a_choice_keeps_its_split(old: Config) -> None:
+    config = saved(old.folder)
+    assert config.data.keywords["split"] == "drawn"
+    assert prepare_run(config).splits.train.label_N.tolist() == [0] * 6 + [1] * 6
+    assert continued(old, "old.yaml").data == config.data
+    assert "split" not in old.data.keywords
+    named = old.model_copy(update={"data": resolved(old).data})
+    with pytest.raises(Mistake, match=r'data\.split is "hash", was "drawn"'):
+        continued(named, "old.yaml")
+
+
+def test_a_run_keeps_its_digest_when_its_split_is_named(old: Config) -> None:
+    begun = read_identity(old.folder)
+    assert begun is not None
+    assert replace(begun, configuration=saved(old.folder).model_dump(mode="json")).digest == begun.digest
+    new = resolved(old).model_dump(mode="json")
+    assert replace(begun, configuration=new).digest != begun.digest
 
 
 # of a finished run ---------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_a_class_named_train(load: Callable[..., Splits]) -> None:
 def test_parts_by_their_usual_names(names: tuple[str, ...], load: Callable[..., Splits], tmp_path: Path) -> None:
     (tmp_path / "d" / "__MACOSX").mkdir(parents=True)
     (tmp_path / "d" / ".cache").mkdir()
-    splits = load(*(f"{part}/{name}" for part in names for name in ("cat", "dog")))
+    splits = load(*(f"{part}/{name}" for part in names for name in ("cat", "dog")), split="drawn")
     assert splits.classes == ("cat", "dog")
     assert len(splits.test) == 20
     assert len(splits.validation) == (20 if len(names) == 3 else 8)
@@ -170,7 +170,7 @@ def test_one_photograph_a_class(load: Callable[..., Splits], tmp_path: Path) -> 
     [
         ({"validation": 0.6, "test": 0.5}, "leave none to train on"),
         ({"validation": 0}, "data.validation is a share of all images, between 0 and 1, given 0"),
-        ({"test": 0.01}, "cannot split 20 images of 2 classes at 1% with every class in both parts"),
+        ({"test": 0.01, "split": "drawn"}, "cannot split 20 images of 2 classes at 1% with every class in both parts"),
     ],
 )
 def test_shares_that_cannot_be(shares: dict[str, Any], words: str, load: Callable[..., Splits]) -> None:
@@ -213,7 +213,7 @@ def test_the_page_says_what_matters(load: Callable[..., Splits], tmp_path: Path)
         Image.new("RGBA", (40, 10), (255, 255, 255, 9)).save(tmp_path / "d" / "c" / f"{number}.png")
     (tmp_path / "d" / "a" / "a.txt").touch()
     (tmp_path / "d" / "a" / "photo.heic").touch()
-    text = page(load())
+    text = page(load(split="drawn"))
     for words in (
         "files: 150 images (PNG 150; modes RGB 147, RGBA 3), shorter sides of 9 to 10 pixels, half of them 9 or less",
         "of these: 3 with transparency, laid on white; 3 more than twice as long as wide",
