@@ -52,15 +52,15 @@ def with_knobs(name: str, further: Mapping[str, Dimension]) -> Space:
     recipe, conditions = tiny.recipe_of_small_images()
     convolutions = (*SINGLE, "spark", "simclr+spark", "dino+spark", "multi_instance+spark+simclr")
     tokens = (*SINGLE, "simmim", "simclr+simmim", "dino+simmim", "multi_instance+simmim+simclr")
-    knobs = {**_knobs(), **further}
+    every = {**knobs(), **further}
     families = (
-        with_pretraining(tiny.space(), convolutions, knobs),
-        with_pretraining(transformers(), tokens, {**knobs, "dino.patches": _weight(0.0, 1.0)}),
+        with_pretraining(tiny.space(), convolutions, every),
+        with_pretraining(transformers(), tokens, {**every, "dino.patches": _weight(0.0, 1.0)}),
     )
     return join(name, families, recipe=recipe, conditions=conditions)
 
 
-def _knobs() -> Mapping[str, Dimension]:
+def knobs() -> Mapping[str, Dimension]:
     """By address below ``pretraining``."""
     dino: dict[str, Dimension] = {
         "instances": _weight(0.0, 1.0),

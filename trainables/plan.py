@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spaces import components
 from spaces.candidate import keywords
+from trainables.splits import Pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,26 @@ class Led(Protocol):
         """That network; a recipe's moving average comes before it."""
 
 
+class Order(Protocol):
+    """How an epoch draws its images; a worker gets whole blocks of every batch."""
+
+    @property
+    def block(self) -> int:
+        """Consecutive rows that stay together."""
+
+    def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Rows of ``wanted`` images, or a few less, for batches of ``batch``, over all workers."""
+
+
+@runtime_checkable
+class Ordered(Protocol):
+    """An objective's module that asks for an order of its own."""
+
+    @property
+    def order(self) -> Order | None:
+        """That order; None for permutations of all images."""
+
+
 class Stage(IntEnum):
     """When an ingredient is applied; each ingredient file states its ``STAGE``."""
 
@@ -96,6 +117,7 @@ class Plan:
         fixed_side: whether the objective needs images of the network's resolution.
         optimizer: None until an ingredient sets it.
         square: applied to every training image where it is read; None for the middle of it.
+        order: how an epoch draws its images, where the recipe says so; None for permutations of all images.
         transforms: applied in turn to every training batch.
         before_epoch: called before every epoch with its number in the schedule, from 1.
         before_step: called before every optimizer step with the optimizer, when there are gradients.
@@ -119,6 +141,7 @@ class Plan:
     fixed_side: bool = False
     optimizer: torch.optim.Optimizer | None = None
     square: Square | None = None
+    order: Order | None = None
     transforms: tuple[Transform, ...] = ()
     before_epoch: tuple[Callable[[int], None], ...] = ()
     before_step: tuple[Callable[[torch.optim.Optimizer], None], ...] = ()

@@ -47,6 +47,15 @@ def space(request: pytest.FixtureRequest) -> Space:
     return built
 
 
+OF_OTHERS = {
+    "every_recipe",
+    "every_objective",
+    "fbnetv3_augmented",
+    "masked_tokens",
+}
+"""Spaces whose architectures are those of other spaces."""
+
+
 def _quickly_counted(space: Space) -> Space:
     """The space, or one model of a space of traced ones; of the deepest networks some, on small images."""
     if space.name == "resnet_rs_augmented":  # but for its depths its architectures are those of resnet_rs
@@ -63,8 +72,8 @@ def _quickly_counted(space: Space) -> Space:
             f"architecture.width.{stage}": tuple(width * 2**stage for width in (32, 40, 64)) for stage in range(4)
         }
         return space.restrict({**narrow, "architecture.stem_width": (32, 64), "architecture.depth.2": (4, 7)})
-    if space.name in ("every_recipe", "fbnetv3_augmented", "masked_tokens"):  # their architectures are other spaces'
-        others = [address for address in space.addresses if address.startswith("architecture.")]
+    if space.name in OF_OTHERS:  # and none is pretrained, which costs the same
+        others = [address for address in space.addresses if address.startswith(("architecture.", "pretraining."))]
         return space.restrict({address: space.dimension(address).values[:1] for address in others})
     if space.name in TRACED:
         name, resolution = TRACED[space.name]

@@ -1,38 +1,35 @@
 """Which images an epoch sees, and in which order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spaces.mistake import Mistake
 from trainables.batches.fields import check_field, fields_of
-from trainables.splits import Pictures
+from trainables.plan import Order, Ordered, Plan
+from trainables.splits import Images, Pictures
 
 
 class OrderError(Mistake):
-    """These images cannot be put in the order that an objective asks for."""
+    """These images cannot be put in the order that an objective or a recipe asks for."""
 
 
-class Order(Protocol):
-    """How an epoch draws its images; a worker gets whole blocks of every batch."""
+def order_of(plan: Plan) -> Order:
+    """How the epochs of a plan draw their images.
 
-    @property
-    def block(self) -> int:
-        """Consecutive rows that stay together."""
-
-    def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Rows of ``wanted`` images, or a few less, for batches of ``batch``, over all workers."""
-
-
-@runtime_checkable
-class Ordered(Protocol):
-    """An objective's module that asks for an order of its own."""
-
-    @property
-    def order(self) -> Order | None:
-        """That order; None for permutations of all images."""
+    Raises:
+        OrderError: its recipe and its objective each have an order of their own.
+    """
+    trained = plan.trained()
+    own = trained.order if isinstance(trained, Ordered) else None
+    if own is not None and plan.order is not None:
+        raise OrderError(
+            f"the objective draws {own} and the recipe {plan.order}; leave recipe.sampling out (pretraining.sampling "
+            "of a pretraining), or the objective's knob that asks for an order"
+        )
+    return plan.order or own or Shuffled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,13 @@ class Shuffled:
     def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """As the contract says, whatever the batch."""
         del batch
-        available = len(pictures)
-        return np.concatenate([rng.permutation(available) for _ in range(-(-wanted // available))])[:wanted]
+        return _in_turn(np.arange(len(pictures)), wanted, rng)
+
+
+def _in_turn(row_M: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Permutations of some rows, one after the other, the last one cut."""
+    turns = -(-wanted // len(row_M))
+    return row_M[np.concatenate([rng.permutation(len(row_M)) for _ in range(turns)])[:wanted]] if turns else row_M[:0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +77,130 @@ class Grouped:
             raise OrderError(f"a batch of {batch} images is not filled by groups of {self.per}; change batch.size")
         fields = fields_of(pictures)
         check_field("group", fields)
-        members = self._groups(fields["group"])
+        members = [row_M for row_M in _by_value(fields["group"]).values() if len(row_M) >= self.per]
+        if not members:
+            raise OrderError(f"no group has {self.per} images; use smaller groups")
         count = max(1, wanted // self.per)
         rounds = [rng.permutation(len(members)) for _ in range(-(-count // len(members)))]
         drawn = np.concatenate(rounds)[:count]
         return np.concatenate([rng.permutation(members[group])[: self.per] for group in drawn])
 
-    def _groups(self, group_N: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Rows of each group that is large enough."""
-        known_M = np.flatnonzero(group_N >= 0)
-        sorted_M = known_M[np.argsort(group_N[known_M], kind="stable")]
-        starts = np.flatnonzero(np.diff(group_N[sorted_M], prepend=-1))
-        members = [rows for rows in np.split(sorted_M, starts[1:]) if len(rows) >= self.per]
-        if not members:
-            raise OrderError(f"no group has {self.per} images; use smaller groups")
-        return members
+
+def _by_value(value_N: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """Rows of each value that is known, in their order."""
+    known_M = np.flatnonzero(value_N >= 0)
+    sorted_M = known_M[np.argsort(value_N[known_M], kind="stable")]
+    values, starts = np.unique(value_N[sorted_M], return_index=True)
+    if not len(values):
+        return {}
+    return dict(zip(values.tolist(), np.split(sorted_M, starts[1:]), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Pure:
+    """Every batch has one value of a field; batches follow each other at random, and images without it are left out.
+
+    A value has as many batches, between two rounds over all images, as it fills. Those that fill none are left out.
+    """
+
+    field: str
+
+    @property
+    def block(self) -> int:
+        """Every image stands alone: any part of a batch is as pure."""
+        return 1
+
+    def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """As the contract says; ``wanted`` is rounded down to whole batches.
+
+        Raises:
+            OrderError: no value fills a batch.
+        """
+        fields = fields_of(pictures)
+        check_field(self.field, fields)
+        size, count = min(batch, wanted), max(1, wanted // batch)
+        by_value = [row_M for row_M in _by_value(fields[self.field]).values() if len(row_M) >= size]
+        if not by_value:
+            raise OrderError(f"no {self.field} has the {size} images of a batch; use a smaller batch.size")
+        batches: list[NDArray[np.int64]] = []
+        while len(batches) < count:
+            whole = [rng.permutation(row_M)[: len(row_M) // size * size].reshape(-1, size) for row_M in by_value]
+            batches += list(rng.permutation(np.concatenate(whole)))
+        return np.concatenate(batches[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """Every epoch has an exact share of images of each value of a field, by largest remainders.
+
+    ``share`` is at least 0 and above it for one value; shares are divided by their sum.
+    """
+
+    share: Mapping[int, float]
+    field: str
+
+    @property
+    def block(self) -> int:
+        """Every image stands alone."""
+        return 1
+
+    def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """As the contract says, whatever the batch.
+
+        Raises:
+            OrderError: a share below 0, none above it, or one of a value that no image has.
+        """
+        del batch
+        if min(self.share.values(), default=0) < 0 or not sum(self.share.values()):
+            raise OrderError(f"shares of {self.field} are at least 0, and one is above it, given {dict(self.share)}")
+        fields = fields_of(pictures)
+        check_field(self.field, fields)
+        by_value = _by_value(fields[self.field])
+        absent = [value for value, share in self.share.items() if share and value not in by_value]
+        if absent:
+            raise OrderError(
+                f"no image has {self.field} {absent[0]}, which is to have a share of {self.share[absent[0]]}"
+            )
+        exact = {value: wanted * share / sum(self.share.values()) for value, share in self.share.items()}
+        count = {value: int(images) for value, images in exact.items()}
+        by_remainder = sorted(exact, key=lambda value: (count[value] - exact[value], value))
+        for value in by_remainder[: wanted - sum(count.values())]:
+            count[value] += 1
+        drawn = [_in_turn(by_value[value], images, rng) for value, images in count.items() if images]
+        return rng.permutation(np.concatenate(drawn))
+
+
+@dataclass(frozen=True, slots=True)
+class RareFirst:
+    """A class is drawn with probability softmax((1 - its share of the images) / ``temperature``), then an image of it.
+
+    DAFormer's rare class sampling (Hoyer et al. 2022, https://arxiv.org/abs/2111.14887), by image where the paper
+    counts pixels. No image of a class comes twice before all of the class did. ``temperature`` is above 0: the smaller,
+    the more often rare classes are seen; all alike where it is large.
+    """
+
+    temperature: float
+
+    @property
+    def block(self) -> int:
+        """Every image stands alone."""
+        return 1
+
+    def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """As the contract says, whatever the batch.
+
+        Raises:
+            OrderError: the images have no labels.
+        """
+        del batch
+        if not isinstance(pictures, Images):
+            raise OrderError("images without labels have no rare classes; leave recipe.sampling.rare at 0")
+        by_class = _by_value(pictures.label_N)
+        share_K = np.array([len(row_M) for row_M in by_class.values()]) / len(pictures)
+        weight_K = np.exp((share_K.min() - share_K) / self.temperature)
+        class_B = rng.choice(len(by_class), size=wanted, p=weight_K / weight_K.sum())
+        row_B = np.empty(wanted, dtype=np.int64)
+        for number, row_M in enumerate(by_class.values()):
+            own_B = class_B == number
+            row_B[own_B] = _in_turn(row_M, int(own_B.sum()), rng)
+        return row_B

@@ -89,7 +89,7 @@ def probing_of(
     module = load(objective)
     # The adaptation has one hook at most, and says so; more are augmentations that change.
     changes = len(plan.before_epoch) > plan.thaws
-    if not plan.probed or changes or plan.square is not None or not module.ON_FEATURES:
+    if not plan.probed or changes or plan.square or plan.order or not module.ON_FEATURES:
         return None
     if not isinstance(images, Images) or isinstance(images.image_NCHW, Photographs):
         return None

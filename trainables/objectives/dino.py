@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.batches.order import Grouped, Order
+from trainables.batches.order import Grouped
 from trainables.deploy import Deployable, evaluating
 from trainables.maps import as_map, prefix_tokens, side_of, width_of
 from trainables.objectives import _crop_terms as terms
@@ -20,7 +20,7 @@ from trainables.objectives._following import Follower, rising
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._hiding import check_tokens, embedded_and_features, hiding
 from trainables.objectives._views import Views
-from trainables.plan import Batch
+from trainables.plan import Batch, Order
 
 PAPER = "https://arxiv.org/abs/2104.14294"
 LABELS = False

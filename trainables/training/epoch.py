@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spaces.mistake import Mistake
 from trainables.batches.fields import PLACED, selected
-from trainables.batches.order import Ordered, Shuffled
+from trainables.batches.order import order_of
 from trainables.batches.places import check_kept, everywhere
 from trainables.plan import Batch, Plan
 from trainables.training.loading import Loader, Part
@@ -62,8 +62,7 @@ def train_epoch(
     Raises:
         TrialFailed: not enough memory.
     """
-    trained = plan.trained()
-    order = (trained.order if isinstance(trained, Ordered) else None) or Shuffled()
+    order = order_of(plan)
     rng = np.random.default_rng(seed_of(seed, epoch, ORDER))
     order_N = order.rows(images.pictures, plan.images, plan.batch_size, rng)
     fields = selected(images.pictures, needs)

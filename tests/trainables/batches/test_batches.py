@@ -15,13 +15,13 @@ from search.setting.readers import check_fields
 from spaces import components, pretraining
 from spaces.dimensions import Choice
 from tests.trainables.data.images import write_images
-from tests.trainables.small import few_labels, pretrained, without_time
+from tests.trainables.small import few_labels, network, pretrained, without_time
 from trainables.batches.fields import VOCABULARY, FieldError, fields_of, needs_of
-from trainables.batches.order import Grouped, OrderError, Shuffled
+from trainables.batches.order import Grouped, OrderError, Pure, RareFirst, Shuffled, Weighted, order_of
 from trainables.data import unlabelled_folder
 from trainables.objectives import dino
 from trainables.plan import Batch, Plan
-from trainables.recipe import mixup
+from trainables.recipe import mixup, sampling
 from trainables.splits import Images, Joined, Splits
 from trainables.training.need import _Few
 from trainables.training.pretraining import key_of, pretraining_of
@@ -90,6 +90,77 @@ def test_groups_are_whole_different_and_seen_equally(sizes: list[int], per: int,
 def test_a_batch_of_broken_groups_is_refused() -> None:
     with pytest.raises(OrderError, match=r"a batch of 6 images is not filled by groups of 4; change batch\.size"):
         Grouped(4).rows(images([0] * 8), 8, 6, np.random.default_rng(0))
+
+
+VALUES = st.lists(st.integers(-1, 4), min_size=1, max_size=40)
+
+
+@settings(max_examples=30, deadline=None)
+@given(groups=VALUES, size=st.integers(1, 5), steps=st.integers(1, 6), seed=st.integers(0, 99))
+def test_pure_batches_have_one_value_and_repeat_none_within_a_round(
+    groups: list[int], size: int, steps: int, seed: int
+) -> None:
+    fills = sum(groups.count(group) // size for group in set(groups) - {-1})
+    order = Pure("group")
+    rng = np.random.default_rng(seed)
+    if not fills:
+        with pytest.raises(OrderError, match=f"no group has the {size} images of a batch"):
+            order.rows(images(groups), steps * size, size, rng)
+        return
+    rows = order.rows(images(groups), steps * size, size, rng).reshape(-1, size)
+    assert len(rows) == steps
+    assert all(len({groups[row] for row in step}) == 1 and groups[step[0]] >= 0 for step in rows)
+    first = rows[:fills].ravel()
+    assert len(set(first)) == len(first)
+    assert np.array_equal(rows.ravel(), order.rows(images(groups), steps * size, size, np.random.default_rng(seed)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    groups=VALUES, shares=st.lists(st.sampled_from([0.0, 0.1, 0.5, 2.0]), min_size=5, max_size=5),
+    wanted=st.integers(1, 50), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_shares_are_exact(groups: list[int], shares: list[float], wanted: int, seed: int) -> None:
+    present = {value: shares[value] for value in set(groups) - {-1}}
+    order, rng = Weighted(present, "group"), np.random.default_rng(seed)
+    if not sum(present.values()):
+        with pytest.raises(OrderError, match="shares of group are at least 0, and one is above it"):
+            order.rows(images(groups), wanted, 4, rng)
+        return
+    rows = order.rows(images(groups), wanted, 4, rng)
+    assert len(rows) == wanted
+    for value, share in present.items():
+        drawn = [row for row in rows.tolist() if groups[row] == value]
+        assert abs(len(drawn) - wanted * share / sum(present.values())) < 1
+        seen = Counter(drawn)
+        assert not seen or max(seen.values()) <= -(-len(drawn) // groups.count(value))
+
+
+def test_a_share_of_what_nobody_has_is_refused() -> None:
+    with pytest.raises(OrderError, match=r"no image has group 7, which is to have a share of 0\.5"):
+        Weighted({0: 0.5, 7: 0.5}, "group").rows(images([0, 0]), 4, 2, np.random.default_rng(0))
+
+
+def test_rare_classes_come_as_often_as_the_formula_says() -> None:
+    label_N = np.repeat(np.arange(3), (80, 15, 5))
+    pictures = replace(images([0] * 100), label_N=label_N)
+    rows = RareFirst(0.5).rows(pictures, 6000, 8, np.random.default_rng(0))
+    weight_K = np.exp((1 - np.array([0.80, 0.15, 0.05])) / 0.5)
+    expected_K = weight_K / weight_K.sum()
+    assert np.bincount(label_N[rows]) / 6000 == pytest.approx(expected_K, abs=0.02)
+    seen = np.bincount(rows, minlength=100)
+    assert seen[:80].max() - seen[:80].min() <= 1
+    with pytest.raises(OrderError, match="images without labels have no rare classes"):
+        RareFirst(0.5).rows(Joined((pictures, pictures)), 10, 2, np.random.default_rng(0))
+
+
+def test_a_recipe_and_an_objective_do_not_both_order_images() -> None:
+    objective = dino.objective(network("dino"), instances_per_group=2)
+    plan = Plan(epochs=1, images=8, classes=10, network=objective.network, objective=objective)
+    assert order_of(plan) == Grouped(2)
+    assert order_of(replace(plan, objective=None)) == Shuffled()
+    with pytest.raises(OrderError, match=r"draws Grouped\(per=2\) and the recipe RareFirst\(temperature=0\.1\)"):
+        order_of(sampling.apply(plan, rare=0.1))
 
 
 def test_images_of_a_folder_have_it_as_their_group(tmp_path: Path) -> None:
