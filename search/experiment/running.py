@@ -127,7 +127,9 @@ def carry_out(
     setting, identity = settled(replace(prepare(config), verbose=verbose), begun=begun)
     if not begun:
         check_soup(config.family, setting.space)
-        list(of_machine(setting))
+        for sentence in of_machine(setting):
+            if sentence.startswith("warning: "):
+                say(sentence)
     rehearse(setting, to)
     for sentence in notices(setting.splits):
         say(f"data: {sentence}")

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
+from search.rehearsal.stored_images import memory_of_machine, of_images
 from search.setting.setting import Setting
 from search.words import amount
 from spaces.mistake import Mistake
@@ -21,7 +22,7 @@ LONGEST_CLASS = 200
 
 
 def of_machine(setting: Setting) -> Iterator[str]:
-    """A sentence for what was looked at; nothing of other machines, which a cluster answers for.
+    """A sentence for what was looked at, or a warning; nothing of other machines, which a cluster answers for.
 
     Args:
         setting: of a run that is to begin.
@@ -34,6 +35,7 @@ def of_machine(setting: Setting) -> Iterator[str]:
         _check_cores(setting)
         _check_gpus(setting)
         _check_memory(setting)
+        yield from of_images(setting)
     largest = _largest_parameters(setting)
     _check_quota(setting.config.run.checkpoint_quota, largest)
     yield from _of_disk(setting, largest)
@@ -79,7 +81,7 @@ def _check_gpus(setting: Setting) -> None:
 
 def _check_memory(setting: Setting) -> None:
     memory = setting.config.run.memory
-    has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    has = memory_of_machine()
     if memory != "auto" and memory > has:
         raise Mistake(
             f"run.memory is {amount(memory)} bytes, but this machine has {amount(has)}; lower it, or set it to 0"

@@ -126,6 +126,7 @@ def _keywords() -> Iterator[Odd]:
         "unreadable": ("-1", "2", ".nan", "x", "true"),
         "validation": ("0", "1", ".nan", "x", "-0.5"),
         "test": ("0", "1", "0.8", "[1]"),
+        "split": ("random", "3", "null", "true", "''"),
         "split_seed": ("-1", "x", "null", "1.5"),
         "cache": ("/proc/x", "3", "''", "/etc/passwd", "[a]"),
         "paths": ("x",),
