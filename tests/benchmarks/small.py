@@ -43,5 +43,5 @@ RECIPE = {
 def difference(one_S: np.ndarray, other_S: np.ndarray) -> str:
     """The other minus the one, in percentage points, with Student's 95 % interval."""
     difference_S = 100 * (other_S - one_S)
-    low, high = stats.t.interval(0.95, SEEDS - 1, difference_S.mean(), stats.sem(difference_S))
+    low, high = stats.t.interval(0.95, len(difference_S) - 1, difference_S.mean(), stats.sem(difference_S))
     return f"{difference_S.mean():+.2f} points [{low:+.2f}, {high:+.2f}]"
