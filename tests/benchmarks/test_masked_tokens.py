@@ -1,4 +1,4 @@
-"""What masked objectives of plain transformers bring at equal passes, with a tenth of the labels: features and accuracy.
+"""What masked objectives of plain transformers bring at equal passes, with a tenth of the labels.
 
 Also printed: seconds of processor time, since decoders, which are no part of the backbone, are not in the passes.
 """
