@@ -51,13 +51,27 @@ def maps_of(network: Deployable, image_BCHW: Tensor) -> list[Tensor]:
     Raises:
         ValueError: the network does not give them.
     """
+    return _last_and_maps(network, image_BCHW)[1]
+
+
+def scores_and_maps(network: Deployable, image_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Class scores (B, K) and ``maps_of``, from one pass.
+
+    Raises:
+        ValueError: the network does not give them.
+    """
+    last, maps = _last_and_maps(network, image_BCHW)
+    return network.scores_from(last), maps
+
+
+def _last_and_maps(network: Deployable, image_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
     if not hasattr(network.network, "forward_intermediates"):
         raise ValueError(
             f"{type(network.network).__name__} has no forward_intermediates, which gives features of every stage; "
             "write it as timm's models have it"
         )
-    _, stages = cast(MapBackbone, network.network).forward_intermediates(network.prepared(image_BCHW))
-    return [as_map(stage) for stage in stages]
+    last, stages = cast(MapBackbone, network.network).forward_intermediates(network.prepared(image_BCHW))
+    return last, [as_map(stage) for stage in stages]
 
 
 def class_map(network: Deployable, image_BCHW: Tensor) -> Tensor:

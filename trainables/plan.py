@@ -101,6 +101,19 @@ Square = Callable[[Image.Image, int], NDArray[np.uint8]]
 """From an image of any shape to pixels (C, side, side); draws from the global generators, which are seeded for it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMaps:
+    """Class maps that a recipe reads.
+
+    Attributes:
+        teacher: whose they are, a name of ``trainables.teachers.named``.
+        keep: classes whose probabilities are kept of each place.
+    """
+
+    teacher: str
+    keep: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What training does. An ingredient is a function from plan to plan.
@@ -119,6 +132,8 @@ class Plan:
         square: applied to every training image where it is read; None for the middle of it.
         order: how an epoch draws its images, where the recipe says so; None for permutations of all images.
         transforms: applied in turn to every training batch.
+        fields: fields of images that transforms read (``trainables.batches.fields``).
+        maps: class maps that the trainer adds to the images; None for none.
         before_epoch: called before every epoch with its number in the schedule, from 1.
         before_step: called before every optimizer step with the optimizer, when there are gradients.
         after_step: called after every optimizer step.
@@ -143,6 +158,8 @@ class Plan:
     square: Square | None = None
     order: Order | None = None
     transforms: tuple[Transform, ...] = ()
+    fields: frozenset[str] = frozenset()
+    maps: LabelMaps | None = None
     before_epoch: tuple[Callable[[int], None], ...] = ()
     before_step: tuple[Callable[[torch.optim.Optimizer], None], ...] = ()
     after_step: tuple[Callable[[], None], ...] = ()

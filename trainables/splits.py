@@ -70,7 +70,10 @@ class Images:
         """Some of the images; those on disk stay there."""
         images = self.image_NCHW
         rows_BCHW = images[rows_B] if isinstance(images, np.ndarray) else images.take(rows_B)
-        fields = {name: value_N[rows_B] for name, value_N in self.fields.items()}
+        fields = {
+            name: value_N[rows_B] if isinstance(value_N, np.ndarray) else value_N.take(rows_B)
+            for name, value_N in self.fields.items()
+        }
         return Images(image_NCHW=rows_BCHW, label_N=self.label_N[rows_B], fields=fields)
 
 

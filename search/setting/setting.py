@@ -128,9 +128,9 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
 
 
 def needs_other_networks(space: Space) -> bool:
-    """Whether candidates of a space may begin with pretrained weights, or be pretrained by a teacher from elsewhere."""
+    """Whether candidates of a space may begin with pretrained weights, or have a teacher from elsewhere."""
     weights = any("weights" in address.split(".") for address in space.architecture)
-    return weights or any("teacher" in address.split(".") for address in space.pretraining)
+    return weights or any("teacher" in address.split(".") for address in (*space.pretraining, *space.recipe))
 
 
 def _space(config: Config) -> Space:

@@ -10,10 +10,14 @@ from spaces.candidate import NO_WEIGHTS, Candidate
 from spaces.space import Space
 from trainables.pretrained import Sources
 from trainables.splits import Splits
+from trainables.teachers.class_maps import check_classes
 from trainables.teachers.named import load_any_teacher
 from trainables.training.building import build
 from trainables.weights.loading import start_for, weights_for
 from trainables.weights.sources import start_of
+
+LABELLING = "label_pooling.teacher"
+"""Address in a recipe of a teacher whose classes are the data's."""
 
 
 def bare_candidates(space: Space) -> Iterator[Candidate]:
@@ -81,11 +85,12 @@ def _check_teachers(space: Space, teachers: Mapping[str, str], sources: Sources)
 
 
 def teachers_of(space: Space) -> dict[str, str]:
-    """The teachers that a candidate's pretraining may name, each with an address that names it."""
+    """The teachers that a candidate's pretraining or recipe may name, each with an address that names it."""
     return {
-        str(name): f"pretraining.{address}"
-        for address, dimension in space.pretraining.items()
-        if address.rpartition(".")[2] == "teacher" and _can_be_active(space, f"pretraining.{address}")
+        str(name): f"{role}.{address}"
+        for role in ("pretraining", "recipe")
+        for address, dimension in getattr(space, role).items()
+        if address.rpartition(".")[2] == "teacher" and _can_be_active(space, f"{role}.{address}")
         for name in dimension.values
     }
 
@@ -99,14 +104,23 @@ def _can_be_active(space: Space, address: str) -> bool:
 
 
 def open_teachers(space: Space, splits: Splits) -> Iterator[str]:
-    """Load every teacher that pretrains; a sentence each.
+    """Load every teacher that pretrains or labels; a sentence each.
 
     Raises:
         TeacherError, WeightsError: one cannot be used.
     """
+    labelling = {
+        str(name)
+        for address, dimension in space.recipe.items()
+        if address == LABELLING and _can_be_active(space, f"recipe.{address}")
+        for name in dimension.values
+    }
     for name in teachers_of(space):
-        teacher = load_any_teacher(name, splits)
-        yield f"teacher of pretraining: '{name}' has {teacher.scored} classes, sees {teacher.resolution} pixels a side"
+        teacher, labels = load_any_teacher(name, splits), name in labelling
+        if labels:
+            check_classes(teacher, name, len(splits.classes))
+        what = "teacher of labels" if labels else "teacher of pretraining"
+        yield f"{what}: '{name}' has {teacher.scored} classes, sees {teacher.resolution} pixels a side"
 
 
 def words_of_start(candidate: Candidate, splits: Splits) -> str:

@@ -21,6 +21,7 @@ from spaces.dimensions import Value
 from tests.conformance.contracts import lacking
 from tests.conformance.workers import together
 from tests.trainables.small import residual
+from trainables.batches.fields import VOCABULARY
 from trainables.data import digits
 from trainables.deploy import Deployable
 from trainables.objectives import supervised
@@ -135,6 +136,13 @@ def test_a_setting_changes_the_result_and_resumes_exactly(case: Case, plain: Out
     assert same(whole, plain) == (case.recipe == BASE)
 
 
+def read_by(plan: Plan, count: int) -> dict[str, np.ndarray]:
+    """Random values of the fields that a plan's transforms read, letters of their shapes being the classes or 3."""
+    rng = np.random.default_rng(0)
+    shapes = {name: [10 if side == "K" else 3 for side in VOCABULARY[name].shape] for name in plan.fields}
+    return {name: rng.random([count, *shape], dtype=np.float32) for name, shape in shapes.items()}
+
+
 def composed_or_skipped(recipe: Mapping[str, Value]) -> Plan:
     """The plan of a small network, unless the recipe needs a package that is not installed."""
     try:
@@ -155,7 +163,12 @@ class Captioned(Batch):
 @pytest.mark.parametrize("case", TRIED, ids=str)
 def test_a_transform_keeps_unknown_fields(case: Case) -> None:
     plan = composed_or_skipped(case.recipe)
-    batch: Batch = Captioned(image_BCHW=torch.rand(4, 1, 8, 8), target_BK=torch.eye(10)[:4], caption_B=torch.arange(4))
+    batch: Batch = Captioned(
+        image_BCHW=torch.rand(4, 1, 8, 8),
+        target_BK=torch.eye(10)[:4],
+        caption_B=torch.arange(4),
+        fields={name: torch.from_numpy(value) for name, value in read_by(plan, 4).items()},
+    )
     for act in plan.before_epoch:
         act(1)
     for transform in plan.transforms:
@@ -188,7 +201,8 @@ def epoch(plan: Plan, objective: nn.Module, number: int, world: World) -> float:
         "seed": 0,
         "device": torch.device("cpu"),
     }
-    loader = Loader(few().train, square=plan.square, side=few().resolution)
+    images = replace(few().train, fields=read_by(plan, len(few().train)))
+    loader = Loader(images, square=plan.square, side=few().resolution)
     return train_epoch(plan, objective, loader, epoch=number, number=number, world=world, **common)
 
 

@@ -52,6 +52,7 @@ OF_OTHERS = {
     "every_objective",
     "fbnetv3_augmented",
     "masked_tokens",
+    "guided",
 }
 """Spaces whose architectures are those of other spaces."""
 

@@ -76,8 +76,9 @@ def probing_of(
 ) -> Probing | None:
     """The epochs of a plan that can train on features; None if it has none, so that all train on images.
 
-    Features cannot stand for images where the objective reads more of them than scores, where augmentation changes from
-    epoch to epoch or is done image by image while they are read, or where there are too many images to keep.
+    Features cannot stand for images where the objective reads more of them than scores or the recipe their fields,
+    where augmentation changes from epoch to epoch or is done image by image while they are read, or where there are too
+    many images to keep.
 
     Args:
         plan: complete.
@@ -89,7 +90,7 @@ def probing_of(
     module = load(objective)
     # The adaptation has one hook at most, and says so; more are augmentations that change.
     changes = len(plan.before_epoch) > plan.thaws
-    if not plan.probed or changes or plan.square or plan.order or not module.ON_FEATURES:
+    if not plan.probed or changes or plan.square or plan.order or plan.fields or not module.ON_FEATURES:
         return None
     if not isinstance(images, Images) or isinstance(images.image_NCHW, Photographs):
         return None

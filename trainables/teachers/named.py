@@ -1,9 +1,9 @@
 """Teachers from elsewhere: exported members and other networks that timm builds, and several networks as one.
 
 A teacher is named ``local-dir:FOLDER`` (a timm-style folder: ``config.json`` and ``model.safetensors``, such as an
-exported member) or ``MODEL@CHECKPOINT`` (a model of timm and a file of its weights). Where it need not have the data's
-classes, also by its name in the configuration's ``weights``, or as ``MODEL.TAG`` of timm's pretrained weights. No file
-is unpickled freely.
+exported member), ``MODEL@CHECKPOINT`` (a model of timm and a file of its weights) or ``untrained:MODEL`` (a model of
+timm with random weights, always the same). Where it need not have the data's classes, also by its name in the
+configuration's ``weights``, or as ``MODEL.TAG`` of timm's pretrained weights. No file is unpickled freely.
 """
 
 import json
@@ -28,6 +28,7 @@ from trainables.weights.loading import weights_for
 from trainables.weights.sources import start_of
 
 LOCAL = "local-dir:"
+UNTRAINED = "untrained:"
 MEMBER = "nars"
 """In place of a model's name in the configuration's ``weights``: the path is the folder of an exported member."""
 
@@ -84,14 +85,14 @@ def load_any_teacher(name: str, splits: Splits) -> Deployable:
         return _load(f"{LOCAL}{source.path}", splits)
     if source is not None:
         return _with_weights(source.model, name, splits)
-    if name.startswith(LOCAL) or "@" in name:
+    if name.startswith((LOCAL, UNTRAINED)) or "@" in name:
         return _load(name, splits)
     model, _, tag = name.partition(".")
     if not tag or not timm.is_model(model):
         known = ", ".join(splits.weights) or "none"
         raise TeacherError(
-            f"teacher '{name}' is unknown: section weights names {known}; or give '{LOCAL}FOLDER', 'MODEL@CHECKPOINT' "
-            "or 'MODEL.TAG' of timm's pretrained weights"
+            f"teacher '{name}' is unknown: section weights names {known}; or give '{LOCAL}FOLDER', 'MODEL@CHECKPOINT', "
+            f"'{UNTRAINED}MODEL' or 'MODEL.TAG' of timm's pretrained weights"
         )
     return _with_weights(model, tag, splits)
 
@@ -118,6 +119,8 @@ def _load(name: str, splits: Splits) -> Deployable:
     try:
         if name.startswith(LOCAL):
             network: nn.Module = timm.create_model(name, pretrained=True)
+        elif name.startswith(UNTRAINED):
+            network = _untrained(name.removeprefix(UNTRAINED), splits)
         elif checkpoint:
             network = timm.create_model(model, num_classes=classes, in_chans=splits.channels)
             load_checkpoint(network, checkpoint, weights_only=True)
@@ -136,6 +139,15 @@ def _load(name: str, splits: Splits) -> Deployable:
     teacher.eval().requires_grad_(False)
     _check_images(name, teacher, splits)
     return teacher
+
+
+def _untrained(model: str, splits: Splits) -> nn.Module:
+    """The same random weights whenever it is asked for."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network: nn.Module = timm.create_model(model, num_classes=len(splits.classes), in_chans=splits.channels)
+    network.pretrained_cfg = {}  # type: ignore[assignment]  # whose images it has never seen
+    return network
 
 
 def _view(name: str, network: nn.Module, config: Mapping[str, Any], side: int) -> dict[str, Any]:

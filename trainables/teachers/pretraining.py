@@ -34,11 +34,16 @@ class NamedTeacher(nn.Module):
 
 
 def taught(
-    knobs: Mapping[str, Any], splits: Splits, device: torch.device, targets: Path | None
+    knobs: Mapping[str, Any], splits: Splits, device: torch.device, targets: Path | None, *, compares: str | None
 ) -> tuple[NamedTeacher | None, Mapping[str, Any]]:
-    """The teacher that an objective's knobs name, and the knobs with it as a network; None where they name none.
+    """The teacher that an objective's knobs name, and the knobs with it as a network; None where nothing is kept of it.
 
-    A teacher with as many classes as the data trains the network's own classifier, which the next phase goes on with.
+    Args:
+        knobs: of the objective.
+        splits: the data.
+        device: where the teacher runs.
+        targets: folder of what teachers have said.
+        compares: what of the networks the objective compares; class scores alone are kept.
 
     Raises:
         TeacherError, WeightsError: it cannot be loaded.
@@ -50,6 +55,8 @@ def taught(
     if top_k is not None and top_k > STORED:
         raise ValueError(f"{STORED} class probabilities of a named teacher are kept, so top_k is at most that: {top_k}")
     network = load_any_teacher(name, splits)
+    if compares == "features":
+        return None, {**knobs, "teacher": network.to(device).eval()}
     teacher = NamedTeacher(network, targets).to(device).eval()
     other = {} if network.scored == len(splits.classes) else {"classes": network.scored}
     return teacher, {**knobs, "teacher": teacher, **other}

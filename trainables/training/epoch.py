@@ -53,7 +53,7 @@ def train_epoch(
         objective: the plan's objective, wrapped for the workers.
         images: reads the pictures, which are drawn from without replacement until all were seen.
         labels: whether the objective reads targets, which else are zero.
-        needs: fields of the pictures that it reads.
+        needs: fields of the pictures that it reads, beside those of the plan's transforms.
         seed, epoch: of the order of the images, of the augmentation and of the network's own randomness.
         number: of the epoch in the plan's schedule, from 1.
         world, device: which worker this is, and where it trains.
@@ -65,6 +65,7 @@ def train_epoch(
     order = order_of(plan)
     rng = np.random.default_rng(seed_of(seed, epoch, ORDER))
     order_N = order.rows(images.pictures, plan.images, plan.batch_size, rng)
+    needs = sorted({*needs, *plan.fields})
     fields = selected(images.pictures, needs)
     if plan.square is not None:
         check_kept(dict.fromkeys(needs), "recipe.photo_augment", "leave it out, and use recipe.augment")

@@ -17,8 +17,9 @@ from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
 from trainables.joint import load
-from trainables.plan import Led, Plan, Stateful, Watched, compose
-from trainables.splits import Images, Splits
+from trainables.plan import LabelMaps, Led, Plan, Stateful, Watched, compose
+from trainables.splits import Images, Pictures, Splits
+from trainables.teachers.class_maps import with_class_maps
 from trainables.teachers.pretraining import taught
 from trainables.training.building import Weights, build, load_features, pretrained_weights
 from trainables.training.checkpoint import Checkpoint
@@ -62,6 +63,11 @@ class _Trial:
     device: torch.device
     loaders: int | None = None
     targets: Path | None = None
+
+    def mapped(self, pictures: Pictures, maps: LabelMaps) -> Images:
+        """Pictures with a teacher's class maps, which are kept beside its other answers."""
+        folder = None if self.targets is None else self.targets / "maps"
+        return with_class_maps(pictures, maps, self.splits, self.device, folder)
 
     def score(self, phase: Phase, network: Deployable, probing: Probing | None) -> float:
         """Share of the search-validation images classified correctly, see ``Report``."""
@@ -181,13 +187,15 @@ class _State:
     """A phase that is being trained: its plan, and all that a checkpoint keeps."""
 
     def __init__(self, phase: Phase, whole: _Trial, before: _Left) -> None:
-        self._taught, knobs = taught(phase.knobs, whole.splits, whole.device, whole.targets)
+        compares, named = load(phase.objective).COMPARES, isinstance(phase.knobs.get("teacher"), str)
+        self._taught, knobs = taught(phase.knobs, whole.splits, whole.device, whole.targets, compares=compares)
         phase = replace(phase, knobs=knobs)
         self._phase, self._whole = phase, whole
-        self.classifier = self._taught is not None and "classes" not in phase.knobs
+        self.classifier = named and "classes" not in phase.knobs
         self._plan = plan = _plan(phase, whole, before)
         self._objective = whole.world.wrap(plan.trained(), whole.device, thaws=plan.thaws)
-        self._probing = probing_of(plan, whole.task.candidate, phase.recipe, phase.images, phase.objective)
+        pictures = phase.images if plan.maps is None else whole.mapped(phase.images, plan.maps)
+        self._probing = probing_of(plan, whole.task.candidate, phase.recipe, pictures, phase.objective)
         if self._probing is not None:
             self._on_features = whole.world.wrap(self._probing.objective, whole.device)
         self._states: dict[str, Stateful] = {
@@ -199,7 +207,7 @@ class _State:
         self.evaluated = evaluated
         side = round(evaluated.resolution / evaluated.view.crop)  # of which the network sees the middle
         processes = processes_beside(whole.device) if whole.loaders is None else whole.loaders
-        self._loader = Loader(phase.images, square=plan.square, side=side, processes=processes, device=whole.device)
+        self._loader = Loader(pictures, square=plan.square, side=side, processes=processes, device=whole.device)
 
     def close(self) -> None:
         """End the processes that read for it."""
