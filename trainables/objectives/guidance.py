@@ -76,14 +76,16 @@ def matched(own: int, guide: int) -> list[int]:
 def alignment(one_BF: Tensor, other_BG: Tensor) -> Tensor:
     """Linear centred kernel alignment in [0, 1] (Kornblith et al. 2019), by similarities between images."""
     one_BB, other_BB = _centred(one_BF @ one_BF.T), _centred(other_BG @ other_BG.T)
-    return (one_BB * other_BB).sum() / (one_BB.norm() * other_BB.norm()).clamp(min=1e-12)
+    alike: Tensor = (one_BB * other_BB).sum() / (one_BB.norm() * other_BB.norm()).clamp(min=1e-12)
+    return alike
 
 
 def unbiased_alignment(one_BF: Tensor, other_BG: Tensor) -> Tensor:
     """The same by the unbiased estimator of dependence (Song et al. 2012): about 0 of independent features."""
     one_BB, other_BB = (_without_diagonal(rows @ rows.T) for rows in (one_BF, other_BG))
     own, others = dependence(one_BB, one_BB), dependence(other_BB, other_BB)
-    return dependence(one_BB, other_BB) / (own * others).clamp(min=1e-12).sqrt()
+    alike: Tensor = dependence(one_BB, other_BB) / (own * others).clamp(min=1e-12).sqrt()
+    return alike
 
 
 def dependence(one_BB: Tensor, other_BB: Tensor) -> Tensor:
