@@ -8,6 +8,7 @@ list of what exists, so the driver and its workers cannot disagree.
 import ast
 import importlib
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +68,9 @@ def _files(package: str) -> dict[str, Path]:
 
 
 def _defines(file: Path, symbol: str) -> bool:
-    return any(_is_named(node, symbol) for node in _body(file))
+    # A line is found sooner than a file is parsed, and most files of a folder have none.
+    line = re.search(rf"^(def|class) {symbol}\b", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return line is not None and any(_is_named(node, symbol) for node in _body(file))
 
 
 def _is_named(node: ast.stmt, symbol: str) -> bool:
@@ -78,7 +81,17 @@ def _is_named(node: ast.stmt, symbol: str) -> bool:
 
 
 def _body(file: Path) -> list[ast.stmt]:
-    return ast.parse(file.read_text(encoding="utf-8")).body
+    return _module(file).body
+
+
+def _module(file: Path) -> ast.Module:
+    return _parsed(file, file.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(file: Path, changed_ns: int) -> ast.Module:
+    """A file's syntax, which several questions are asked of, as it was when it was last changed."""
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def summary(kind: Kind, name: str) -> str:
@@ -88,7 +101,7 @@ def summary(kind: Kind, name: str) -> str:
         UnknownComponent: as ``load``.
     """
     _check(kind, name)
-    docstring = ast.get_docstring(ast.parse(_files(kind.package)[name].read_text(encoding="utf-8"))) or ""
+    docstring = ast.get_docstring(_module(_files(kind.package)[name])) or ""
     return " ".join(docstring.partition("\n\n")[0].split())
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.errors import UsageError
-from search.words import amount
+from search.words import amount, rounded
 from spaces.candidate import ROLES, Candidate
 from spaces.components import BACKBONES, SPACES, load, names
 from spaces.joined import FAMILY
@@ -79,21 +79,24 @@ class Images:
 
 
 def table(images: Images, draws: int, seed: int) -> Table:
-    """A line for each space, with the percentiles of ``draws`` uniform candidates where there are formulas for them."""
-    shown = Table("space", "backbone", "dimensions", "architectures", "recipes", "macs 5/50/95 %", "params 5/50/95 %")
+    """A line for each space; costs of ``draws`` uniform candidates, 5 to 95 %, where there are formulas for them."""
+    caption = "macs, params: of nine tenths of the networks (-: only known once built, by name)"
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
+    for column in ("space", "backbones", "dims", "networks", "recipes", "macs", "params"):
+        shown.add_column(column, no_wrap=column != "backbones")  # a name that is cut cannot be typed
     for name in names(SPACES):
         space: Space = load(SPACES, name).space()
-        percentiles = (f"run: spaces {name}", "")  # its networks would be built now, a second or more each
+        costs = ("-", "-")  # its networks would be built now, a second or more each
         if not traced(space):
             counts = images.counts(space, uniform(space, draws, np.random.default_rng(seed)))
-            percentiles = (_percentiles(counts.macs_N), _percentiles(counts.params_N))
+            costs = (_most(counts.macs_N), _most(counts.params_N))
         shown.add_row(
             name,
             ", ".join(_backbones(space)),
             str(len(space.dimensions)),
             f"{space.count('architecture'):.2g}",
             f"{space.count('recipe'):.2g}",
-            *percentiles,
+            *costs,
         )
     return shown
 
@@ -149,6 +152,11 @@ def traced(space: Space) -> bool:
 
 def _backbones(space: Space) -> tuple[str, ...]:
     return tuple(map(str, space.dimension(FAMILY).values)) if space.joins_families else (space.backbone,)
+
+
+def _most(value_N: NDArray[Any]) -> str:
+    least, _, most = np.percentile(value_N, PERCENTILES)
+    return f"{rounded(least)}-{rounded(most)}"
 
 
 def _percentiles(cost_N: NDArray[Any]) -> str:

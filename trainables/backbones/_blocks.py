@@ -1,15 +1,8 @@
-"""Parts of transformer blocks, each with its cost beside it; tokens are (B, N, C).
+"""Parts of transformer blocks, whose costs are in ``_block_costs``; tokens are (B, N, C)."""
 
-Timm's layers are imported where they are built: whoever only counts candidates does without its import of seconds.
-"""
-
-from typing import Any
-
-import numpy as np
 import torch.nn.functional as F
+from timm.layers import DropPath, LayerNorm2d
 from torch import Tensor, nn
-
-from trainables.counting.counts import Tally
 
 
 class Attention(nn.Module):
@@ -40,31 +33,11 @@ class Perceptron(nn.Sequential):
 
 def drop_path(rate: float) -> nn.Module:
     """Stochastic depth: leaves out a branch of a block, image by image, with this probability."""
-    from timm.layers import DropPath
-
     dropped: nn.Module = DropPath(rate)
     return dropped
 
 
 def map_norm(width: int) -> nn.Module:
     """Layer norm over the channels of each position of a map (B, C, H, W)."""
-    from timm.layers import LayerNorm2d
-
     norm: nn.Module = LayerNorm2d(width)
     return norm
-
-
-def add_attention(tally: Tally, width: Any, tokens: Any, *, groups: Any = 1, times: Any = 1) -> None:
-    """Layer norm and attention within ``groups`` of ``tokens``."""
-    tally.params = tally.params + 2 * width * times
-    tally.linear(width, 3 * width, positions=groups * tokens, times=times)
-    tally.linear(width, width, positions=groups * tokens, times=times)
-    tally.macs = tally.macs + 2 * groups * tokens * tokens * width * times
-
-
-def add_perceptron(tally: Tally, width: Any, ratio: Any, positions: Any, *, times: Any = 1) -> None:
-    """Layer norm (or batch norm, which has as many parameters) and perceptron."""
-    hidden = np.asarray(width * ratio).astype(np.int64)
-    tally.params = tally.params + 2 * width * times
-    tally.linear(width, hidden, positions=positions, times=times)
-    tally.linear(hidden, width, positions=positions, times=times)

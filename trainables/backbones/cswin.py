@@ -7,17 +7,16 @@ stripes, and padding is hidden from attention.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from trainables.backbones._blocks import Perceptron, add_perceptron, drop_path, map_norm
-from trainables.backbones._stages import Stages, check_side, check_stages, drop_rates
-from trainables.backbones._windows import from_windows, inside, into_windows
+from trainables.backbones._block_costs import add_perceptron
+from trainables.backbones._stage_checks import check_side, check_stages, drop_rates
 from trainables.counting.counts import Counts, Tally, out_side
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FEATURES = ("tokens",)
 TRACED = False
@@ -40,7 +39,7 @@ def build(
     neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build a network.
 
     Args:
@@ -61,6 +60,12 @@ def build(
         ValueError: lists of disagreeing lengths, an odd number of heads or one that does not divide the width, an
             unknown stride, or an image too small for the strides.
     """
+    from torch import nn
+
+    from trainables.backbones._blocks import map_norm
+    from trainables.backbones._cswin import Block, smaller
+    from trainables.backbones._stages import Stages
+
     check_stages("cswin", depth=depth, stripe=stripe)
     if heads % 2 or width % heads:
         raise ValueError(
@@ -73,8 +78,8 @@ def build(
     stages = []
     for stage, rates in enumerate(drop_rates(depth, stochastic_depth)):
         channels_here = width * 2**stage
-        first = [_smaller(channels_here // 2, channels_here)] if stage else []
-        blocks = [_Block(channels_here, heads * 2**stage, stripe[stage], mlp_ratio, rate) for rate in rates]
+        first = [smaller(channels_here // 2, channels_here)] if stage else []
+        blocks = [Block(channels_here, heads * 2**stage, stripe[stage], mlp_ratio, rate) for rate in rates]
         stages.append(nn.Sequential(*first, *blocks))
     last = width * 2 ** (len(depth) - 1)
     stem = nn.Sequential(nn.Conv2d(channels, width, 7, stem_stride, STEM_PADDING[stem_stride]), map_norm(width))
@@ -89,53 +94,6 @@ def build(
         neck=neck,
         dropout=dropout,
     )
-
-
-def _smaller(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, 1), map_norm(outputs))
-
-
-class _Stripes(nn.Module):
-    """Attention of some heads within stripes of one direction, and a depthwise convolution of the values in them."""
-
-    def __init__(self, width: int, heads: int, stripe: int, *, of_rows: bool) -> None:
-        super().__init__()
-        self.position = nn.Conv2d(width, width, 3, padding=1, groups=width)
-        self._heads, self._stripe, self._of_rows = heads, stripe, of_rows
-
-    def forward(self, qkv_3BHWC: Tensor) -> Tensor:
-        height, width, channels = qkv_3BHWC.shape[2:]
-        across = height if self._of_rows else width
-        thick = min(self._stripe or across, across)
-        h, w = (thick, width) if self._of_rows else (height, thick)  # sides of one stripe
-        stripe_SNC = into_windows(qkv_3BHWC.flatten(0, 1), h, w)
-        qkv_3SHND = stripe_SNC.reshape(3, -1, h * w, self._heads, channels // self._heads).transpose(2, 3)
-        query, key, value = qkv_3SHND.unbind(0)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=inside(height, width, h, w, query))
-        value_SChw = value.transpose(2, 3).reshape(-1, channels, h, w)
-        local_SNC = self.position(value_SChw).flatten(2).transpose(1, 2)
-        return from_windows(mixed.transpose(1, 2).flatten(2) + local_SNC, height, width, h, w)
-
-
-class _Block(nn.Module):
-    """Attention within rows and columns, and a perceptron."""
-
-    def __init__(self, width: int, heads: int, stripe: int, ratio: float, drop: float) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.rows = _Stripes(width // 2, heads // 2, stripe, of_rows=True)
-        self.columns = _Stripes(width // 2, heads // 2, stripe, of_rows=False)
-        self.mlp, self.drop = Perceptron(width, ratio), drop_path(drop)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        x_BHWC: Tensor = x_BCHW.permute(0, 2, 3, 1)
-        qkv_3BHWC = self.qkv(self.norm1(x_BHWC)).unflatten(3, (3, -1)).permute(3, 0, 1, 2, 4)
-        of_rows, of_columns = qkv_3BHWC.chunk(2, dim=-1)
-        mixed_BHWC = torch.cat([self.rows(of_rows), self.columns(of_columns)], dim=-1)
-        x_BHWC = x_BHWC + self.drop(self.proj(mixed_BHWC))
-        x_BHWC = x_BHWC + self.drop(self.mlp(self.norm2(x_BHWC)))
-        return x_BHWC.permute(0, 3, 1, 2)
 
 
 def cost(

@@ -6,17 +6,16 @@ authors' networks, with and without a bias of positions.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from trainables.backbones._blocks import Attention, add_attention, drop_path, map_norm
-from trainables.backbones._stages import Stages, check_heads, check_side, check_stages, drop_rates
-from trainables.backbones._windows import from_windows, inside, into_windows
+from trainables.backbones._block_costs import add_attention
+from trainables.backbones._stage_checks import check_heads, check_side, check_stages, drop_rates
 from trainables.counting.counts import Counts, Tally, out_side
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FEATURES = ("tokens",)
 TRACED = False
@@ -42,7 +41,7 @@ def build(
     neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build a network.
 
     Args:
@@ -64,6 +63,12 @@ def build(
         ValueError: lists of disagreeing lengths, a stage with attention whose width is no multiple of 32, unknown
             positions or stride, or an image too small for the strides.
     """
+    from torch import nn
+
+    from trainables.backbones._blocks import map_norm
+    from trainables.backbones._moat import Convolutions, Windowed, stem
+    from trainables.backbones._stages import Stages
+
     check_stages("moat", width=width, depth=depth, window=window)
     check_heads("moat", [channels for channels, side in zip(width, window, strict=True) if side], HEAD_WIDTH)
     if positions not in POSITIONS or stem_stride not in (1, 2):
@@ -77,15 +82,15 @@ def build(
         side = out_side(side, 3, 2, 1)
         blocks = []
         for number, rate in enumerate(rates):
-            convolutions = _Convolutions(
+            convolutions = Convolutions(
                 inputs, outputs, expansion, stride=1 if number else 2, excited=not largest, drop=rate
             )
-            attention = _Windowed(outputs, min(largest, side), positions == "bias", rate) if largest else nn.Identity()
+            attention = Windowed(outputs, min(largest, side), positions == "bias", rate) if largest else nn.Identity()
             blocks.append(nn.Sequential(convolutions, attention))
             inputs = outputs
         stages.append(nn.Sequential(*blocks))
     return Stages(
-        _stem(channels, stem_width, stem_stride),
+        stem(channels, stem_width, stem_stride),
         stages,
         map_norm(width[-1]),
         width[-1],
@@ -95,80 +100,6 @@ def build(
         neck=neck,
         dropout=dropout,
     )
-
-
-def _stem(channels: int, width: int, stride: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 3, stride, 1), nn.BatchNorm2d(width), nn.GELU(), nn.Conv2d(width, width, 3, 1, 1)
-    )
-
-
-class _Convolutions(nn.Module):
-    """Inverted residual with its norm before it; the shortcut is pooled and projected where the shape changes."""
-
-    def __init__(self, inputs: int, outputs: int, expansion: int, *, stride: int, excited: bool, drop: float) -> None:
-        from timm.models._efficientnet_blocks import SqueezeExcite
-
-        super().__init__()
-        middle = expansion * outputs
-        excite = SqueezeExcite(middle, rd_channels=_squeezed(outputs), act_layer=nn.GELU) if excited else nn.Identity()
-        self.residual = nn.Sequential(
-            nn.BatchNorm2d(inputs),
-            nn.Conv2d(inputs, middle, 1, bias=False),
-            nn.BatchNorm2d(middle),
-            nn.GELU(),
-            nn.Conv2d(middle, middle, 3, stride, 1, groups=middle, bias=False),
-            nn.BatchNorm2d(middle),
-            nn.GELU(),
-            excite,
-            nn.Conv2d(middle, outputs, 1),
-        )
-        pool = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
-        project = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.shortcut, self.drop = nn.Sequential(pool, project), drop_path(drop)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        out_BCHW: Tensor = self.shortcut(x_BCHW) + self.drop(self.residual(x_BCHW))
-        return out_BCHW
-
-
-class _Windowed(nn.Module):
-    """Layer norm and attention within square windows, with a bias for every offset of positions."""
-
-    def __init__(self, width: int, window: int, biased: bool, drop: float) -> None:
-        super().__init__()
-        self.norm, self.attn, self.drop = nn.LayerNorm(width), Attention(width, HEAD_WIDTH), drop_path(drop)
-        offsets = 2 * window - 1
-        self.bias = nn.Parameter(torch.zeros(width // HEAD_WIDTH, offsets, offsets)) if biased else None
-        self._window = window
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        x_BHWC: Tensor = x_BCHW.permute(0, 2, 3, 1)
-        height, width = x_BHWC.shape[1:3]
-        side = min(self._window, max(height, width))
-        window_SNC = into_windows(self.norm(x_BHWC), side, side)
-        mixed_SNC = self.attn(window_SNC, self._added(height, width, side, window_SNC))
-        x_BHWC = x_BHWC + self.drop(from_windows(mixed_SNC, height, width, side, side))
-        return x_BHWC.permute(0, 3, 1, 2)
-
-    def _added(self, height: int, width: int, side: int, window_SNC: Tensor) -> Tensor | None:
-        """What is added to the scores: the bias of positions, and minus infinity for padding."""
-        added = None if self.bias is None else bias_of_offsets(self.bias, side)
-        shown = inside(height, width, side, side, window_SNC)
-        if shown is None:
-            return added
-        hidden = window_SNC.new_zeros(shown.shape).masked_fill(~shown, -torch.inf)
-        return hidden if added is None else hidden + added
-
-
-def bias_of_offsets(table_HOO: Tensor, side: int) -> Tensor:
-    """Bias of every pair of positions of a window, (heads, side x side, side x side); interpolated to other sides."""
-    if table_HOO.shape[1] != 2 * side - 1:
-        table_HOO = F.interpolate(table_HOO[None], size=2 * side - 1, mode="bicubic", align_corners=True)[0]
-    line = torch.arange(side, device=table_HOO.device)
-    offset = line[:, None] - line + side - 1
-    pairs_HQQKK = table_HOO[:, offset[:, None, :, None], offset[None, :, None, :]]
-    return pairs_HQQKK.reshape(len(table_HOO), side * side, side * side)
 
 
 def cost(
@@ -209,7 +140,7 @@ def cost(
     return tally.counts(resolution, features)
 
 
-def _squeezed(width: Any) -> Any:
+def squeezed(width: Any) -> Any:
     """Width of a squeeze-excite layer: a quarter of what leaves the block, not of its inner width."""
     return np.maximum(width // 4, 1)
 
@@ -222,8 +153,8 @@ def _add_convolutions(
     tally.params = tally.params + 2 * inputs * times
     tally.conv(inputs, middle, 1, side_in, times=times)
     tally.depthwise(middle, 3, side, times=times)
-    tally.linear(middle, _squeezed(outputs), times=times * excited)
-    tally.linear(_squeezed(outputs), middle, times=times * excited)
+    tally.linear(middle, squeezed(outputs), times=times * excited)
+    tally.linear(squeezed(outputs), middle, times=times * excited)
     tally.linear(middle, outputs, positions=side * side, times=times)
 
 

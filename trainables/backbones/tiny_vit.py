@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from trainables.backbones._blocks import add_perceptron
+from trainables.backbones._block_costs import add_perceptron
 from trainables.counting.counts import Counts, Tally, out_side
 
 if TYPE_CHECKING:

@@ -4,14 +4,16 @@ Dosovitskiy et al., 2021 (https://arxiv.org/abs/2010.11929), with registers (Dar
 https://arxiv.org/abs/2309.16588). Built from timm's ``VisionTransformer``.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
-from trainables.backbones._blocks import add_attention, add_perceptron
-from trainables.backbones._stages import check_heads, check_side
+from trainables.backbones._block_costs import add_attention, add_perceptron
+from trainables.backbones._stage_checks import check_heads, check_side
 from trainables.counting.counts import Counts, Tally
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FEATURES = ("tokens", "sequence")
 TRACED = False
@@ -35,7 +37,7 @@ def build(
     neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build a network.
 
     Args:

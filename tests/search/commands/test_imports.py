@@ -36,7 +36,7 @@ def test_commands_that_train_nothing_import_nothing_that_trains(tmp_path: Path) 
         f"check {tmp_path}/bad.yaml": 2,
         f"run {tmp_path}/bad.yaml": 2,
         "components": 0,
-        "spaces tiny": 0,
+        "spaces": 0,
         f"report {tmp_path}/nowhere": 2,
         f"resume {tmp_path}/nowhere": 2,
     }

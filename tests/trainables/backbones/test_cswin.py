@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from spaces import cswin as space_of_cswin
 from spaces.candidate import keywords
-from trainables.backbones import cswin
+from trainables.backbones import _cswin, cswin
 
 SMALL: dict[str, Any] = {
     "classes": 10, "channels": 1, "resolution": 8, "width": 8, "depth": [1, 1], "stripe": [2, 0], "heads": 2,
@@ -30,7 +30,7 @@ def test_published_networks_have_their_counts(name: str, macs: int, params: int)
     assert (counts.macs, counts.params) == (macs, params)
 
 
-def by_mask(layer: cswin._Stripes, qkv_3BHWC: torch.Tensor, heads: int, stripe_HW: torch.Tensor) -> torch.Tensor:
+def by_mask(layer: _cswin.Stripes, qkv_3BHWC: torch.Tensor, heads: int, stripe_HW: torch.Tensor) -> torch.Tensor:
     """Full attention in which positions of other stripes are hidden, and a convolution that skips them."""
     height, width, channels = qkv_3BHWC.shape[2:]
     query, key, value = qkv_3BHWC.flatten(2, 3).unflatten(-1, (heads, -1)).transpose(2, 3)  # (B, heads, N, D) each
@@ -55,7 +55,7 @@ def by_mask(layer: cswin._Stripes, qkv_3BHWC: torch.Tensor, heads: int, stripe_H
 @pytest.mark.parametrize(("stripe", "side"), [(1, 4), (2, 4), (2, 5), (3, 4), (0, 4), (7, 4)])
 def test_stripes_are_full_attention_under_a_mask(stripe: int, side: int, of_rows: bool) -> None:
     torch.manual_seed(0)
-    layer = cswin._Stripes(4, 2, stripe, of_rows=of_rows).double()
+    layer = _cswin.Stripes(4, 2, stripe, of_rows=of_rows).double()
     qkv = torch.rand(3, 2, side, side, 4, dtype=torch.double, generator=torch.Generator().manual_seed(1)) * 4 - 2
     lines = torch.arange(side) // (stripe or side)
     stripe_HW = lines[:, None].expand(side, side) if of_rows else lines.expand(side, side)
@@ -65,7 +65,7 @@ def test_stripes_are_full_attention_under_a_mask(stripe: int, side: int, of_rows
 
 def test_stripes_as_wide_as_the_map_are_full_attention_of_all_heads() -> None:
     torch.manual_seed(0)
-    block = cswin._Block(8, 4, 0, 2.0, 0.0).double()
+    block = _cswin.Block(8, 4, 0, 2.0, 0.0).double()
     x_BHWC = torch.rand(2, 3, 3, 8, dtype=torch.double, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         qkv = block.qkv(block.norm1(x_BHWC)).unflatten(3, (3, -1)).permute(3, 0, 1, 2, 4)
@@ -80,7 +80,7 @@ def test_stripes_as_wide_as_the_map_are_full_attention_of_all_heads() -> None:
 
 def test_a_position_sees_its_rows_and_its_columns() -> None:
     torch.manual_seed(0)
-    block = cswin._Block(8, 4, 2, 2.0, 0.0)
+    block = _cswin.Block(8, 4, 2, 2.0, 0.0)
     x_BCHW = torch.rand(1, 8, 7, 7, generator=torch.Generator().manual_seed(1)).requires_grad_()
     block(x_BCHW)[0, :, 2, 5].sum().backward()
     assert x_BCHW.grad is not None

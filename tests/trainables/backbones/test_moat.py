@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from spaces import moat as space_of_moat
 from spaces.candidate import keywords
-from trainables.backbones import moat
+from trainables.backbones import _moat, moat
 from trainables.backbones._windows import from_windows, into_windows
 
 SMALL: dict[str, Any] = {
@@ -53,7 +53,7 @@ def map_of(side: int, width: int = 32) -> torch.Tensor:
 
 def test_a_window_of_the_whole_map_is_attention_over_all_positions() -> None:
     torch.manual_seed(0)
-    block = moat._Windowed(32, 5, True, 0.0)
+    block = _moat.Windowed(32, 5, True, 0.0)
     assert block.bias is not None
     with torch.no_grad():
         block.bias.normal_()
@@ -71,7 +71,7 @@ def test_a_window_of_the_whole_map_is_attention_over_all_positions() -> None:
 def test_windows_that_do_not_fill_the_map_attend_to_nothing_beyond_it() -> None:
     """The last window of a side of 5 has one position, whose attention is its own value."""
     torch.manual_seed(0)
-    block = moat._Windowed(32, 2, True, 0.0)
+    block = _moat.Windowed(32, 2, True, 0.0)
     with torch.no_grad():
         x_BCHW = map_of(5)
         corner = x_BCHW[:, :, 4, 4]
@@ -88,11 +88,11 @@ def test_windows_are_put_together_again(h: int, w: int) -> None:
 
 def test_positions_of_another_side_are_interpolated() -> None:
     table_HOO = torch.arange(7.0).expand(1, 7, 7).clone()  # the offset to the right, of a side of 4
-    same = moat.bias_of_offsets(table_HOO, 4)
+    same = _moat.bias_of_offsets(table_HOO, 4)
     assert same.shape == (1, 16, 16)
     assert same[0, 0, 3] == 0  # as far left of its key as can be
     assert same[0, 3, 0] == 6
-    other = moat.bias_of_offsets(table_HOO, 3)
+    other = _moat.bias_of_offsets(table_HOO, 3)
     torch.testing.assert_close(other[0, [0, 2, 4], [2, 0, 4]], torch.tensor([0.0, 6.0, 3.0]))
 
 

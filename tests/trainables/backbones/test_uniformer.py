@@ -8,7 +8,7 @@ from torch import nn
 
 from spaces import uniformer as space_of_uniformer
 from spaces.candidate import keywords
-from trainables.backbones import uniformer
+from trainables.backbones import _uniformer, uniformer
 from trainables.backbones._blocks import Attention
 
 SMALL: dict[str, Any] = {
@@ -49,7 +49,7 @@ def test_attention_is_torchs() -> None:
 @pytest.mark.parametrize("block", ["local", "global"])
 def test_local_blocks_see_their_neighbourhood_and_global_ones_the_whole_map(block: str) -> None:
     torch.manual_seed(0)
-    built = uniformer._Local(8, 3, 2.0, 0.0) if block == "local" else uniformer._Global(8, 8, 2.0, 0.0)
+    built = _uniformer.Local(8, 3, 2.0, 0.0) if block == "local" else _uniformer.Global(8, 8, 2.0, 0.0)
     first = torch.rand(1, 8, 9, 9, generator=torch.Generator().manual_seed(1))
     second = first.clone()
     second[:, :, 0, 0] += 1
