@@ -7,7 +7,7 @@ Its file states ``OFFERS``: which keys of the sections ``run`` and ``ray`` it ca
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from search.executors.work import Failure, Job, Outcome, Workplace
+from search.executors.work import Failure, Job, Later, Outcome, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
@@ -21,13 +21,19 @@ class Executor(Protocol):
     def __enter__(self) -> "Executor": ...
     def __exit__(self, *exception: object) -> None: ...
 
+    @property
+    def room(self) -> int:
+        """Trials at a time, once entered."""
+
     def run(
         self,
-        next_job: Callable[[], Job | None],
+        next_job: Callable[[], Job | Later | None],
         on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
         """Run jobs as places become free, until there is none to start and none runs.
+
+        A place stays free after ``LATER`` until the end of another trial; it is only said while one runs.
 
         A trial ends after its ``stop`` epochs, or with the report that ``on_report`` answers with False.
 

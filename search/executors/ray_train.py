@@ -19,7 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.executors import ray_final, ray_tasks
 from search.executors.ray_broker import Broker, Event, Lease
-from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, PlacementError, Workplace
+from search.executors.work import BLAMELESS, LOST, Failure, Job, Later, Outcome, PlacementError, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 from trainables.training.world import World
@@ -56,9 +56,13 @@ class Executor:
         finally:
             ray.shutdown()
 
+    @property
+    def room(self) -> int:
+        return ray_cluster.room(self.place)
+
     def run(
         self,
-        next_job: Callable[[], Job | None],
+        next_job: Callable[[], Job | Later | None],
         on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
@@ -165,7 +169,7 @@ class _Run:
         self,
         groups: _Groups,
         retries: int,
-        next_job: Callable[[], Job | None],
+        next_job: Callable[[], Job | Later | None],
         on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
@@ -184,7 +188,7 @@ class _Run:
             self._fill()
 
     def _fill(self) -> None:
-        while len(self._open) < self._groups.slots and (job := self._next_job()) is not None:
+        while len(self._open) < self._groups.slots and isinstance(job := self._next_job(), Job):
             self._open[job.number] = _Trial(job)
             self._broker.put.remote(job)
             self._groups.want(len(self._open))

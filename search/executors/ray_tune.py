@@ -20,7 +20,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from search.executors import ray_final, ray_tasks
-from search.executors.work import BLAMELESS, LOST, Failure, Job, Outcome, Workplace
+from search.executors.work import BLAMELESS, LOST, Failure, Job, Later, Outcome, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
@@ -50,9 +50,13 @@ class Executor:
     def __exit__(self, *exception: object) -> None:
         ray.shutdown()
 
+    @property
+    def room(self) -> int:
+        return ray_cluster.room(self.place)
+
     def run(
         self,
-        next_job: Callable[[], Job | None],
+        next_job: Callable[[], Job | Later | None],
         on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
@@ -69,7 +73,7 @@ class Executor:
                 search_alg=jobs,
                 scheduler=_Stopping(jobs),
                 num_samples=-1,
-                max_concurrent_trials=ray_cluster.room(place),
+                max_concurrent_trials=self.room,
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
@@ -97,12 +101,12 @@ class Executor:
 class _Lost:
     """Jobs whose process was lost: they come before new ones, and go on from their own checkpoints."""
 
-    def __init__(self, next_job: Callable[[], Job | None], retries: int) -> None:
+    def __init__(self, next_job: Callable[[], Job | Later | None], retries: int) -> None:
         self._next_job, self._retries = next_job, retries
         self._times: Counter[int] = Counter()
         self.waiting: deque[Job] = deque()
 
-    def next_job(self) -> Job | None:
+    def next_job(self) -> Job | Later | None:
         return self.waiting.popleft() if self.waiting else self._next_job()
 
     def again(self, job: Job) -> bool:
@@ -136,6 +140,8 @@ class _Jobs(Searcher):  # type: ignore[misc]
         job = self._or_error(self._lost.next_job)
         if job is None:
             return Searcher.FINISHED
+        if isinstance(job, Later):
+            return None  # Tune asks again
         self._jobs[trial_id] = job
         self._reports[trial_id] = {}
         return {"job": job}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from search.executors.work import Failure, Job, Outcome, Workplace
+from search.executors.work import Failure, Job, Later, Outcome, Workplace
 from trainables.final.jobs import FinalJob
 from trainables.training.trial import Report
 
@@ -23,13 +23,18 @@ class Executor:
     def __exit__(self, *exception: object) -> None:
         """Nothing to close."""
 
+    @property
+    def room(self) -> int:
+        return 1
+
     def run(
         self,
-        next_job: Callable[[], Job | None],
+        next_job: Callable[[], Job | Later | None],
         on_report: Callable[[int, Report], bool],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
         while (job := next_job()) is not None:
+            assert not isinstance(job, Later), "no trial runs"
             reports: list[Report] = []
             message = trace = None
             for item in self.place.work(job):

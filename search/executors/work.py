@@ -4,6 +4,7 @@ import math
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,6 +53,15 @@ class Job:
     epochs: int
     stop: int
     seed: int
+
+
+class Later(Enum):
+    """In place of a job: there is none to hand out before a running one has ended."""
+
+    LATER = "later"
+
+
+LATER = Later.LATER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,7 +175,14 @@ class Experiment:
                 begun=len(self._beginning.first),
             ),
         )
-        stage = Stage1(self._trials, sampler, self._beginning.first, self._learner.believe, self._figures.begin)
+        stage = Stage1(
+            self._trials,
+            sampler,
+            self._beginning.first,
+            self._learner.believe,
+            self._figures.begin,
+            ahead=executor.room - 1 if config.reproducible else None,
+        )
         with timed(self._study, "stage 1"):
             executor.run(stage.next_job, self._trials.reported, self._trials.ended)
             stage.check_first_round()

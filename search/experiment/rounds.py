@@ -1,12 +1,14 @@
 """Stage 1: train batches of candidates that the sampler picks under the limits, each until its rank is decided."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from search.executors.work import Job
+from search.executors.work import LATER, Job, Later
 from search.experiment.trials import Trials
 from search.problem.problem import Observations
+from search.record.trial import Trial
 from search.samplers.protocol import Proposer
 from search.setting.beginning import Named
 from search.stopping.at_work import audited
@@ -19,6 +21,9 @@ class Stage1:
 
     Rounds are recorded as a whole before their first trial starts, so a killed run goes on with the same candidates;
     a round whose recording was cut off is proposed again from what was known before it.
+
+    Where several trials run at a time, a round learns from all before it but the last ``ahead`` (at most half of
+    them), whether these have ended or not, and waits for the others: so the same seed proposes the same candidates whatever the load.
     """
 
     def __init__(
@@ -28,6 +33,7 @@ class Stage1:
         first: Sequence[Named],
         believe: Callable[[Observations, Codes], Sequence[tuple[float, float]]],
         on_round: Callable[[int, Observations], None],
+        ahead: int | None = 0,
     ) -> None:
         """Prepare.
 
@@ -37,22 +43,38 @@ class Stage1:
             first: candidates that the search begins with, at most ``search.initial``.
             believe: mean and standard deviation of the predictor, from observations, for new candidates.
             on_round: called with each round's number and the observations that it is proposed from.
+            ahead: trials before a round that it does not wait for, nor learn from; None to learn from all that have
+                ended, and to wait for none.
         """
         self._trials, self._sampler, self._believe, self._on_round = trials, sampler, believe, on_round
-        self._first = first
+        self._first, self._ahead = first, ahead
         self._search, self._seed = trials.search, trials.seed
 
-    def next_job(self) -> Job | None:
+    def next_job(self) -> Job | Later | None:
         """The next trial to run; proposes a round when none waits; None when all have been handed out.
+
+        ``LATER`` if the next round must know a trial that runs.
 
         Raises:
             Mistake: as ``check_first_round``.
         """
         self.check_first_round()
         job = self._trials.next_waiting()
-        if job is None and self._propose():
-            job = self._trials.next_waiting()
-        return job
+        if job is not None:
+            return job
+        recorded = self._trials.of("search")
+        if len(recorded) >= self._search.trials:
+            return None
+        round_, start, size = self._open_round(len(recorded))
+        before, begun = recorded[:start], recorded[start:]
+        if self._ahead is None:
+            known = [trial for trial in before if trial.is_finished]
+        else:
+            known = before[: max(start - self._ahead, math.ceil(start / 2))]
+        if not all(trial.is_finished for trial in known):
+            return LATER
+        self._propose(round_, size, known, before, begun)
+        return self._trials.next_waiting()
 
     def check_first_round(self) -> None:
         """A search goes on whatever trials fail, but not from nothing.
@@ -67,21 +89,20 @@ class Stage1:
                 "the run's folder has its trace. Mend the cause, then start the search again under another 'name'"
             )
 
-    def _propose(self) -> bool:
-        recorded = self._trials.of("search")
-        if len(recorded) >= self._search.trials:
-            return False
-        round_, start, size = self._open_round(len(recorded))
-        before, begun = recorded[:start], recorded[start:]
-        observed = self._trials.observations(before)
+    def _propose(
+        self, round_: int, size: int, known: Sequence[Trial], before: Sequence[Trial], begun: Sequence[Trial]
+    ) -> None:
+        """Record what is missing of a round."""
+        observed = self._trials.observations(known)
         self._on_round(round_, observed)
-        pending_ND = self._trials.codes([trial for trial in before if not trial.is_finished])
+        numbers = {trial.number for trial in known}
+        pending_ND = self._trials.codes([trial for trial in before if trial.number not in numbers])
         first = self._first if round_ == 0 else ()
         first_RD = self._trials.encode([one.candidate for one in first])
         chosen_ND = self._sampler.propose(observed, np.concatenate([pending_ND, first_RD]), size - len(first))
         codes_ND = np.concatenate([first_RD, chosen_ND])[len(begun) :]
         beliefs = self._believe(observed, codes_ND) if round_ else [None] * len(codes_ND)
-        decisive = self._trials.decisive_epoch(before)
+        decisive = self._trials.decisive_epoch(known)
         origins = [*(one.name for one in first), *[None] * len(chosen_ND)][len(begun) :]
         self._trials.add(
             codes_ND,
@@ -91,7 +112,6 @@ class Stage1:
             predicted=beliefs,
             origins=origins,
         )
-        return True
 
     def _open_round(self, recorded: int) -> tuple[int, int, int]:
         """Number, first trial and size of the first round that is not recorded as a whole."""

@@ -1,6 +1,7 @@
-"""Rounds of trials that fail: one sentence if nothing is left of the first, and what is kept of each."""
+"""Rounds of trials: the same whatever ends first; of failed ones one sentence, and what is kept of each."""
 
 import io
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from search.console.progress import Progress
-from search.executors.work import Job, Outcome
+from search.executors.work import LATER, Job, Outcome
 from search.experiment.rounds import Stage1
+from search.experiment.running import Silent
 from search.experiment.trials import Trials
 from search.problem.problem import Observations
 from search.record.storage import open_storage
@@ -37,13 +39,14 @@ REPORTS = tuple(Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=1.0) for epo
 
 
 class Anything:
-    """Proposes at random."""
+    """Proposes what depends on all that it is told, as a sampler does."""
 
     def __init__(self, setting: Setting) -> None:
-        self._space, self._rng = setting.space, np.random.default_rng(0)
+        self._space = setting.space
 
     def propose(self, observed: Observations, pending_ND: Codes, n: int) -> Codes:
-        return uniform(self._space, n, self._rng)
+        told = zlib.crc32(observed.codes_ND.tobytes() + observed.score_N.tobytes() + pending_ND.tobytes())
+        return uniform(self._space, n, np.random.default_rng(told))
 
 
 @pytest.fixture
@@ -53,11 +56,13 @@ def setting(tmp_path: Path) -> Setting:
     return setting
 
 
-def opened(setting: Setting, listener: Any, first: Sequence[Named] = ()) -> tuple[Stage1, Trials]:
+def opened(
+    setting: Setting, listener: Any, first: Sequence[Named] = (), ahead: int | None = 0
+) -> tuple[Stage1, Trials]:
     study = Study(name="small", storage=open_storage(setting.config.folder, None), space=setting.space, create=True)
     trials = Trials(setting, study, listener)
     believe: Callable[[Observations, Codes], Any] = lambda known, codes_ND: [(0.5, 0.1)] * len(codes_ND)  # noqa: E731
-    return Stage1(trials, Anything(setting), first, believe, lambda number, observed: None), trials
+    return Stage1(trials, Anything(setting), first, believe, lambda number, observed: None, ahead), trials
 
 
 def log_of(setting: Setting) -> Path:
@@ -76,6 +81,7 @@ def failed(job: Job) -> Outcome:
 def play(stage: Stage1, trials: Trials, fails: Callable[[int], bool]) -> int:
     count = 0
     while (job := stage.next_job()) is not None:
+        assert isinstance(job, Job)
         trials.ended(failed(job) if fails(job.number) else Outcome(number=job.number, reports=REPORTS))
         count += 1
     return count
@@ -104,7 +110,7 @@ def test_a_round_that_still_runs_is_not_given_up(setting: Setting) -> None:
     stage, trials = opened(setting, listener(setting))
     jobs = [stage.next_job() for _ in range(4)]
     for job in jobs[:3]:
-        assert job is not None
+        assert isinstance(job, Job)
         trials.ended(failed(job))
     assert stage.next_job() is not None, "the last trial of the round may succeed"
 
@@ -159,8 +165,38 @@ def test_a_first_round_that_was_cut_off_goes_on_in_its_order(
 
 def test_trials_that_had_not_ended_are_handed_out_again(setting: Setting) -> None:
     stage, _ = opened(setting, listener(setting))
-    begun = [job.number for _ in range(3) if (job := stage.next_job()) is not None]
+    begun = [job.number for _ in range(3) if isinstance(job := stage.next_job(), Job)]
     assert begun == [0, 1, 2]
     stage, trials = opened(setting, listener(setting))
     assert play(stage, trials, lambda number: False) == 6
     assert all(trial.is_finished for trial in trials.by_number.values())
+
+
+def play_together(folder: Path, order: int, ahead: int | None) -> tuple[list[str], int]:
+    """Three trials at a time, ending in a drawn order: the keys of the candidates, and how often a place was free."""
+    longer = CONFIG.replace("trials: 6", "trials: 14")
+    setting = prepare(parse(longer.format(runs=folder)))
+    setting.config.folder.mkdir(parents=True)
+    stage, trials = opened(setting, Silent(), ahead=ahead)
+    rng, running, free = np.random.default_rng(order), list[Job](), 0
+    while True:
+        job = stage.next_job() if len(running) < 3 else LATER
+        if isinstance(job, Job):
+            running.append(job)
+            continue
+        if job is LATER and len(running) < 3:
+            free += 1
+        if not running:
+            return [trial.candidate.key for trial in trials.of("search")], free
+        ended = running.pop(rng.integers(len(running)))
+        reports = [Report(epoch=e, accuracy=ended.seed % 97 / 97, loss=1.0, seconds=1.0) for e in (1, 2)]
+        trials.ended(Outcome(number=ended.number, reports=tuple(reports)))
+
+
+def test_what_is_proposed_does_not_depend_on_which_trial_ends_first(tmp_path: Path) -> None:
+    runs = [play_together(tmp_path / str(order), order, ahead=2) for order in range(6)]
+    assert len({tuple(keys) for keys, _ in runs}) == 1
+    assert max(free for _, free in runs) > 0
+    as_they_end = [play_together(tmp_path / f"as-{order}", order, ahead=None) for order in range(6)]
+    assert len({tuple(keys) for keys, _ in as_they_end}) > 1
+    assert max(free for _, free in as_they_end) == 0
