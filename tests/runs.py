@@ -25,6 +25,10 @@ space:
     architecture.stem_stride: [2]
     architecture.depth.0: [1]
     architecture.depth.1: [1]
+    architecture.depth.2: [1]
+    architecture.squeeze_excite.0: [false]
+    architecture.squeeze_excite.1: [false]
+    architecture.squeeze_excite.2: [false]
 """
 """The part of a configuration that keeps networks small."""
 

@@ -23,7 +23,8 @@ class Stage1:
     a round whose recording was cut off is proposed again from what was known before it.
 
     Where several trials run at a time, a round learns from all before it but the last ``ahead`` (at most half of
-    them), whether these have ended or not, and waits for the others: so the same seed proposes the same candidates whatever the load.
+    them), whether these have ended or not, and waits for the others: so the same seed proposes the same candidates
+    whatever the load.
     """
 
     def __init__(

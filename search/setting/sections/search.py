@@ -33,9 +33,9 @@ class SearchSection(Section):
         rank_correlation: the threshold of ``paper``: the first epoch whose correlation with the final ranks reaches
             it is where candidates stop.
         coefficient: which rank correlation.
-        reproducible: whether a round waits for all trials but as many of the last as run beside another, and learns from
-            those that it waits for: the same seed then finds the same, whatever the load, under the ``paper`` rule;
-            without it no place is ever free, and a round learns from what has ended.
+        reproducible: whether a round waits for all trials but as many of the last as run beside another, and learns
+            from those that it waits for: the same seed then finds the same, whatever the load, under the ``paper``
+            rule; without it no place is ever free, and a round learns from what has ended.
         audit: share of candidates that are trained in full whatever the rule says, to re-check it; by default 0.125
             under ``paper`` and none under ``regret``, which does without.
     """

@@ -1,14 +1,13 @@
 """Pretraining and training: their share of the compute, the seam between them, and weights that candidates share."""
 
 import json
-import multiprocessing
 import os
 import random
 import shutil
 import time
 from dataclasses import replace
 from itertools import islice
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from spaces.candidate import Candidate
+from tests.processes import CONTEXT
 from tests.trainables.small import pretrained, without_time
 from trainables.data import digits
 from trainables.splits import Splits
@@ -113,8 +113,8 @@ def _share(folder: Path, name: str, stops_in: int | None) -> None:
     (folder / f"{name}.json").write_text(json.dumps(reports))
 
 
-def started(folder: Path, name: str, stops_in: int | None = None) -> SpawnProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_share, args=(folder, name, stops_in))
+def started(folder: Path, name: str, stops_in: int | None = None) -> BaseProcess:
+    process = CONTEXT.Process(target=_share, args=(folder, name, stops_in))
     process.start()
     return process
 
@@ -124,7 +124,7 @@ def writes(folder: Path, name: str) -> int:
     return int(file.read_text()) if file.exists() else 0
 
 
-def wait_for(path: Path, process: SpawnProcess) -> None:
+def wait_for(path: Path, process: BaseProcess) -> None:
     deadline = time.monotonic() + 120
     while not path.exists():
         assert process.is_alive()
@@ -134,7 +134,7 @@ def wait_for(path: Path, process: SpawnProcess) -> None:
 
 def test_a_kill_during_the_write_leaves_one_whole_pretraining(tmp_path: Path) -> None:
     victim = started(tmp_path, "victim", stops_in=2)
-    rivals: dict[str, SpawnProcess] = {}
+    rivals: dict[str, BaseProcess] = {}
     try:
         wait_for(tmp_path / "half", victim)
         rivals = {name: started(tmp_path, name) for name in ("left", "right")}

@@ -1,6 +1,3 @@
-import json
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,7 +10,7 @@ import torch.nn.functional as F
 from spaces import tiny
 from spaces.candidate import Candidate
 from spaces.sampling import uniform
-from tests.places import ROOT
+from tests.processes import elsewhere
 from tests.trainables.small import without_time
 from trainables.data import digits
 from trainables.final.jobs import FinalJob, network_of, train
@@ -93,15 +90,13 @@ def test_mixed_precision_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_same_seed_gives_the_same_curve_in_another_process(splits: Splits) -> None:
-    code = (
-        "import json, sys; from trainables.training.trial import *; from trainables.data import digits\n"
-        "task = Task(candidate=Candidate.from_dict(json.loads(sys.argv[1])), epochs=1, seed=7)\n"
-        "print(json.dumps([[r.accuracy, r.loss] for r in trial(task, digits.load())]))"
-    )
-    here = [[r.accuracy, r.loss] for r in trial(Task(candidate=candidate(), epochs=1, seed=7), splits)]
-    command = [sys.executable, "-c", code, candidate().to_json()]
-    there = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert json.loads(there) == here
+    task = Task(candidate=candidate(), epochs=1, seed=7)
+    assert elsewhere(_curve, task) == [(report.accuracy, report.loss) for report in trial(task, splits)]
+
+
+def _curve(task: Task) -> list[tuple[float, float]]:
+    torch.set_num_threads(1)
+    return [(report.accuracy, report.loss) for report in trial(task, digits.load())]
 
 
 def test_another_seed_gives_another_curve(splits: Splits) -> None:

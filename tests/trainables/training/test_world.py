@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from tests.processes import CONTEXT
 from tests.trainables.neutral import neutral
 from trainables.data import digits
 from trainables.training.trial import Task, trial
@@ -45,7 +46,12 @@ def _as_worker(rank: int, folder: str) -> None:
 
 
 def test_two_workers_train_what_one_does(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(_as_worker, args=(str(tmp_path),), nprocs=2)
+    workers = [CONTEXT.Process(target=_as_worker, args=(rank, str(tmp_path))) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
     alone, together = np.array(curve(World())), np.array(json.loads((tmp_path / "curve.json").read_text()))
     np.testing.assert_allclose(together[:, 0], alone[:, 0], rtol=1e-9)
     assert together[:, 1].tolist() == alone[:, 1].tolist()
