@@ -1,4 +1,4 @@
-"""The main job with five seeds beside hand-written networks trained as long: the figures of docs/joint.md and README."""
+"""The main job with five seeds beside hand-written networks trained as long: figures of docs/joint.md and README."""
 
 import contextlib
 import io
