@@ -7,7 +7,7 @@ them. Rare classes may be seen more often in what follows.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from spaces import _small_transformers, pretraining, self_supervised, tiny
+from spaces import _small_of_families, pretraining, self_supervised, tiny
 from spaces.dimensions import Choice
 from spaces.joined import join
 from spaces.pretraining import transformers, with_pretraining
@@ -26,7 +26,7 @@ def space() -> Space:
     families = (
         with_pretraining(tiny.space(), (*ALL, "spark"), knobs),
         with_pretraining(transformers(), (*ALL, "simmim"), knobs),
-        with_pretraining(_small_transformers.vit(), (*ALL, "simmim"), {**knobs, "simmim.unit": Choice(values=(1,))}),
+        with_pretraining(_small_of_families.vit(), (*ALL, "simmim"), {**knobs, "simmim.unit": Choice(values=(1,))}),
     )
     return join("every_objective", families, recipe=recipe, conditions=conditions)
 

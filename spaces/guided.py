@@ -7,12 +7,15 @@ the data's classes. That is ``teacher``, of whom section ``weights`` of the conf
 others and ``recipe.label_pooling.weight`` to 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from spaces import _small_transformers, tiny
+from spaces import _small_of_families, tiny
 from spaces.dimensions import Choice, Dimension
 from spaces.joined import join
 from spaces.pretraining import knobs_of_objectives, with_pretraining
+from spaces.pretraining import references as unguided
+from spaces.reference import Reference
 from spaces.space import Condition, Space
 
 TEACHER = "teacher"
@@ -36,9 +39,16 @@ def space() -> Space:
     }
     families = (
         with_pretraining(tiny.space(), ("none", "simclr", "guidance"), _knobs()),
-        with_pretraining(_small_transformers.vit(), ("none", "simclr", "guidance"), _knobs()),
+        with_pretraining(_small_of_families.vit(), ("none", "simclr", "guidance"), _knobs()),
     )
     return join("guided", families, recipe={**recipe, **pooling}, conditions={**conditions, **owned})
+
+
+def references() -> Iterator[Reference]:
+    """Those of space ``pretraining``, whose labels are the data's and whose images are not cropped."""
+    for reference in unguided():
+        recipe = {**reference.candidate.recipe, "label_pooling.weight": 0.0, "augment.crop": 0.0}
+        yield replace(reference, candidate=replace(reference.candidate, recipe=recipe))
 
 
 def _knobs() -> Mapping[str, Dimension]:

@@ -6,7 +6,7 @@ family may pick which hidden patch belongs where (``selfie``).
 
 from collections.abc import Mapping
 
-from spaces import _small_transformers, tiny
+from spaces import _small_of_families, tiny
 from spaces.dimensions import Choice, Dimension
 from spaces.joined import join
 from spaces.pretraining import knobs_of_objectives, transformers, with_pretraining
@@ -22,7 +22,7 @@ def space() -> Space:
     """The space: three families of small networks, the recipe of space ``tiny``, and pretrainings of each."""
     recipe, conditions = tiny.recipe_of_small_images()
     families = (
-        with_pretraining(_small_transformers.vit(), SEQUENCES, _knobs()),
+        with_pretraining(_small_of_families.vit(), SEQUENCES, _knobs()),
         with_pretraining(tiny.space(), MAPS, _knobs()),
         with_pretraining(transformers(), TOKENS, _knobs()),
     )

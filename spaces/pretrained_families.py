@@ -6,7 +6,7 @@ Masked convolution is for MBConv networks, masked tokens for the others; what fo
 
 from collections.abc import Mapping
 
-from spaces import _small_transformers, tiny
+from spaces import _small_of_families, tiny
 from spaces.dimensions import Choice, Dimension
 from spaces.joined import join
 from spaces.pretraining import OF_FRACTALS, knobs_of_objectives, transformers, with_pretraining
@@ -19,10 +19,10 @@ def space() -> Space:
     recipe, conditions = tiny.recipe_of_small_images()
     of_tokens = (
         transformers(),
-        _small_transformers.vit(),
-        _small_transformers.moat(),
-        _small_transformers.cswin(),
-        _small_transformers.uniformer(),
+        _small_of_families.vit(),
+        _small_of_families.moat(),
+        _small_of_families.cswin(),
+        _small_of_families.uniformer(),
     )
     convolutional = with_pretraining(tiny.space(), ("none", "simclr", "swav", "spark", OF_FRACTALS), _knobs())
     others = (

@@ -3,7 +3,7 @@
 All are trained from scratch with the recipe of space ``tiny``.
 """
 
-from spaces import _small_transformers, tiny
+from spaces import _small_of_families, tiny
 from spaces.joined import join
 from spaces.pretraining import transformers
 from spaces.space import Space
@@ -16,9 +16,9 @@ def space() -> Space:
     families = (
         tiny.space(),
         transformers(),
-        _small_transformers.vit(),
-        _small_transformers.moat(),
-        _small_transformers.cswin(),
-        _small_transformers.uniformer(),
+        _small_of_families.vit(),
+        _small_of_families.moat(),
+        _small_of_families.cswin(),
+        _small_of_families.uniformer(),
     )
     return join("small_families", families, recipe=recipe, conditions=conditions)

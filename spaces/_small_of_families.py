@@ -1,4 +1,4 @@
-"""Networks with attention for images of 8 to 32 pixels, a space for each family; their recipe is that of ``tiny``."""
+"""Families for images of 8 to 32 pixels, a space for each; their recipe is that of ``tiny``."""
 
 from spaces import tiny
 from spaces.dimensions import Choice, Dimension
@@ -72,6 +72,24 @@ def uniformer() -> Space:
             "mlp_ratio": RATIO,
             **_stages("width", (8, 16, 24, 32), (16, 32, 48), (32, 48, 64, 96)),
             **_stages("depth", (1, 2), (1, 2, 3), (1, 2, 3)),
+        },
+    )
+
+
+def regnet() -> Space:
+    """RegNets: as many stages as the rule of their widths gives."""
+    return _space(
+        "regnet",
+        {
+            "resolution": RESOLUTION,
+            "stem_stride": _ordered(1, 2),
+            "stem_width": _ordered(8, 16),
+            "depth": _ordered(2, 3, 4, 6, 8),
+            "w0": _ordered(8, 16, 24, 32),
+            "slope": Choice(values=(2.0, 4.0, 8.0, 16.0), ordered=True),
+            "multiplier": Choice(values=(1.5, 2.0, 2.5), ordered=True),
+            "group_width": _ordered(4, 8, 16),
+            "squeeze_excite": Choice(values=(0.0, 0.25), ordered=True),
         },
     )
 
