@@ -69,6 +69,8 @@ def _quickly_counted(space: Space) -> Space:
             a for a in space.addresses if a.startswith("architecture.") and not a.endswith((".backbone", ".neck"))
         ]
         return space.restrict({address: space.dimension(address).values[:1] for address in others})
+    if space.name == "regnet":
+        return space.restrict({"architecture.resolution": (160,), "architecture.depth": (13, 15)})
     if space.name == "moat":
         narrow = {
             f"architecture.width.{stage}": tuple(width * 2**stage for width in (32, 40, 64)) for stage in range(4)

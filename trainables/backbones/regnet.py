@@ -137,7 +137,7 @@ def cost(
     side = out_side(resolution, 3, stem_stride, 1)
     tally.conv(channels, stem_width, 3, side)
     inputs, before, stages = stem_width, np.int64(0), np.int64(0)
-    for block in range(int(np.max(depth))):
+    for block in range(int(np.max(depth, initial=0))):
         there = np.less(block, depth)
         rule, width = widths(block, w0, slope, multiplier, group_width)
         first = there & np.not_equal(rule, before)
