@@ -5,14 +5,16 @@ RegNetY, without RegNetX.
 """
 
 from itertools import accumulate, groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from trainables.backbones._stages import Stages, drop_rates
+from trainables.backbones._stage_checks import drop_rates
 from trainables.counting.counts import Counts, Tally, out_side
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FEATURES = ("map",)
 TRACED = False
@@ -37,7 +39,7 @@ def build(
     neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
-) -> nn.Module:
+) -> "nn.Module":
     """Build a network.
 
     Args:
@@ -59,6 +61,9 @@ def build(
     """
     from timm.layers import ConvNormAct
     from timm.models.regnet import _init_weights
+    from torch import nn
+
+    from trainables.backbones._stages import Stages
 
     if depth < 1 or w0 < QUANTUM or w0 % QUANTUM or slope < 0 or multiplier <= 1:
         raise ValueError(
@@ -84,7 +89,7 @@ def build(
 
 def _stages(
     rule: list[int], width: list[int], inputs: int, group_width: int, squeeze_excite: float, stochastic_depth: float
-) -> list[nn.Module]:
+) -> "list[nn.Module]":
     """A stage of timm for each width of the rule."""
     from timm.models.regnet import RegStage
 
@@ -136,7 +141,9 @@ def cost(
     tally = Tally()
     side = out_side(resolution, 3, stem_stride, 1)
     tally.conv(channels, stem_width, 3, side)
-    inputs, before, stages = stem_width, np.int64(0), np.int64(0)
+    inputs: Any = stem_width
+    before: Any = 0
+    stages: Any = 0
     for block in range(int(np.max(depth, initial=0))):
         there = np.less(block, depth)
         rule, width = widths(block, w0, slope, multiplier, group_width)
