@@ -20,7 +20,7 @@ from trainables.training.world import World
 
 pytestmark = pytest.mark.benchmark
 
-EPOCHS, SHARE, SEEDS = 30, 0.8, 3
+EPOCHS, SHARE, SEEDS = 12, 0.75, 3
 VIT = {
     "patch": 4, "width": 64, "depth": 3, "head_width": 16, "mlp_ratio": 2.0, "pooling": "mean", "registers": 0,
 }  # fmt: skip
