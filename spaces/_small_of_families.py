@@ -1,8 +1,10 @@
 """Families for images of 8 to 32 pixels, a space for each; their recipe is that of ``tiny``."""
 
+from dataclasses import replace
+
 from spaces import tiny
 from spaces.dimensions import Choice, Dimension
-from spaces.space import Space
+from spaces.space import Condition, Space
 
 RESOLUTION = Choice(values=(8, 12, 16, 20, 24, 28, 32), ordered=True)
 RATIO = Choice(values=(2.0, 3.0, 4.0), ordered=True)
@@ -21,6 +23,23 @@ def vit() -> Space:
             "mlp_ratio": RATIO,
             "pooling": Choice(values=("mean", "token")),
             "registers": _ordered(0, 4),
+        },
+    )
+
+
+def vit_of_either_attention() -> Space:
+    """The same, or with reversed attention, where blocks may leave tokens out."""
+    plain = vit()
+    return replace(
+        plain,
+        architecture={
+            **plain.architecture,
+            "attention": Choice(values=("standard", "reversed")),
+            "pruned": Choice(values=(0.0, 0.08, 0.16), ordered=True),
+        },
+        conditions={
+            **plain.conditions,
+            "architecture.pruned": Condition(parent="architecture.attention", values=("reversed",)),
         },
     )
 

@@ -1,6 +1,7 @@
-"""The families of space ``small_families`` and RegNets in one space for small images, trained from scratch.
+"""The families of space ``small_families``, RegNets and reversed attention in one space for small images.
 
-Space ``small_families`` keeps its dimensions, since the codes of stored candidates depend on them.
+All are trained from scratch. Space ``small_families`` keeps its dimensions, since the codes of stored candidates depend
+on them.
 """
 
 from spaces import _small_of_families, tiny
@@ -16,7 +17,7 @@ def space() -> Space:
     families = (
         tiny.space(),
         transformers(),
-        _small_of_families.vit(),
+        _small_of_families.vit_of_either_attention(),
         _small_of_families.moat(),
         _small_of_families.cswin(),
         _small_of_families.uniformer(),
