@@ -5,9 +5,11 @@ import logging
 import math
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +35,14 @@ import ray
 import torch
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray._private import ray_constants
+from ray.train.torch.config import TorchConfig, _set_torch_distributed_env_vars, _TorchBackend
+from torch import distributed
 
 from search.executors import ray_machines
 from search.executors.work import BLAMELESS, PlacementError, Probe, Workplace, failure_of
 from trainables.training.need import Need, need
 
+LOOPBACK = "127.0.0.1"
 STARTS = 3
 """Attempts to start a private Ray."""
 
@@ -104,7 +109,7 @@ def _start(**options: Any) -> None:
     for attempt in range(1, STARTS + 1):
         try:
             with _on_loopback():
-                ray.init(address="local", dashboard_host="127.0.0.1", **options)
+                ray.init(address="local", dashboard_host=LOOPBACK, **options)
             return
         except Exception as error:  # of no class of its own
             ray.shutdown()  # ends what came up
@@ -221,3 +226,57 @@ def room(place: Workplace) -> int:
         return place.concurrent
     has = ray_machines.machines(joined=place.address is not None)
     return max(1, ray_machines.room(has, worker(place)) // place.workers_per_trial)
+
+
+# groups of workers ---------------------------------------------------------------------------------------------------
+
+
+def connection(place: Workplace) -> TorchConfig:
+    """How the workers of a group find each other: on loopback, where they are all on this machine."""
+    return TorchConfig() if place.address is not None else OnLoopback()
+
+
+class OnLoopback(TorchConfig):  # type: ignore[misc]  # Ray has no types
+    """Torch's own way listens for every other machine, without a token, as long as a group trains."""
+
+    @property
+    def backend_cls(self) -> type[_TorchBackend]:
+        return _OnLoopback
+
+
+class _OnLoopback(_TorchBackend):  # type: ignore[misc]
+    def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
+        """Connect the workers."""
+        gpus = worker_group.get_resources_per_worker().get("GPU", 0)
+        worker_group.execute(_set_torch_distributed_env_vars)
+        port = worker_group.execute_single(0, _listen)
+        size = len(worker_group)
+        timeout = timedelta(seconds=backend_config.timeout_s)
+        connected = [
+            worker_group.execute_single_async(rank, _connect, "nccl" if gpus else "gloo", rank, size, port, timeout)
+            for rank in range(size)
+        ]
+        ray.get(connected)
+
+
+_LISTENING: list[socket.socket] = []
+"""Of the first worker of a group, until the workers are connected."""
+
+
+def _listen() -> int:
+    listening = socket.create_server((LOOPBACK, 0))
+    _LISTENING.append(listening)
+    port: int = listening.getsockname()[1]
+    return port
+
+
+def _connect(backend: str, rank: int, size: int, port: int, timeout: timedelta) -> None:
+    """Join the group, whose exchanges go by loopback, too."""
+    interface = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+    for library in ("GLOO", "NCCL"):
+        os.environ.setdefault(f"{library}_SOCKET_IFNAME", interface)
+    descriptor = _LISTENING.pop().detach() if rank == 0 else None
+    store = distributed.TCPStore(  # type: ignore[attr-defined]
+        LOOPBACK, port, size, rank == 0, timeout, wait_for_workers=False, master_listen_fd=descriptor
+    )
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)

@@ -102,6 +102,7 @@ def _trainer(place: Workplace, work: Mapping[str, Any]) -> TorchTrainer:
     return TorchTrainer(
         _work,
         train_loop_config={"place": place, "agreement": agreement, **work},
+        torch_config=ray_cluster.connection(place),
         scaling_config=ray_train.ScalingConfig(
             num_workers=place.workers,
             use_gpu=place.gpus > 0,

@@ -140,6 +140,7 @@ class _Groups:
         TorchTrainer(
             _pull,
             train_loop_config={"slot": slot, "broker": self.broker, "place": place},
+            torch_config=ray_cluster.connection(place),
             scaling_config=train.ScalingConfig(
                 num_workers=place.workers_per_trial,
                 use_gpu=place.gpus > 0,

@@ -106,7 +106,9 @@ def sample_within(problem: Problem, n: int, rng: np.random.Generator, *, limits:
     feasible_M = allowed(drawn_MD)
     if feasible_M.sum() >= n:
         return drawn_MD[feasible_M][:n]
-    anchor_1D = _anchor(problem, limits)
+    if limits not in problem.anchors:
+        problem.anchors[limits] = _anchor(problem, limits)
+    anchor_1D = problem.anchors[limits]
     pulled_ND = _pull(space, drawn_MD[:n], anchor_1D, allowed, rng)
     return _walk(space, pulled_ND, allowed, rng)
 

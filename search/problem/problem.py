@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,11 @@ class Problem:
     budgets: tuple[Limits, ...]
     pool: Codes | None = None
     logarithms: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def anchors(self) -> dict[Limits, Codes]:
+        """A candidate within each of the limits that candidates were drawn within, found once: thousands of counts."""
+        return {}
 
     def feasible(self, codes_ND: Codes) -> NDArray[np.bool_]:
         """Whether each candidate meets the hard limits, shape (N,)."""
