@@ -139,8 +139,8 @@ def test_a_setting_changes_the_result_and_resumes_exactly(case: Case, plain: Out
 def read_by(plan: Plan, count: int) -> dict[str, np.ndarray]:
     """Random values of the fields that a plan's transforms read, letters of their shapes being the classes or 3."""
     rng = np.random.default_rng(0)
-    shapes = {name: [10 if side == "K" else 3 for side in VOCABULARY[name].shape] for name in plan.fields}
-    return {name: rng.random([count, *shape], dtype=np.float32) for name, shape in shapes.items()}
+    shapes = {name: [10 if side == "K" else 3 for side in VOCABULARY[name].shape] for name in sorted(plan.fields)}
+    return {name: (9 * rng.random([count, *shape])).astype(VOCABULARY[name].dtype) for name, shape in shapes.items()}
 
 
 def composed_or_skipped(recipe: Mapping[str, Value]) -> Plan:

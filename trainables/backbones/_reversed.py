@@ -119,7 +119,7 @@ class DependencyViT(NeckedVisionTransformer):
         del ignored  # timm's, of which the defaults hold
         last, after = self._through(self.norm_pre(self.embedded(x)))
         side = self.patch_embed.dynamic_feat_size(x.shape[-2:])
-        maps = [tokens[:, self.num_prefix_tokens :].transpose(1, 2).reshape(len(x), -1, *side) for tokens in after]
+        maps = [tokens[:, self.num_prefix_tokens :].transpose(1, 2).reshape(x.shape[0], -1, *side) for tokens in after]
         return last, maps
 
     def _through(self, tokens_BTC: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -147,7 +147,7 @@ class DependencyViT(NeckedVisionTransformer):
         """The prefix tokens and so many others, those of the most mass in the order of their places."""
         prefix = self.num_prefix_tokens
         most_BM = mass_BT[:, prefix:].topk(stays, dim=1).indices.sort(dim=1).values + prefix
-        first_BP = torch.arange(prefix, device=x_BTC.device).expand(len(x_BTC), prefix)
+        first_BP = torch.arange(prefix, device=x_BTC.device).expand(x_BTC.shape[0], prefix)
         row_BT = torch.cat([first_BP, most_BM], dim=1)
         kept_BTC = x_BTC.gather(1, row_BT[..., None].expand(-1, -1, x_BTC.shape[-1]))
         return kept_BTC, mass_BT.gather(1, row_BT), place_BT.gather(1, row_BT)
@@ -157,5 +157,5 @@ def _placed(x_BTC: Tensor, place_BT: Tensor, count: int) -> Tensor:
     """Tokens where they were among ``count``, zeros elsewhere."""
     if x_BTC.shape[1] == count:
         return x_BTC
-    empty_BTC = x_BTC.new_zeros(len(x_BTC), count, x_BTC.shape[-1])
+    empty_BTC = x_BTC.new_zeros(x_BTC.shape[0], count, x_BTC.shape[-1])
     return empty_BTC.scatter(1, place_BT[..., None].expand_as(x_BTC), x_BTC)

@@ -34,7 +34,7 @@ class Field:
     meaning: str
 
 
-PLACED = "placed"
+PLACED, ROW = "placed", "row"
 
 VOCABULARY: Mapping[str, Field] = {
     "caption": Field(
@@ -61,6 +61,7 @@ VOCABULARY: Mapping[str, Field] = {
     "box": Field(
         dtype="float32", shape=(4,), meaning="left, top, right and bottom of the object, as shares of the stored image"
     ),
+    ROW: Field(dtype="int64", written=True, meaning="which of the images that are trained on it is, from 0"),
     PLACED: Field(
         dtype="float32",
         shape=(2, 3),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spaces.mistake import Mistake
-from trainables.batches.fields import PLACED, selected
+from trainables.batches.fields import PLACED, ROW, selected
 from trainables.batches.order import order_of
 from trainables.batches.places import check_kept, everywhere
 from trainables.plan import Batch, Plan
@@ -82,7 +82,7 @@ def train_epoch(
                     image_BCHW=image_BCHW,
                     target_BK=_shares(target, plan.classes, labels),
                     progress=(number - 1 + step / plan.steps_per_epoch) / plan.epochs,
-                    fields=_fields(fields, parts[step], placed=PLACED in needs, device=device),
+                    fields=_fields(fields, parts[step], needs, device),
                 )
                 batch = _transformed(plan, batch, generator)
                 with mixed(precision, device):
@@ -113,10 +113,16 @@ def _parts(plan: Plan, order_N: NDArray[np.int64], block: int, seed: int, world:
     return parts, list(map(len, places))
 
 
-def _fields(fields: Mapping[str, NDArray[Any]], part: Part, *, placed: bool, device: torch.device) -> dict[str, Tensor]:
-    """Rows of the fields of a part, and that its images are not cut yet."""
+def _fields(
+    fields: Mapping[str, NDArray[Any]], part: Part, needs: Sequence[str], device: torch.device
+) -> dict[str, Tensor]:
+    """Rows of the fields of a part; of those that the trainer writes, that its images are not cut yet, and which."""
     own = {name: torch.from_numpy(value_N[part.row_B]).to(device) for name, value_N in fields.items()}
-    return {**own, PLACED: everywhere(len(part.row_B), device)} if placed else own
+    if PLACED in needs:
+        own[PLACED] = everywhere(len(part.row_B), device)
+    if ROW in needs:
+        own[ROW] = torch.from_numpy(part.row_B).to(device)
+    return own
 
 
 def _shares(target: Tensor, classes: int, labels: bool) -> Tensor:
