@@ -65,7 +65,7 @@ def with_pretraining(
     pretraining: dict[str, Dimension] = {"objective": Choice(values=objectives)}
     conditions = dict(family.conditions)
     own = knobs_of_objectives() if knobs is None else knobs
-    for part, owners in _parts(trained, own, _recipe() if recipe is None else recipe):
+    for part, owners in _parts(trained, own, recipe_of_pretraining() if recipe is None else recipe):
         pretraining |= part
         conditions |= {f"pretraining.{address}": Condition(parent=OBJECTIVE, values=owners) for address in part}
     conditions["adaptation.method"] = Condition(parent=OBJECTIVE, values=trained)
@@ -109,7 +109,7 @@ def _owners(address: str, trained: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in trained if owner in parts_of(name))
 
 
-def _recipe() -> dict[str, Dimension]:
+def recipe_of_pretraining() -> dict[str, Dimension]:
     """Share of the compute and recipe of every pretraining, by address below ``pretraining``."""
     return {
         "share": Choice(values=(0.25, 0.5, 0.75), ordered=True),

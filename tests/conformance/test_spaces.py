@@ -53,6 +53,7 @@ OF_OTHERS = {
     "fbnetv3_augmented",
     "masked_tokens",
     "guided",
+    "noisy_labels",
     "all_families",
 }
 """Spaces whose architectures are those of other spaces."""

@@ -37,5 +37,5 @@ def assess(network: Deployable, splits: Splits, *, seed: int = 0, most: int = 2_
 
 def shares(feature_NF: Tensor) -> Tensor:
     """Singular values of features over their sum, largest first."""
-    value_F = torch.linalg.svdvals(feature_NF)
+    value_F: Tensor = torch.linalg.svdvals(feature_NF)
     return value_F / value_F.sum().clamp(min=1e-12)
