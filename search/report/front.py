@@ -13,6 +13,8 @@ from search.report.drawing import BLUE, GREY, ORANGE, PURPLE, new_figure
 from search.report.importance import scored
 from search.words import amount
 
+MANY = 1000
+"""Points beyond which they are drawn as one picture: as shapes they make the page large and slow."""
 LABELS = {
     "macs": "macs of one image",
     "params": "parameters",
@@ -27,7 +29,10 @@ def front_figure(trials: pd.DataFrame, family: pd.DataFrame, references: pd.Data
     figure, axes = new_figure(len(costs), height=3.8)
     for axis, cost in zip(axes, costs, strict=True):
         known = rows[rows[cost].notna()]
-        axis.scatter(known[cost], known["score"], s=14, color=GREY, alpha=0.6, linewidths=0, label="trial")
+        axis.scatter(
+            known[cost], known["score"], s=14, color=GREY, alpha=0.6, linewidths=0, label="trial",
+            rasterized=len(known) > MANY,
+        )  # fmt: skip
         front = known.iloc[pareto_front(known[cost], known["score"])]
         axis.step(front[cost], front["score"], where="post", color=BLUE, lw=1.6, label="front of the trials")
         if len(references) and cost in references:

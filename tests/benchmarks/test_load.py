@@ -132,6 +132,7 @@ def write_study(folder: Path, trials: int) -> None:
             "epochs": EPOCHS,
             "stop": EPOCHS,
             "seed": number,
+            "predicted": [float(score_N[number]) + 0.01, 0.02],
             "curve": curve,
         }
         study.add_trial(

@@ -1,7 +1,9 @@
-"""What people see while a run goes on: on a terminal of 80 columns, in a pipe, in the log."""
+"""What people see while a run goes on: on a terminal of 80 columns, in a pipe, in a notebook, in the log."""
 
 import io
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from rich.console import Console
@@ -109,6 +111,21 @@ def test_no_colour_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> No
         progress.search(24, 0)
         progress.ended(TRIALS[0])
     assert not any(f"\x1b[{code}m" in output(console) for code in (*range(30, 38), *range(90, 98)))
+
+
+def test_a_notebook_gets_a_line_an_output_and_no_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[str] = []
+    display = ModuleType("IPython.display")
+    display.display = lambda shown: outputs.append(shown._repr_mimebundle_((), ())["text/plain"])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    with Progress(BUDGETS, Console(force_jupyter=True, width=80)) as progress:
+        progress.finals("final training", {JOB: 8_610})
+        trained(progress, 20)
+    assert len(outputs) == 2
+    assert outputs[0].endswith("final training: 1\n")
+    assert NAME in outputs[1]
+    assert len(outputs[1].splitlines()) == 1
 
 
 def test_a_pipe_hears_of_a_long_training_once_a_minute() -> None:

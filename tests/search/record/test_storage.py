@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 from optuna.storages import RDBStorage
+from optuna.storages.journal import _storage as reading
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
@@ -135,3 +138,16 @@ def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres
     with closing_storage(postgres.url) as again:
         states = [trial.state for trial in again.trials()]
     assert states == ["complete", "complete", "fail", "waiting"]
+
+
+def test_ranges_that_every_trial_repeats_are_read_once(tmp_path: Path) -> None:
+    read = reading.json_to_distribution
+    study = optuna.create_study(study_name="one", storage=open_storage(tmp_path, None))
+    for value in (0.1, 0.2):
+        study.add_trial(
+            optuna.create_trial(params={"x": value}, distributions={"x": FloatDistribution(0, 1)}, value=value)
+        )
+    first, second = open_storage(tmp_path, None).get_all_trials(study._study_id, deepcopy=False)
+    assert first.distributions["x"] == FloatDistribution(0, 1)
+    assert first.distributions["x"] is second.distributions["x"]
+    assert reading.json_to_distribution is read
