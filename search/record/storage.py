@@ -1,12 +1,12 @@
 """Where a study lies: a journal in the run's folder, or a database."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import json_to_distribution
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal import _storage as reading
@@ -125,12 +125,11 @@ def _ranges_read_once() -> Iterator[None]:
 
     Of 5,000 trials that is two thirds of the time that opening takes, and most of the memory.
     """
-    read: Callable[[str], BaseDistribution] = reading.json_to_distribution
-    reading.json_to_distribution = cache(read)
+    reading.json_to_distribution = cache(json_to_distribution)  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        reading.json_to_distribution = read
+        reading.json_to_distribution = json_to_distribution  # type: ignore[attr-defined]
 
 
 def study_names(storage: BaseStorage) -> list[str]:

@@ -141,7 +141,7 @@ def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres
 
 
 def test_ranges_that_every_trial_repeats_are_read_once(tmp_path: Path) -> None:
-    read = reading.json_to_distribution
+    read = reading.json_to_distribution  # type: ignore[attr-defined]
     study = optuna.create_study(study_name="one", storage=open_storage(tmp_path, None))
     for value in (0.1, 0.2):
         study.add_trial(
@@ -150,4 +150,4 @@ def test_ranges_that_every_trial_repeats_are_read_once(tmp_path: Path) -> None:
     first, second = open_storage(tmp_path, None).get_all_trials(study._study_id, deepcopy=False)
     assert first.distributions["x"] == FloatDistribution(0, 1)
     assert first.distributions["x"] is second.distributions["x"]
-    assert reading.json_to_distribution is read
+    assert reading.json_to_distribution is read  # type: ignore[attr-defined]
