@@ -20,7 +20,7 @@ from spaces.space import Condition, Space
 
 TEACHER = "teacher"
 """What section ``weights`` of a configuration calls the network that labels, and may guide."""
-UNTRAINED = ("untrained:test_resnet", "untrained:test_vit")
+UNTRAINED = ("untrained:test_resnet", "untrained:test_efficientnet")
 
 
 def space() -> Space:

@@ -146,7 +146,10 @@ def _untrained(model: str, splits: Splits) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network: nn.Module = timm.create_model(model, num_classes=len(splits.classes), in_chans=splits.channels)
-    network.pretrained_cfg = {}  # type: ignore[assignment]  # whose images it has never seen
+    config = network.pretrained_cfg or {}
+    network.pretrained_cfg = {  # type: ignore[assignment]  # of whose images it has seen none
+        key: config[key] for key in ("input_size", "fixed_input_size") if key in config
+    }
     return network
 
 
@@ -167,7 +170,7 @@ def _check_images(name: str, teacher: Deployable, splits: Splits) -> None:
     image_NCHW = torch.zeros(1, splits.channels, splits.resolution, splits.resolution)
     try:
         teacher(image_NCHW)
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter are timm's
         raise TeacherError(f"teacher '{name}' cannot read images of {tuple(image_NCHW.shape[1:])}: {error}") from error
 
 

@@ -70,3 +70,18 @@ def test_a_checkpoint_that_carries_code_is_refused(splits: Splits, tmp_path: Pat
     with pytest.raises(TeacherError, match="cannot be loaded"):
         load_teacher(f"test_resnet@{tmp_path / 'trap.pt'}", splits)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_an_untrained_teacher_is_always_the_same_and_sees_what_it_is_made_for(splits: Splits) -> None:
+    one, again = (load_teacher("untrained:test_resnet", splits) for _ in range(2))
+    torch.rand(3)
+    images = torch.rand(3, 1, 8, 8)
+    assert torch.equal(one(images), again(images))
+    assert one.resolution == 8
+    assert one.normalisation == (splits.mean, splits.std)
+    assert load_teacher("untrained:test_vit", splits).resolution == 160  # of patches that 8 pixels do not fill
+
+
+def test_an_untrained_teacher_that_does_not_exist_is_one_sentence(splits: Splits) -> None:
+    with pytest.raises(TeacherError, match="teacher 'untrained:nothing' cannot be loaded"):
+        load_teacher("untrained:nothing", splits)
