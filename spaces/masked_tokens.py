@@ -41,7 +41,7 @@ def _knobs() -> Mapping[str, Dimension]:
         "cae.masked": _ordered(0.4, 0.5, 0.75),
         "cae.block": Choice(values=(False, True)),
         "cae.target": Choice(values=("pixels", "codes")),
-        "cae.alignment": _ordered(0.0, 2.0),
+        "cae.alignment": _ordered(0.0, 0.1, 2.0),
         "cae.width": width,
         "cae.regressor_depth": depth,
         "croco.masked": share,

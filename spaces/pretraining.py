@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from spaces import tiny
-from spaces.components import parts_of
+from spaces.components import OBJECTIVES, constant, parts_of
 from spaces.dimensions import Choice, Dimension, Real
 from spaces.joined import join
 from spaces.reference import Reference
@@ -87,7 +87,7 @@ def _parts(
 ) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
     """Dimensions of pretraining by address, and the objectives that have them."""
     yield dict(recipe), trained
-    without_targets = tuple(name for name in trained if OF_FRACTALS not in parts_of(name))
+    without_targets = tuple(name for name in trained if not _reads_targets(name))
     if without_targets:
         yield {"source": Choice(values=("own", "fractals"))}, without_targets
     if OF_FRACTALS in trained:
@@ -96,6 +96,11 @@ def _parts(
         owners = _owners(address, trained)
         if owners:
             yield {address: dimension}, owners
+
+
+def _reads_targets(name: str) -> bool:
+    """Whether an objective, or a part of it, reads classes: of fractals, or those of the data's own images."""
+    return any(constant(OBJECTIVES, part, "LABELS") for part in parts_of(name))
 
 
 def _owners(address: str, trained: tuple[str, ...]) -> tuple[str, ...]:

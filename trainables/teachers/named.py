@@ -146,7 +146,7 @@ def _untrained(model: str, splits: Splits) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network: nn.Module = timm.create_model(model, num_classes=len(splits.classes), in_chans=splits.channels)
-    config = network.pretrained_cfg or {}
+    config: Mapping[str, Any] = getattr(network, "pretrained_cfg", None) or {}
     network.pretrained_cfg = {  # type: ignore[assignment]  # of whose images it has seen none
         key: config[key] for key in ("input_size", "fixed_input_size") if key in config
     }

@@ -141,14 +141,17 @@ def test_caes_decoder_sees_the_guess_alone() -> None:
 
 
 def test_caes_alignment_is_to_the_encoders_own_latents_without_gradient() -> None:
-    objective, (shown, hidden) = cae.objective(network("cae"), block=False).train(), random_split(hidden=8)
+    objective, (shown, hidden) = (
+        cae.objective(network("cae"), block=False, alignment=2.0).train(),
+        random_split(hidden=8),
+    )
     image = replace(batch(4), image_BCHW=sixteen())
     target = objective.latents(sixteen(), hidden)
     assert not target.requires_grad
     assert torch.equal(target, encoded(objective.network.eval(), sixteen(), hidden).detach())
     guess = objective.regressor.guessed(encoded(objective.network, sixteen(), shown), shown, hidden)
     expected = normalised(at(patches((sixteen() - 0.3) / 0.4, 4), hidden)).square().mean()  # a zero last layer
-    expected = expected + 2.0 * F.mse_loss(guess, target)
+    expected = expected + 2.0 * F.mse_loss(F.layer_norm(guess, (32,)), F.layer_norm(target, (32,)))
     assert float(loss_of(objective, image).detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert objective.network.training is False
 

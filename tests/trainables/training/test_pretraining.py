@@ -15,7 +15,9 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 
+from spaces import components
 from spaces.candidate import Candidate
+from spaces.sampling import uniform
 from tests.processes import CONTEXT
 from tests.trainables.small import pretrained, without_time
 from trainables.data import digits
@@ -184,3 +186,13 @@ def test_trials_killed_at_any_moment_end_in_one_pretraining(tmp_path: Path) -> N
     expected = json.loads(json.dumps(without_time(list(trial(THREE_OF_FOUR, few(), cache=tmp_path / "alone")))))
     assert all(json.loads((tmp_path / f"{name}.json").read_text()) == expected for name in rivals)
     assert not list((tmp_path / "cache").glob("*.tmp"))
+
+
+@pytest.mark.parametrize("name", components.names(components.SPACES))
+def test_no_candidate_of_a_space_contradicts_itself(name: str) -> None:
+    """Such as an objective that reads labels, on pictures that have none."""
+    space = components.load(components.SPACES, name).space()
+    if not space.pretraining:
+        return
+    for candidate in space.decode(uniform(space, 200, np.random.default_rng(0))):
+        pretraining_of(candidate, 4)
