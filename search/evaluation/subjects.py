@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from search.errors import UsageError
 from search.family.folder import load_network, load_spec
 from search.family.members import load_family
-from search.family.retrain import read_training
+from search.family.retrain import read_training, trained_on
 from search.identity.folder import family_folder, prepare_run
 from search.identity.saved import saved
 from search.setting.sections.data import DataSection
 from search.setting.setting import Setting
 from trainables.data.sources import load_source
+from trainables.data.splitting import SPLIT
 from trainables.deploy import Deployable
 from trainables.splits import Splits
 from trainables.teachers.named import LOCAL, load_teacher
@@ -110,16 +111,18 @@ def _member(folder: Path, splits: Splits) -> Subject:
 
 def _splits(member: Path, data: str | None, images: Mapping[str, str]) -> Splits:
     if data is not None:
-        return _loaded(data)
+        return _loaded(data, trained_on(member))
     own = read_training(member, member, images)[0].data
     return load_source(own.source, own.keywords)
 
 
-def _loaded(data: str) -> Splits:
+def _loaded(data: str, before: DataSection | None = None) -> Splits:
+    """The splits of data given as YAML; of a source like that of ``before``, split as then, if it does not say how."""
     try:
         content = yaml.safe_load(data)
         section = DataSection(**(content if isinstance(content, dict) else {"source": content}))
     except (yaml.YAMLError, ValidationError) as error:
         words = error.errors()[0]["msg"] if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise UsageError(f"--data '{data}' is no data: {words}") from error
-    return load_source(section.source, section.keywords)
+    split = before.keywords.get(SPLIT) if before is not None and before.source == section.source else None
+    return load_source(section.source, {**({} if split is None else {SPLIT: split}), **section.keywords})

@@ -12,7 +12,7 @@ from typing import Any
 from search.errors import UsageError
 from search.files import DamagedFiles, check_sums, read_json, write_text
 from search.setting.config import Config, ConfigError, parse
-from search.setting.sections.data import PLACES
+from search.setting.sections.data import PLACES, DataSection
 from search.setting.sections.run import RunSection
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting
@@ -56,6 +56,21 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
     asked = [key for key in elsewhere if key != CACHE]
     document = {"format": FORMAT, "config": config, "images": asked}
     write_text(folder / "training.json", json.dumps(document, indent=1) + "\n")
+
+
+def trained_on(member: Path) -> DataSection | None:
+    """The data that a member was trained on, as far as its folder says; None where it says nothing.
+
+    Raises:
+        UsageError: the file is not what was exported.
+    """
+    path = member / "training.json"
+    if not path.exists():
+        return None
+    try:
+        return DataSection(**read_json(path)["config"]["data"]).stored
+    except (TypeError, KeyError, ValueError) as error:
+        raise UsageError(f"'{path}' was damaged or edited: {error!s:.200}") from error
 
 
 def read_training(member: Path, to: Path, images: Mapping[str, str]) -> tuple[Config, Candidate]:

@@ -4,6 +4,7 @@ import resource
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.places import ROOT
@@ -11,8 +12,9 @@ from tests.runs import command, configuration, facts, search
 
 pytestmark = pytest.mark.nightly
 
-BOUNDS = (400, 20_000, 45_000, 60_000, 90_000, 400_000)
-"""Bytes: the configuration, the journal at several moments, a network, the report."""
+DRAWN = np.exp(np.random.default_rng(0).uniform(np.log(400), np.log(400_000), 4)).astype(int).tolist()
+BOUNDS = (400, 20_000, 45_000, 60_000, 90_000, 400_000, *DRAWN)
+"""Bytes: the configuration, the journal at several moments, a network, the report; and drawn ones."""
 
 
 @pytest.mark.parametrize("bound", BOUNDS)

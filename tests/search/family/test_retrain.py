@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from search.errors import UsageError
-from search.family.retrain import read_training, write_training
+from search.family.retrain import read_training, trained_on, write_training
 from search.files import read_json, whole_folder, write_text
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
@@ -63,3 +63,6 @@ def test_a_member_from_before_there_was_a_choice_keeps_its_split(tmp_path: Path)
         shutil.copy(member / "candidate.json", folder)
     config, _ = read_training(tmp_path / "older", tmp_path / "to", {"path": str(tmp_path / "images")})
     assert config.data.keywords["split"] == "drawn"
+    before = trained_on(tmp_path / "older")
+    assert before is not None
+    assert before.keywords["split"] == "drawn"

@@ -1,0 +1,19 @@
+"""A member is evaluated on the images that it was not trained on, also where the user names them."""
+
+from pathlib import Path
+
+from search.evaluation.subjects import _loaded
+from search.setting.sections.data import DataSection
+from tests.trainables.data.images import write_images
+from trainables.data.sources import load_source
+
+
+def test_data_that_is_named_is_split_as_when_the_member_was_trained(tmp_path: Path) -> None:
+    keywords = {"path": str(write_images(tmp_path / "d", count=20)), "cache": str(tmp_path / "cache")}
+    data = str({"source": "folder", **keywords})
+    drawn, hashed = (load_source("folder", {**keywords, "split": split}) for split in ("drawn", "hash"))
+    assert len(drawn.test) != len(hashed.test)
+    assert len(_loaded(data).test) == len(hashed.test)
+    assert len(_loaded(data, DataSection(source="folder").stored).test) == len(drawn.test)
+    assert len(_loaded(data, DataSection(source="folder", split="hash").stored).test) == len(hashed.test)
+    assert len(_loaded(data, DataSection(source="digits").stored).test) == len(hashed.test)
