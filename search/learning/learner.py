@@ -1,11 +1,12 @@
 """The predictor of a run, and how good it is: measured on trials it has not seen, with and without pretraining."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from sklearn.model_selection import KFold
 
@@ -17,8 +18,10 @@ from spaces.sampling import uniform
 from spaces.space import Codes
 
 FOLDS = 4
-MOST_MEASURED = 800
-"""Observations that a measurement looks at: eight fits to thousands of them take minutes, and say hardly more."""
+MANY = 800
+"""Observations beyond which one measurement by ``KNOWN`` of them says as much as folds of all, in seconds."""
+KNOWN, HELD_OUT = 600, 1000
+"""Of many observations: how many a predictor is fitted to, and at most predicts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,23 +93,25 @@ class Learner:
     def held_out_tau(self, observed: Observations, *, pretrained: bool = True) -> float:
         """Kendall tau between predicted and measured scores, each predicted from the other folds (4-fold).
 
-        Of many observations, ``MOST_MEASURED`` that are drawn stand for all. NaN with fewer than 2 per fold.
+        Of ``MANY`` observations and more, some that are drawn are predicted from ``KNOWN`` others. NaN with fewer than
+        2 per fold.
         """
-        observed = self._some(observed)
         count = len(observed.score_N)
         if count < 2 * FOLDS:
             return float("nan")
-        predicted_N = np.empty(count)
-        folds = KFold(n_splits=FOLDS, shuffle=True, random_state=self.seed)
-        for known, held_out in folds.split(observed.codes_ND):
-            part = Observations(codes_ND=observed.codes_ND[known], score_N=observed.score_N[known])
+        held: list[NDArray[np.intp]] = []
+        predicted: list[NDArray[np.float64]] = []
+        for known_M, held_out_M in self._folds(count):
+            part = Observations(codes_ND=observed.codes_ND[known_M], score_N=observed.score_N[known_M])
             model = self.fitted(part, pretrained=pretrained)
-            predicted_N[held_out] = fitting.predict(model, self.problem, observed.codes_ND[held_out]).mean_N
-        return float(kendalltau(predicted_N, observed.score_N).statistic)
+            predicted.append(fitting.predict(model, self.problem, observed.codes_ND[held_out_M]).mean_N)
+            held.append(held_out_M)
+        return float(kendalltau(np.concatenate(predicted), observed.score_N[np.concatenate(held)]).statistic)
 
-    def _some(self, observed: Observations) -> Observations:
-        if len(observed.score_N) <= MOST_MEASURED:
-            return observed
-        rng = np.random.default_rng([self.seed, 3])
-        row_M = np.sort(rng.choice(len(observed.score_N), MOST_MEASURED, replace=False))
-        return Observations(codes_ND=observed.codes_ND[row_M], score_N=observed.score_N[row_M])
+    def _folds(self, count: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Rows that are known, and rows that are predicted from them."""
+        if count < MANY:
+            yield from KFold(n_splits=FOLDS, shuffle=True, random_state=self.seed).split(np.arange(count))
+            return
+        row_N = np.random.default_rng([self.seed, 3]).permutation(count)
+        yield row_N[:KNOWN], row_N[KNOWN : KNOWN + HELD_OUT]

@@ -116,10 +116,10 @@ def _by_hash(
     scarce = _filled(part_N, place_N, edge_P1, images, names)
     if not scarce:
         return part_N, []
-    more = f" and {len(scarce) - 1} more classes" if scarce[1:] else ""
+    which = f"{len(scarce)} classes, such as '{names[scarce[0]]}'," if scarce[1:] else f"class '{names[scarce[0]]}'"
     return part_N, [
-        f"class '{names[scarce[0]]}'{more} has so few images that hashes leave a part without one; the image next to "
-        "that part is in it, and may go back when images of the class are added"
+        f"so few images of {which} that their hashes leave a part without one: the image next to that part is in it, "
+        "and may go back when images of its class are added"
     ]
 
 

@@ -24,8 +24,8 @@ class SearchSection(Section):
         prior: recorded trainings of other data that the search starts from: ``auto``, the tables of the space that come
             with the program (``spaces/priors``); ``none``; or the ``.json`` of a table (``docs/sampler.md``).
         predictor: file in ``predictors``, fitted to all trials for each round of proposals.
-        watched: predictor whose rank agreement on held-out trials, 800 of them at most, is measured, with and without
-            pretraining, whenever the trials have doubled and at the end.
+        watched: predictor whose rank agreement on held-out trials is measured, with and without pretraining, whenever
+            the trials have doubled and at the end (from 800 trials on by a fit to 600 of them).
         pretrain: free candidates whose statistics the predictor's encoder is pretrained on.
         stopping: ``paper`` stops all candidates at one epoch, at which ranks are decided; ``regret`` stops each as soon
             as what the stopped ones could still have brought is worth less than the tolerance.

@@ -94,7 +94,7 @@ def test_every_class_is_in_every_part_of_few_images_and_it_is_said(count: int) -
         assert splits.survey is not None
         if count == 9:
             (remark,) = splits.survey.remarks
-            assert "has so few images that hashes leave a part without one" in remark
+            assert "that their hashes leave a part without one" in remark
 
 
 def test_copies_of_an_image_are_in_one_part() -> None:
