@@ -42,7 +42,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Splits]:
         for number in range(20):
             small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
             small.resize((64, 48), Image.Resampling.BICUBIC).save(root / "photos" / name / f"{number}.png")
-    settings = {"path": str(root / "photos"), "resolution": 16, "crop_pct": 0.875}
+    settings = {"path": str(root / "photos"), "resolution": 16, "crop_pct": 0.875, "split": "drawn"}
     return lambda **keywords: folder.load(**{**settings, "cache": str(root / "cache"), "stored": 40, **keywords})
 
 
