@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from predictors.protocol import Predictor
+from search.console.lines import tell
 from search.errors import UsageError
 from search.evolution.evolve import STARTS, evolve
 from search.experiment.pairs import Pair, entries, front, pairs_of, table
@@ -45,11 +45,11 @@ def evolve_run(arguments: argparse.Namespace) -> None:
     ended = time.monotonic()
     out = arguments.out or config.folder / "candidates.json"
     _write(out, entries(pairs, device))
-    console = Console(highlight=False, soft_wrap=True)
     if device is not None:
-        console.print(device.describe())
-    Console().print(table(pairs, config.name))
-    console.print(
+        tell(device.describe())
+    for line in table(pairs, config.name):
+        tell(line)
+    tell(
         f"{len(known.ended)} trials; {learner.describe} fitted in {fitted - began:.1f} s, "
         f"evolved in {ended - fitted:.1f} s; candidates: {out}"
     )

@@ -16,9 +16,10 @@ COLUMNS = ("network", "macs", "test accuracy", "ms", "by hand", "times fewer mac
 
 def show(family: Family, config: Config, to: Path | None = None) -> None:
     """Print the family and what to do next: with the run's folder, or with the one where it was written ``to``."""
-    for line in (f"family of {config.name}", *table(family), ""):
+    for line in (f"family of {config.name}", *table(family)):
         say(line)
-    for sentence in (*notes(family), *family.failures):
+    sentences = [*notes(family), *family.failures]
+    for sentence in ["", *sentences] if sentences else []:
         tell(sentence)
     for line in ("", *next_steps(family, config.folder, to)):
         say(line)

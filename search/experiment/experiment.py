@@ -85,10 +85,10 @@ class Experiment:
         with self._executor() as executor:
             self._stage1(executor)
             chosen = self._stage2(executor)
-            finals, references = self._finals(executor, chosen)
+            finals, references = self._finals(executor, chosen, of_budgets=True)
         self._figures.collect(wait=True)
         page = self._folder / "report.html"
-        family = self._hand_over(finals, references, self._folder / "family", page, by_budget=True)
+        family = self._hand_over(finals, references, self._folder / "family", page, of=None)
         if self._config.tracking.enabled:
             self._progress.stage("sending what is left to MLflow")
         self._tracker.finish(self._folder / "family", self._folder / "report.html")
@@ -106,13 +106,13 @@ class Experiment:
         self._tracker.catch_up(self._folder / "family", self._folder / "report.html")
 
     def train(self, candidates: Sequence[Candidate], target: Path) -> Family:
-        """Train candidates in full, with the run's teachers, and write their family and report to a folder."""
+        """Train candidates in full, with the run's teachers, and write each of them and their report to a folder."""
         macs_N = self._setting.problem.costs(self._setting.space.encode(candidates))["macs"].tolist()
         macs = dict(zip(candidates, macs_N, strict=True))
         with self._executor() as executor:
             each = [[candidate] for candidate in sorted(macs, key=macs.__getitem__)]
-            finals, references = self._finals(executor, each)
-        return self._hand_over(finals, references, target, target / "report.html", by_budget=False)
+            finals, references = self._finals(executor, each, of_budgets=False)
+        return self._hand_over(finals, references, target, target / "report.html", of=candidates)
 
     # listener of the trials ------------------------------------------------------------------------------------------
 
@@ -214,7 +214,9 @@ class Experiment:
                 self._trials,
             )
 
-    def _finals(self, executor: Executor, candidates: Sequence[Sequence[Candidate]]) -> tuple[Finals, Finals]:
+    def _finals(
+        self, executor: Executor, candidates: Sequence[Sequence[Candidate]], *, of_budgets: bool
+    ) -> tuple[Finals, Finals]:
         """How all final trainings ended, and those of the references, on labels, among them."""
         family, seed = self._config.family, self._config.seed
         trainer = Trainer(
@@ -226,7 +228,6 @@ class Experiment:
             on_failure=self._failed,
         )
         beside = [job for one in self._beginning.beside for job in on_labels(family, seed, one.candidate)]
-        trials = list(self._trials.by_number.values())
         with timed(self._study, "final training"):
             finals = train_finals(
                 trainer,
@@ -235,7 +236,8 @@ class Experiment:
                 seed,
                 candidates,
                 beside=beside,
-                trials=trials,
+                trials=list(self._trials.by_number.values()),
+                of_budgets=of_budgets,
                 start=partial(start_of, epochs=family.epochs, splits=self._setting.splits),
             )
         return finals, finals.of(dict.fromkeys(beside))
@@ -257,14 +259,22 @@ class Experiment:
         sentence = sentence_of(self._setting, job, failure.message, self._beginning.beside)
         self._progress.failed(job, sentence, failure.trace)
 
-    def _hand_over(self, finals: Finals, references: Finals, target: Path, page: Path, *, by_budget: bool) -> Family:
+    def _hand_over(
+        self, finals: Finals, references: Finals, target: Path, page: Path, *, of: Sequence[Candidate] | None
+    ) -> Family:
+        """Export the best network of each budget, or those ``of`` candidates."""
         self._progress.stage("reading the test split, exporting the family, writing the report")
         trials = list(self._trials.by_number.values())
         with timed(self._study, "export"):
             searched = spent_in_search(self._setting, trials)
             front = finalists_of(self._setting, finals, searched)
-            of_budgets = one_per_budget(self._setting, front) if by_budget else []
-            finalists = [one for one in front if one in of_budgets] if by_budget else front
+            of_budgets = one_per_budget(self._setting, front) if of is None else []
+            finalists = [one for one in front if one in of_budgets]
+            if of is not None:
+                every = networks_of(self._setting, finals, searched)
+                finalists = sorted(
+                    (one for one in every if one.job.candidate in of), key=lambda one: one.statistics.macs
+                )
             beside = self._beginning.beside
             networks = networks_of(self._setting, references, searched)
             examiner = Examiner(self._setting)

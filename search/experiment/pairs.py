@@ -8,14 +8,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
+from search.console.lines import aligned
 from search.evolution.evolve import Pick
 from search.experiment.running import Known
 from search.problem.limits import describe_limits
 from search.record.trial import Trial
 from search.setting.device import Device
-from search.words import amount
+from search.words import amount, fraction
 from spaces.candidate import Candidate
 from spaces.space import Codes
 
@@ -97,30 +97,39 @@ def entries(pairs: Sequence[Pair], device: Device | None = None) -> list[dict[st
     ]
 
 
-def table(pairs: Sequence[Pair], name: str) -> Table:
-    """The pairs for people."""
-    shown = Table(title=f"pairs for {name}", show_lines=True)
-    costs = list(pairs[0].pick.costs)
+def table(pairs: Sequence[Pair], name: str) -> list[str]:
+    """The pairs as lines for people: a row each within 80 columns, then why each was picked."""
+    bounded = {cost for pair in pairs for cost in pair.pick.budget.bounds()}
+    costs = [cost for cost in pairs[0].pick.costs if cost in {"macs", "params", "latency_ms", *bounded}]
     headings = [f"{cost} (predicted)" if cost == "latency_ms" else cost for cost in costs]
-    for heading in ("within", "predicted", "at most", *headings, "nearest trial", "why"):
-        shown.add_column(heading, overflow="fold")
+    rows: list[tuple[str, ...]] = [("within", "predicted", "at most", *headings, "nearest trial")]
     for pair in pairs:
-        pick, near = pair.pick, pair.neighbour
-        changes = "the same" if near.changes == 0 else f"{near.changes} changes"
-        shown.add_row(
-            "\n".join(f"{cost} {amount(bound)}" for cost, bound in pick.budget.bounds().items())
-            or describe_limits(pick.budget),
-            f"{pick.mean:.4f} ± {pick.std:.4f}",
-            _upper(pick),
-            *(amount(pick.costs[cost]) for cost in costs),
-            f"#{near.trial.number}: {near.score:.4f}, {changes}",
-            pick.why,
+        pick = pair.pick
+        rows.append(
+            (
+                _within(pick),
+                f"{fraction(pick.mean)} ± {fraction(pick.std)}",
+                _upper(pick),
+                *(amount(pick.costs[cost]) for cost in costs),
+                _nearest(pair.neighbour),
+            )
         )
-    return shown
+    whys = [f"{_within(pair.pick)}: {pair.pick.why}" for pair in pairs]
+    return [f"pairs for {name}", *aligned(rows), "", *whys, ""]
+
+
+def _within(pick: Pick) -> str:
+    bounds = [f"{cost} {amount(bound)}" for cost, bound in pick.budget.bounds().items()]
+    return ", ".join(bounds) or describe_limits(pick.budget)
+
+
+def _nearest(near: Neighbour) -> str:
+    changes = "the same" if near.changes == 0 else f"{near.changes} changes"
+    return f"{near.trial.number}: {fraction(near.score)}, {changes}"
 
 
 def _upper(pick: Pick) -> str:
-    estimate = f"{pick.estimate:.4f} (estimate)"
+    estimate = f"{fraction(pick.estimate)} (estimate)"
     if not pick.certain:
         return estimate
-    return f"{pick.upper:.4f} (proven)" + ("" if pick.estimate == pick.upper else f"\n{estimate}")
+    return f"{fraction(pick.upper)} (proven)" + ("" if pick.estimate == pick.upper else f", {estimate}")

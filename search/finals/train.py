@@ -91,6 +91,7 @@ def train_finals(
     *,
     beside: Sequence[FinalJob] = (),
     trials: Sequence[Trial] = (),
+    of_budgets: bool = True,
     start: Callable[[Candidate], str | None] = lambda _: None,
 ) -> Finals:
     """Train a network for every budget.
@@ -102,8 +103,8 @@ def train_finals(
         seed: of the run.
         candidates: for each budget, or each network that is to be trained, those of which one is trained to its end.
         beside: further trainings, which nothing depends on.
-        trials: of the search; one that is better than whatever was trained for a budget becomes its network, and
-            recipes of theirs are trained for soups.
+        trials: of the search, whose recipes are trained for soups.
+        of_budgets: whether a trial that is better than whatever was trained for a budget becomes its network.
         start: what says whether two candidates begin from the same weights, None for random ones.
 
     Returns:
@@ -115,7 +116,7 @@ def train_finals(
         return trainer.train("final training with teachers", list(dict.fromkeys([*jobs, *beside]))).joined(lost)
     jobs = [job for candidate in chosen for job in on_labels(family, seed, candidate)]
     finals = trainer.train("final training", list(dict.fromkeys([*jobs, *beside]))).joined(lost)
-    again = _better_trials(problem, finals, trials)
+    again = _better_trials(problem, finals, trials) if of_budgets else []
     pupils = _taught(family, seed, finals, chosen)
     finals = finals.joined(trainer.train("teaching, and trials that were better", [*again, *pupils]))
     others = _other_recipes(family, seed, chosen, trials, start)

@@ -113,7 +113,9 @@ class WithoutExport(Experiment):
             self._stage1(executor)
             return [finalists[0] for finalists in self._stage2(executor) if finalists]
 
-    def _hand_over(self, finals: Finals, references: Finals, target: Path, page: Path, *, by_budget: bool) -> Family:
+    def _hand_over(
+        self, finals: Finals, references: Finals, target: Path, page: Path, *, of: Sequence[Candidate] | None
+    ) -> Family:
         finalists = enumerate(finalists_of(self._setting, finals, {}), start=1)
         return Family(members=tuple(member_of(self._setting, f"member-{n}", finalist) for n, finalist in finalists))
 

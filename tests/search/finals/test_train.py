@@ -94,10 +94,13 @@ def finals_of(
     candidates: Sequence[Sequence[Candidate]],
     trials: Sequence[Trial] = (),
     beside: Sequence[FinalJob] = (),
+    of_budgets: bool = True,
 ) -> Finals:
     trainer = trainer_of(setting, executor)
     family, seed = setting.config.family, setting.config.seed
-    return train_finals(trainer, setting.problem, family, seed, candidates, beside=beside, trials=trials)
+    return train_finals(
+        trainer, setting.problem, family, seed, candidates, beside=beside, trials=trials, of_budgets=of_budgets
+    )
 
 
 def made_up(setting: Setting, accuracy: Callable[[FinalJob, int], float | None]) -> MadeUp:
@@ -155,6 +158,9 @@ def test_a_trial_that_no_final_training_came_up_to_is_trained_again(setting: Set
     finals = finals_of(setting, executor, [[small], [large]], trials)
     assert [job.name for job in finals.jobs if "-trial-" in job.name] == [f"{large.key}-trial-4"]
     assert finals.accuracy(as_trial(trials[1])) == 0.9
+    asked_for = finals_of(setting, executor, [[small], [large]], trials, of_budgets=False)
+    assert {job.candidate for job in asked_for.jobs} == {small, large}
+    assert not any("-trial-" in job.name for job in asked_for.jobs)
 
 
 def trial(setting: Setting, number: int, candidate: Candidate, accuracy: float, epochs_run: int = 2) -> Trial:
