@@ -1,5 +1,6 @@
 """Encoders that see a part of the tokens."""
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,6 +10,11 @@ from torch import Tensor
 from trainables.deploy import Deployable, SequenceBackbone
 from trainables.objectives._patches import at
 from trainables.objectives._views import random_mask
+
+RECTANGLES = 24
+"""Drawn for an image, which nearly always cover more than is hidden."""
+ELONGATION = math.log(1 / 0.3)
+"""Of a rectangle at most: the logarithm of its sides' ratio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +97,12 @@ def in_blocks(count: int, grid: Grid, hidden: int, generator: torch.Generator) -
     A place's rank is that of the first rectangle over it; those of the lowest ranks are hidden, so the last rectangle
     is hidden in part, at random places. Aspect ratios are from .3 to 1 / .3.
     """
-    rectangles, side = 24, grid.side
+    rectangles, side = RECTANGLES, grid.side
 
     def draw(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, rectangles, 1, generator=generator)
 
-    area_BR1, aspect_BR1 = side**2 * draw(1 / 12, 1 / 3), draw(-1.204, 1.204).exp()
+    area_BR1, aspect_BR1 = side**2 * draw(1 / 12, 1 / 3), draw(-ELONGATION, ELONGATION).exp()
     high_BR1, wide_BR1 = (area_BR1 * aspect_BR1).sqrt(), (area_BR1 / aspect_BR1).sqrt()
     cell_S = torch.arange(side) + 0.5
 
