@@ -39,7 +39,7 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Deploya
     """The folder of a family of one network that was trained on emoji for a few seconds, the network, its images."""
     root = tmp_path_factory.mktemp("emoji")
     write_emoji(root / "images", GROUPS, 40)
-    splits = images_in_folders.load(path=str(root / "images"), resolution=24, cache=str(root / "cache"))
+    splits = images_in_folders.load(path=str(root / "images"), resolution=24, split="drawn", cache=str(root / "cache"))
     torch.manual_seed(0)
     architecture = {**MOBILE, "resolution": 16}
     bare = mobile.build(classes=3, channels=3, **keywords(architecture))
