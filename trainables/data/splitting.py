@@ -57,7 +57,7 @@ def completed(
     missing = {name: share for name, share in (("test", test), ("validation", validation)) if name not in complete}
     _check_shares(train, missing, total)
     _check_counts(train, names, 1 + len(missing))
-    if split == HASH:
+    if split == HASH and missing:
         part_N, remarks = _by_hash(train, missing, seed, names)
         for part, name in enumerate((*missing, "train")):
             complete[name] = train.take(np.flatnonzero(part_N == part))
