@@ -45,13 +45,28 @@ def map_of(network: Deployable, image_BCHW: Tensor) -> Tensor:
     return as_map(network.features(image_BCHW), prefix_tokens(network))
 
 
-def maps_of(network: Deployable, image_BCHW: Tensor) -> list[Tensor]:
-    """Features of images in [0, 1] by place after each stage, or each block of a network without, the finest first.
+def features_and_maps(network: Deployable, image_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """From one pass: what ``network.features`` gives of images in [0, 1], and what ``maps_of`` does.
 
     Raises:
-        ValueError: the network does not give them.
+        ValueError: the network does not give maps.
     """
-    return _last_and_maps(network, image_BCHW)[1]
+    if not hasattr(network.network, "forward_intermediates"):
+        raise ValueError(
+            f"{type(network.network).__name__} has no forward_intermediates, which gives features of every stage; "
+            "write it as timm's models have it"
+        )
+    last, stages = cast(MapBackbone, network.network).forward_intermediates(network.prepared(image_BCHW))
+    return last, [as_map(stage) for stage in stages]
+
+
+def maps_of(network: Deployable, image_BCHW: Tensor) -> list[Tensor]:
+    """Features by place after each stage, or each block of a network without stages, the finest first.
+
+    Raises:
+        ValueError: the network does not give maps.
+    """
+    return features_and_maps(network, image_BCHW)[1]
 
 
 def scores_and_maps(network: Deployable, image_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -60,18 +75,8 @@ def scores_and_maps(network: Deployable, image_BCHW: Tensor) -> tuple[Tensor, li
     Raises:
         ValueError: the network does not give them.
     """
-    last, maps = _last_and_maps(network, image_BCHW)
+    last, maps = features_and_maps(network, image_BCHW)
     return network.scores_from(last), maps
-
-
-def _last_and_maps(network: Deployable, image_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
-    if not hasattr(network.network, "forward_intermediates"):
-        raise ValueError(
-            f"{type(network.network).__name__} has no forward_intermediates, which gives features of every stage; "
-            "write it as timm's models have it"
-        )
-    last, stages = cast(MapBackbone, network.network).forward_intermediates(network.prepared(image_BCHW))
-    return last, [as_map(stage) for stage in stages]
 
 
 def class_map(network: Deployable, image_BCHW: Tensor) -> Tensor:

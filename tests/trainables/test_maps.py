@@ -5,7 +5,7 @@ import torch
 
 from tests.conformance.test_backbones import NAMES, images, unchanged
 from trainables.deploy import Deployable
-from trainables.maps import as_map, class_map, map_of, maps_of, side_of, width_of
+from trainables.maps import as_map, class_map, features_and_maps, map_of, maps_of, side_of, width_of
 
 
 @pytest.mark.parametrize("layout", ["map", "channels last", "tokens", "tokens with a prefix"])
@@ -27,7 +27,10 @@ def test_every_backbone_has_maps_and_class_maps(name: str) -> None:
     network = unchanged(name)
     with torch.no_grad():
         image = images(network, 2)
-        last, stages, scores = map_of(network, image), maps_of(network, image), class_map(network, image)
+        last, scores = map_of(network, image), class_map(network, image)
+        features, stages = features_and_maps(network, image)
+        torch.testing.assert_close(features, network.features(image))
+        assert len(stages) == len(maps_of(network, image))
         assert last.ndim == 4
         assert all(stage.ndim == 4 and stage.shape[2] >= last.shape[2] for stage in stages)
         assert scores.shape == (2, network.scored, *last.shape[2:])

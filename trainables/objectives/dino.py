@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from trainables.batches.order import Grouped
-from trainables.deploy import Deployable, evaluating
+from trainables.deploy import Deployable
 from trainables.maps import as_map, prefix_tokens, side_of, width_of
 from trainables.objectives import _crop_terms as terms
 from trainables.objectives._collapse import Spread, alike
+from trainables.objectives._dense import features_of_places
 from trainables.objectives._following import Follower, rising
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._hiding import check_tokens, embedded_and_features, hiding
@@ -102,7 +103,7 @@ def objective(
     weights = {"clusters": clusters, "instances": instances, "neighbours": neighbours, "patches": patches}
     weights["spread"] = spread
     _check(weights, keeps, queue, nearest, (masked_least, masked_most), instances_per_group)
-    inputs = _places(network)
+    inputs = features_of_places(network)
     common: dict[str, Any] = {"width": width, "balanced": balanced}
     early: dict[str, Any] = {"queue": queue, "temperature": temperature, **common}
     build = {
@@ -150,13 +151,6 @@ def _check(
         raise ValueError(f"dino.nearest is at least 1 and at most dino.queue, given {nearest} of {queue}")
     if not 0 < masked[0] <= masked[1] < 1:
         raise ValueError(f"dino.masked_least and dino.masked_most are shares in (0, 1), in order, given {masked}")
-
-
-@torch.no_grad()
-def _places(network: Deployable) -> int:
-    """Number of features of a place."""
-    with evaluating(network):
-        return width_of(network.features(network.blank()))
 
 
 class _Dino(nn.Module):

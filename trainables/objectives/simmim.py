@@ -54,7 +54,7 @@ def masked_error(predicted_BCHW: Tensor, target_BCHW: Tensor, hidden_B1HW: Tenso
     return error.sum() / (hidden.sum() * target_BCHW.shape[1])
 
 
-def _visible_mean(image_BCHW: Tensor, hidden_B1HW: Tensor) -> Tensor:
+def visible_mean(image_BCHW: Tensor, hidden_B1HW: Tensor) -> Tensor:
     """The mean of each channel over an image's visible pixels, at all of its pixels."""
     visible_B1HW = 1 - hidden_B1HW
     mean_BC11 = (image_BCHW * visible_B1HW).sum((2, 3), keepdim=True) / visible_B1HW.sum((2, 3), keepdim=True)
@@ -91,7 +91,7 @@ class _SimMIM(ErrorWatch):
         pixels = F.pixel_shuffle(self.decoder(as_map(features, prefix_tokens(self.network))), self._scale)
         side = self.network.resolution
         loss = masked_error(pixels[:, :, :side, :side], target_BCHW, shown_B1HW)
-        self.errors.note(loss, masked_error(_visible_mean(target_BCHW, shown_B1HW), target_BCHW, shown_B1HW))
+        self.errors.note(loss, masked_error(visible_mean(target_BCHW, shown_B1HW), target_BCHW, shown_B1HW))
         return loss
 
     def encoded(self, image_BCHW: Tensor, hidden_B1TT: Tensor) -> Tensor:
