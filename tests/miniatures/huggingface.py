@@ -11,5 +11,5 @@ def write(root: Path) -> dict[str, Any]:
     images = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(60)]
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b", "c"])})
     rows = {"image": images, "label": [number % 3 for number in range(60)]}
-    datasets.DatasetDict(train=datasets.Dataset.from_dict(rows, features=features)).save_to_disk(root / "saved")
+    datasets.DatasetDict(train=datasets.Dataset.from_dict(rows, features=features)).save_to_disk(str(root / "saved"))
     return {"path": str(root / "saved"), "resolution": 8, "cache": str(root / "cache")}
