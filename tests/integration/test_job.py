@@ -135,7 +135,13 @@ class Watch:
     """A run as one may read it at any moment."""
 
     run: Path
-    checkpoints: Path
+    kept: Path
+
+    @cached_property
+    def checkpoints(self) -> Path:
+        """Those of the run, by its name and identity."""
+        (folder,) = self.kept.glob(f"{self.run.name}-*")
+        return folder
 
     @cached_property
     def space(self) -> Space:
@@ -162,7 +168,7 @@ class Watch:
 
 def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Cluster, tmp_path: Path) -> None:
     runs, log = tmp_path / "runs", tmp_path / "log"
-    watch = Watch(runs / "digits", tmp_path / "kept" / "digits")
+    watch = Watch(runs / "digits", tmp_path / "kept")
     config = small(tmp_path)
     submitted = cluster.submit(config, runs, log)
     try:

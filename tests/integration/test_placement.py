@@ -58,7 +58,7 @@ def test_a_private_ray_runs_a_search_touches_nothing_of_another_and_prints_nothi
     outcome, log = facts(run), (run / "search.log").read_text()
     assert [trial[0] for trial in outcome["trials"]] == list(range(len(outcome["trials"])))
     assert {trial[1] for trial in outcome["trials"]} <= {"complete", "pruned"}
-    assert all(len(re.findall(rf"  trial {trial[0]} \(", log)) == 1 for trial in outcome["trials"])
+    assert all(len(re.findall(rf" trial {trial[0]}, ", log)) == 1 for trial in outcome["trials"])
     assert outcome["members"]
     assert (run / "mlflow.db").exists()
 
