@@ -198,6 +198,31 @@ class Space:
         roles: dict[str, Any] = {role: below(role) for role in ROLES}
         return replace(self, conditions=conditions, **roles)
 
+    def extend(self, further: Mapping[str, Sequence[Value]]) -> "Space":
+        """The same space with more values at some addresses, behind those that it has, whose codes stay what they are.
+
+        What depends on a dimension's value depends on none of the new ones.
+
+        Raises:
+            Mistake: an address that the space does not have or whose values are levels, or a value that it has.
+        """
+        roles: dict[str, Any] = {role: dict(getattr(self, role)) for role in ROLES}
+        for address, values in further.items():
+            role, _, below = address.partition(".")
+            if address not in self.index:
+                raise Mistake(f"space '{self.name}' has no '{address}'; it has {', '.join(self.addresses)}")
+            dimension = self.dimension(address)
+            if not isinstance(dimension, Choice):
+                raise Mistake(f"'{address}' goes from {describe(dimension)}; no value can be added")
+            every = (*dimension.values, *values)
+            if len(set(every)) < len(every):
+                raise Mistake(f"'{address}' has a value of {list(values)} twice; it has {describe(dimension)}")
+            kinds = {type(value) for value in every}
+            if len(kinds) > 1:
+                raise Mistake(f"'{address}' can't take {list(values)}: it has {describe(dimension)}, of another kind")
+            roles[role][below] = Choice(values=every, ordered=dimension.ordered and list(every) == sorted(every))
+        return replace(self, **roles)
+
     # codes <-> values --------------------------------------------------------------------------------------------
 
     @cached_property

@@ -93,6 +93,7 @@ class Splits:
         weights: files of pretrained weights that trainings on these images may begin with.
         pool: all images to pretrain on, whose labels nobody reads, where there are more than those of ``train``; None
             where pretraining has the training images themselves.
+        pools: further images to pretrain on, by the name that ``pretraining.source`` has for them; none has labels.
     """
 
     train: Images
@@ -105,6 +106,7 @@ class Splits:
     survey: Survey | None = None
     weights: Sources = field(default_factory=dict)
     pool: Pictures | None = None
+    pools: Mapping[str, Pictures] = field(default_factory=dict)
 
     @property
     def unlabelled(self) -> Pictures:

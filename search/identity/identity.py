@@ -147,7 +147,7 @@ def deciding_keys(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
             continue
         for key, value in _flat(section, content):
             # What lies at the places of data is in the digest, wherever it lies.
-            if not (section == "data" and key.split(".")[1] in PLACES_OF_DATA):
+            if not (section == "data" and key.split(".")[-1] in PLACES_OF_DATA):
                 yield key, value
 
 

@@ -1,6 +1,6 @@
 """Whether something reads what a space and a configuration say."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
 from search.setting.config import Config, ConfigError
@@ -29,18 +29,22 @@ SHARE = "share"
 """The address of pretraining that the trainer itself reads."""
 
 
-def check_readers(space: Space) -> None:
+def check_readers(space: Space, pools: Sequence[str] = ()) -> None:
     """Every address of the space is read by a keyword: of its backbone, an ingredient, an objective or an adaptation.
+
+    Args:
+        space: whose addresses.
+        pools: names of ``data.pools``, which are sources of pretraining beside the files.
 
     Raises:
         ConfigError: nothing reads an address.
     """
-    unread = list(_unread(space))
+    unread = list(_unread(space, pools))
     if unread:
         raise ConfigError(f"nothing can train space '{space.name}': {'; '.join(unread)}")
 
 
-def _unread(space: Space) -> Iterator[str]:
+def _unread(space: Space, pools: Sequence[str]) -> Iterator[str]:
     """What nothing reads, one clause each."""
     for part in components.parts_of(space.objective):
         if part not in components.names(OBJECTIVES):
@@ -50,7 +54,7 @@ def _unread(space: Space) -> Iterator[str]:
         prefix = f"{family}." if joined else ""
         yield from _unread_architecture(space, family, prefix)
         for role in CHOICES:
-            yield from _unread_choices(space, role, prefix)
+            yield from _unread_choices(space, role, prefix, pools)
             yield from _unread_keywords(space, role, prefix)
     for address in space.recipe:
         yield from _unread_keyword(OTHERS["recipe"], "recipe", address, address)
@@ -64,11 +68,11 @@ def _unread_architecture(space: Space, family: str, prefix: str) -> Iterator[str
             yield f"'architecture.{address}' needs that keyword in {_folder(BACKBONES)}{family}.py"
 
 
-def _unread_choices(space: Space, role: str, prefix: str) -> Iterator[str]:
+def _unread_choices(space: Space, role: str, prefix: str, pools: Sequence[str]) -> Iterator[str]:
     """Names that a role's choices offer and no file carries."""
     for choice, kind in CHOICES[role].items():
         for name in _names(space, role, prefix + choice):
-            if name not in components.names(kind):
+            if name not in components.names(kind) and not (kind is PICTURES and name in pools):
                 yield f"'{role}.{prefix}{choice}' has the value '{name}', which is not in {_folder(kind)}"
 
 

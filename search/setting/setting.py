@@ -106,7 +106,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
     """
     check_executor(config)
     space = _space(config)
-    check_readers(space)
+    check_readers(space, config.data.pools)
     check_packages(space)
     if config.sources or needs_other_networks(space):
         from search.setting.weights import check_weights
@@ -135,9 +135,12 @@ def needs_other_networks(space: Space) -> bool:
 
 def _space(config: Config) -> Space:
     space: Space = components.load(components.SPACES, config.space.name).space()
-    if not config.space.restrict:
-        return space
-    try:
-        return space.restrict(config.space.restrict)
-    except Mistake as error:
-        raise ConfigError(clipped(f"space.restrict: {error}", LONGEST)) from error
+    for key, change, values in (
+        ("extend", Space.extend, config.space.extend),
+        ("restrict", Space.restrict, config.space.restrict),
+    ):
+        try:
+            space = change(space, values) if values else space
+        except Mistake as error:
+            raise ConfigError(clipped(f"space.{key}: {error}", LONGEST)) from error
+    return space

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from spaces import components, imagenet, pretrained_families, resnet_rs, tiny
+from spaces import components, imagenet, pretrained_families, pretraining, resnet_rs, tiny
+from spaces.dimensions import Value
 from spaces.joined import FAMILY, join
+from spaces.mistake import Mistake
 from spaces.sampling import uniform
 from trainables.counting.statistics import count
 
@@ -57,3 +59,27 @@ def test_families_are_pretrained_by_objectives_that_find_what_they_need_in_them(
         }
         assert [name for name in offered if not suiting[name]] == []
         assert {name for name, suits in suiting.items() if suits} == set(offered)
+
+
+def test_further_values_stand_behind_the_others_whose_codes_stay() -> None:
+    plain = pretraining.space()
+    address = "pretraining.mobile.source"
+    wider = plain.extend({address: ["photos"]})
+    assert wider.dimension(address).values == (*plain.dimension(address).values, "photos")
+    codes_ND = uniform(plain, 50, np.random.default_rng(0))
+    assert wider.decode(codes_ND) == plain.decode(codes_ND)
+    assert plain.extend({}).addresses == plain.addresses
+
+
+@pytest.mark.parametrize(
+    ("address", "values", "words"),
+    [
+        ("pretraining.source", ["photos"], "has no 'pretraining.source'; it has architecture"),
+        ("pretraining.mobile.source", ["own"], "has a value of .* twice; it has own, fractals"),
+        ("pretraining.mobile.source", [3], "can't take .*3.*: it has own, fractals, of another kind"),
+        ("recipe.optimizer.weight_decay", [0.5], "no value can be added"),
+    ],
+)
+def test_what_cannot_be_a_further_value_is_one_sentence(address: str, values: list[Value], words: str) -> None:
+    with pytest.raises(Mistake, match=words):
+        pretraining.space().extend({address: values})

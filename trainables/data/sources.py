@@ -12,10 +12,11 @@ from spaces import components
 from trainables.batches.fields import misfits
 from trainables.data import unlabelled_folder
 from trainables.data._keywords import check_types
+from trainables.data._pools import pools_of
 from trainables.data.splitting import DRAWN, SPLIT, with_labels
 from trainables.splits import DataError, Joined, Splits
 
-LABELS, UNLABELLED = "labels", "unlabelled"
+LABELS, UNLABELLED, POOLS = "labels", "unlabelled", "pools"
 """Keywords of every source."""
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 """Errors that are not the data's."""
@@ -28,7 +29,8 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
         source: file in ``trainables/data``.
         keywords: of its ``load``; besides, every source knows ``labels``, the share of the training images whose
             labels are used (``trainables.data.splitting.with_labels``, drawn by the source's ``split_seed``), and
-            ``unlabelled``, a folder of further images that are pretrained on beside the training images.
+            ``unlabelled``, a folder of further images that are pretrained on beside the training images, and
+            ``pools``, further images that candidates may be pretrained on instead (``trainables.data._pools``).
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -51,13 +53,13 @@ def stored_keywords(source: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
 def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)
     rest = json.loads(keywords)
-    labels, unlabelled = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None)
+    labels, unlabelled, pools = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None), rest.pop(POOLS, {})
     if isinstance(labels, bool) or not isinstance(labels, int | float):
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     parameters = signature(module.load).parameters
     unknown = sorted(set(rest) - set(parameters))
     if unknown:
-        has = ", ".join((*parameters, LABELS, UNLABELLED))
+        has = ", ".join((*parameters, LABELS, UNLABELLED, POOLS))
         raise DataError(f"data.{unknown[0]} is not a keyword of source '{source}', which has: {has}")
     missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
     absent = [name for name in missing if name not in rest]
@@ -70,6 +72,7 @@ def _load(source: str, keywords: str) -> Splits:
         splits: Splits = module.load(**rest)
         _check_fields(source, splits)
         splits = with_labels(splits, float(labels), int(rest.get("split_seed", 0)))
+        splits = replace(splits, pools=pools_of(pools, splits, load_source))
         if unlabelled is None:
             return splits
         further = unlabelled_folder.pictures(splits, path=unlabelled, cache=rest.get("cache"))

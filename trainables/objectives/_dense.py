@@ -16,10 +16,16 @@ def features_of_places(network: Deployable) -> int:
 
 
 class PlaceHead(nn.Sequential):
-    """A hidden layer with batch normalisation and ReLU, and a linear one, at every place of a map."""
+    """A hidden layer with batch normalisation and ReLU, and a linear one, at every place of a map.
 
-    def __init__(self, inputs: int, width: int, outputs: int) -> None:
-        super().__init__(nn.Conv2d(inputs, width, 1), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, outputs, 1))
+    Args:
+        inputs, width, outputs: numbers of features.
+        norm: whether the last layer is normalised, too.
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, *, norm: bool = False) -> None:
+        hidden = (nn.Conv2d(inputs, width, 1), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, outputs, 1))
+        super().__init__(*hidden, *([nn.BatchNorm2d(outputs)] if norm else []))
 
 
 def seen_by(network: Deployable, placed_B23: Tensor, side: int) -> Tensor:

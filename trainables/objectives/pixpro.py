@@ -91,7 +91,7 @@ class _PixPro(nn.Module):
         super().__init__()
         self.network = network
         freeze_unused(network, network.pooled if instance else network.features)
-        self.projection = PlaceHead(features_of_places(network), width, width)
+        self.projection = PlaceHead(features_of_places(network), width, width, norm=True)
         self.value = nn.Conv2d(width, width, 1)
         led: list[nn.Module] = [network, self.projection]
         if instance:

@@ -89,7 +89,9 @@ def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining
         before = first.reports
         labels = reads_labels(first.objective, first.knobs)
         images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
-        if first.pictures != OWN_PICTURES:
+        if first.pictures in splits.pools:
+            images = splits.pools[first.pictures]
+        elif first.pictures != OWN_PICTURES:
             pictures = components.load(components.PICTURES, first.pictures).pictures(splits, **first.pictures_knobs)
             images = pictures
             if labels:

@@ -22,7 +22,7 @@ from spaces.candidate import NO_PRETRAINING, NO_WEIGHTS, OWN_PICTURES, Candidate
 from trainables.batches.fields import needs_of, selected
 from trainables.joint import Joint, knobs_of, load, taken, takes_classes
 from trainables.plan import inputs_of
-from trainables.splits import Splits
+from trainables.splits import Pictures, Splits
 from trainables.training.world import World
 
 
@@ -94,7 +94,8 @@ def pretraining_of(candidate: Candidate, epochs: int) -> Pretraining | None:
 def _check_targets(name: str, module: ModuleType | Joint, pictures: str) -> None:
     if pictures == OWN_PICTURES or not module.LABELS:
         return
-    targets = components.load(components.PICTURES, pictures).TARGETS
+    known = pictures in components.names(components.PICTURES)  # else a pool of the data's, which has none
+    targets = components.load(components.PICTURES, pictures).TARGETS if known else False
     if not targets or not takes_classes(module):
         raise ValueError(
             f"objective '{name}' reads class labels, which pictures of source '{pictures}' do not have; "
@@ -105,7 +106,6 @@ def _check_targets(name: str, module: ModuleType | Joint, pictures: str) -> None
 def key_of(candidate: Candidate, first: Pretraining, splits: Splits) -> str:
     """Sixteen hexadecimal digits of all that decides the pretrained weights: network, pretraining and images."""
     images = splits.unlabelled
-    sample_NCHW = images.batch(np.linspace(0, len(images) - 1, num=min(len(images), 1000), dtype=np.int64))[0].numpy()
     described = {
         "backbone": candidate.backbone,
         "architecture": dict(candidate.architecture),
@@ -113,12 +113,21 @@ def key_of(candidate: Candidate, first: Pretraining, splits: Splits) -> str:
         "inputs": dict(inputs_of(candidate.recipe)),
         "source": [first.pictures, dict(first.pictures_knobs)],
         "data": [len(images), len(splits.train), len(splits.classes), *splits.mean, *splits.std],
-        "images": hashlib.sha256(sample_NCHW.tobytes()).hexdigest(),
+        "images": _digest(images),
     }
+    if first.pictures in splits.pools:
+        images = splits.pools[first.pictures]
+        described["pool"] = [len(images), _digest(images)]
     if needs := needs_of(first.objective, first.knobs):  # else the key is what it was before there were fields
         fields = selected(images, needs)
-        described["fields"] = {name: hashlib.sha256(fields[name].tobytes()).hexdigest() for name in needs}
+        described["fields"] = {name: hashlib.sha256(fields[name].tobytes()).hexdigest() for name in fields}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _digest(images: Pictures) -> str:
+    """Of a thousand images at most, evenly spaced."""
+    row_B = np.linspace(0, len(images) - 1, num=min(len(images), 1000), dtype=np.int64)
+    return hashlib.sha256(images.batch(row_B)[0].numpy().tobytes()).hexdigest()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The section ``data``: which images."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,22 @@ class DataSection(Section):
     @property
     def located(self) -> dict[str, Any]:
         """The keywords with relative paths made absolute: trials may run in other folders than the command."""
-        return {key: absolute(value) if key in PATHS else value for key, value in self.keywords.items()}
+        return _located(self.keywords)
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """Names of further images that candidates may be pretrained on."""
+        pools = self.keywords.get("pools", {})
+        return tuple(pools) if isinstance(pools, dict) else ()
+
+
+def _located(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """With absolute paths, also those of pools."""
+    located = {key: absolute(value) if key in PATHS else value for key, value in keywords.items()}
+    pools = keywords.get("pools")
+    if isinstance(pools, dict):
+        located["pools"] = {name: _located(pool) if isinstance(pool, dict) else pool for name, pool in pools.items()}
+    return located
 
 
 def absolute(place: Any) -> Any:

@@ -26,7 +26,8 @@ def _is_value(value: Any) -> bool:
 
 
 class SpaceSection(Section):
-    """Which space, and which of its values (by full address)."""
+    """Which space, what its dimensions may take beside their own values, and which values of all (by full address)."""
 
     name: Annotated[str, one_of(components.SPACES)] = "tiny"
+    extend: dict[str, Annotated[list[Value], PlainValidator(values_of_dimension)]] = Field(default_factory=dict)
     restrict: dict[str, Annotated[list[Value], PlainValidator(values_of_dimension)]] = Field(default_factory=dict)
