@@ -25,7 +25,13 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
     {
         "PixPro": {"objective": "pixpro"},
         "PixPro with instances": {"objective": "pixpro", "pixpro.instance": 1.0},
-        "SiT": {"objective": "sit"},
+        "SiT": {
+            "objective": "sit",
+            "sit.dropped": 0.5,
+            "sit.replaced": 0.3,
+            "sit.filling": "noise",
+            "sit.momentum": 0.996,
+        },
         "LOOK": {"objective": "look"},
         "SelfCon": {"objective": "selfcon"},
         "LVM-Med": {"objective": "graph_match", "graph_match.edges": 0.2, "graph_match.local": 0.5},

@@ -47,7 +47,7 @@ def objective(
     masked: float = 0.5,
     other: bool = True,
     grid: int = 4,
-    momentum: float = 0.99,
+    momentum: float = 0.9,
     width: int = 64,
     crop: float = 0.6,
     jitter: float = 0.2,

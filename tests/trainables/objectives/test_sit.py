@@ -65,4 +65,4 @@ def test_the_contrast_is_moco_v3s() -> None:
 
 def test_more_than_all_blocks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shares of at most 1 together, given .* dropped 0\.8 and replaced 0\.3"):
-        sit.objective(network("sit"), dropped=0.8)
+        sit.objective(network("sit"), dropped=0.8, replaced=0.3)
