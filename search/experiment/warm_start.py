@@ -13,6 +13,7 @@ import numpy as np
 
 from search.errors import UsageError
 from search.files import write_text
+from search.identity.document import DamagedRun
 from search.identity.folder import study_in
 from search.learning.earlier import FEWEST, Earlier, params_of
 from search.problem.problem import Observations
@@ -60,20 +61,32 @@ def write_earlier(folder: Path, earlier: Sequence[Earlier]) -> None:
 
 
 def read_earlier(folder: Path) -> list[Earlier]:
-    """What a run was started from; nothing if it was started without."""
+    """What a run was started from; nothing if it was started without.
+
+    Raises:
+        DamagedRun: the file is not what the run wrote.
+    """
     path = folder / FILE
     if not path.exists():
         return []
-    return [
-        Earlier(
-            source=one["run"],
-            trials=one["trials"],
-            params=tuple(one["params"]),
-            scores=tuple(one["scores"]),
-            kind=one.get("kind", "run"),  # older runs knew no tables
-        )
-        for one in json.loads(path.read_text(encoding="utf-8"))
-    ]
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, list):
+            raise TypeError("it holds no list")
+        return [
+            Earlier(
+                source=one["run"],
+                trials=one["trials"],
+                params=tuple(one["params"]),
+                scores=tuple(one["scores"]),
+                kind=one.get("kind", "run"),  # older runs knew no tables
+            )
+            for one in document
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedRun(
+            f"'{path}', what the run was started from, was damaged or edited ({error!s:.100}); put it back from a copy"
+        ) from error
 
 
 def earlier_observations(folder: Path, space: Space) -> list[Observations]:

@@ -89,3 +89,10 @@ def test_every_batch_has_a_share_without_the_past(monkeypatch: pytest.MonkeyPatc
     picks_ND = sampler.propose(known, known.codes_ND[:0], 8)
     assert sizes == {"past": 6, "plain": 2}
     assert len(np.unique(picks_ND, axis=0)) == 8
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "{}", '[{"run": "a"}]', "3", "null", "\xff"])
+def test_a_damaged_past_is_a_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "warm_start.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError, match="what the run was started from, was damaged or edited"):
+        read_earlier(tmp_path)
