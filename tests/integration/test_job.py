@@ -33,6 +33,7 @@ from spaces.space import Space
 from tests.places import ROOT
 from tests.processes import children, free_port
 from trainables.training.checkpoint import Checkpoint
+from trainables.training.trial import Report
 
 pytestmark = pytest.mark.nightly
 BIN = Path(sys.executable).parent
@@ -197,8 +198,5 @@ def test_a_job_that_is_stopped_and_submitted_again_ends_in_a_family(cluster: Clu
     assert all(record.is_finished and record.message is None for record in after)
     assert all(after[number] == record for number, record in before.items() if record.is_finished)
     for number, epochs in epochs_before.items():  # seconds, too, are those of the first job: nothing was trained twice
-        assert [
-            {"epoch": r.epoch, "accuracy": r.accuracy, "loss": r.loss, "seconds": r.seconds}
-            for r in after[number].reports[: len(epochs)]
-        ] == epochs
+        assert list(after[number].reports[: len(epochs)]) == [Report(**epoch) for epoch in epochs]
     assert load_family(watch.run / "family").members
