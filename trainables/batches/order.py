@@ -32,14 +32,19 @@ def order_of(plan: Plan) -> Order:
     return plan.order or own or Shuffled()
 
 
-@dataclass(frozen=True, slots=True)
-class Shuffled:
-    """Permutations of all images, one after the other, the last one cut."""
+class _Single:
+    """Orders in which every image stands alone."""
+
+    __slots__ = ()
 
     @property
     def block(self) -> int:
-        """Every image stands alone."""
         return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffled(_Single):
+    """Permutations of all images, one after the other, the last one cut."""
 
     def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """As the contract says, whatever the batch."""
@@ -97,18 +102,13 @@ def _by_value(value_N: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pure:
+class Pure(_Single):
     """Every batch has one value of a field; batches follow each other at random, and images without it are left out.
 
     A value has as many batches, between two rounds over all images, as it fills. Those that fill none are left out.
     """
 
     field: str
-
-    @property
-    def block(self) -> int:
-        """Every image stands alone: any part of a batch is as pure."""
-        return 1
 
     def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """As the contract says; ``wanted`` is rounded down to whole batches.
@@ -130,7 +130,7 @@ class Pure:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighted:
+class Weighted(_Single):
     """Every epoch has an exact share of images of each value of a field, by largest remainders.
 
     ``share`` is at least 0 and above it for one value; shares are divided by their sum.
@@ -138,11 +138,6 @@ class Weighted:
 
     share: Mapping[int, float]
     field: str
-
-    @property
-    def block(self) -> int:
-        """Every image stands alone."""
-        return 1
 
     def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """As the contract says, whatever the batch.
@@ -171,7 +166,7 @@ class Weighted:
 
 
 @dataclass(frozen=True, slots=True)
-class RareFirst:
+class RareFirst(_Single):
     """A class is drawn with probability softmax((1 - its share of the images) / ``temperature``), then an image of it.
 
     DAFormer's rare class sampling (Hoyer et al. 2022, https://arxiv.org/abs/2111.14887), by image where the paper
@@ -180,11 +175,6 @@ class RareFirst:
     """
 
     temperature: float
-
-    @property
-    def block(self) -> int:
-        """Every image stands alone."""
-        return 1
 
     def rows(self, pictures: Pictures, wanted: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """As the contract says, whatever the batch.

@@ -1,11 +1,12 @@
 """Places of two views: heads on maps, and which places of one view are which of the other."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.batches.places import centres, composed
 from trainables.deploy import Deployable, evaluating
-from trainables.maps import width_of
+from trainables.maps import as_map, prefix_tokens, width_of
 
 
 @torch.no_grad()
@@ -26,6 +27,17 @@ class PlaceHead(nn.Sequential):
     def __init__(self, inputs: int, width: int, outputs: int, *, norm: bool = False) -> None:
         hidden = (nn.Conv2d(inputs, width, 1), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, outputs, 1))
         super().__init__(*hidden, *([nn.BatchNorm2d(outputs)] if norm else []))
+
+
+def directions_of_places(network: Deployable, head: nn.Module, features: Tensor) -> Tensor:
+    """Directions of the places of a network's ``features`` by a head on maps, shape (B, E, places)."""
+    projected_BEHW: Tensor = head(as_map(features, prefix_tokens(network)))
+    return F.normalize(projected_BEHW.flatten(2), dim=1)
+
+
+def rows_of_places(place_BFN: Tensor) -> Tensor:
+    """One row a place, shape (B places, F)."""
+    return place_BFN.transpose(1, 2).flatten(0, 1)
 
 
 def seen_by(network: Deployable, placed_B23: Tensor, side: int) -> Tensor:

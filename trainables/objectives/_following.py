@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from copy import deepcopy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from trainables.deploy import Deployable
 
 
 class Follower(nn.Module):
@@ -41,6 +44,14 @@ class Follower(nn.Module):
         """
         own: list[Tensor] = list(self.copies.parameters())
         torch._foreach_lerp_(own, list(_weights(leaders)), weight=1.0 - momentum)
+
+    @torch.no_grad()
+    def keys(self, image_BCHW: Tensor) -> Tensor:
+        """Directions of images, by the copies of a network and of the head on its pooled features, shape (B, E)."""
+        network, head = self.copies
+        assert isinstance(network, Deployable)
+        key_BE: Tensor = head(network.pooled(image_BCHW))
+        return F.normalize(key_BE)
 
 
 def _weights(modules: tuple[nn.Module, ...]) -> Iterator[Tensor]:

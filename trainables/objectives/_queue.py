@@ -33,6 +33,12 @@ def gathered(row_BE: Tensor) -> Tensor:
     return row_BE
 
 
+def own_rows(count: int, device: torch.device) -> Tensor:
+    """Where the ``count`` rows of this worker are among those ``gathered``."""
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    return torch.arange(count, device=device) + rank * count
+
+
 def told_apart(own_BE: Tensor, match_BE: Tensor, other_QE: Tensor, temperature: float) -> Tensor:
     """InfoNCE: mean cross-entropy of telling each row's match from the others by cosines over ``temperature``."""
     own_BE = F.normalize(own_BE)

@@ -12,10 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
-from trainables.maps import as_map, map_of, prefix_tokens
+from trainables.maps import map_of
 from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._corrupting import Corruption
-from trainables.objectives._dense import PlaceHead, features_of_places, mean_at, near_pairs, seen_by
+from trainables.objectives._dense import (
+    PlaceHead,
+    directions_of_places,
+    features_of_places,
+    mean_at,
+    near_pairs,
+    rows_of_places,
+    seen_by,
+)
 from trainables.objectives._following import Follower, rising
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._views import Views
@@ -104,7 +112,7 @@ class _Latent(nn.Module):
         one_B23, other_B23 = (seen_by(self.network, placed, image.shape[-1]) for placed in (placed_B23, whole_B23))
         near_BNN = near_pairs(one_B23, other_B23, side, RATIO)
         if self.training:
-            self._spread.note(_by_place(features_BGHW.flatten(2)), _by_place(own_BEN))
+            self._spread.note(rows_of_places(features_BGHW.flatten(2)), rows_of_places(own_BEN))
         distance: Tensor = 2 * near_BNN.any(dim=(1, 2)).float().mean() - 2 * mean_at(own_BEN, target_BEN, near_BNN)
         return distance
 
@@ -115,8 +123,7 @@ class _Latent(nn.Module):
         network, projection = self.follower.copies
         assert isinstance(network, Deployable)
         features = network.features(image_BCHW, side=self.network.training_side if self.training else None)
-        projected_BEHW: Tensor = projection(as_map(features, prefix_tokens(network)))
-        return F.normalize(projected_BEHW.flatten(2), dim=1)
+        return directions_of_places(network, projection, features)
 
     def watched(self) -> dict[str, float]:
         """Of the places of the last batch: ranks before and after the heads, and the spread."""
@@ -125,8 +132,3 @@ class _Latent(nn.Module):
     def trouble(self, values: Mapping[str, float]) -> str | None:
         """That all places are alike, if so."""
         return alike("latent", values)
-
-
-def _by_place(map_BEN: Tensor) -> Tensor:
-    """One row a place."""
-    return map_BEN.transpose(1, 2).flatten(0, 1)

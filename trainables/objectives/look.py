@@ -10,7 +10,6 @@ own other view), so that the loss stays finite.
 from collections.abc import Mapping
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._following import Follower
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._projection import Projection
-from trainables.objectives._queue import gathered
+from trainables.objectives._queue import gathered, own_rows
 from trainables.objectives._views import Views
 from trainables.plan import Batch
 
@@ -143,10 +142,9 @@ class _Look(nn.Module):
         feature_BF = self.network.pooled(first)
         own_BE = F.normalize(self.head(feature_BF))
         class_B = batch.target_BK.argmax(dim=1)
-        new_NE, new_N = gathered(self._keys(second)), gathered(class_B)
+        new_NE, new_N = gathered(self.follower.keys(second)), gathered(class_B)
         known_ME, class_M = torch.cat([new_NE, self.memory_QE]), torch.cat([new_N, self.class_Q])
-        rank = dist.get_rank() if dist.is_initialized() else 0
-        itself_B = torch.arange(len(own_BE), device=own_BE.device) + rank * len(own_BE)
+        itself_B = own_rows(len(own_BE), own_BE.device)
         cosine_BM = (own_BE @ known_ME.T).masked_fill(class_M == UNKNOWN, -torch.inf)
         mate_BM = class_B[:, None] == class_M
         loss_B, lacking_B = classmates_among_nearest(cosine_BM, mate_BM, itself_B, self._nearest, self._temperature)
@@ -154,13 +152,6 @@ class _Look(nn.Module):
             self._remember(new_NE, new_N, lacking_B)
             self._spread.note(feature_BF, own_BE)
         return loss_B.mean()
-
-    @torch.no_grad()
-    def _keys(self, image_BCHW: Tensor) -> Tensor:
-        network, head = self.follower.copies
-        assert isinstance(network, Deployable)
-        key_BE: Tensor = head(network.pooled(image_BCHW))
-        return F.normalize(key_BE)
 
     @torch.no_grad()
     def _remember(self, new_NE: Tensor, new_N: Tensor, lacking_B: Tensor) -> None:

@@ -9,7 +9,15 @@ from torch import Tensor, nn
 from trainables.deploy import Deployable
 from trainables.maps import as_map, prefix_tokens
 from trainables.objectives._collapse import Spread, alike
-from trainables.objectives._dense import PlaceHead, features_of_places, mean_at, near_pairs, seen_by
+from trainables.objectives._dense import (
+    PlaceHead,
+    directions_of_places,
+    features_of_places,
+    mean_at,
+    near_pairs,
+    rows_of_places,
+    seen_by,
+)
 from trainables.objectives._following import Follower, rising
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._projection import Projection
@@ -110,7 +118,8 @@ class _PixPro(nn.Module):
         views = [self._views.placed(batch.image_BCHW, generator, number=number) for number in range(2)]
         both, count = torch.cat([image for image, _ in views]), len(batch.image_BCHW)
         features = self.network.features(both)
-        own_NEHW = self.projection(as_map(features, prefix_tokens(self.network)))
+        map_NGHW = as_map(features, prefix_tokens(self.network))
+        own_NEHW = self.projection(map_NGHW)
         value_NEN = F.normalize(self.value(own_NEHW).flatten(2), dim=1)
         own_NEN = F.normalize(smoothed(own_NEHW.flatten(2), value_NEN, self._power), dim=1)
         with torch.no_grad():
@@ -120,8 +129,7 @@ class _PixPro(nn.Module):
         loss = -2 * mean_at(own_NEN[:count], followed_NEN[count:], near_BNN)
         loss = loss - 2 * mean_at(own_NEN[count:], followed_NEN[:count], near_BNN.transpose(1, 2))
         if self.training:
-            place_NG = as_map(features, prefix_tokens(self.network))[:count].flatten(2).transpose(1, 2).flatten(0, 1)
-            self._spread.note(place_NG, own_NEN[:count].transpose(1, 2).flatten(0, 1))
+            self._spread.note(rows_of_places(map_NGHW[:count].flatten(2)), rows_of_places(own_NEN[:count]))
         return loss + self._instance * self._of_pooled(features, followed, count) if self._instance else loss
 
     def _led(self) -> list[nn.Module]:
@@ -132,8 +140,7 @@ class _PixPro(nn.Module):
         network, projection = self.follower.copies[0], self.follower.copies[1]
         assert isinstance(network, Deployable)
         features = network.features(image_NCHW, side=self.network.training_side)
-        projected_NEHW: Tensor = projection(as_map(features, prefix_tokens(network)))
-        return features, F.normalize(projected_NEHW.flatten(2), dim=1)
+        return features, directions_of_places(network, projection, features)
 
     def _of_pooled(self, features: Tensor, followed: Tensor, count: int) -> Tensor:
         """Minus 2 times the cosine of a view's prediction and the other view's follower, both ways."""

@@ -15,7 +15,7 @@ from trainables.maps import features_and_maps
 from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._projection import Projection
-from trainables.objectives._queue import gathered
+from trainables.objectives._queue import gathered, own_rows
 from trainables.objectives._views import Views
 from trainables.plan import Batch
 
@@ -129,8 +129,7 @@ class _SelfCon(nn.Module):
         several = torch.distributed.is_initialized() and world_size() > 1
         all_ME = torch.cat(gather(own_2BE)) if several else own_2BE
         all_M = gathered(label_2B)
-        rank = torch.distributed.get_rank() if several else 0
-        itself_N = torch.arange(len(own_2BE), device=own_2BE.device) + rank * len(own_2BE)
+        itself_N = own_rows(len(own_2BE), own_2BE.device)
         known_N, known_M = label_2B >= 0, all_M >= 0
         place_M = known_M.cumsum(0) - 1
         if not known_M.any():

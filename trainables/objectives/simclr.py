@@ -7,7 +7,6 @@ starts from there as SimCLRv2's does.
 from collections.abc import Mapping
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from lightly.loss import NTXentLoss
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._following import Follower
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._projection import Projection
-from trainables.objectives._queue import Queue, gathered
+from trainables.objectives._queue import Queue, gathered, own_rows
 from trainables.objectives._views import Views
 from trainables.plan import Batch
 
@@ -121,7 +120,9 @@ class _Remembering(_SimCLR):
         first, second = (self._views.of(batch.image_BCHW, generator, number=number) for number in range(2))
         feature_BF = self.network.pooled(first)
         own_BE = self.head(feature_BF)
-        key_BE = self._keys_of(second)
+        if self.training:
+            self.keys.follow(self.network, self.head, momentum=self._momentum)
+        key_BE = self.keys.keys(second)
         if self.training:
             self._spread.note(feature_BF, own_BE)
         loss = among_all(own_BE, key_BE, self.queue.row_QE, self._temperature)
@@ -129,19 +130,9 @@ class _Remembering(_SimCLR):
             self.queue.remember(key_BE)
         return loss
 
-    @torch.no_grad()
-    def _keys_of(self, image_BCHW: Tensor) -> Tensor:
-        if self.training:
-            self.keys.follow(self.network, self.head, momentum=self._momentum)
-        network, head = self.keys.copies
-        assert isinstance(network, Deployable)
-        key_BE: Tensor = head(network.pooled(image_BCHW))
-        return F.normalize(key_BE)
-
 
 def among_all(own_BE: Tensor, key_BE: Tensor, earlier_QE: Tensor, temperature: float) -> Tensor:
     """Mean cross-entropy of telling each row's key from those of all workers' other images and from earlier ones."""
-    rank = dist.get_rank() if dist.is_initialized() else 0
     known_ME = torch.cat([gathered(key_BE), earlier_QE])
     score_BM = F.normalize(own_BE) @ known_ME.T / temperature
-    return F.cross_entropy(score_BM, torch.arange(len(own_BE), device=own_BE.device) + rank * len(own_BE))
+    return F.cross_entropy(score_BM, own_rows(len(own_BE), own_BE.device))

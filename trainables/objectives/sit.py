@@ -153,21 +153,13 @@ class _SiT(nn.Module):
         """MoCo v3's: each spoilt view is told which clean other view is its own, times 2 temperatures, both ways."""
         pooled_NF = self.network.pooled_from(features)
         own = self.prediction(self.projection(pooled_NF)).chunk(2)
-        keys = self._keys(torch.cat(clean), progress).chunk(2)
         if self.training:
+            self.follower.follow(self.network, self.projection, momentum=rising(self._momentum, progress))
             self._spread.note(pooled_NF.chunk(2)[0], own[0])
+        keys = self.follower.keys(torch.cat(clean)).chunk(2)
         none_QE = keys[0][:0]
         both = [among_all(one, key, none_QE, self._temperature) for one, key in zip(own, keys[::-1], strict=True)]
         return 2 * self._temperature * torch.stack(both).sum()
-
-    @torch.no_grad()
-    def _keys(self, image_NCHW: Tensor, progress: float) -> Tensor:
-        if self.training:
-            self.follower.follow(self.network, self.projection, momentum=rising(self._momentum, progress))
-        network, projection = self.follower.copies
-        assert isinstance(network, Deployable)
-        key_NE: Tensor = projection(network.pooled(image_NCHW))
-        return F.normalize(key_NE)
 
     def watched(self) -> dict[str, float]:
         """``error_over_mean`` of what is painted, 1 if nothing is learnt; of the contrast, ranks and the spread."""
