@@ -116,6 +116,7 @@ class Deployable(nn.Module):
         self.network = network
         self.view = View(resolution=resolution, interpolation=interpolation, crop=crop)
         self.training_side: int | None = None  # what a curriculum trains at where it is not the resolution
+        self._beside: tuple[nn.Module, ...] = ()
         # Not in the weights: model.safetensors fits the bare network, as timm and a retraining expect it.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -222,6 +223,16 @@ class Deployable(nn.Module):
     def name_of_classifier(self) -> str:
         """The name of the last layer among the modules."""
         return next(str(name) for name, module in self.named_modules() if module is self.classifier)
+
+    @property
+    def texts(self) -> nn.Module | None:
+        """What it was pretrained with to read texts (``trainables.language.texts.Texts``); no part of its weights."""
+        return self._beside[0] if self._beside else None
+
+    def beside(self, texts: nn.Module) -> Self:
+        """The same network, that goes with a text tower."""
+        self._beside = (texts,)
+        return self
 
     @property
     def _body(self) -> Backbone:

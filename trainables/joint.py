@@ -17,7 +17,7 @@ from spaces import components
 from spaces.candidate import WEIGHT, WEIGHTS, keywords
 from spaces.components import OBJECTIVES
 from spaces.mistake import Mistake
-from trainables.plan import Batch, Led, Watched
+from trainables.plan import Batch, Led, Reading, Watched
 
 KINDS = ("fixed", "learned")
 
@@ -213,6 +213,11 @@ class _Sum(nn.Module):
     def evaluated(self) -> nn.Module:
         """The network of the first part that has another than the trained one."""
         return next((part.evaluated for part in self.parts.values() if isinstance(part, Led)), self.network)
+
+    @property
+    def texts(self) -> nn.Module | None:
+        """What the first part that reads texts has learnt of them."""
+        return next((part.texts for part in self.parts.values() if isinstance(part, Reading)), None)
 
     def watched(self) -> dict[str, float]:
         """What the parts watch, by their names, and the weights that are trained."""

@@ -61,6 +61,15 @@ class Led(Protocol):
         """That network; a recipe's moving average comes before it."""
 
 
+@runtime_checkable
+class Reading(Protocol):
+    """An objective's module that learns to read texts."""
+
+    @property
+    def texts(self) -> nn.Module | None:
+        """What it has learnt of them (``trainables.language.texts.Texts``)."""
+
+
 class Order(Protocol):
     """How an epoch draws its images; a worker gets whole blocks of every batch."""
 
@@ -127,6 +136,8 @@ class Plan:
         inputs: keywords of ``trainables.deploy.Deployable`` in place of the data's.
         network: from images in [0, 1] to class scores; None before it is built.
         objective: what is trained: the objective, which holds the network and its own heads; None before it is built.
+            An adaptation may set its own in place of the phase's.
+        texts: what a pretraining with captions has left (``trainables.language.texts.Texts``); None for nothing.
         fixed_side: whether the objective needs images of the network's resolution.
         optimizer: None until an ingredient sets it.
         square: applied to every training image where it is read; None for the middle of it.
@@ -153,6 +164,7 @@ class Plan:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     network: nn.Module | None = None
     objective: nn.Module | None = None
+    texts: nn.Module | None = None
     fixed_side: bool = False
     optimizer: torch.optim.Optimizer | None = None
     square: Square | None = None

@@ -94,6 +94,7 @@ class Splits:
         pool: all images to pretrain on, whose labels nobody reads, where there are more than those of ``train``; None
             where pretraining has the training images themselves.
         pools: further images to pretrain on, by the name that ``pretraining.source`` has for them; none has labels.
+        captions: what each of an image's captions is (a language), in the order of the field ``caption``.
     """
 
     train: Images
@@ -107,6 +108,7 @@ class Splits:
     weights: Sources = field(default_factory=dict)
     pool: Pictures | None = None
     pools: Mapping[str, Pictures] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
 
     @property
     def unlabelled(self) -> Pictures:

@@ -19,6 +19,7 @@ from spaces.sampling import uniform
 from tests.conformance.workers import together
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
 from trainables.deploy import Deployable
+from trainables.language.texts import Texts
 from trainables.objectives import supervised
 from trainables.plan import Plan, compose
 from trainables.splits import Splits
@@ -28,6 +29,8 @@ from trainables.training.trial import trial
 from trainables.training.world import World
 
 NAMES = components.names(components.ADAPTATIONS)
+READING = [name for name in NAMES if components.parameters(components.ADAPTATIONS, name).reads("texts")]
+"""Methods that need a text tower, which pretraining with captions leaves."""
 BACKBONES = {"mobile": "simclr", "tiny_vit": "simmim"}
 """An objective that the helpers of the objectives' suite pretrain each backbone with."""
 
@@ -37,14 +40,24 @@ def _splits() -> Splits:
     return few_labels()
 
 
+def texts_for(body: Deployable) -> Texts:
+    torch.manual_seed(2)
+    return Texts(body.width, length=32, width=8, text_width=16, text_depth=1)
+
+
 def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     plan = Plan(epochs=1, images=8, classes=10, network=body)
+    if name in READING:
+        knobs = {"texts": texts_for(body), "names": few_labels().classes, **knobs}
     adapted: Plan = components.load(components.ADAPTATIONS, name).adapt(plan, **knobs)
     return adapted
 
 
 def candidate_of(method: str, backbone: str, **knobs: Any) -> Candidate:
-    return replace(pretrained(BACKBONES[backbone]), adaptation={"method": method, **knobs})
+    candidate = replace(pretrained(BACKBONES[backbone]), adaptation={"method": method, **knobs})
+    if method in READING:
+        return replace(candidate, pretraining={**candidate.pretraining, "objective": "clip"})
+    return candidate
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,9 +70,11 @@ def test_a_method_says_what_it_is(name: str) -> None:
 def test_every_parameter_has_a_gradient_or_is_frozen(name: str, backbone: str) -> None:
     body = network(BACKBONES[backbone]).requires_grad_(False)
     plan = adapted(name, body)
-    loss_of(supervised.objective(plan.built()), batch()).backward()  # type: ignore[no-untyped-call]
-    assert all(parameter.requires_grad == (parameter.grad is not None) for parameter in body.parameters())
-    for parameter in body.classifier.parameters():
+    objective = plan.objective or supervised.objective(plan.built())
+    loss_of(objective, batch()).backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.requires_grad == (parameter.grad is not None) for parameter in objective.parameters())
+    own = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    for parameter in own if name in READING else body.classifier.parameters():
         assert parameter.grad is not None
         assert parameter.grad.abs().sum() > 0
 

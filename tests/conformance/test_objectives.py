@@ -16,7 +16,7 @@ from spaces import components
 from spaces.candidate import OWN_PICTURES
 from tests.conformance.contracts import lacking
 from tests.conformance.workers import together
-from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
+from tests.trainables.small import batch, few_labels, loss_of, network, part_of, pretrained, without_time
 from trainables.objectives import Objective
 from trainables.plan import Batch
 from trainables.training.checkpoint import Checkpoint
@@ -121,8 +121,7 @@ def still(name: str) -> dict[str, Any]:
 
 def measured(world: World, names: list[str]) -> dict[str, tuple[float, Any]]:
     """Loss and gradient of each objective on this worker's part of a batch."""
-    whole, own = batch(), slice(world.rank, None, world.size)
-    part = Batch(image_BCHW=whole.image_BCHW[own], target_BK=whole.target_BK[own])
+    part = part_of(batch(), slice(world.rank, None, world.size))
     return {name: _measured(name, part, world) for name in names}
 
 

@@ -12,9 +12,10 @@ from torch import nn
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from trainables.backbones import mobile, tiny_vit, vit
-from trainables.data import digits
+from trainables.data.sources import load_source
 from trainables.deploy import Deployable
 from trainables.joint import load
+from trainables.language.tokens import tokens
 from trainables.plan import Batch
 from trainables.splits import Splits
 from trainables.training.trial import Report
@@ -85,7 +86,15 @@ def residual(recipe: Mapping[str, Value]) -> Candidate:
 def batch(count: int = 8) -> Batch:
     generator = torch.Generator().manual_seed(5)
     labels = torch.randint(10, (count,), generator=generator)
-    return Batch(image_BCHW=torch.rand(count, 1, 8, 8, generator=generator), target_BK=torch.eye(10)[labels])
+    image_BCHW = torch.rand(count, 1, 8, 8, generator=generator)
+    caption_B1L = torch.from_numpy(tokens([f"number {row}" for row in range(count)], 16))[:, None]
+    return Batch(image_BCHW=image_BCHW, target_BK=torch.eye(10)[labels], fields={"caption": caption_B1L})
+
+
+def part_of(whole: Batch, own: slice) -> Batch:
+    """Some rows of a batch."""
+    fields = {name: value_B[own] for name, value_B in whole.fields.items()}
+    return replace(whole, image_BCHW=whole.image_BCHW[own], target_BK=whole.target_BK[own], fields=fields)
 
 
 def loss_of(objective: nn.Module, images: Batch, seed: int = 0) -> torch.Tensor:
@@ -95,8 +104,8 @@ def loss_of(objective: nn.Module, images: Batch, seed: int = 0) -> torch.Tensor:
 
 @cache
 def few_labels() -> Splits:
-    """A tenth of the training images with labels, a quarter of them without."""
-    whole = digits.load()
+    """A tenth of the training images with labels, a quarter of them without; the name of the class is a caption."""
+    whole = load_source("digits", {"class_captions": 1.0})
     return replace(
         whole,
         train=whole.train.take(np.arange(0, len(whole.train), 10)),

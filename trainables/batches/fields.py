@@ -98,7 +98,11 @@ class FieldError(Mistake):
     """The images lack a field that an objective reads."""
 
 
-_HINTS = {"group": " (data.unlabelled gives each image's folder as its group)"}
+_HINTS = {
+    "caption": " (data.captions gives those of sources folder and emoji, data.class_captions 1.0 class names)",
+    "group": " (data.unlabelled gives each image's folder as its group)",
+    "origin": " (data.class_captions gives it, a share of the training images)",
+}
 """How a field comes about, where a source that is here gives it."""
 
 

@@ -192,7 +192,8 @@ def evaluated_as_files(splits: Splits, store: Path, encoded: Callable[[], Iterat
         names = names_of(images)
         chosen = frozenset(names)
         digest = digest_of(form.squares, images.image_NCHW.content.stem, names)
-        return cached(store, digest, lambda: (one for one in encoded() if one.name in chosen), form.squares)[0]
+        decoded, _ = cached(store, digest, lambda: (one for one in encoded() if one.name in chosen), form.squares)
+        return replace(decoded, fields=images.fields)
 
     return replace(splits, validation=squares(splits.validation), test=squares(splits.test))
 

@@ -2,13 +2,16 @@
 
 Each image is decoded once, resized and cropped to a square of ``resolution``, and kept in a memory-mapped array, so
 that hundreds of trials do not decode it again; ``stored`` keeps training images whole. Images that cannot be read are
-left out and named, up to a share.
+left out and named, up to a share. Captions lie beside the images, as ``trainables.data._caption_files`` says.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trainables.data._caption_files import captioned
+from trainables.data._captions import TOKENS
 from trainables.data.decoded import (
     UNREADABLE,
     cached_files,
@@ -39,6 +42,8 @@ def load(
     split: str = HASH,
     split_seed: int = 0,
     cache: str | None = None,
+    captions: Any = None,
+    caption_tokens: int = TOKENS,
 ) -> Splits:
     """Load and, where the folder has no splits of its own, split the images (``trainables.data.splitting``).
 
@@ -57,10 +62,12 @@ def load(
             the shares to the image, class by class, and draws anew when the images change.
         split_seed: of the split.
         cache: folder for the decoded arrays; the system's temporary folder by default.
+        captions: languages of the captions to read, such as ``[own, de]``; ``own`` is text that names no language.
+        caption_tokens: length of a caption in bytes, with two more; longer ones are cut.
 
     Raises:
-        DataError: the folder is missing or empty, too many images are unreadable, there are fewer than two classes, or
-            it is not clear which folders are classes.
+        DataError: the folder is missing or empty, too many images are unreadable, there are fewer than two classes,
+            captions are missing, or it is not clear which folders are classes.
     """
     root, store = Path(path).expanduser(), store_of(cache)
     form = form_of(resolution, stored, crop_pct, grey, background)
@@ -75,6 +82,11 @@ def load(
         loaded[part], own = cached_files(store, files, labels, form if part == "train" else form.squares)
         survey += own + Survey(skipped=others)
     check_readable(survey, unreadable, path)
+    slots: tuple[str, ...] = ()
+    if captions is not None:
+        files_of = {part: files for part, (files, _, _) in listed.items()}
+        loaded, slots, remarks = captioned(loaded, files_of, captions, caption_tokens)
+        survey = replace(survey, remarks=(*survey.remarks, *remarks))
     splits = completed(
         loaded,
         names,
@@ -86,6 +98,7 @@ def load(
         survey=survey,
     )
     files, labels, _ = listed["train"]
+    splits = replace(splits, captions=slots)
     return evaluated_as_files(splits, store, lambda: encoded_files(files, labels), form)
 
 

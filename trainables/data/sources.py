@@ -11,12 +11,15 @@ from typing import Any
 from spaces import components
 from trainables.batches.fields import misfits
 from trainables.data import unlabelled_folder
+from trainables.data._captions import disturbed
 from trainables.data._keywords import check_types
 from trainables.data._pools import pools_of
 from trainables.data.splitting import DRAWN, SPLIT, with_labels
 from trainables.splits import DataError, Joined, Splits
 
 LABELS, UNLABELLED, POOLS = "labels", "unlabelled", "pools"
+WRONG_CAPTIONS, CLASS_CAPTIONS = "wrong_captions", "class_captions"
+COMMON = (LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS)
 """Keywords of every source."""
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 """Errors that are not the data's."""
@@ -30,7 +33,9 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
         keywords: of its ``load``; besides, every source knows ``labels``, the share of the training images whose
             labels are used (``trainables.data.splitting.with_labels``, drawn by the source's ``split_seed``), and
             ``unlabelled``, a folder of further images that are pretrained on beside the training images, and
-            ``pools``, further images that candidates may be pretrained on instead (``trainables.data._pools``).
+            ``pools``, further images that candidates may be pretrained on instead (``trainables.data._pools``), and
+            ``wrong_captions`` and ``class_captions``, shares of the training images whose captions are another's or
+            the name of their class (``trainables.data._captions``).
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -54,12 +59,13 @@ def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)
     rest = json.loads(keywords)
     labels, unlabelled, pools = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None), rest.pop(POOLS, {})
+    wrong, of_classes = rest.pop(WRONG_CAPTIONS, 0.0), rest.pop(CLASS_CAPTIONS, 0.0)
     if isinstance(labels, bool) or not isinstance(labels, int | float):
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     parameters = signature(module.load).parameters
     unknown = sorted(set(rest) - set(parameters))
     if unknown:
-        has = ", ".join((*parameters, LABELS, UNLABELLED, POOLS))
+        has = ", ".join((*parameters, *COMMON))
         raise DataError(f"data.{unknown[0]} is not a keyword of source '{source}', which has: {has}")
     missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
     absent = [name for name in missing if name not in rest]
@@ -71,7 +77,8 @@ def _load(source: str, keywords: str) -> Splits:
     try:
         splits: Splits = module.load(**rest)
         _check_fields(source, splits)
-        splits = with_labels(splits, float(labels), int(rest.get("split_seed", 0)))
+        seed = int(rest.get("split_seed", 0))
+        splits = with_labels(disturbed(splits, wrong, of_classes, seed), float(labels), seed)
         splits = replace(splits, pools=pools_of(pools, splits, load_source))
         if unlabelled is None:
             return splits

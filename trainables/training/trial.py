@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
 from trainables.joint import load
-from trainables.plan import LabelMaps, Led, Plan, Stateful, Watched, compose
+from trainables.language.texts import Texts
+from trainables.plan import LabelMaps, Led, Plan, Reading, Stateful, Watched, compose
 from trainables.splits import Images, Pictures, Splits
 from trainables.teachers.class_maps import with_class_maps
 from trainables.teachers.pretraining import taught
@@ -86,12 +88,14 @@ class _Trial:
 class _Left:
     """What a phase leaves to the next: the reports so far, and the weights that are evaluated.
 
-    ``classifier`` says whether these hold a classifier of the data's classes that was trained.
+    ``classifier`` says whether these hold a classifier of the data's classes that was trained; ``texts`` is what it has
+    learnt of texts, as ``Texts.packed`` gives it.
     """
 
     reports: tuple[Report, ...] = ()
     weights: Weights | None = None
     classifier: bool = False
+    texts: Mapping[str, Any] | None = None
 
 
 def trial(
@@ -160,10 +164,12 @@ def _train(
             reports=tuple(Report(**report) for report in saved["reports"]),
             weights=saved["evaluated"],
             classifier=saved.get("classifier", False),
+            texts=saved.get("texts"),
         )
         yield from left.reports
         if len(left.reports) == phase.last:
             return left
+        before = replace(before, texts=left.texts)
     state = _State(phase, whole, before)
     if saved is not None:
         state.load(saved["states"])
@@ -180,7 +186,8 @@ def _train(
             yield reports[-1]
     finally:
         state.close()
-    return _Left(reports=tuple(reports), weights=state.evaluated.state_dict(), classifier=state.classifier)
+    weights = state.evaluated.state_dict()
+    return _Left(reports=tuple(reports), weights=weights, classifier=state.classifier, texts=state.texts)
 
 
 class _State:
@@ -209,6 +216,13 @@ class _State:
         processes = processes_beside(whole.device) if whole.loaders is None else whole.loaders
         self._loader = Loader(pictures, square=plan.square, side=side, processes=processes, device=whole.device)
 
+    @property
+    def texts(self) -> Mapping[str, Any] | None:
+        """What this phase, or the one before, has learnt of texts."""
+        objective = self._plan.trained()
+        texts = objective.texts if isinstance(objective, Reading) else self._plan.texts
+        return texts.packed() if isinstance(texts, Texts) else None
+
     def close(self) -> None:
         """End the processes that read for it."""
         self._loader.close()
@@ -225,6 +239,7 @@ class _State:
             "states": {name: state.state_dict() for name, state in self._states.items()},
             "evaluated": self.evaluated.state_dict(),  # tensors that are in the states too are written once
             "classifier": self.classifier,
+            **({} if self.texts is None else {"texts": self.texts}),
         }
 
     def train(self, epoch: int) -> tuple[float, float, dict[str, float]]:
@@ -297,6 +312,8 @@ class _Heads:
 def trained(task: Task, splits: Splits, checkpoint: Checkpoint) -> Deployable:
     """The network that a finished checkpoint holds (the average, where the recipe keeps one), in evaluation mode.
 
+    Beside it is the text tower that it was pretrained with, if any.
+
     Raises:
         FileNotFoundError: there is no checkpoint of a trained network.
     """
@@ -306,7 +323,7 @@ def trained(task: Task, splits: Splits, checkpoint: Checkpoint) -> Deployable:
     with torch.random.fork_rng():
         network = build(task.candidate, splits)
     network.load_state_dict(saved["evaluated"])
-    return network.eval()
+    return (network.beside(Texts.unpacked(saved["texts"])) if "texts" in saved else network).eval()
 
 
 def _plan(phase: Phase, whole: _Trial, before: _Left) -> Plan:
@@ -319,22 +336,30 @@ def _plan(phase: Phase, whole: _Trial, before: _Left) -> Plan:
         left = pretrained_weights(plan.built(), whole.splits.weights) if before.weights is None else before.weights
         if left is not None:
             load_features(plan.built(), left, classifier=before.classifier)
+        if before.texts is not None:
+            plan = replace(plan, texts=Texts.unpacked(before.texts).to(whole.device))
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
-            plan = _adapted(plan, phase.adaptation)
+            plan = _adapted(plan, phase.adaptation, whole.splits.classes)
         module = load(phase.objective)
-        objective = module.objective(plan.built(), **phase.knobs).to(whole.device)
-        return replace(plan, objective=objective, fixed_side=module.FIXED_SIDE)
+        objective = plan.objective or module.objective(plan.built(), **phase.knobs)
+        return replace(plan, objective=objective.to(whole.device), fixed_side=module.FIXED_SIDE)
 
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(phase.seed, 0, 0))
         return compose(phase.plan, phase.recipe, build_on_device, with_objective)
 
 
-def _adapted(plan: Plan, adaptation: Mapping[str, Any]) -> Plan:
+def _adapted(plan: Plan, adaptation: Mapping[str, Any], names: Sequence[str]) -> Plan:
+    """The plan by the method of an adaptation; one with the keyword ``texts`` is given these and the class names."""
     knobs = dict(adaptation)
     method = components.load(components.ADAPTATIONS, str(knobs.pop("method", "full")))
     own = f"{method.__name__.rpartition('.')[2]}."
-    adapted: Plan = method.adapt(plan, **keywords({name.removeprefix(own): value for name, value in knobs.items()}))
+    given: dict[str, Any] = (
+        {"texts": plan.texts, "names": names} if "texts" in signature(method.adapt).parameters else {}
+    )
+    adapted: Plan = method.adapt(
+        plan, **given, **keywords({name.removeprefix(own): value for name, value in knobs.items()})
+    )
     return adapted
 
 

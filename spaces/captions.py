@@ -1,0 +1,89 @@
+"""Pretraining with captions: three families of small networks, CLIP and its options, and what is made of class names.
+
+For small images in colour with captions (sources ``emoji`` and ``folder``). After pretraining, all weights are trained
+on labels, or the classifier alone, or prompts, or nothing: the accuracy of ``zero_shot`` is that of class names alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from spaces import _small_of_families, tiny
+from spaces.dimensions import Choice, Dimension, Real, Value
+from spaces.joined import join
+from spaces.pretraining import recipe_of_pretraining, transformers, with_pretraining
+from spaces.pretraining import references as of_pretraining
+from spaces.reference import Reference
+from spaces.space import Condition, Space
+
+OBJECTIVES = ("none", "clip", "clip+simclr")
+CONFIGURATIONS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
+    {
+        "CLIP": {"objective": "clip"},
+        "ConVIRT": {
+            "objective": "clip",
+            "clip.direction": 0.75,
+            "clip.learned": False,
+            "clip.temperature": 0.1,
+            "clip.crop": 0.6,
+            "clip.jitter": 0.4,
+        },
+        "ALIGN": {"objective": "clip", "clip.smoothing": 0.1, "clip.temperature": 1.0},
+    }
+)
+"""What papers choose, by address below ``pretraining``: arXiv 2103.00020, 2010.00747 and 2102.05918."""
+METHOD = "adaptation.method"
+
+
+def space() -> Space:
+    """The space: the networks of three families, some 1e8 pretrainings with captions, and four adaptations."""
+    recipe, conditions = tiny.recipe_of_small_images()
+    families = tuple(map(_captioned, (tiny.space(), transformers(), _small_of_families.vit())))
+    return join("captions", families, recipe=recipe, conditions=conditions)
+
+
+def references() -> Iterator[Reference]:
+    """Those of space ``pretraining``, which see labels alone."""
+    yield from of_pretraining()
+
+
+def _captioned(family: Space) -> Space:
+    """A family whose candidates may be pretrained with captions, on the data's own images."""
+    recipe = {**recipe_of_pretraining(), "batch.size": _ordered(64, 128, 256)}
+    whole = with_pretraining(family, OBJECTIVES, _knobs(), recipe=recipe, necks=(0,))
+    pretraining = {address: values for address, values in whole.pretraining.items() if address != "source"}
+    conditions = {address: one for address, one in whole.conditions.items() if address != "pretraining.source"}
+    prompts = {"prompts.context": _ordered(1, 4, 8), "prompts.by_class": Choice(values=(False, True))}
+    of_prompts = Condition(parent=METHOD, values=("prompts",))
+    return replace(
+        whole,
+        pretraining=pretraining,
+        adaptation={
+            **whole.adaptation,
+            "method": Choice(values=("full", "linear", "prompts", "zero_shot")),
+            **prompts,
+        },
+        conditions={**conditions, **{f"adaptation.{address}": of_prompts for address in prompts}},
+    )
+
+
+def _knobs() -> Mapping[str, Dimension]:
+    """By address below ``pretraining``."""
+    return {
+        "clip.width": _ordered(32, 64, 128),
+        "clip.text_width": _ordered(32, 64),
+        "clip.text_depth": _ordered(1, 2, 3),
+        "clip.temperature": _ordered(0.03, 0.07, 0.2, 1.0),
+        "clip.learned": Choice(values=(False, True)),
+        "clip.direction": _ordered(0.25, 0.5, 0.75),
+        "clip.smoothing": _ordered(0.0, 0.1, 0.2),
+        "clip.crop": _ordered(0.4, 0.6, 0.8, 1.0),
+        "clip.jitter": _ordered(0.0, 0.2, 0.4),
+        "simclr.temperature": _ordered(0.1, 0.2, 0.5),
+        "simclr.crop": _ordered(0.2, 0.4, 0.6, 0.8),
+        "weight.simclr": Real(low=0.1, high=1.0, levels=3, log=True),
+    }
+
+
+def _ordered(*values: float) -> Dimension:
+    return Choice(values=values, ordered=True)

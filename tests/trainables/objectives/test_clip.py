@@ -1,0 +1,131 @@
+"""CLIP and its options, as an objective."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from search.setting.readers import check_fields
+from spaces.dimensions import Choice
+from spaces.pretraining import with_pretraining
+from spaces.tiny import space as tiny
+from tests.trainables.small import batch, few_labels, loss_of, network, pretrained
+from trainables.batches.fields import FieldError
+from trainables.batches.order import Pure
+from trainables.data import digits
+from trainables.language.tokens import text_of, tokens
+from trainables.objectives import clip
+from trainables.plan import Batch
+from trainables.training.trial import Task, trial
+
+STILL = {"crop": 1.0, "jitter": 0.0}
+
+
+def of(images: Batch, seed: int = 0, **knobs: Any) -> torch.Tensor:
+    """The loss of a fresh objective."""
+    return loss_of(clip.objective(network("clip"), **{**STILL, **knobs}).eval(), images, seed).detach()
+
+
+def captioned(*captions: tuple[str, ...], **fields: torch.Tensor) -> Batch:
+    token_BTL = torch.stack([torch.from_numpy(tokens(own, 16)) for own in captions])
+    return replace(batch(len(captions)), fields={"caption": token_BTL, **fields})
+
+
+NUMBERS = [(f"number {row}",) for row in range(8)]
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"direction": 0.5},
+        {"smoothing": 0.0},
+        {"captions": 1},
+        {"parts": 1},
+        {"batches": "pure"},
+        {"grouped": True},
+    ],
+)
+def test_an_option_that_is_off_or_has_no_effect_is_clip_bit_for_bit(off: dict[str, Any]) -> None:
+    alone = captioned(*NUMBERS, group=torch.arange(8))
+    assert torch.equal(of(alone, **off), of(alone))
+
+
+def test_every_option_that_is_on_changes_the_loss() -> None:
+    double = [(f"number {row // 2}", f"Nummer {row}") for row in range(8)]
+    images = captioned(*double, group=torch.arange(8) // 2, origin=torch.arange(8) % 2)
+    on = {"direction": 0.75, "smoothing": 0.1, "grouped": True, "captions": 2, "parts": 2, "prefix": True}
+    values = {float(of(images, **{name: value})) for name, value in on.items()}
+    assert len({*values, float(of(images))}) == len(on) + 1
+
+
+def test_the_same_text_for_all_images_of_a_group_needs_no_option() -> None:
+    """UniCL's loss on class names is CLIP's."""
+    same = captioned(*[("one",)] * 4, *[("two",)] * 4, group=torch.tensor([0] * 4 + [1] * 4))
+    torch.testing.assert_close(of(same, grouped=True), of(same), rtol=1e-6, atol=0)
+
+
+def test_captions_are_drawn_among_those_that_an_image_has() -> None:
+    images = captioned(("a", "", "c"), ("", "e", ""))
+    seen = set()
+    for seed in range(40):
+        token_BNL = clip.drawn(images.fields["caption"], 2, torch.Generator().manual_seed(seed))
+        first, second = ([text_of(token_L.numpy()) for token_L in token_NL] for token_NL in token_BNL)
+        assert sorted(first) == ["a", "c"]
+        assert second == ["e", ""]
+        seen.add(tuple(first))
+    assert len(seen) == 2
+    with pytest.raises(ValueError, match=r"clip\.captions is 4, but these images have at most 3"):
+        clip.drawn(images.fields["caption"], 4, torch.Generator())
+
+
+def test_several_captions_are_the_mean_of_each() -> None:
+    both, swapped = captioned(*[(f"a{row}", f"b{row}") for row in range(8)]), captioned(*[(f"b{n}",) for n in range(8)])
+    first = captioned(*[(f"a{row}",) for row in range(8)])
+    mean = (of(first) + of(swapped)) / 2
+    together = torch.stack([of(both, seed, captions=2) for seed in range(4)])
+    assert together.mean() == pytest.approx(float(mean), rel=0.05)  # which is the first differs from image to image
+
+
+def test_pure_batches_are_asked_for() -> None:
+    assert clip.objective(network("clip"), batches="pure").order == Pure("origin")  # type: ignore[union-attr]
+    assert clip.objective(network("clip")).order is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"direction": 2.0}, r"clip.direction is in \[0, 1\]"),
+        ({"smoothing": 1.0}, r"clip.smoothing in \[0, 1\), given 0.5 and 1.0"),
+        ({"batches": "small"}, "clip.batches is mixed or pure"),
+        ({"captions": 0}, "at least 1, given 0 and 1"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(knobs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        clip.objective(network("clip"), **knobs)
+
+
+def test_a_check_names_captions_that_are_not_there() -> None:
+    space = with_pretraining(tiny(), ("none", "clip"), {"clip.width": Choice(values=(32, 64), ordered=True)})
+    with pytest.raises(FieldError, match=r"reads the field caption .*data\.captions gives"):
+        check_fields(space, digits.load())
+    check_fields(space, few_labels())
+
+
+def test_it_tells_what_it_has_learnt() -> None:
+    reports = list(
+        trial(
+            Task(
+                candidate=pretrained(
+                    "clip",
+                ),
+                epochs=4,
+                seed=0,
+            ),
+            few_labels(),
+        )
+    )
+    assert set(reports[0].monitors) == {"rank_before", "rank_after", "spread", "found", "scale"}
+    assert 0 < reports[1].monitors["found"] < 1
+    assert reports[1].loss < reports[0].loss
