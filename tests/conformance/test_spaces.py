@@ -52,6 +52,7 @@ OF_OTHERS = {
     "every_objective",
     "fbnetv3_augmented",
     "masked_tokens",
+    "captions",
     "guided",
     "noisy_labels",
     "all_families",
