@@ -95,6 +95,7 @@ class Splits:
             where pretraining has the training images themselves.
         pools: further images to pretrain on, by the name that ``pretraining.source`` has for them; none has labels.
         captions: what each of an image's captions is (a language), in the order of the field ``caption``.
+        slices: names of the values of the field ``slice``, where the images have it.
     """
 
     train: Images
@@ -109,6 +110,7 @@ class Splits:
     pool: Pictures | None = None
     pools: Mapping[str, Pictures] = field(default_factory=dict)
     captions: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
 
     @property
     def unlabelled(self) -> Pictures:

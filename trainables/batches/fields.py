@@ -42,6 +42,9 @@ VOCABULARY: Mapping[str, Field] = {
     ),
     "text": Field(dtype="float32", shape=("E",), meaning="a stored embedding of a text, of length 1"),
     "group": Field(dtype="int64", unknown=-1, meaning="which object, identity or clip an image shows"),
+    "slice": Field(
+        dtype="int64", unknown=-1, meaning="which of a few kinds of images a network is to treat alike, such as a light"
+    ),
     "origin": Field(dtype="int64", unknown=-1, meaning="which source of a mix an image comes from"),
     "level": Field(
         dtype="int64", unknown=-1, meaning="a finer or other label beside the class, such as what generated an image"

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from inspect import signature
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from spaces import components
 from spaces.candidate import OWN_PICTURES
 from trainables.data import unlabelled_folder
+from trainables.data._keywords import check_types
 from trainables.splits import DataError, Images, Splits
 
 FOLDER = "unlabelled_folder"
@@ -31,6 +34,18 @@ def pools_of(pools: Any, splits: Splits, load: Callable[[str, Mapping[str, Any]]
     return {name: _pool(name, dict(pool), splits, load) for name, pool in pools.items()}
 
 
+def _without_labels(name: str, module: ModuleType, keywords: Mapping[str, Any], splits: Splits) -> Images:
+    """Pictures of a source that can do without labels, which are not read."""
+    parameters = {key: one for key, one in signature(module.unlabelled).parameters.items() if key != "splits"}
+    unknown, needed = sorted(set(keywords) - set(parameters)), "path" in keywords
+    if unknown or not needed:
+        has = ", ".join(parameters)
+        raise DataError(f"data.pools.{name} has {', '.join(sorted(keywords)) or 'no keyword'}; its source has {has}")
+    check_types(parameters, keywords)
+    images: Images = module.unlabelled(splits, **keywords)
+    return images
+
+
 def _pool(
     name: str, keywords: dict[str, Any], splits: Splits, load: Callable[[str, Mapping[str, Any]], Splits]
 ) -> Images:
@@ -49,7 +64,11 @@ def _pool(
     sources = components.names(components.SOURCES)
     if source not in sources:
         raise DataError(f"data.pools.{name}.source is '{source}'; it can be {FOLDER}, {', '.join(sources)}")
-    images = load(source, keywords).train
+    module = components.load(components.SOURCES, source)
+    if hasattr(module, "unlabelled"):
+        images = _without_labels(name, module, keywords, splits)
+    else:
+        images = load(source, keywords).train
     own, other = splits.train.image_NCHW.shape[1:], images.image_NCHW.shape[1:]
     if own != other:
         raise DataError(

@@ -193,7 +193,7 @@ def evaluated_as_files(splits: Splits, store: Path, encoded: Callable[[], Iterat
         chosen = frozenset(names)
         digest = digest_of(form.squares, images.image_NCHW.content.stem, names)
         decoded, _ = cached(store, digest, lambda: (one for one in encoded() if one.name in chosen), form.squares)
-        return replace(decoded, fields=images.fields)
+        return replace(images, image_NCHW=decoded.image_NCHW)
 
     return replace(splits, validation=squares(splits.validation), test=squares(splits.test))
 

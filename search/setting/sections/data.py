@@ -9,11 +9,11 @@ from pydantic import ConfigDict
 from search.setting.section import Section, one_of
 from spaces import components
 
-PLACES = ("path", "validation_path", "test_path", "unlabelled", "cache")
+PLACES = ("path", "images", "validation_path", "test_path", "unlabelled", "cache")
 """Keys that say where images lie, and not which they are."""
 
 
-PATHS = ("path", "validation_path", "test_path", "unlabelled", "cache")
+PATHS = PLACES
 """Keywords of sources that may name something on this machine."""
 
 

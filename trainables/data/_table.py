@@ -1,0 +1,233 @@
+"""The table of a manifest: one picture a row, in Parquet, CSV or JSON lines, at any URI that fsspec opens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import csv, json, parquet
+
+from trainables.splits import DataError
+
+KINDS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
+COLUMNS = ("path", "label", "labels", "split", "licence", "attribution", "flags", "group", "slice", "origin", "level")
+"""What a column may be called, beside ``attribute.NAME``; nothing reads the others."""
+SPELLINGS = {"license": "licence", "file": "path", "file_name": "path", "class": "label"}
+"""Other names of such columns."""
+ATTRIBUTE = "attribute."
+SEPARATOR = ";"
+"""Between several labels or flags in one text."""
+FALSE = ("", "0", "false", "no", "none")
+"""Texts that are no flag, in any case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of a manifest.
+
+    Attributes:
+        origin: where it was read.
+        columns: by their names here.
+        number_N: of each row in the file, from 1.
+    """
+
+    origin: str
+    columns: pa.Table
+    number_N: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.number_N)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a column."""
+        return name in self.columns.column_names
+
+    def take(self, rows: NDArray[np.int64]) -> "Table":
+        """Some of the rows, in this order."""
+        return replace(self, columns=self.columns.take(pa.array(rows)), number_N=self.number_N[rows])
+
+    def text(self, name: str) -> pa.ChunkedArray:
+        """A column as text without blanks around it, an empty one where there is nothing."""
+        column = self.columns[name]
+        if pa.types.is_nested(column.type):
+            raise DataError(f"column '{name}' of '{self.origin}' holds lists; it is to hold one value a row")
+        if not pa.types.is_string(column.type):
+            column = pc.cast(column, pa.string())
+        return pc.utf8_trim_whitespace(pc.fill_null(column, ""))
+
+    def codes(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """The different texts of a column, sorted, and the number of each row's; -1 where there is none."""
+        encoded = self.text(name).combine_chunks().dictionary_encode()
+        words: list[str] = encoded.dictionary.to_pylist()
+        names = tuple(sorted(word for word in words if word))
+        number_of = {word: number for number, word in enumerate(names)}
+        number_W = np.array([number_of.get(word, -1) for word in words], dtype=np.int64)
+        return names, number_W[encoded.indices.to_numpy()] if len(words) else np.empty(0, dtype=np.int64)
+
+    def lists(self, name: str) -> list[list[str]]:
+        """A column of lists, or of texts with ``;`` between what they list."""
+        if pa.types.is_list(self.columns[name].type):
+            return [[str(one) for one in row or ()] for row in self.columns[name].to_pylist()]
+        return [[one.strip() for one in row.split(SEPARATOR) if one.strip()] for row in self.text(name).to_pylist()]
+
+    def called(self, row: int) -> str:
+        """What messages call a row: ``row 12 ('cats/7.png') of 'photos.csv'``."""
+        return f"row {self.number_N[row]} ('{self.text('path')[row].as_py()}') of '{self.origin}'"
+
+
+def read_table(path: str) -> tuple[Table, tuple[str, ...]]:
+    """The rows of a manifest, and the names of columns that nothing reads.
+
+    Raises:
+        DataError: it is not there, of another kind, damaged, empty, or has no paths.
+    """
+    kind = next((kind for suffix, kind in KINDS.items() if path.removesuffix(".gz").lower().endswith(suffix)), None)
+    if kind is None:
+        raise DataError(f"manifest '{path}' is none of {', '.join(KINDS)} (or one of the texts with .gz); save it so")
+    try:
+        with fsspec.open(path, "rb", compression="gzip" if path.endswith(".gz") else None) as stream:
+            columns = _read(kind, stream)
+    except FileNotFoundError:
+        raise DataError(f"there is no manifest '{path}'; give data.path a table of pictures") from None
+    except (OSError, ValueError, ImportError, pa.ArrowException) as error:
+        raise DataError(f"manifest '{path}' cannot be read: {' '.join(str(error).split())[:200]}") from error
+    columns = columns.rename_columns([SPELLINGS.get(name, name) for name in columns.column_names])
+    twice = sorted({name for name in columns.column_names if columns.column_names.count(name) > 1})
+    if twice:
+        raise DataError(f"manifest '{path}' has column '{twice[0]}' twice, perhaps by another spelling; keep one")
+    if "path" not in columns.column_names:
+        raise DataError(f"manifest '{path}' has no column 'path', but {', '.join(columns.column_names) or 'none'}")
+    if not len(columns):
+        raise DataError(f"manifest '{path}' has no rows; give one picture a row")
+    read = [name for name in columns.column_names if name in COLUMNS or name.startswith(ATTRIBUTE)]
+    unread = tuple(name for name in columns.column_names if name not in read)
+    table = Table(origin=path, columns=columns.select(read), number_N=np.arange(1, len(columns) + 1))
+    _check_paths(table)
+    return table, unread
+
+
+def _read(kind: str, stream: Any) -> pa.Table:
+    if kind == "parquet":
+        return parquet.read_table(stream)
+    if kind == "json":
+        return json.read_json(stream)
+    words = csv.ConvertOptions(column_types=dict.fromkeys((*COLUMNS, *SPELLINGS), pa.string()))
+    return csv.read_csv(stream, convert_options=words)
+
+
+def _check_paths(table: Table) -> None:
+    paths = table.text("path").combine_chunks()
+    empty = pc.equal(paths, "").to_numpy(zero_copy_only=False)
+    if empty.any():
+        raise DataError(f"row {table.number_N[empty.argmax()]} of '{table.origin}' has no path; give every row one")
+    encoded = paths.dictionary_encode()
+    if len(encoded.dictionary) < len(paths):
+        count_W = np.bincount(encoded.indices.to_numpy())
+        twice = np.flatnonzero(encoded.indices.to_numpy() == count_W.argmax())
+        raise DataError(f"{table.called(int(twice[1]))} is row {table.number_N[twice[0]]} again; keep one of them")
+
+
+# rules ---------------------------------------------------------------------------------------------------------------
+
+
+def permitted(table: Table, licences: Sequence[str] | None, attributed: bool) -> tuple[Table, list[str]]:
+    """The rows that may be used, and sentences about those that may not.
+
+    Flagged rows are never used. A row without a licence, or without an attribution, is refused where one is required,
+    since nobody knows whether it may be used; one of another licence is left out.
+
+    Args:
+        table: of a manifest.
+        licences: that are allowed, in any case; ``*`` for any. None requires no licence.
+        attributed: whether every row must name whom it is owed to.
+
+    Raises:
+        DataError: a row lacks what is required, or none is left.
+    """
+    allowed_N, remarks = np.ones(len(table), dtype=bool), []
+    if table.has("flags"):
+        flagged_N = np.array([any(one.casefold() not in FALSE for one in row) for row in table.lists("flags")])
+        allowed_N &= ~flagged_N
+        if flagged_N.any():
+            remarks.append(f"{flagged_N.sum():,} flagged picture(s) of the manifest are left out")
+    table = table.take(np.flatnonzero(allowed_N))
+    if attributed:
+        _require(table, "attribution", "data.attributed")
+    if licences is not None:
+        _require(table, "licence", "data.licences")
+        table, others = _of_licences(table, {one.casefold() for one in licences})
+        remarks += others
+    if not len(table):
+        raise DataError(f"no row of '{table.origin}' may be used: {'; '.join(remarks)}")
+    return table, remarks
+
+
+def _require(table: Table, column: str, key: str) -> None:
+    if not table.has(column):
+        raise DataError(f"{key} asks for the {column} of every picture, and '{table.origin}' has no column '{column}'")
+    absent = pc.equal(table.text(column), "").to_numpy()
+    if absent.any():
+        row = int(absent.argmax())
+        raise DataError(
+            f"{table.called(row)} has no {column}, which {key} asks of every picture; add it, or remove the row"
+        )
+
+
+def _of_licences(table: Table, licences: set[str]) -> tuple[Table, list[str]]:
+    if "*" in licences:
+        return table, []
+    names, code_N = table.codes("licence")
+    other_N = np.array([name.casefold() not in licences for name in names])[code_N]
+    if not other_N.any():
+        return table, []
+    which = ", ".join(name for name in names if name.casefold() not in licences)
+    remark = f"{other_N.sum():,} picture(s) of other licences ({which[:100]}) are left out"
+    return table.take(np.flatnonzero(~other_N)), [remark]
+
+
+# fields --------------------------------------------------------------------------------------------------------------
+
+
+def fields_of_rows(table: Table, classes: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """The fields that the columns of a manifest give, one row each, and the names of the slices.
+
+    Raises:
+        DataError: a label that is no class, or an attribute that is no number.
+    """
+    coded = {name: table.codes(name) for name in ("group", "slice", "origin", "level") if table.has(name)}
+    fields: dict[str, NDArray[Any]] = {name: code_N for name, (_, code_N) in coded.items()}
+    if table.has("labels"):
+        fields["labels"] = _labels(table, classes)
+    attributes = [name for name in table.columns.column_names if name.startswith(ATTRIBUTE)]
+    if attributes:
+        fields["attribute"] = np.stack([_numbers(table, name) for name in attributes], axis=1)
+    return fields, coded["slice"][0] if "slice" in coded else ()
+
+
+def _labels(table: Table, classes: Sequence[str]) -> NDArray[np.bool_]:
+    number_of = {name: number for number, name in enumerate(classes)}
+    right_NK = np.zeros((len(table), len(classes)), dtype=bool)
+    for row, names in enumerate(table.lists("labels")):
+        for name in names:
+            if name not in number_of:
+                raise DataError(f"{table.called(row)} has '{name}' among its labels, which is the label of no row")
+            right_NK[row, number_of[name]] = True
+    return right_NK
+
+
+def _numbers(table: Table, name: str) -> NDArray[np.float32]:
+    try:
+        values = pc.cast(table.columns[name], pa.float32())
+    except pa.ArrowInvalid:
+        raise DataError(f"column '{name}' of '{table.origin}' is to hold numbers, and does not") from None
+    number_N: NDArray[np.float32] = pc.fill_null(values, float("nan")).to_numpy()
+    return number_N
+
+
+def taken(fields: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Some rows of fields."""
+    return {name: value_N[rows] for name, value_N in fields.items()}

@@ -1,0 +1,262 @@
+"""Pictures listed in a table, wherever they lie: path, label, split, licence, attribution, flags, group, slice, ...
+
+The table is Parquet, CSV or JSON lines, at any URI that fsspec opens; ``docs/manifest.md`` says what its columns mean.
+Pictures that are flagged never appear, and licences are checked before anything is decoded. Rows are ordered by label
+and path, so that the order of the table decides nothing.
+"""
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from trainables.data._table import Table, fields_of_rows, permitted, read_table, taken
+from trainables.data.decoded import (
+    UNREADABLE,
+    Encoded,
+    cached,
+    check_readable,
+    digest_of,
+    evaluated_as_files,
+    form_of,
+    store_of,
+)
+from trainables.data.kept import Form
+from trainables.data.layout import PARTS, part_of
+from trainables.data.splitting import HASH, completed
+from trainables.splits import DataError, Images, Splits
+from trainables.survey import Survey
+
+
+def load(
+    *,
+    path: str,
+    images: str | None = None,
+    licences: Any = None,
+    attributed: bool = False,
+    resolution: int = 32,
+    stored: int = 0,
+    crop_pct: float = 1.0,
+    grey: bool = False,
+    background: Any = "white",
+    unreadable: float = UNREADABLE,
+    validation: float = 0.2,
+    test: float = 0.2,
+    split: str = HASH,
+    split_seed: int = 0,
+    cache: str | None = None,
+) -> Splits:
+    """Read the table, decode its pictures once and, where it names no splits, split them off.
+
+    Args:
+        path: the table: ``.parquet``, ``.csv``, ``.jsonl`` (the latter two perhaps ``.gz``); a file or a URI.
+        images: folder or URI below which relative paths lie; that of the table by default.
+        licences: those that pictures may have, such as ``[cc0, cc-by]``, or ``['*']`` for any; each picture must have
+            one then. None looks at no licence.
+        attributed: whether every picture must have an attribution.
+        resolution: side of the square images, in pixels.
+        stored: keeps training images whole, the shorter side made smaller until it has as many pixels, so that every
+            epoch cuts squares of its own (``recipe.photo_augment``); with 0 all are squares.
+        crop_pct: side of a square as a share of the shorter side of the resized image in whose middle it lies.
+        grey: one channel instead of three.
+        background: colour under transparency: ``white``, ``'#ffcc00'`` or ``[255, 204, 0]``.
+        unreadable: share of the images that may be left out because they are not there or cannot be read.
+        validation: share of the images that are split for search-validation, if no row is of that part.
+        test: share of the images that are split for the final figures, if no row is of that part.
+        split: ``hash`` splits by each image's own content, or by its group; ``drawn`` meets the shares to the image.
+        split_seed: of the split.
+        cache: folder for the decoded arrays; the system's temporary folder by default.
+
+    Raises:
+        DataError: no such table, a column or a value that it must have, too many unreadable pictures, or fewer than two
+            classes.
+    """
+    store, form = store_of(cache), form_of(resolution, stored, crop_pct, grey, background)
+    table, remarks = _rows(path, licences, attributed)
+    if not table.has("label"):
+        raise DataError(f"manifest '{path}' has no column 'label'; without labels it can be one of data.pools")
+    classes, label_N = _labels(table)
+    fields, slices = fields_of_rows(table, classes)
+    place = _Place.of(path, images)
+    parts, survey = {}, Survey(remarks=tuple(remarks))
+    for part, rows in _parts(table).items():
+        own_form = form if part == "train" else form.squares
+        parts[part], own = _decoded(table.take(rows), place, label_N[rows], taken(fields, rows), own_form, store)
+        survey += own
+    check_readable(survey, unreadable, path)
+    splits = completed(
+        parts,
+        classes,
+        split=split,
+        validation=validation,
+        test=test,
+        seed=split_seed,
+        decoding=form.decoding,
+        survey=survey,
+    )
+    splits = replace(splits, slices=slices)
+    return evaluated_as_files(splits, store, partial(_encoded, table.take(_parts(table)["train"]), place), form)
+
+
+def unlabelled(
+    splits: Splits,
+    *,
+    path: str,
+    images: str | None = None,
+    licences: Any = None,
+    attributed: bool = False,
+    unreadable: float = UNREADABLE,
+    cache: str | None = None,
+) -> Images:
+    """All pictures of a table to pretrain on: their labels are dropped before anything could read them.
+
+    Args:
+        splits: the data, whose decoding these have.
+        path, images, licences, attributed, unreadable, cache: as in ``load``.
+
+    Raises:
+        DataError: as ``load``.
+    """
+    table, _ = _rows(path, licences, attributed)
+    dropped = [name for name in ("label", "labels", "split") if table.has(name)]
+    table = replace(table, columns=table.columns.drop_columns(dropped))
+    fields, _ = fields_of_rows(table, ())
+    no_label_N = np.zeros(len(table), dtype=np.int64)
+    form = Form(decoding=splits.decoding)
+    pictures, survey = _decoded(table, _Place.of(path, images), no_label_N, fields, form, store_of(cache))
+    check_readable(survey, unreadable, path)
+    return pictures
+
+
+def _rows(path: str, licences: Any, attributed: bool) -> tuple[Table, list[str]]:
+    """The rows that may be used, in the order of their labels and paths, and remarks."""
+    if licences is not None and not (isinstance(licences, list) and licences and all(map(_is_word, licences))):
+        raise DataError(f"data.licences is {str(licences)[:60]!r}; it must be a list such as [cc0, cc-by], or ['*']")
+    table, unread = read_table(path)
+    table, remarks = permitted(table, licences, attributed)
+    if unread:
+        remarks.append(f"columns of the manifest that nothing reads: {', '.join(unread)[:200]}")
+    keys = [name for name in ("label", "path") if table.has(name)]
+    texts = pa.table({name: table.text(name) for name in keys})
+    order_N = pc.sort_indices(texts, [(name, "ascending") for name in keys]).to_numpy().astype(np.int64)
+    return table.take(order_N), remarks
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _labels(table: Table) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Class names, sorted, and each row's number of them."""
+    classes, label_N = table.codes("label")
+    if (label_N < 0).any():
+        raise DataError(f"{table.called(int((label_N < 0).argmax()))} has no label; give it one, or remove the row")
+    return classes, label_N
+
+
+def _parts(table: Table) -> dict[str, NDArray[np.int64]]:
+    """Rows of each part; all are of ``train`` where the table names no splits."""
+    every = np.arange(len(table))
+    if not table.has("split"):
+        return {"train": every}
+    names, code_N = table.codes("split")
+    part_of_name = {name: part_of(name) for name in names}
+    for name, part in part_of_name.items():
+        if part is None:
+            words = ", ".join(word for same in PARTS.values() for word in same)
+            row = int((code_N == names.index(name)).argmax())
+            raise DataError(f"{table.called(row)} has split '{name}'; it can be {words}")
+    if not names:
+        return {"train": every}
+    if (code_N < 0).any():
+        raise DataError(f"{table.called(int((code_N < 0).argmax()))} has no split, and others have; give each one")
+    rows = {part: every[np.isin(code_N, [names.index(n) for n in names if part_of_name[n] == part])] for part in PARTS}
+    if not len(rows["train"]):
+        raise DataError(f"no row of '{table.origin}' has split train; give some that one")
+    return {part: own for part, own in rows.items() if len(own)}
+
+
+# where pictures lie --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The folder or URI below which relative paths lie."""
+
+    root: str
+
+    @classmethod
+    def of(cls, table: str, images: str | None) -> "_Place":
+        """That of ``images``, or of the table."""
+        root = (table.rpartition("/")[0] or ".") if images is None else images.rstrip("/")
+        return cls(str(Path(root).expanduser().resolve()) if _is_local(root) else root)
+
+    def whole(self, path: str) -> str:
+        """A path or URI that can be opened; in ``zip://::photos.zip`` a path stands before the colons."""
+        if "://" in path or path.startswith("/"):
+            return path
+        archive, colons, file = self.root.partition("::")
+        return f"{archive}{path}::{file}" if colons else f"{self.root}/{path}"
+
+
+def _is_local(whole: str) -> bool:
+    return "://" not in whole
+
+
+def _stated(wholes: Sequence[str]) -> tuple[list[str], list[bool]]:
+    """Of each picture a line that changes with it, as far as it is on this machine, and whether it is there."""
+    lines, there = [], []
+    for whole in wholes:
+        state = None
+        if _is_local(whole):
+            with contextlib.suppress(OSError):
+                state = Path(whole).stat()
+        there.append(state is not None or not _is_local(whole))
+        lines.append(f"{whole} {state.st_size} {state.st_mtime_ns}" if state else whole)
+    return lines, there
+
+
+def _decoded(
+    table: Table, place: _Place, label_N: NDArray[np.int64], fields: Mapping[str, NDArray[Any]], form: Form, store: Path
+) -> tuple[Images, Survey]:
+    """Pictures of all rows that can be read, with their labels and fields."""
+    wholes = [place.whole(path) for path in table.text("path").to_pylist()]
+    lines, there = _stated(wholes)
+    absent = tuple((wholes[row], "there is no such file") for row, is_there in enumerate(there) if not is_there)
+    digest = digest_of(form, "manifest", hashlib.sha256("\n".join(lines).encode()).hexdigest())
+    images, survey = cached(store, digest, lambda: _sources(table, wholes, there), form)
+    row_N = images.label_N  # a set is kept with the rows as labels, so that labels and fields may change
+    fitted = replace(images, label_N=label_N[row_N], fields=taken(fields, row_N))
+    return fitted, survey + Survey(unreadable=absent)
+
+
+def _encoded(table: Table, place: _Place) -> Iterator[Encoded]:
+    wholes = [place.whole(path) for path in table.text("path").to_pylist()]
+    return _sources(table, wholes, [not _is_local(whole) or Path(whole).exists() for whole in wholes])
+
+
+def _sources(table: Table, wholes: Sequence[str], there: Sequence[bool]) -> Iterator[Encoded]:
+    """Every picture that is there, with its row for a label."""
+    for row, (whole, is_there) in enumerate(zip(wholes, there, strict=True)):
+        if not is_there:
+            continue
+        if _is_local(whole):
+            yield Encoded(name=whole, source=Path(whole), label=row)
+            continue
+        try:
+            with fsspec.open(whole, "rb") as stream:
+                content = stream.read()
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{table.called(row)} cannot be fetched from '{whole}': {reason}") from error
+        yield Encoded(name=whole, source=io.BytesIO(content), label=row)
