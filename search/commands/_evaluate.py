@@ -10,14 +10,15 @@ from rich.table import Table
 
 from search.commands._train import places
 from search.errors import UsageError
-from search.evaluation.results import write_assessment
-from search.evaluation.subjects import Subjects, subjects_of
+from search.evaluation.running import run_evaluations
+from search.evaluation.subjects import Subject, Subjects, subjects_of
 from search.experiment.running import alone
 from search.family.members import load_family
 from search.files import check_writable
 from search.identity.folder import family_folder, read_study
 from search.report.gather import gather
 from search.report.page import write_report
+from search.setting.readers import unserved
 from search.setting.setting import Setting
 from search.tracking.tracker import Tracker, open_tracker
 from spaces import components
@@ -36,41 +37,48 @@ def evaluate(path: Path, names: str | None, data: str | None, images: Sequence[s
     """
     if seed < 0:
         raise UsageError(f"--seed is a number from 0 on, given {seed}")
-    chosen = _chosen(names)
+    named = None if names is None else _named(names)
     subjects = subjects_of(path, data, places(images))
+    console = Console(highlight=False, soft_wrap=True)
+    chosen = _possible(subjects, console) if named is None else named
+    for name, reason in unserved(chosen, subjects.splits):
+        raise UsageError(f"evaluation '{name}' cannot be made: {reason}; give data that has it, or leave it out")
     for subject in subjects.networks:
         check_writable(subject.folder)
     if subjects.setting is None:
-        _evaluate(subjects, chosen, seed, None)
+        _evaluate(subjects, chosen, seed, console, None)
         return
     with alone(subjects.setting.config.folder):
         with contextlib.closing(_tracker(subjects.setting)) as tracker:
-            _evaluate(subjects, chosen, seed, tracker)
+            _evaluate(subjects, chosen, seed, console, tracker)
         page = _write_report(subjects.setting)
-    Console(highlight=False, soft_wrap=True).print(f"report: {page}")
+    console.print(f"report: {page}")
 
 
-def _chosen(names: str | None) -> tuple[str, ...]:
-    if names is None:
-        return components.names(components.EVALUATIONS)
-    chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
-    for name in chosen:
+def _named(names: str) -> tuple[str, ...]:
+    named = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
+    for name in named:
         components.load(components.EVALUATIONS, name)
-    return chosen
+    return named
 
 
-def _evaluate(subjects: Subjects, names: tuple[str, ...], seed: int, tracker: Tracker | None) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    for number, subject in enumerate(subjects.networks, start=1):
-        network = subject.load()
-        for name in names:
-            module = components.load(components.EVALUATIONS, name)
-            assessment: Assessment = module.assess(network, subjects.splits, seed=seed)
-            files = write_assessment(subject.folder, name, assessment)
-            if tracker is not None:
-                tracker.evaluated(number, subject.name, name, assessment.measures, files)
-            console.print(_table(f"{subject.name}: {name}, on {module.READS} images", assessment))
-            console.print(f"written: {', '.join(map(str, files))}")
+def _possible(subjects: Subjects, console: Console) -> tuple[str, ...]:
+    """All evaluations but those that the data cannot serve, which are named."""
+    every = components.names(components.EVALUATIONS)
+    lacking = dict(unserved(every, subjects.splits))
+    for name, reason in lacking.items():
+        console.print(f"left out: {name}, since {reason}")
+    return tuple(name for name in every if name not in lacking)
+
+
+def _evaluate(subjects: Subjects, names: tuple[str, ...], seed: int, console: Console, tracker: Tracker | None) -> None:
+    def show(number: int, subject: Subject, name: str, assessment: Assessment, files: list[Path]) -> None:
+        if tracker is not None:
+            tracker.evaluated(number, subject.name, name, assessment.measures, files)
+        console.print(_table(f"{subject.name}: {name}, on test images", assessment))
+        console.print(f"written: {', '.join(map(str, files))}")
+
+    run_evaluations(subjects.networks, subjects.splits, names, seed, show)
 
 
 def _table(title: str, assessment: Assessment) -> Table:

@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.setting.sections.search import words_of_score
 from search.words import amount
 
 if TYPE_CHECKING:
@@ -63,5 +64,7 @@ def plan(setting: "Setting") -> Iterator[str]:
     )
     yield f"space: {space.name}, {space.count('architecture'):.3g} architectures x {space.count('recipe'):.3g} recipes"
     yield f"search: {config.search.trials} trials of at most {config.search.epochs} epochs, by {config.run.executor}"
+    if config.search.weights:
+        yield f"score: {words_of_score(config.search)}, on search-validation"
     budgets = ", ".join(amount(budget.max_macs or float("inf")) for budget in setting.problem.budgets)
     yield f"family: budgets of {budgets} macs, {config.family.epochs} epochs each"

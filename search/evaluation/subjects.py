@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from search.errors import UsageError
 from search.family.folder import load_network, load_spec
-from search.family.members import load_family
+from search.family.members import Family, load_family
 from search.family.retrain import read_training, trained_on
 from search.identity.folder import family_folder, prepare_run
 from search.identity.saved import saved
@@ -69,13 +69,15 @@ def subjects_of(path: Path, data: str | None, images: Mapping[str, str]) -> Subj
         if data is not None or images:
             raise UsageError("--data and --images go with a folder of networks; a run has its own")
         family, setting = family_folder(path), prepare_run(saved(path))
-        return Subjects(networks=_members(family, setting.splits), splits=setting.splits, setting=setting)
+        return Subjects(
+            networks=members_of(family, load_family(family), setting.splits), splits=setting.splits, setting=setting
+        )
     if (path / "family.json").is_file():
         first = next(iter(load_family(path).members), None)
         if first is None:
             raise UsageError(f"'{path}' holds a family without a member; name another folder")
         splits = _splits(path / first.name, data, images)
-        return Subjects(networks=_members(path, splits), splits=splits)
+        return Subjects(networks=members_of(path, load_family(path), splits), splits=splits)
     if (path / "candidate.json").is_file():
         splits = _splits(path, data, images)
         return Subjects(networks=(_member(path, splits),), splits=splits)
@@ -93,8 +95,13 @@ def subjects_of(path: Path, data: str | None, images: Mapping[str, str]) -> Subj
     )
 
 
-def _members(family: Path, splits: Splits) -> tuple[Subject, ...]:
-    return tuple(_member(family / member.name, splits) for member in load_family(family).members)
+def members_of(folder: Path, family: Family, splits: Splits) -> tuple[Subject, ...]:
+    """The members of a family in its folder, cheapest first.
+
+    Raises:
+        UsageError: one takes other images, or tells other classes apart, than those of the data.
+    """
+    return tuple(_member(folder / member.name, splits) for member in family.members)
 
 
 def _member(folder: Path, splits: Splits) -> Subject:

@@ -13,6 +13,7 @@ import torch
 from search.executors.places import checkpoint_places
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
+from trainables.assess._score import Weights
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, train
 from trainables.pretrained import Sources
@@ -137,6 +138,7 @@ class Workplace:
         checkpoints: folder or fsspec URI of the checkpoints of trials and final trainings; None for the run's folder.
         checkpoint_quota: bytes that the trials' checkpoints may take together; None for no bound.
         verbose: whether Ray may write to the terminal.
+        score: what trainings are judged by on search-validation; none for accuracy alone.
     """
 
     source: str
@@ -155,6 +157,7 @@ class Workplace:
     checkpoints: str | None = None
     checkpoint_quota: int | None = None
     verbose: bool = False
+    score: Weights = ()
 
     def splits(self) -> Splits:
         """The data, which a process loads once.
@@ -198,7 +201,7 @@ class Workplace:
         """
         world = world or World()
         torch.set_num_threads(self.cpus)
-        task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed)
+        task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed, score=self.score)
         checkpoint = self.checkpoint(job.number)
         cache = self.folder / "pretraining"  # weights that trials of this run share
         try:
@@ -228,7 +231,9 @@ class Workplace:
         torch.set_num_threads(self.cpus)
         try:
             splits = self.splits()
-            yield from train(job, splits, self.folder, checkpoints=self.checkpoints, world=world, device=device)
+            yield from train(
+                job, splits, self.folder, checkpoints=self.checkpoints, world=world, device=device, score=self.score
+            )
         except Exception as error:
             yield failure_of(error, world.size)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from search.console.progress import Progress
 from search.console.remaining import Plan
+from search.evaluation.running import run_evaluations
+from search.evaluation.subjects import Subject, members_of
 from search.executors.protocol import Executor
 from search.executors.work import Failure
 from search.experiment.contenders import Repeats, contenders, pick_finalists
@@ -47,6 +49,7 @@ from search.tracking.tracker import open_tracker
 from search.words import amount
 from spaces import components
 from spaces.candidate import Candidate
+from trainables.assess import Assessment
 from trainables.final.jobs import FinalJob
 from trainables.final.soup import start_of
 from trainables.training.trial import Report
@@ -290,12 +293,26 @@ class Experiment:
                 test_images=len(self._setting.splits.test),
             )
             save_family(family, target)
+        if self._config.family.assess:
+            self._assess(family, target, tracked=of is None)
         with timed(self._study, "report"):
             write_report(gather(self._setting, self._study, family, target, page), page)
             if page.parent != target:
                 for name in PICTURES:
                     (target / name).write_bytes(page.with_name(name).read_bytes())
         return family
+
+    def _assess(self, family: Family, target: Path, *, tracked: bool) -> None:
+        """Judge the members of a family by ``family.assess``."""
+        names, splits = self._config.family.assess, self._setting.splits
+        self._progress.stage(f"evaluating the family: {', '.join(names)}")
+
+        def show(number: int, subject: Subject, name: str, assessment: Assessment, files: list[Path]) -> None:
+            if tracked:
+                self._tracker.evaluated(number, subject.name, name, assessment.measures, files)
+
+        with timed(self._study, "evaluations"):
+            run_evaluations(members_of(target, family, splits), splits, names, self._config.seed, show)
 
 
 def executor_of(setting: Setting) -> Executor:

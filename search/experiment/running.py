@@ -136,7 +136,7 @@ def carry_out(
     tell_of_tracking(config.tracking)
     if not begun:
         earlier = [(run, saved(run)) for run in warm_start]
-        past = gather(earlier, setting.space, config.search.sampler)
+        past = gather(earlier, setting.space, config.search)
         prior = prior_of(config, setting.space, beside=past)
         if to is None:
             for line in chain(describe(setting, beginning_of(setting)), prior.left_out):

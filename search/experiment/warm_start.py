@@ -20,6 +20,7 @@ from search.problem.problem import Observations
 from search.record.trial import Trial
 from search.samplers.by_name import transferring
 from search.setting.config import Config
+from search.setting.sections.search import SearchSection
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from spaces.space import Space
@@ -28,16 +29,23 @@ from spaces.translation import addressed, translate
 FILE = "warm_start.json"
 
 
-def gather(runs: Sequence[tuple[Path, Config]], space: Space, sampler: str) -> list[Earlier]:
+def gather(runs: Sequence[tuple[Path, Config]], space: Space, search: SearchSection) -> list[Earlier]:
     """Read earlier runs, each a folder and its configuration, for a search of ``space``.
 
     Raises:
-        UsageError: nothing was trained in a folder, fewer than two of its trials fit the space, or the sampler has no
-            use for them.
+        UsageError: nothing was trained in a folder, fewer than two of its trials fit the space, they were judged by
+            another score, or the sampler has no use for them.
     """
+    sampler = search.sampler
     if runs and sampler not in transferring():
         able = " or ".join(f"'{name}'" for name in transferring())
         raise UsageError(f"--warm-start needs the sampler {able}; the configuration has search.sampler '{sampler}'")
+    for run, config in runs:
+        if config.search.weights != search.weights:
+            raise UsageError(
+                f"'{run}' judged its trials by search.score {config.search.score}, and this search is to judge by "
+                f"{search.score}; start from a run of the same score, or without"
+            )
     return [_earlier(run, config, space) for run, config in runs]
 
 

@@ -43,6 +43,8 @@ def write_training(setting: Setting, job: FinalJob, folder: Path) -> None:
             write_timm_folder(network, splits.decoding, teacher.candidate, splits.classes, folder / name)
     resolved = setting.config.model_copy(update={"data": setting.config.data.resolved})
     config = resolved.model_dump(mode="json", include=set(SECTIONS))
+    if setting.config.search.weights:
+        config["search"] = resolved.model_dump(mode="json", include={"search": {"score"}})["search"]
     config["run"] = {key: config["run"][key] for key in RUN_KEYS}
     config["family"] |= {
         "teachers": [f"{LOCAL}{name}" for name in names] or 0,

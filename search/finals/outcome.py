@@ -15,8 +15,10 @@ from search.record.trial import Trial
 from search.setting.beginning import Named
 from search.setting.setting import Setting
 from search.words import amount
+from trainables.deploy import Deployable
 from trainables.final.jobs import FinalJob, keep_network, network_of
 from trainables.final.soup import best_soup, start_of
+from trainables.training.features import judged
 from trainables.training.trial import Report, accuracy
 
 
@@ -166,7 +168,9 @@ def _with_soup(setting: Setting, best: FinalJob, finals: Finals) -> tuple[FinalJ
         return best, alone
 
     def score(network: nn.Module) -> float:
-        return accuracy(network, splits.validation)
+        assert isinstance(network, Deployable)
+        weights = setting.config.search.weights
+        return judged(weights, network, splits, accuracy(network, splits.validation))[0]
 
     networks = [network_of(job, splits, where) for job in dict.fromkeys((best, *pool))]
     mix, parts = best_soup(networks, kind, splits.train, score, splits.validation)

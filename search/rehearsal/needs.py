@@ -18,10 +18,12 @@ from fsspec.implementations.local import LocalFileSystem
 from search.executors.places import checkpoint_places
 from search.files import check_writable
 from search.setting.config import Config
+from search.setting.sections.search import words_of_score
 from search.setting.setting import Setting, needs_other_networks
 from search.tracking.address import check_address
 from search.words import masked
 from spaces.mistake import Mistake
+from spaces.sampling import sobol
 
 T = TypeVar("T")
 
@@ -52,7 +54,7 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
     if config.family.stored_targets:
         check_writable(targets)
         opened.append(f"stored targets: '{targets}' can be written")
-    return [*opened, *_teachers(setting), *_weights(setting)]
+    return [*opened, *_teachers(setting), *_weights(setting), *_score(setting)]
 
 
 def _teachers(setting: Setting) -> Iterator[str]:
@@ -73,6 +75,22 @@ def _weights(setting: Setting) -> Iterator[str]:
 
         yield from open_teachers(setting.space, setting.splits)
         yield from fetch_weights(setting.space, setting.splits)
+
+
+def _score(setting: Setting) -> Iterator[str]:
+    """What trials are judged by, measured once of an untrained network."""
+    weights = setting.config.search.weights
+    if not weights:
+        return
+    from trainables.training.features import judged
+    from trainables.training.trial import accuracy, build
+
+    some = setting.space.decode(sobol(setting.space, 16, 0))
+    candidate = min(some, key=lambda one: setting.statistics_of(one).macs)
+    network = build(candidate, setting.splits)
+    right = accuracy(network, setting.splits.validation)
+    score, _ = judged(weights, network, setting.splits, right)
+    yield f"score: {words_of_score(setting.config.search)} is {score:.3f} of an untrained network"
 
 
 def check_secrets(config: Config) -> None:

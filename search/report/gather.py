@@ -15,6 +15,7 @@ from search.problem.limits import Limits
 from search.record.study import Study
 from search.record.trial import Trial
 from search.report.evidence import Evidence, curves_frame, trials_frame
+from search.setting.sections.search import SearchSection, words_of_score
 from search.setting.setting import Setting
 from search.words import amount, named
 
@@ -69,7 +70,17 @@ def _asked(setting: Setting) -> str:
     return (
         f"Networks of the space {setting.space.name} that tell {len(splits.classes)} classes of {config.data.source} "
         f"apart{within}{most}. {config.search.trials} trials of at most {config.search.epochs} epochs on "
-        f"{len(splits.train):,} images, final trainings of {config.family.epochs}."
+        f"{len(splits.train):,} images, final trainings of {config.family.epochs}.{_judged(config.search)}"
+    )
+
+
+def _judged(search: SearchSection) -> str:
+    """What stands for accuracy, if anything does."""
+    if not search.weights:
+        return ""
+    return (
+        f" Trials and final trainings were judged by {words_of_score(search)} on search-validation: that is what "
+        "stands below as score and as accuracy on search-validation."
     )
 
 

@@ -33,6 +33,7 @@ def workplace_of(setting: Setting) -> Workplace:
         checkpoints=setting.checkpoints,
         checkpoint_quota=None if run.checkpoint_quota is None else int(run.checkpoint_quota),
         verbose=setting.verbose,
+        score=config.search.weights,
     )
 
 

@@ -46,8 +46,14 @@ def prior_of(config: Config, space: Space, beside: Sequence[Earlier] = ()) -> Pr
     wanted = config.search.prior
     if wanted == "none" or (wanted == "auto" and beside):
         return Prior()
+    if wanted == "auto" and config.search.weights:
+        return Prior(left_out=("prior: recorded tables hold accuracies, and search.score is something else",))
     if wanted == "auto":
         return _automatic(config, space)
+    if config.search.weights:
+        raise ConfigError(
+            f"search.prior '{wanted}' holds accuracies, and search.score is something else; set search.prior to none"
+        )
     if config.search.sampler not in transferring():
         able = " or ".join(f"'{name}'" for name in transferring())
         raise ConfigError(

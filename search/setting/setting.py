@@ -8,7 +8,14 @@ from search.problem.problem import Problem
 from search.problem.references import Fitting, fitting, of_space
 from search.setting.config import Config, ConfigError
 from search.setting.problem import costs_of, problem_of
-from search.setting.readers import check_executor, check_family_objective, check_fields, check_packages, check_readers
+from search.setting.readers import (
+    check_evaluations,
+    check_executor,
+    check_family_objective,
+    check_fields,
+    check_packages,
+    check_readers,
+)
 from search.setting.text.sentences import LONGEST, clipped
 from search.words import expanded
 from spaces import components
@@ -115,6 +122,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
     check_family_objective(config.family)
     splits = replace(load_source(config.data.source, config.data.located), weights=config.sources)
     check_fields(space, splits)
+    check_evaluations(config, splits)
     limits = config.limits
     if limits.latency_file is None and not measure:
         limits = limits.model_copy(update={"max_latency_ms": None})

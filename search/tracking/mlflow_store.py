@@ -245,7 +245,7 @@ class _Sender:
         self._client.set_terminated(self._parent, "FINISHED", end_time=_milliseconds(entry["time"]))
 
     def _evaluation(self, entry: Entry) -> None:
-        """Metrics ``assess.EVALUATION.METRIC.PART`` at the member's number, and its files."""
+        """Metrics ``assess.EVALUATION.METRIC.PART``, ``.low`` and ``.high`` at the member's number, and its files."""
         missing = [path for path in entry["files"] if not Path(path).is_file()]
         if missing:
             raise Refused(f"{missing[0]} does not exist any more")

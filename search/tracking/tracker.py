@@ -134,7 +134,13 @@ class MlflowTracker:
     def evaluated(
         self, number: int, member: str, evaluation: str, measures: Sequence[Measure], files: Sequence[Path]
     ) -> None:
-        known = [(one.metric, one.part, one.value) for one in measures if np.isfinite(one.value)]
+        known = [
+            (one.metric, one.part, *words, value)
+            for one in measures
+            if np.isfinite(one.value)
+            for *words, value in ((one.value,), ("low", one.low), ("high", one.high))
+            if value is not None
+        ]
         entry = {"kind": "evaluation", "number": number, "member": member, "evaluation": evaluation}
         paths = [str(path.resolve()) for path in files]
         self._outbox.put({**entry, "measures": known, "files": paths, "time": time.time()})

@@ -2,7 +2,9 @@
 
 An *evaluation*, ``assess(network, splits, *, seed, **knobs) -> Assessment``, is what ``search evaluate`` runs on
 exported networks, one a file; what a file states is ``Evaluation``, all of it in every file. It leaves the weights and
-the mode of the network as they were, and random numbers come from ``seed``.
+the mode of the network as they were, and random numbers come from ``seed``. The images that it judges are
+``splits.test``: a search that chooses by an evaluation hands it its search-validation images there, so that the test
+split stays sealed.
 
 A *protocol*, ``classify(known_NF, class_N, query_MF, *, classes, **knobs)``, predicts a class for each row of
 ``query_MF`` from labelled rows ``known_NF``, shape (M,). It sees features only, so several protocols share one pass of
@@ -10,9 +12,9 @@ the network: ``trainables.training.features`` makes them and counts who is right
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ from trainables.deploy import Deployable, evaluating
 from trainables.splits import Images
 
 CONFIDENCE = 0.95
+DRAWS = 1000
+"""Of a bootstrap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +69,12 @@ class Evaluation(Protocol):
     """Where it comes from."""
     BETTER: Mapping[str, Literal["high", "low", "none"]]
     """For each metric, which values are the better ones."""
-    READS: Literal["validation", "test"]
-    """The split that its figures are of. What a search may choose by reads ``validation``."""
+    NEEDS: Sequence[str]
+    """Fields of the images that it reads (``trainables.batches.fields``)."""
+    SCORES: Sequence[str]
+    """Metrics with a figure of all images, from 0 to 1, that a search may choose by (``search.score``)."""
+    IN_SEARCH: Mapping[str, Any]
+    """Knobs of the form that is cheap enough for every epoch of a trial."""
     assess: Callable[..., Assessment]
     """``assess(network, splits, *, seed, **knobs)``."""
 
@@ -80,6 +88,24 @@ def share(metric: str, right_N: NDArray[np.bool_] | Tensor, part: str = "") -> M
         return missing(metric, part, "no image")
     low, high = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
     return Measure(metric=metric, part=part, value=right / count, count=count, low=float(low), high=float(high))
+
+
+def mean(metric: str, value_N: NDArray[np.float64], part: str = "", *, seed: int) -> Measure:
+    """The mean of one value an image, with the interval of a bootstrap over the images."""
+    count, generator = len(value_N), np.random.default_rng(seed)
+    if count == 0:
+        return missing(metric, part, "no image")
+    mean_D = np.array([value_N[generator.integers(count, size=count)].mean() for _ in range(DRAWS)])
+    return bootstrapped(metric, part, float(value_N.mean()), count, mean_D)
+
+
+def bootstrapped(metric: str, part: str, value: float, count: int, value_D: NDArray[np.float64]) -> Measure:
+    """A figure with the middle 95 % of what D draws of a bootstrap gave for it, stretched to hold the figure itself.
+
+    A bootstrap of the smallest of several shares is biased: all of its draws may lie below that share.
+    """
+    low, high = np.quantile(value_D, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist()
+    return Measure(metric=metric, part=part, value=value, count=count, low=min(low, value), high=max(high, value))
 
 
 def missing(metric: str, part: str, reason: object) -> Measure:
@@ -99,4 +125,11 @@ def some(images: Images, most: int) -> Images:
 def pooled(network: Deployable, images: Images) -> Tensor:
     """Features (N, F) that the classifier sees, on the CPU."""
     with evaluating(network):
-        return torch.cat([network.pooled(batch).cpu() for batch in images.batches()])
+        return torch.cat([network.pooled(batch.to(network.mean.device)).cpu() for batch in images.batches()])
+
+
+@torch.inference_mode()
+def scores(network: Deployable, batches: Iterable[Tensor]) -> Tensor:
+    """Class scores (N, K) of batches of images in [0, 1], on the CPU."""
+    with evaluating(network):
+        return torch.cat([network(batch.to(network.mean.device)).cpu() for batch in batches])

@@ -16,7 +16,9 @@ from trainables.splits import Splits
 
 PAPER = "https://arxiv.org/abs/2210.04428"
 BETTER = {"final": "high", "average incremental": "high", "after task": "high"}
-READS = "test"
+NEEDS = ()
+SCORES = ("final", "average incremental")
+IN_SEARCH = {"orders": 1, "known": 1000}
 
 
 class RunningMeans:

@@ -20,7 +20,9 @@ from trainables.splits import Images, Splits
 
 PAPER = "https://arxiv.org/abs/1610.02391"
 BETTER = {"pointing": "high", "energy": "high"}
-READS = "test"
+NEEDS = ()
+SCORES = ()
+IN_SEARCH: dict[str, int] = {}
 
 CELLS = 2
 """A canvas has as many rows and as many columns of images."""

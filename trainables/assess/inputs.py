@@ -18,7 +18,9 @@ from trainables.splits import Images, Splits
 
 PAPER = "https://arxiv.org/abs/2305.13456"
 BETTER = {"neighbours": "high"}
-READS = "test"
+NEEDS = ()
+SCORES = ()
+IN_SEARCH: dict[str, int] = {}
 
 METRIC = "neighbours"
 

@@ -12,7 +12,9 @@ from trainables.splits import Splits
 
 PAPER = "https://arxiv.org/abs/1610.01644"
 BETTER = {"accuracy": "high"}
-READS = "test"
+NEEDS = ()
+SCORES = ()
+IN_SEARCH: dict[str, int] = {}
 
 
 def assess(network: Deployable, splits: Splits, *, seed: int = 0, known: int = 10_000) -> Assessment:

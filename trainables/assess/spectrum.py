@@ -13,7 +13,9 @@ from trainables.splits import Splits
 
 PAPER = "https://arxiv.org/abs/2309.17002"
 BETTER = {"entropy": "none", "largest": "none", "effective_rank": "none"}
-READS = "test"
+NEEDS = ()
+SCORES = ()
+IN_SEARCH: dict[str, int] = {}
 
 
 def assess(network: Deployable, splits: Splits, *, seed: int = 0, most: int = 2_000) -> Assessment:

@@ -11,7 +11,9 @@ from trainables.splits import Splits
 
 PAPER = "https://arxiv.org/abs/2103.00020"
 BETTER = {"accuracy": "high"}
-READS = "test"
+NEEDS = ()
+SCORES = ()
+IN_SEARCH: dict[str, int] = {}
 
 
 def assess(network: Deployable, splits: Splits, *, seed: int = 0, templates: Sequence[str] = ("{}",)) -> Assessment:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from spaces.candidate import Candidate
+from trainables.assess._score import Weights
 from trainables.deploy import Deployable
 from trainables.splits import Splits
 from trainables.teachers.named import Ensemble, load_teacher
@@ -120,6 +121,7 @@ def train(
     checkpoints: str | None = None,
     world: World | None = None,
     device: torch.device | None = None,
+    score: Weights = (),
 ) -> Iterator[Report]:
     """Train a job from its checkpoint on; yields its reports, also those of earlier attempts.
 
@@ -129,6 +131,7 @@ def train(
         folder: the run's, for what teachers answered and what pretraining gave.
         checkpoints: folder or fsspec URI below which trainings keep their state; the run's folder by default.
         world, device: which worker this is, and where it trains.
+        score: what its reports are judged by on search-validation; none for accuracy alone.
 
     Raises:
         TrialFailed: a loss that is not finite, or not enough memory.
@@ -139,6 +142,7 @@ def train(
     if job.teachers:
         teacher = teacher_of(job, splits, where, folder / "targets").to(device or torch.device("cpu"))
         task = job.taught_by(teacher)
+    task = replace(task, score=score)
     checkpoint = checkpoint_of(job, where)
     if world.rank == 0 and not _is_done(job, checkpoint):
         checkpoint = checkpoint.claimed()

@@ -1,4 +1,7 @@
-"""A network's features of labelled and of query images, made once for any number of protocols that score them."""
+"""What networks are judged by while they are trained, by all workers together: features by protocols, and scores.
+
+A network's features of labelled and of query images are made once for any number of protocols.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +11,9 @@ import torch
 from torch import Tensor
 
 from spaces import components
+from trainables.assess._score import ACCURACY, Weights, figures, score_of
 from trainables.deploy import Deployable
-from trainables.splits import Images
+from trainables.splits import Images, Splits
 from trainables.training.world import World
 
 
@@ -68,3 +72,35 @@ def score(
     module = components.load(components.PROTOCOLS, protocol)
     class_M = module.classify(features.known_NF, features.class_N, features.query_MF, classes=classes, **knobs)
     return float(world.total((class_M == features.right_M).sum().to(device))) / features.total
+
+
+def judged(
+    weights: Weights,
+    network: Deployable,
+    splits: Splits,
+    right: float,
+    *,
+    world: World | None = None,
+    device: torch.device | None = None,
+) -> tuple[float, dict[str, float]]:
+    """A network's score on search-validation, and by name the figures that it is made of; none of accuracy alone.
+
+    The first of several workers judges for all.
+
+    Args:
+        weights: of the score.
+        network: the same on all workers.
+        splits: the data.
+        right: accuracy of the network.
+        world, device: which worker this is, and where it trains.
+
+    Raises:
+        DataError: the data give no such figure.
+    """
+    if not weights:
+        return right, {}
+    world, device = world or World(), device or torch.device("cpu")
+    own = figures(weights, network, splits, right) if world.rank == 0 else [0.0] * len(weights)
+    values = world.total(torch.tensor(own, dtype=torch.float64, device=device)).tolist()
+    names = [f"assess.{ACCURACY}" if name == ACCURACY else name for name, _ in weights]
+    return score_of(weights, values), dict(zip(names, values, strict=True))

@@ -6,6 +6,7 @@ from typing import Any
 
 from spaces import components
 from spaces.candidate import NO_WEIGHTS, OWN_PICTURES, Candidate
+from trainables.assess._score import Weights
 from trainables.batches.fields import needs_of
 from trainables.joint import load
 from trainables.plan import Plan
@@ -26,6 +27,7 @@ class Task:
         objective: file name in ``trainables/objectives``; the candidate's own by default.
         knobs: keywords of the ``objective``, e.g. a teacher.
         precision: of the forward passes in training.
+        score: what its reports are judged by on search-validation; none for accuracy alone.
     """
 
     candidate: Candidate
@@ -34,6 +36,7 @@ class Task:
     objective: str | None = None
     knobs: Mapping[str, Any] = field(default_factory=dict)
     precision: Precision = "float32"
+    score: Weights = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

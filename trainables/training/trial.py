@@ -26,7 +26,7 @@ from trainables.teachers.pretraining import taught
 from trainables.training.building import Weights, build, load_features, pretrained_weights
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import TrialFailed, seed_of, train_epoch
-from trainables.training.features import features_of, score
+from trainables.training.features import features_of, judged, score
 from trainables.training.loading import Loader, processes_beside
 from trainables.training.phases import Phase, Task, phases_of
 from trainables.training.pretraining import held, key_of, pretraining_of
@@ -41,11 +41,12 @@ class Report:
 
     Attributes:
         epoch: epochs trained so far, from 1.
-        accuracy: share of the search-validation images classified correctly, in [0, 1]; while a network is
-            pretrained, by the nearest class mean of its features.
+        accuracy: share of the search-validation images classified correctly, in [0, 1], or what the task has as its
+            score in its place; while a network is pretrained, accuracy by the nearest class mean of its features.
         loss: mean training loss of the epoch.
         seconds: time since the trial began, over all its attempts.
-        monitors: what an objective without labels says of itself (``trainables.plan.Watched``), by name.
+        monitors: what an objective without labels says of itself (``trainables.plan.Watched``), by name, and the
+            figures that a score is made of.
     """
 
     epoch: int
@@ -71,17 +72,15 @@ class _Trial:
         folder = None if self.targets is None else self.targets / "maps"
         return with_class_maps(pictures, maps, self.splits, self.device, folder)
 
-    def score(self, phase: Phase, network: Deployable, probing: Probing | None) -> float:
-        """Share of the search-validation images classified correctly, see ``Report``."""
+    def score(self, phase: Phase, network: Deployable, probing: Probing | None) -> tuple[float, dict[str, float]]:
+        """``accuracy`` of a report, and the figures that it is made of where it is not accuracy."""
         world, device = self.world, self.device
-        if probing is not None:
-            return accuracy(
-                network, self.splits.validation, world=world, device=device, scored=partial(probing.scores, network)
-            )
-        if phase.number == 1:
-            return accuracy(network, self.splits.validation, world=world, device=device)
-        features = features_of(network, self.splits.train, self.splits.validation, world=world, device=device)
-        return score(features, "nearest_mean", classes=len(self.splits.classes), world=world, device=device)
+        if phase.number == 0:
+            features = features_of(network, self.splits.train, self.splits.validation, world=world, device=device)
+            return score(features, "nearest_mean", classes=len(self.splits.classes), world=world, device=device), {}
+        scored = None if probing is None else partial(probing.scores, network)
+        right = accuracy(network, self.splits.validation, world=world, device=device, scored=scored)
+        return judged(self.task.score, network, self.splits, right, world=world, device=device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +271,8 @@ class _State:
             raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
         monitors = self._watched(epoch)
         world.align(self.evaluated)
-        return loss, self._whole.score(phase, self.evaluated, probing), monitors
+        right, figures_of_score = self._whole.score(phase, self.evaluated, probing)
+        return loss, right, {**monitors, **figures_of_score}
 
     def _watched(self, epoch: int) -> dict[str, float]:
         objective, world = self._plan.trained(), self._whole.world

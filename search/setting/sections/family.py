@@ -6,6 +6,7 @@ from pydantic import Field, PlainValidator, model_validator
 
 from search.setting.section import LONGEST_PLACE, MOST_AMOUNT, Section
 from search.words import parse_amount
+from spaces import components
 
 MOST_BUDGETS = 50
 
@@ -37,6 +38,17 @@ def count_or_names(value: Any) -> int | list[str]:
     raise ValueError(
         f"it must be a number, zero or more up to {MOST_BUDGETS}, or a list of names such as [local-dir:FOLDER]"
     )
+
+
+def evaluations(value: Any) -> list[str]:
+    """Names of evaluations, each once."""
+    known = components.names(components.EVALUATIONS)
+    if not isinstance(value, list):
+        raise ValueError(f"it must be a list of {', '.join(known)}")
+    for name in value:
+        if name not in known:
+            raise ValueError(f"'{str(name)[:80]}' is none of {', '.join(known)}")
+    return list(dict.fromkeys(value))
 
 
 class FamilySection(Section):
@@ -72,6 +84,8 @@ class FamilySection(Section):
             searching brought.
         precision: of the forward passes of final trainings; ``auto`` is bfloat16 on a GPU that computes in it, float32
             on all else. Trials, evaluation and what is exported are float32.
+        assess: evaluations (files in ``trainables/assess``) of every member at the end of the run; ``search
+            evaluate`` makes them at any time.
         license: of the weights, for the model cards, by the hub's names (``apache-2.0``, ``cc-by-4.0``, ``other``).
     """
 
@@ -95,6 +109,7 @@ class FamilySection(Section):
     temperature: float = Field(default=1.0, ge=0.01, le=1000)
     references: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    assess: Annotated[list[str], PlainValidator(evaluations)] = Field(default_factory=list)
     license: str = Field(default="unknown", max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 
     @model_validator(mode="after")

@@ -47,7 +47,10 @@ def test_the_report_has_a_column_a_member(tmp_path: Path) -> None:
     section = evaluations.section(evidence(evaluations=read_evaluations(folders)))
     assert section is not None
     assert isinstance(section.table, pd.DataFrame)
-    assert section.table[["member-1", "member-2"]].to_numpy().tolist() == [[0.75, 0.5], ["-", "-"]]
+    assert section.table[["member-1", "member-2"]].to_numpy().tolist() == [
+        ["0.750 (0.500 to 0.900)", "0.500 (0.500 to 0.900)"],
+        ["-", "-"],
+    ]
     assert "continual: Classes that come task after task" in section.text
 
 
@@ -55,7 +58,7 @@ def test_the_report_has_a_column_a_member(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ((), "neither a run nor a folder with networks"),
-        (("--with", "continual,grdcam"), "'grdcam' is not in trainables/assess/, which has: continual"),
+        (("--with", "continual,grdcam"), "'grdcam' is not in trainables/assess/, which has: attributes"),
         (("--seed", "-1"), "--seed is a number from 0 on, given -1"),
     ],
 )

@@ -40,6 +40,9 @@ def test_what_is_dumped_is_read_back() -> None:
         ("name: a\nfamily: {max_macs: [1k, -2]}", ("'family.max_macs' is ['1k', -2]",)),
         ("name: a\nfamily: {teachers: -1}", ("'family.teachers' is -1", "zero or more", "local-dir:")),
         ("name: a\nfamily: {teachers: [1]}", ("'family.teachers' is [1]",)),
+        ("name: a\nfamily: {assess: [robust]}", ("'family.assess'", "'robust' is none of", "corruption")),
+        ("name: a\nsearch: {score: assess.corruption.speed}", ("'assess.corruption.speed' is none of accuracy,",)),
+        ("name: a\nsearch: {score: {accuracy: 0}}", ("'search.score' is", "weights are numbers above 0")),
         ("name: [", ("not YAML",)),
         ("- 1", ("must be a mapping",)),
         ("", ("must be a mapping",)),
@@ -50,6 +53,13 @@ def test_a_mistake_is_named_with_its_line_and_what_is_allowed(text: str, parts: 
         parse(text, "c.yaml")
     assert all(part in str(error.value) for part in parts), str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_score_is_weights_of_sum_one() -> None:
+    mixed = parse("name: a\nsearch: {score: {accuracy: 3, assess.by_class.worst: 1}}")
+    assert mixed.search.weights == (("accuracy", 0.75), ("assess.by_class.worst", 0.25))
+    assert parse(mixed.dump()) == mixed
+    assert parse("name: a\nsearch: {score: {accuracy: 2}}").search.weights == parse("name: a").search.weights == ()
 
 
 def test_every_mistake_is_reported_once() -> None:

@@ -11,6 +11,12 @@ from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
 
 
+@pytest.mark.parametrize("section", ["family: {assess: [by_slice]}", "search: {score: assess.by_slice.worst}"])
+def test_an_evaluation_that_the_data_cannot_serve_is_named(section: str) -> None:
+    with pytest.raises(ConfigError, match=r"has evaluation 'by_slice': it needs the field slice .* does not have"):
+        prepare(parse(f"name: a\n{section}"))
+
+
 @pytest.mark.parametrize("name", components.names(components.SPACES))
 def test_everything_in_the_shipped_spaces_is_read(name: str) -> None:
     check_readers(components.load(components.SPACES, name).space())
