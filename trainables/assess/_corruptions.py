@@ -68,13 +68,13 @@ def _pixelate(image: NDArray[np.float32], share: float, _: np.random.Generator) 
     height, width = image.shape[1:]
     small = (max(1, round(height * share)), max(1, round(width * share)))
     coarse = functional.interpolate(torch.from_numpy(image)[None], small, mode="area")
-    fine: Tensor = functional.interpolate(coarse, (height, width), mode="nearest")[0]
-    return fine.numpy()
+    pixels: NDArray[np.float32] = functional.interpolate(coarse, (height, width), mode="nearest")[0].numpy()
+    return pixels
 
 
 def _contrast(image: NDArray[np.float32], share: float, _: np.random.Generator) -> NDArray[np.float32]:
     mean = image.mean(axis=(1, 2), keepdims=True)
-    return ((image - mean) * share + mean).astype(np.float32)
+    return np.asarray((image - mean) * share + mean, dtype=np.float32)
 
 
 def _brightness(image: NDArray[np.float32], more: float, _: np.random.Generator) -> NDArray[np.float32]:
