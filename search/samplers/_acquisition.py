@@ -94,6 +94,15 @@ def whose_turn(gain_N: Floats, band_N: NDArray[np.int64], proposed_K: NDArray[np
     return int(np.argmax(deficit_K))
 
 
+def best_of_bands(gain_N: Floats, band_N: NDArray[np.int64], count: int) -> NDArray[np.intp]:
+    """Rows of the ``count`` greatest finite gains in each budget's band."""
+    order_N = np.argsort(-gain_N, kind="stable")
+    order_N = order_N[np.isfinite(gain_N[order_N])]
+    ranked = [order_N[band_N[order_N] == band][:count] for band in np.unique(band_N[order_N])]
+    rows: NDArray[np.intp] = np.concatenate(ranked) if ranked else np.zeros(0, dtype=np.intp)
+    return rows
+
+
 def diverse(codes_ND: Codes, chosen: list[Codes], distance: int) -> NDArray[np.bool_]:
     """Which candidates differ from every chosen one in at least ``distance`` dimensions, shape (N,)."""
     far_N = np.ones(len(codes_ND), dtype=bool)

@@ -42,6 +42,12 @@ proposal, however long the search is."""
 SCREENED = 2000
 """Uniform candidates that are scored for each proposal, beside the neighbourhoods of the incumbents."""
 
+CLIMBS = 8
+"""Most steps of the climb on the acquisition; it ends where no neighbour of the best is new."""
+
+CLIMBERS = 2
+"""Candidates of each budget that a step of the climb starts from."""
+
 
 class Sampler(BaseSampler):
     """Proposes what to train next for all budgets at once; ``propose`` for NARS, the optuna methods for plain scripts.
@@ -126,26 +132,41 @@ class Sampler(BaseSampler):
 
     def _improving(self, observed: Observations, waiting_ND: Codes, n: int, rng: np.random.Generator) -> Codes:
         """``n`` candidates by the family's expected improvement, each by the surrogate whose turn it is."""
-        picks_ND = waiting_ND[:0]
+        picks_ND, drawn_ND = waiting_ND[:0], self._drawn(rng)
         for kind, share in self._surrogates.shares(len(observed.codes_ND) + len(waiting_ND), n).items():
             believed_ND = np.concatenate([waiting_ND, picks_ND])
             model = self._surrogates.fit(kind, observed)
-            picks_ND = np.concatenate([picks_ND, self._greedy(model, observed, believed_ND, share, rng)])
+            picks_ND = np.concatenate([picks_ND, self._greedy(model, observed, believed_ND, share, drawn_ND, rng)])
         return picks_ND
 
+    def _drawn(self, rng: np.random.Generator) -> Codes:
+        """Candidates that are uniform over the space and within each budget; all of them where they are few."""
+        listed = self._supply.everything
+        if listed is not None and len(listed) <= 2 * SCREENED:
+            return listed
+        within_ND = self._supply.draw_within_budgets(DRAWN_FOR_BUDGET, rng)
+        return distinct(np.concatenate([self._supply.draw(SCREENED, rng), within_ND]))
+
     def _greedy(
-        self, model: Predictor, observed: Observations, waiting_ND: Codes, n: int, rng: np.random.Generator
+        self,
+        model: Predictor,
+        observed: Observations,
+        waiting_ND: Codes,
+        n: int,
+        drawn_ND: Codes,
+        rng: np.random.Generator,
     ) -> Codes:
         """``n`` candidates by one model, one after the other, each believed once chosen."""
         seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
         known = Belief.of(self.problem, model, distinct(np.concatenate([self._contenders(observed), waiting_ND])))
-        field = self._field(model, known, seen_ND, rng)
+        field = self._field(model, known, seen_ND, drawn_ND, rng)
         if len(field.codes_ND) < n:
             return self._fresh(seen_ND, n, rng)
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN, field.mean_N, field.fits_KN)
         weight_K = weights(field, known)
-        for code_D in waiting_ND:
-            best_K = Belief.of(self.problem, model, code_D[None]).credit(0, best_K)
+        waiting = Belief.of(self.problem, model, waiting_ND)
+        for row in range(len(waiting_ND)):
+            best_K = waiting.credit(row, best_K)
         proposed_K = self._proposed(observed, waiting_ND)
         chosen: list[int] = []
         apart: list[Codes] = list(waiting_ND)
@@ -192,27 +213,38 @@ class Sampler(BaseSampler):
         belief = Belief.of(self.problem, self._surrogates.fit("smooth", observed), observed.codes_ND)
         return best_per_budget(self.problem, observed.codes_ND, belief.mean_N)
 
-    def _field(self, model: Predictor, known: Belief, seen_ND: Codes, rng: np.random.Generator) -> Belief:
-        """Unseen candidates worth comparing: uniform ones, neighbourhoods of the incumbents, then those of the best."""
-        listed = self._supply.everything
-        if listed is not None and len(listed) <= 2 * SCREENED:
-            return Belief.of(self.problem, model, without(listed, seen_ND))
-        centres_MD = distinct(known.codes_ND[known.leaders(2)])
-        drawn_ND = np.concatenate(
-            [
-                self._supply.draw(SCREENED, rng),
-                self._supply.draw_within_budgets(DRAWN_FOR_BUDGET, rng),
-                self._supply.around(centres_MD, rng),
-            ]
-        )
-        field = Belief.of(self.problem, model, without(distinct(drawn_ND), seen_ND))
+    def _field(
+        self, model: Predictor, known: Belief, seen_ND: Codes, drawn_ND: Codes, rng: np.random.Generator
+    ) -> Belief:
+        """Unseen candidates worth comparing: drawn ones, those around the incumbents, climbs from the best."""
+        if drawn_ND is self._supply.everything:
+            return Belief.of(self.problem, model, without(drawn_ND, seen_ND))
+        around_ND = self._supply.around(distinct(known.codes_ND[known.leaders(2)]), rng)
+        field = Belief.of(self.problem, model, without(distinct(np.concatenate([drawn_ND, around_ND])), seen_ND))
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN, field.mean_N, field.fits_KN)
-        gain_N = acquisition.family_improvement(field.mean_N, field.std_N, field.fits_KN, best_K, weights(field, known))
-        climbers_MD = field.codes_ND[np.argsort(-gain_N, kind="stable")[:5]]
-        near_ND = without(
-            distinct(self._supply.around(climbers_MD, rng, pairs=8)), np.concatenate([seen_ND, field.codes_ND])
-        )
-        return field.joined(Belief.of(self.problem, model, near_ND)) if len(near_ND) else field
+        return self._climbed(model, field, best_K, weights(field, known), seen_ND, rng)
+
+    def _climbed(
+        self,
+        model: Predictor,
+        field: Belief,
+        best_K: Floats,
+        weight_K: Floats,
+        seen_ND: Codes,
+        rng: np.random.Generator,
+    ) -> Belief:
+        """The field with the surroundings of its best candidates of each budget, then of the best among those, ..."""
+        left_ND = seen_ND[:0]
+        for _ in range(CLIMBS):
+            gain_N = acquisition.family_improvement(field.mean_N, field.std_N, field.fits_KN, best_K, weight_K)
+            top_ND = without(field.codes_ND[acquisition.best_of_bands(gain_N, field.band_N, CLIMBERS)], left_ND)
+            near_ND = self._supply.around(top_ND, rng, pairs=8)
+            new_ND = without(distinct(near_ND), np.concatenate([seen_ND, field.codes_ND]))
+            if not len(new_ND):
+                break
+            left_ND = np.concatenate([left_ND, top_ND])
+            field = field.joined(Belief.of(self.problem, model, new_ND))
+        return field
 
     # optuna ----------------------------------------------------------------------------------------------------------
 

@@ -79,6 +79,11 @@ def test_finds_the_best_of_every_budget() -> None:
         assert known.score_N[seen_N].max() == pytest.approx(score(everything_ND)[fits_N].max())
 
 
+def test_the_best_of_each_band_are_climbed_from() -> None:
+    gain_N = np.array([0.0, 3.0, 2.0, 1.0, -np.inf, 5.0])
+    assert acquisition.best_of_bands(gain_N, np.array([0, 0, 0, 1, 1, 2]), 2).tolist() == [1, 2, 3, 5]
+
+
 def test_recommends_within_each_budget_by_the_posterior() -> None:
     where, known = problem(), some(30)
     lucky = Observations(codes_ND=known.codes_ND, score_N=known.score_N + np.random.default_rng(0).normal(0, 0.1, 30))
