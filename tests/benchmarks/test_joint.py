@@ -109,6 +109,7 @@ class WithoutExport(Experiment):
 
     def found(self) -> list[Candidate]:
         """The candidates to train in full, cheapest first."""
+        self._beginning = self._begin()
         with self._executor() as executor:
             self._stage1(executor)
             return [finalists[0] for finalists in self._stage2(executor) if finalists]
