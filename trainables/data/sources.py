@@ -14,12 +14,13 @@ from trainables.data import unlabelled_folder
 from trainables.data._captions import disturbed
 from trainables.data._keywords import check_types
 from trainables.data._pools import pools_of
-from trainables.data.splitting import DRAWN, SPLIT, with_labels
+from trainables.data.splitting import DRAWN, SPLIT, with_labels, with_share
 from trainables.splits import DataError, Joined, Splits
 
 LABELS, UNLABELLED, POOLS = "labels", "unlabelled", "pools"
 WRONG_CAPTIONS, CLASS_CAPTIONS = "wrong_captions", "class_captions"
-COMMON = (LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS)
+SHARE = "share"
+COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS)
 """Keywords of every source."""
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 """Errors that are not the data's."""
@@ -30,10 +31,11 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
 
     Args:
         source: file in ``trainables/data``.
-        keywords: of its ``load``; besides, every source knows ``labels``, the share of the training images whose
-            labels are used (``trainables.data.splitting.with_labels``, drawn by the source's ``split_seed``), and
-            ``unlabelled``, a folder of further images that are pretrained on beside the training images, and
-            ``pools``, further images that candidates may be pretrained on instead (``trainables.data._pools``), and
+        keywords: of its ``load``; besides, every source knows ``share``, the share of the training images that are used
+            at all (``trainables.data.splitting.with_share``), ``labels``, the share of the training images whose labels
+            are used (``with_labels`` there; both are drawn by the source's ``split_seed``), and ``unlabelled``, a
+            folder of further images that are pretrained on beside the training images, and ``pools``, further images
+            that candidates may be pretrained on instead (``trainables.data._pools``), and
             ``wrong_captions`` and ``class_captions``, shares of the training images whose captions are another's or
             the name of their class (``trainables.data._captions``).
 
@@ -59,9 +61,12 @@ def _load(source: str, keywords: str) -> Splits:
     module = components.load(components.SOURCES, source)
     rest = json.loads(keywords)
     labels, unlabelled, pools = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None), rest.pop(POOLS, {})
+    share = rest.pop(SHARE, 1.0)
     wrong, of_classes = rest.pop(WRONG_CAPTIONS, 0.0), rest.pop(CLASS_CAPTIONS, 0.0)
     if isinstance(labels, bool) or not isinstance(labels, int | float):
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
+    if share != 1 and labels != 1:
+        raise DataError(f"data.{SHARE} and data.{LABELS} cannot both be below 1; leave one out")
     parameters = signature(module.load).parameters
     unknown = sorted(set(rest) - set(parameters))
     if unknown:
@@ -78,6 +83,8 @@ def _load(source: str, keywords: str) -> Splits:
         splits: Splits = module.load(**rest)
         _check_fields(source, splits)
         seed = int(rest.get("split_seed", 0))
+        if share != 1:
+            splits = with_share(splits, share, seed)
         splits = with_labels(disturbed(splits, wrong, of_classes, seed), float(labels), seed)
         splits = replace(splits, pools=pools_of(pools, splits, load_source))
         if unlabelled is None:

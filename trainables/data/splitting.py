@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,6 +187,46 @@ def with_labels(splits: Splits, share: float, seed: int) -> Splits:
         return splits
     labelled = stratified(splits.train, share, seed, splits.classes)[1]
     return replace(splits, train=labelled, pool=splits.train)
+
+
+def with_share(splits: Splits, share: Any, seed: int) -> Splits:
+    """Splits that train on a share of the training images, every class in proportion, as if there were no others.
+
+    Smaller shares are parts of larger ones. Images are repeated until there are as many as before, so that an epoch has
+    as many steps and validations whatever the share: what differs is the data, not the length of the training.
+
+    Args:
+        splits: the data.
+        share: of the training images, in (0, 1].
+        seed: of the one order whose beginning is used.
+
+    Raises:
+        DataError: no such share, or one that leaves a class without an image.
+    """
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise DataError(f"data.share is a share of the training images, above 0 and at most 1, given {share!r}")
+    train = splits.train
+    row_M = nested(train.label_N, seed)[: max(1, round(share * len(train)))]
+    absent = sorted(set(range(len(splits.classes))) - set(train.label_N[row_M].tolist()))
+    if absent:
+        raise DataError(
+            f"data.share {share:g} of {len(train)} training images leaves none of class '{splits.classes[absent[0]]}'; "
+            "make it larger"
+        )
+    few = train.take(np.sort(row_M))
+    alone = from_parts(few, splits.validation, splits.test, splits.classes)
+    repeated = few.take(np.resize(np.arange(len(few)), len(train)))
+    return replace(splits, train=repeated, mean=alone.mean, std=alone.std)
+
+
+def nested(label_N: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """All rows in an order of which every beginning has each class in its proportion, as nearly as can be."""
+    generator = np.random.default_rng(seed)
+    place_N = np.empty(len(label_N))
+    for label in np.unique(label_N):
+        rows = generator.permutation(np.flatnonzero(label_N == label))
+        place_N[rows] = (np.arange(len(rows)) + generator.random()) / len(rows)
+    return np.argsort(place_N, kind="stable")
 
 
 def stratified(images: Images, share: float, seed: int, names: Sequence[str]) -> tuple[Images, Images]:

@@ -1,0 +1,1 @@
+"""Ladders: a candidate trained on growing shares of the data, and what more data would bring."""

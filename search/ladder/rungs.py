@@ -1,0 +1,148 @@
+"""Trainings of one candidate on nested shares of the data, by the run's executor; what was measured is kept."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from search.errors import UsageError
+from search.executors.work import Failure, Workplace
+from search.files import write_text
+from search.finals.jobs import on_labels
+from search.setting.setting import Setting
+from spaces import components
+from spaces.candidate import Candidate
+from trainables.data.sources import SHARE
+from trainables.final.jobs import FinalJob, network_of
+from trainables.training.trial import Report, accuracy
+
+FOLDER, FILE = "ladder", "ladder.csv"
+COLUMNS = ("candidate", "epochs", "share", "images", "seed", "validation", "test", "judged")
+"""Of the table: a training a row, ``judged`` the number of test images."""
+KEYS = ("candidate", "epochs", "share", "seed")
+FEWEST = 4
+"""Shares of a ladder: three that a law is fitted to, and the largest, which it predicts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """What is to be measured.
+
+    Attributes:
+        candidate: that is trained.
+        shares: of the training images, rising.
+        seeds: trainings of each.
+        epochs: of each, with as many steps whatever the share.
+    """
+
+    candidate: Candidate
+    shares: tuple[float, ...]
+    seeds: int
+    epochs: int
+
+
+def shares_of(text: str) -> tuple[float, ...]:
+    """Shares as one writes them on a command line.
+
+    Raises:
+        UsageError: fewer than four different ones, or one that is no share of the data.
+    """
+    try:
+        shares = tuple(sorted(float(word) for word in text.split(",")))
+    except ValueError:
+        shares = ()
+    if len(set(shares)) < max(FEWEST, len(shares)) or not all(0 < share <= 1 for share in shares):
+        raise UsageError(
+            f"--shares are {FEWEST} or more different shares of the training images, above 0 and at most 1, such as "
+            f"0.125,0.25,0.5,1; given '{text}'"
+        )
+    return shares
+
+
+def measure(setting: Setting, ladder: Ladder, say: Callable[[str], None]) -> pd.DataFrame:
+    """Train what has not been trained before; the trainings of the ladder, the smallest share first.
+
+    Args:
+        setting: of a finished run, in whose folder below ``ladder`` everything is kept.
+        ladder: what is trained.
+        say: called with a line after each share.
+
+    Raises:
+        UsageError: a training failed.
+        DataError: a share leaves a class without an image.
+    """
+    folder = setting.config.folder.resolve() / FOLDER
+    folder.mkdir(exist_ok=True)
+    for share in ladder.shares:
+        _place(setting, folder, share).splits()  # whatever is wrong with a share is said before the first training
+    for share in ladder.shares:
+        known = read_ladder(folder)
+        jobs = [job for seed, job in _jobs(setting, ladder, share) if not _is_known(known, ladder, share, seed)]
+        if jobs:
+            rows = _trained(_place(setting, folder, share), setting.config.run.executor, jobs, ladder, share)
+            write_text(folder / FILE, pd.concat([known, pd.DataFrame(rows)], ignore_index=True).to_csv(index=False))
+        own = rungs(read_ladder(folder), ladder).query("share == @share")
+        say(f"share {share:g}, {int(own['images'].iloc[0]):,} images: {_listed(own['test'].tolist())} on test")
+    return rungs(read_ladder(folder), ladder)
+
+
+def _listed(accuracies: Sequence[float]) -> str:
+    return ", ".join(f"{one:.4f}" for one in accuracies)
+
+
+def read_ladder(folder: Path) -> pd.DataFrame:
+    """All trainings that a folder has kept."""
+    path = folder / FILE
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+
+
+def rungs(table: pd.DataFrame, ladder: Ladder) -> pd.DataFrame:
+    """The trainings of one ladder among those of a table, the smallest share first."""
+    same = (table["candidate"] == ladder.candidate.key) & (table["epochs"] == ladder.epochs)
+    own = table[same & table["share"].isin(ladder.shares) & (table["seed"] < ladder.seeds)]
+    return own.sort_values(["share", "seed"], ignore_index=True)
+
+
+def _is_known(known: pd.DataFrame, ladder: Ladder, share: float, seed: int) -> bool:
+    own = rungs(known, ladder)
+    return bool(((own["share"] == share) & (own["seed"] == seed)).any())
+
+
+def _place(setting: Setting, folder: Path, share: float) -> Workplace:
+    place = setting.place
+    checkpoints = None if place.checkpoints is None else f"{place.checkpoints}/{FOLDER}"
+    return replace(place, folder=folder, checkpoints=checkpoints, keywords={**place.keywords, SHARE: share}, score=())
+
+
+def _jobs(setting: Setting, ladder: Ladder, share: float) -> Iterator[tuple[int, FinalJob]]:
+    family = setting.config.family.model_copy(update={"seeds": ladder.seeds, "epochs": ladder.epochs})
+    for seed, job in enumerate(on_labels(family, setting.config.seed, ladder.candidate)):
+        yield seed, replace(job, name=f"{ladder.candidate.key}-{ladder.epochs}-{share:g}-{seed}")
+
+
+def _trained(
+    place: Workplace, executor: str, jobs: Sequence[FinalJob], ladder: Ladder, share: float
+) -> list[dict[str, object]]:
+    reached: dict[str, Report] = {}
+
+    def failed(name: str, failure: Failure) -> None:
+        raise UsageError(f"training {name} of the ladder failed: {failure.message}")
+
+    with components.load(components.EXECUTORS, executor).Executor(place) as running:
+        running.train(jobs, reached.__setitem__, failed)
+    splits = place.splits()
+    images = max(1, round(share * len(splits.train)))
+    return [
+        {
+            "candidate": ladder.candidate.key,
+            "epochs": ladder.epochs,
+            "share": share,
+            "images": images,
+            "seed": int(job.name.rpartition("-")[2]),
+            "validation": reached[job.name].accuracy,
+            "test": accuracy(network_of(job, splits, place.final), splits.test),
+            "judged": len(splits.test),
+        }
+        for job in jobs
+    ]
