@@ -11,14 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv, json, parquet
 
+from trainables.data._caption_files import OWN
 from trainables.splits import DataError
 
 KINDS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 COLUMNS = ("path", "label", "labels", "split", "licence", "attribution", "flags", "group", "slice", "origin", "level")
-"""What a column may be called, beside ``attribute.NAME``; nothing reads the others."""
+"""What a column may be called, beside ``attribute.NAME``, ``caption`` and ``caption.LANGUAGE``; others are not read."""
 SPELLINGS = {"license": "licence", "file": "path", "file_name": "path", "class": "label"}
 """Other names of such columns."""
-ATTRIBUTE = "attribute."
+ATTRIBUTE, CAPTION = "attribute.", "caption"
 SEPARATOR = ";"
 """Between several labels or flags in one text."""
 FALSE = ("", "0", "false", "no", "none")
@@ -74,6 +75,23 @@ class Table:
             return [[str(one) for one in row or ()] for row in self.columns[name].to_pylist()]
         return [[one.strip() for one in row.split(SEPARATOR) if one.strip()] for row in self.text(name).to_pylist()]
 
+    def captions(self, language: str) -> list[list[str]]:
+        """The captions of each row in a language; those without one are ``own``.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        name = CAPTION if language == OWN else f"{CAPTION}.{language}"
+        if not self.has(name):
+            columns = [one for one in self.columns.column_names if one.startswith(CAPTION)]
+            known = ", ".join(one.removeprefix(f"{CAPTION}.") if one != CAPTION else OWN for one in columns)
+            raise DataError(
+                f"data.captions: '{self.origin}' has no column '{name}'; it has captions {known or 'of no kind'}"
+            )
+        if pa.types.is_list(self.columns[name].type):
+            return [[str(one) for one in row or ()] for row in self.columns[name].to_pylist()]
+        return [[text] if text else [] for text in self.text(name).to_pylist()]
+
     def called(self, row: int) -> str:
         """What messages call a row: ``row 12 ('cats/7.png') of 'photos.csv'``."""
         return f"row {self.number_N[row]} ('{self.text('path')[row].as_py()}') of '{self.origin}'"
@@ -103,7 +121,7 @@ def read_table(path: str) -> tuple[Table, tuple[str, ...]]:
         raise DataError(f"manifest '{path}' has no column 'path', but {', '.join(columns.column_names) or 'none'}")
     if not len(columns):
         raise DataError(f"manifest '{path}' has no rows; give one picture a row")
-    read = [name for name in columns.column_names if name in COLUMNS or name.startswith(ATTRIBUTE)]
+    read = [name for name in columns.column_names if name in COLUMNS or name.startswith((ATTRIBUTE, CAPTION))]
     unread = tuple(name for name in columns.column_names if name not in read)
     table = Table(origin=path, columns=columns.select(read), number_N=np.arange(1, len(columns) + 1))
     _check_paths(table)

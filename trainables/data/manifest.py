@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from trainables.data._captions import TOKENS, languages_of, with_captions
 from trainables.data._table import Table, fields_of_rows, permitted, read_table, taken
 from trainables.data.decoded import (
     UNREADABLE,
@@ -55,6 +56,8 @@ def load(
     split: str = HASH,
     split_seed: int = 0,
     cache: str | None = None,
+    captions: Any = None,
+    caption_tokens: int = TOKENS,
 ) -> Splits:
     """Read the table, decode its pictures once and, where it names no splits, split them off.
 
@@ -76,6 +79,9 @@ def load(
         split: ``hash`` splits by each image's own content, or by its group; ``drawn`` meets the shares to the image.
         split_seed: of the split.
         cache: folder for the decoded arrays; the system's temporary folder by default.
+        captions: languages of the captions to read, such as ``[own, de]``: ``own`` is column ``caption``, another one
+            ``caption.de``.
+        caption_tokens: length of a caption in bytes, with two more; longer ones are cut.
 
     Raises:
         DataError: no such table, a column or a value that it must have, too many unreadable pictures, or fewer than two
@@ -87,6 +93,8 @@ def load(
         raise DataError(f"manifest '{path}' has no column 'label'; without labels it can be one of data.pools")
     classes, label_N = _labels(table)
     fields, slices = fields_of_rows(table, classes)
+    caption, slots, more = _captions(table, captions, caption_tokens)
+    fields, remarks = {**fields, **caption}, [*remarks, *more]
     place = _Place.of(path, images)
     parts, survey = {}, Survey(remarks=tuple(remarks))
     for part, rows in _parts(table).items():
@@ -104,7 +112,7 @@ def load(
         decoding=form.decoding,
         survey=survey,
     )
-    splits = replace(splits, slices=slices)
+    splits = replace(splits, slices=slices, captions=slots)
     return evaluated_as_files(splits, store, partial(_encoded, table.take(_parts(table)["train"]), place), form)
 
 
@@ -117,12 +125,14 @@ def unlabelled(
     attributed: bool = False,
     unreadable: float = UNREADABLE,
     cache: str | None = None,
+    captions: Any = None,
+    caption_tokens: int = TOKENS,
 ) -> Images:
     """All pictures of a table to pretrain on: their labels are dropped before anything could read them.
 
     Args:
         splits: the data, whose decoding these have.
-        path, images, licences, attributed, unreadable, cache: as in ``load``.
+        path, images, licences, attributed, unreadable, cache, captions, caption_tokens: as in ``load``.
 
     Raises:
         DataError: as ``load``.
@@ -130,7 +140,7 @@ def unlabelled(
     table, _ = _rows(path, licences, attributed)
     dropped = [name for name in ("label", "labels", "split") if table.has(name)]
     table = replace(table, columns=table.columns.drop_columns(dropped))
-    fields, _ = fields_of_rows(table, ())
+    fields = {**fields_of_rows(table, ())[0], **_captions(table, captions, caption_tokens)[0]}
     no_label_N = np.zeros(len(table), dtype=np.int64)
     form = Form(decoding=splits.decoding)
     pictures, survey = _decoded(table, _Place.of(path, images), no_label_N, fields, form, store_of(cache))
@@ -150,6 +160,18 @@ def _rows(path: str, licences: Any, attributed: bool) -> tuple[Table, list[str]]
     texts = pa.table({name: table.text(name) for name in keys})
     order_N = pc.sort_indices(texts, [(name, "ascending") for name in keys]).to_numpy().astype(np.int64)
     return table.take(order_N), remarks
+
+
+def _captions(
+    table: Table, languages: Any, length: int
+) -> tuple[dict[str, NDArray[np.uint16]], tuple[str, ...], list[str]]:
+    """The field ``caption`` of each row, what each caption is, and remarks; nothing where no language is asked for."""
+    if languages is None:
+        return {}, (), []
+    texts = {language: table.captions(language) for language in languages_of(languages)}
+    rows = Images(image_NCHW=np.empty((len(table), 1, 0, 0), dtype=np.uint8), label_N=np.zeros(len(table), np.int64))
+    captioned, slots, remarks = with_captions(rows, texts, length)
+    return dict(captioned.fields), slots, remarks
 
 
 def _is_word(value: Any) -> bool:

@@ -15,6 +15,7 @@ from tests.trainables.small import MOBILE, OPTIMIZER
 from trainables.data import folder
 from trainables.data.manifest import load
 from trainables.data.sources import load_source
+from trainables.language.tokens import tokens
 from trainables.splits import DataError, Splits
 from trainables.training.phases import Task
 from trainables.training.trial import trial
@@ -114,6 +115,21 @@ def test_columns_become_fields(keywords: dict[str, Any]) -> None:
     assert images.fields["attribute"].shape == (len(images), 1)
     groups = [set(part.fields["group"].tolist()) for part in (splits.train, splits.validation, splits.test)]
     assert len(set.union(*groups)) == sum(map(len, groups))  # the images of a group stay together
+
+
+def test_captions_are_read_by_language(keywords: dict[str, Any]) -> None:
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(**{"caption": "picture of " + table["label"], "caption.de": ["Bild", *[""] * 59]})
+
+    captioned = rewritten(keywords, change)
+    splits = load(**captioned, captions=["own", "de"], caption_tokens=24)
+    assert splits.captions == ("own", "de")
+    token_NTL = splits.train.fields["caption"]
+    assert token_NTL.shape == (len(splits.train), 2, 24)
+    assert np.array_equal(token_NTL[:, 0], tokens([f"picture of c{k}" for k in splits.train.label_N], 24))
+    assert "caption" not in load(**captioned).train.fields
+    with pytest.raises(DataError, match=r"has no column 'caption.fr'; it has captions own, de"):
+        load(**captioned, captions=["fr"])
 
 
 def test_splits_of_the_table_are_kept(keywords: dict[str, Any]) -> None:
