@@ -132,7 +132,8 @@ def fitted(law: str, count_N: Arrays, accuracy_N: Arrays, judged: int) -> Fit:
         coefficient_2 = np.linalg.lstsq(design_N2 * root_N[:, None], level_N * root_N, rcond=None)[0]
         weight_N = _weight(law, design_N2 @ coefficient_2, judged)
     variance = float((weight_N * (level_N - design_N2 @ coefficient_2) ** 2).sum()) / freedom
-    covariance_22 = variance * np.linalg.inv(design_N2.T @ (design_N2 * weight_N[:, None]))
+    precision_22 = design_N2.T @ (design_N2 * weight_N[:, None])
+    covariance_22: Arrays = np.asarray(variance * np.linalg.inv(precision_22), dtype=np.float64)
     return Fit(
         law=law,
         judged=judged,
