@@ -8,6 +8,7 @@ what it saw in training. It imports nothing of this project: NumPy, Pillow and, 
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import math
 import os
@@ -271,6 +272,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an image, or a folder of images")
     parser.add_argument("--top", type=int, default=5, help="classes an image (5)")
     parser.add_argument("--json", action="store_true", help="a JSON list in place of lines")
+    parser.add_argument(
+        "--labels", nargs="+", metavar="TEXT", help="names these, such as 'a cat' 'a dog', not its classes"
+    )
     parser.add_argument("--model", type=Path, default=own / "model.onnx", help="another graph of this member")
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -278,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         files = list(_listed(options.paths))
-        answers = list(predictions(own, options.model, files, max(1, options.top)))
+        answers = list(predictions(own, options.model, files, max(1, options.top), options.labels))
     except (OSError, ImportError) as error:
         print(f"predict.py: {error}", file=sys.stderr)
         return 2
@@ -303,7 +307,9 @@ def _listed(paths: Sequence[Path]) -> Iterator[Path]:
             raise FileNotFoundError(f"'{path}' does not exist")
 
 
-def predictions(folder: Path, model: Path, files: Sequence[Path], top: int) -> Iterator[dict[str, Any]]:
+def predictions(
+    folder: Path, model: Path, files: Sequence[Path], top: int, labels: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Of each file the likeliest classes with their probabilities, or why it was not read.
 
     Args:
@@ -311,13 +317,17 @@ def predictions(folder: Path, model: Path, files: Sequence[Path], top: int) -> I
         model: its ONNX graph.
         files: images.
         top: how many classes.
-    """
-    import onnxruntime
+        labels: texts in place of its classes; the member was pretrained with captions.
 
+    Raises:
+        FileNotFoundError: it was not.
+    """
     content = json.loads((folder / "input.json").read_text(encoding="utf-8"))
     described = content["decoding"]
     decoding = Decoding(**{**described, "background": tuple(described["background"])})
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    names = content["classes"] if labels is None else labels
+    scores: Callable[[NDArray[Any]], NDArray[np.floating[Any]]]
+    scores = _graph(model, "logits") if labels is None else _by_texts(folder, labels)
     for file in files:
         try:
             pixel_CHW, _ = decode(file, decoding)
@@ -325,12 +335,45 @@ def predictions(folder: Path, model: Path, files: Sequence[Path], top: int) -> I
             yield {"file": str(file), "error": str(error)}
             continue
         image_NCHW = pixel_CHW[None].astype(np.float32) / np.float32(255.0)
-        score_K = session.run(["logits"], {"image": image_NCHW})[0][0].astype(np.float64)
+        score_K = scores(image_NCHW)[0].astype(np.float64)
         share_K = np.exp(score_K - score_K.max())
         share_K /= share_K.sum()
         best = np.argsort(-share_K, kind="stable")[:top]
-        named = [{"class": content["classes"][k], "probability": round(float(share_K[k]), 6)} for k in best]
+        named = [{"class": names[k], "probability": round(float(share_K[k]), 6)} for k in best]
         yield {"file": str(file), "classes": named}
+
+
+def _graph(path: Path, output: str) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """An ONNX graph of one input and one output."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def run(value: NDArray[Any]) -> NDArray[np.float32]:
+        answer: NDArray[np.float32] = session.run([output], {name: value})[0]
+        return answer
+
+    return run
+
+
+def _by_texts(folder: Path, labels: Sequence[str]) -> Callable[[NDArray[Any]], NDArray[np.floating[Any]]]:
+    """Scores of texts, by a member's text tower."""
+    described = folder / "texts.json"
+    if not described.is_file():
+        raise FileNotFoundError(
+            f"--labels needs a member that was pretrained with captions; '{folder}' has no texts.json"
+        )
+    content = json.loads(described.read_text(encoding="utf-8"))
+    spec = importlib.util.spec_from_file_location("tokens", folder / "tokens.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    token_KL = module.tokens(labels, content["sizes"]["length"]).astype(np.int64)
+    label_KE = _graph(folder / "texts.onnx", "direction")(token_KL)
+    directions = _graph(folder / "image.onnx", "direction")
+    return lambda image_NCHW: float(content["scale"]) * directions(image_NCHW) @ label_KE.T
 
 
 if __name__ == "__main__":

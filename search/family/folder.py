@@ -16,6 +16,7 @@ from spaces import components
 from spaces.candidate import Candidate, keywords
 from spaces.mistake import Mistake
 from trainables.deploy import Deployable
+from trainables.final.texts_folder import read_texts
 from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing, View
 
@@ -68,7 +69,7 @@ def _of_format_1(content: Mapping[str, Any]) -> Preprocessing:
 
 
 def load_network(folder: Path) -> Deployable:
-    """The network of an exported member with its preprocessing, in evaluation mode on the CPU.
+    """The network of an exported member with its preprocessing and text tower, in evaluation mode on the CPU.
 
     Raises:
         search.files.DamagedFiles: the folder is not what was exported.
@@ -80,7 +81,8 @@ def load_network(folder: Path) -> Deployable:
     with torch.random.fork_rng():  # the weights that it is built with are replaced
         network = backbone.build(classes=len(spec.classes), channels=channels, **keywords(candidate.architecture))
     network.load_state_dict(load_file(folder / "model.safetensors"))
-    return Deployable.of(network, spec.preprocessing).eval()
+    deployable, texts = Deployable.of(network, spec.preprocessing).eval(), read_texts(folder)
+    return deployable if texts is None else deployable.beside(texts)
 
 
 def onnx_runner(path: Path, threads: int = 1) -> Runner:

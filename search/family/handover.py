@@ -21,7 +21,10 @@ from search.setting.beginning import Named
 from search.setting.setting import Setting
 from search.setting.weights import words_of_start
 from trainables.counting.counts import Statistics
+from trainables.deploy import Deployable
 from trainables.final.jobs import FinalJob, network_of
+from trainables.final.texts_folder import write_texts
+from trainables.language.texts import Texts
 from trainables.training.trial import scores
 
 
@@ -150,8 +153,15 @@ def _export(
         folder,
         partial(member_of, setting, name, finalist, examiner=examiner, references=references, budget=budget),
         _provenance(setting, finalist),
-        partial(write_training, setting, job),
+        partial(_complete, setting, job, network, spec),
     )
+
+
+def _complete(setting: Setting, job: FinalJob, network: Deployable, spec: InputSpec, folder: Path) -> None:
+    """What training a member again needs, and what it was pretrained with to read texts."""
+    write_training(setting, job, folder)
+    if isinstance(network.texts, Texts):
+        write_texts(Deployable.of(network.network, spec.preprocessing).eval(), network.texts, folder)
 
 
 def examined(name: str, finalist: Finalist, answers: Answers) -> Examined:

@@ -31,10 +31,16 @@ def on_labels(family: FamilySection, seed: int, candidate: Candidate) -> list[Fi
     ]
 
 
+def teachable(candidate: Candidate) -> bool:
+    """Whether a candidate's loss may compare it with teachers; that of class names as a classifier may not."""
+    method = str(candidate.adaptation.get("method", "full"))
+    return not components.parameters(components.ADAPTATIONS, method).reads("texts")
+
+
 def with_teachers(
     family: FamilySection, seed: int, candidate: Candidate, teachers: Sequence[FinalJob | str], leader: Candidate
 ) -> list[FinalJob]:
-    """The same, taught by the mean class probabilities of teachers.
+    """The same, taught by the mean class probabilities of teachers; untaught where it is not ``teachable``.
 
     Args:
         family: how teaching is done.
@@ -43,6 +49,8 @@ def with_teachers(
         teachers: other final trainings, or names of networks from elsewhere.
         leader: whose views of images all pupils see where ``family.stored_targets``.
     """
+    if not teachable(candidate):
+        return on_labels(family, seed, candidate)
     pupil = with_views_of(leader, candidate) if family.stored_targets else candidate
     return [
         replace(

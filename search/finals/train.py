@@ -13,7 +13,7 @@ import numpy as np
 
 from search.executors.protocol import Executor
 from search.executors.work import Failure
-from search.finals.jobs import as_trial, on_labels, with_teachers
+from search.finals.jobs import as_trial, on_labels, teachable, with_teachers
 from search.finals.outcome import Finals
 from search.problem.problem import Problem
 from search.record.trial import Trial
@@ -213,6 +213,7 @@ def _taught(family: FamilySection, seed: int, finals: Finals, chosen: Sequence[C
         teachers = tuple(teaching)
         bound = TAUGHT_ABOVE * sum(1 - finals.accuracy(job) for job in teaching) / len(teaching)
         pupils = [job.candidate for job in others if job.candidate in chosen and 1 - finals.accuracy(job) >= bound]
+    pupils = list(filter(teachable, pupils))
     if not pupils:
         return []
     leader = ranked[0].candidate

@@ -25,6 +25,8 @@ CHOICES: Mapping[str, Mapping[str, Kind]] = {
 OTHERS: Mapping[str, Kind] = {"recipe": INGREDIENTS, "pretraining": INGREDIENTS, "adaptation": ADAPTATIONS}
 """By role, the kind of what an address names that no choice names."""
 
+CAPTION = "caption"
+"""The field that objectives with a text tower read."""
 SHARE = "share"
 """The address of pretraining that the trainer itself reads."""
 
@@ -56,6 +58,7 @@ def _unread(space: Space, pools: Sequence[str]) -> Iterator[str]:
         for role in CHOICES:
             yield from _unread_choices(space, role, prefix, pools)
             yield from _unread_keywords(space, role, prefix)
+        yield from _without_texts(space, prefix)
     for address in space.recipe:
         yield from _unread_keyword(OTHERS["recipe"], "recipe", address, address)
 
@@ -95,6 +98,24 @@ def _unread_weight(space: Space, prefix: str, address: str, local: str) -> Itera
     if not joint or (part and not any(part in components.parts_of(name) for name in joint)):
         needed = f"has the part '{part}'" if part else "has several parts"
         yield f"'pretraining.{address}' needs a value of 'pretraining.{prefix}objective' that {needed}, as in 'a+b'"
+
+
+def _without_texts(space: Space, prefix: str) -> Iterator[str]:
+    """Adaptations that need a text tower, where a pretraining leaves none."""
+    reading = [name for name in _names(space, "adaptation", f"{prefix}method") if _reads(ADAPTATIONS, name)("texts")]
+    if not reading:
+        return
+    objectives = _values(space, "pretraining", f"{prefix}objective")
+    without = [
+        name for name in objectives if all(part in components.names(OBJECTIVES) for part in components.parts_of(name))
+    ]
+    without = [name for name in without if CAPTION not in needs_of(name, {})]
+    if without or not objectives:
+        left = f"'{without[0]}' of 'pretraining.{prefix}objective'" if without else "training without pretraining"
+        yield (
+            f"'adaptation.{prefix}method' has the value '{reading[0]}', which needs a text tower, and {left} leaves "
+            "none; offer clip alone, or leave the method out"
+        )
 
 
 def check_fields(space: Space, splits: Splits) -> None:

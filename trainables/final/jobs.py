@@ -10,6 +10,7 @@ import torch
 from spaces.candidate import Candidate
 from trainables.assess._score import Weights
 from trainables.deploy import Deployable
+from trainables.language.texts import Texts
 from trainables.splits import Splits
 from trainables.teachers.named import Ensemble, load_teacher
 from trainables.teachers.stored_targets import StoredTeacher
@@ -85,9 +86,10 @@ def network_of(job: FinalJob, splits: Splits, where: Path | str) -> Deployable:
 
 def keep_network(job: FinalJob, network: torch.nn.Module, report: Report, where: Path | str) -> None:
     """Write a network that was made of others as the result of a job, for ``network_of`` to read."""
-    checkpoint_of(job, where).save(
-        {"phase": 1, "states": {}, "evaluated": network.state_dict(), "reports": [asdict(report)]}
-    )
+    state = {"phase": 1, "states": {}, "evaluated": network.state_dict(), "reports": [asdict(report)]}
+    if isinstance(network, Deployable) and isinstance(network.texts, Texts):
+        state["texts"] = network.texts.packed()
+    checkpoint_of(job, where).save(state)
 
 
 def teacher_of(job: FinalJob, splits: Splits, where: Path | str, targets: Path) -> torch.nn.Module:

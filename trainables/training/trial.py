@@ -341,6 +341,8 @@ def _plan(phase: Phase, whole: _Trial, before: _Left) -> Plan:
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
             plan = _adapted(plan, phase.adaptation, whole.splits.classes)
         module = load(phase.objective)
+        if plan.objective is not None and "teacher" in phase.knobs:
+            raise ValueError("an adaptation by class names has a loss of its own, with which no teacher is compared")
         objective = plan.objective or module.objective(plan.built(), **phase.knobs)
         return replace(plan, objective=objective.to(whole.device), fixed_side=module.FIXED_SIDE)
 

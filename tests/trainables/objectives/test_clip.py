@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from search.setting.readers import check_fields
+from search.setting.config import ConfigError
+from search.setting.readers import check_fields, check_readers
+from spaces import captions
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
 from spaces.tiny import space as tiny
@@ -111,6 +113,18 @@ def test_a_check_names_captions_that_are_not_there() -> None:
     with pytest.raises(FieldError, match=r"reads the field caption .*data\.captions gives"):
         check_fields(space, digits.load())
     check_fields(space, few_labels())
+
+
+def test_a_check_names_methods_without_a_text_tower() -> None:
+    space = captions.space()
+    check_readers(space)
+    other = space.restrict({"pretraining.mobile.objective": ("clip",)}).extend(
+        {"pretraining.mobile.objective": ("simclr",)}
+    )
+    with pytest.raises(
+        ConfigError, match=r"'prompts', which needs a text tower, and 'simclr' of 'pretraining.mobile.obj"
+    ):
+        check_readers(other)
 
 
 def test_it_tells_what_it_has_learnt() -> None:
