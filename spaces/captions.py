@@ -16,7 +16,7 @@ from spaces.pretraining import references as of_pretraining
 from spaces.reference import Reference
 from spaces.space import Condition, Space
 
-OBJECTIVES = ("none", "clip", "clip+simclr")
+OBJECTIVES = ("none", "clip", "clip+simclr", "supervised+clip")
 CONFIGURATIONS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
     {
         "CLIP": {"objective": "clip"},
@@ -29,9 +29,11 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
             "clip.jitter": 0.4,
         },
         "ALIGN": {"objective": "clip", "clip.smoothing": 0.1, "clip.temperature": 1.0},
+        "GPT4Image": {"objective": "supervised+clip"},
     }
 )
-"""What papers choose, by address below ``pretraining``: arXiv 2103.00020, 2010.00747 and 2102.05918."""
+"""What papers choose, by address below ``pretraining``: arXiv 2103.00020, 2010.00747, 2102.05918 and, with captions in
+place of a language model's descriptions and a tower that is trained, 2306.00693."""
 METHOD = "adaptation.method"
 
 
@@ -82,6 +84,7 @@ def _knobs() -> Mapping[str, Dimension]:
         "simclr.temperature": _ordered(0.1, 0.2, 0.5),
         "simclr.crop": _ordered(0.2, 0.4, 0.6, 0.8),
         "weight.simclr": Real(low=0.1, high=1.0, levels=3, log=True),
+        "weight.supervised": Real(low=0.1, high=1.0, levels=3, log=True),
     }
 
 

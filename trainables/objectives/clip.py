@@ -3,7 +3,8 @@
 Each option is off by default: ConVIRT (https://arxiv.org/abs/2010.00747) is ``direction`` 0.75, a fixed temperature of
 0.1 and views; ALIGN (https://arxiv.org/abs/2102.05918) is ``smoothing`` 0.1; prefix conditioning
 (https://arxiv.org/abs/2206.01125) is ``prefix`` and pure ``batches``; DreamLIP (https://arxiv.org/abs/2403.17007) and
-M2-Encoder (https://arxiv.org/abs/2401.15896) have several ``captions`` and ``parts``.
+M2-Encoder (https://arxiv.org/abs/2401.15896) have several ``captions`` and ``parts``; ProtoCLIP
+(https://arxiv.org/abs/2206.10996) has ``prototypes``.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 from trainables.batches.order import Pure
 from trainables.deploy import Deployable
 from trainables.language.pairs import Pairs, contrast, found_first, paired
+from trainables.language.prototypes import Prototypes
 from trainables.language.texts import Texts
 from trainables.language.tower import is_text
+from trainables.objectives._accumulating import in_pieces
 from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._views import Views
@@ -36,10 +39,10 @@ KINDS = 2
 BATCHES = ("mixed", "pure")
 
 
-def passes(**knobs: object) -> float:
-    """One view an image; the text tower is not counted."""
+def passes(*, accumulate: int = 1, **knobs: object) -> float:
+    """One view an image, of which pieces are computed once more; the text tower is not counted."""
     del knobs
-    return 1.0
+    return 1.0 if accumulate == 1 else 4 / 3
 
 
 def objective(
@@ -56,8 +59,15 @@ def objective(
     grouped: bool = False,
     captions: int = 1,
     parts: int = 1,
+    accumulate: int = 1,
     prefix: bool = False,
     batches: str = "mixed",
+    prototypes: float = 0.0,
+    clusters: int = 32,
+    queue: int = 512,
+    episode: int = 10,
+    softness: float = 0.1,
+    translate: bool = True,
     crop: float = 0.6,
     jitter: float = 0.2,
     flip: float = 0.0,
@@ -76,9 +86,13 @@ def objective(
         grouped: whether all images of a group are right for the texts of each; needs the field ``group``.
         captions: of an image in a step, drawn among those that it has; each is right.
         parts: that a batch is cut into; only those of a part are told from each other.
+        accumulate: pieces in which a worker sees its images and texts, so that its memory holds one; the loss and its
+            gradients are those of the whole batch, but for batch norms, whose statistics are of a piece.
         prefix: whether a trained token before a text says if it was written for the image or names its class; needs
             the field ``origin``.
         batches: ``mixed``, or ``pure``: the texts of a batch are of one origin.
+        prototypes: weight of the loss between images and clusters of texts, and the reverse, at least 0.
+        clusters, queue, episode, softness, translate: of these, see ``trainables.language.prototypes``.
         crop, jitter, flip, colour: of the view, see ``trainables.objectives._views``.
 
     Raises:
@@ -86,10 +100,14 @@ def objective(
     """
     if not 0 <= direction <= 1 or not 0 <= smoothing < 1:
         raise ValueError(f"clip.direction is in [0, 1] and clip.smoothing in [0, 1), given {direction} and {smoothing}")
-    if batches not in BATCHES:
-        raise ValueError(f"clip.batches is {' or '.join(BATCHES)}, given '{batches}'")
-    if captions < 1 or parts < 1:
-        raise ValueError(f"clip.captions and clip.parts are at least 1, given {captions} and {parts}")
+    if batches not in BATCHES or prototypes < 0:
+        raise ValueError(
+            f"clip.batches is {' or '.join(BATCHES)} and clip.prototypes at least 0, given '{batches}' and {prototypes}"
+        )
+    if min(captions, parts, accumulate) < 1:
+        raise ValueError(
+            f"clip.captions, clip.parts and clip.accumulate are at least 1, given {captions}, {parts} and {accumulate}"
+        )
     texts = Texts(
         network.width,
         length=text_length,
@@ -100,14 +118,21 @@ def objective(
         learned=learned,
         prefixes=KINDS if prefix else 0,
     )
+    grouping = None
+    if prototypes:
+        grouping = Prototypes(
+            width, clusters=clusters, queue=queue, episode=episode, softness=softness, translate=translate
+        )
     return _Clip(
         network,
         texts,
+        prototypes=(prototypes, grouping),
         direction=direction,
         smoothing=smoothing,
         grouped=grouped,
         captions=captions,
         parts=parts,
+        accumulate=accumulate,
         pure=batches == "pure",
         views=Views(crop=crop, jitter=jitter, flip=flip, colour=colour),
     )
@@ -119,11 +144,13 @@ class _Clip(nn.Module):
         network: Deployable,
         texts: Texts,
         *,
+        prototypes: tuple[float, Prototypes | None],
         direction: float,
         smoothing: float,
         grouped: bool,
         captions: int,
         parts: int,
+        accumulate: int,
         pure: bool,
         views: Views,
     ) -> None:
@@ -133,6 +160,8 @@ class _Clip(nn.Module):
         self.texts = texts
         self._direction, self._smoothing, self._grouped = direction, smoothing, grouped
         self._captions, self._parts, self._pure, self._views = captions, parts, pure, views
+        self._accumulate = accumulate
+        self._weight, self.prototypes = prototypes
         self._spread = Spread()
         self._found, self._steps = torch.zeros(()), 0
 
@@ -145,19 +174,21 @@ class _Clip(nn.Module):
         """The loss of this worker's images."""
         if self.training:
             self.texts.bound()
-        feature_BF = self.network.pooled(self._views.of(batch.image_BCHW, generator, number=0))
+        view_BCHW = self._views.of(batch.image_BCHW, generator, number=0)
+        feature_BF = in_pieces(self.network.pooled, self._accumulate, view_BCHW, norms_of=self.network)
         image_BE = self.texts.of_images(feature_BF)
         token_BNL = drawn(batch.fields["caption"], self._captions, generator)
         pairs = [self._pairs(image_BE, token_BL, batch.fields) for token_BL in token_BNL.unbind(dim=1)]
         if self.training:
             self._note(feature_BF, image_BE, pairs[0])
         losses = [contrast(own, direction=self._direction, smoothing=self._smoothing) for own in pairs]
-        return torch.stack(losses).mean()
+        loss = torch.stack(losses).mean()
+        return loss if self.prototypes is None else loss + self._weight * self.prototypes(pairs[0])
 
     def _pairs(self, image_BE: Tensor, token_BL: Tensor, fields: Mapping[str, Tensor]) -> Pairs:
         prefix_B = fields["origin"].clamp_min(0) if self.texts.tower.prefixes else None
         kind_B = fields["group"] if self._grouped else None
-        text_BE = self.texts.of_tokens(token_BL, prefix_B)
+        text_BE = in_pieces(self.texts.of_tokens, self._accumulate, token_BL, prefix_B)
         return paired(image_BE, text_BE, is_text(token_BL), self.texts.scale, kind_B=kind_B, parts=self._parts)
 
     def _note(self, feature_BF: Tensor, image_BE: Tensor, pairs: Pairs) -> None:

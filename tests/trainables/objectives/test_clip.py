@@ -1,6 +1,7 @@
 """CLIP and its options, as an objective."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,12 @@ from tests.trainables.small import batch, few_labels, loss_of, network, pretrain
 from trainables.batches.fields import FieldError
 from trainables.batches.order import Pure
 from trainables.data import digits
+from trainables.language.texts import Texts
 from trainables.language.tokens import text_of, tokens
 from trainables.objectives import clip
 from trainables.plan import Batch
-from trainables.training.trial import Task, trial
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.trial import Task, trained, trial
 
 STILL = {"crop": 1.0, "jitter": 0.0}
 
@@ -44,6 +47,8 @@ NUMBERS = [(f"number {row}",) for row in range(8)]
         {"smoothing": 0.0},
         {"captions": 1},
         {"parts": 1},
+        {"accumulate": 1},
+        {"prototypes": 0.0, "clusters": 4},
         {"batches": "pure"},
         {"grouped": True},
     ],
@@ -89,6 +94,33 @@ def test_several_captions_are_the_mean_of_each() -> None:
     assert together.mean() == pytest.approx(float(mean), rel=0.05)  # which is the first differs from image to image
 
 
+def gradients(accumulate: int) -> dict[str, torch.Tensor]:
+    objective = clip.objective(network("clip"), **STILL, accumulate=accumulate, captions=2).eval()
+    double = captioned(*[(f"number {row}", "x" * (row + 1)) for row in range(8)])
+    loss_of(objective, double).backward()  # type: ignore[no-untyped-call]
+    return {name: value.grad for name, value in objective.named_parameters() if value.grad is not None}
+
+
+def test_a_batch_in_pieces_has_the_gradients_of_the_whole() -> None:
+    whole, pieces = gradients(1), gradients(4)
+    assert whole.keys() == pieces.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(pieces[name], value, rtol=1e-4, atol=1e-6, msg=name)
+    assert clip.passes(accumulate=4) == pytest.approx(4 / 3)
+
+
+def test_statistics_are_counted_once_where_a_batch_is_seen_again() -> None:
+    """As if each piece had been seen once, one after the other."""
+    body, twin = network("clip"), network("clip")
+    objective = clip.objective(body, **STILL, accumulate=2).train()
+    loss_of(objective, captioned(*NUMBERS)).backward()  # type: ignore[no-untyped-call]
+    for image_BCHW in captioned(*NUMBERS).image_BCHW.chunk(2):
+        twin.train().pooled(image_BCHW)
+    for (name, value), other in zip(body.named_buffers(), twin.buffers(), strict=True):
+        if name.endswith(("running_mean", "running_var")):
+            torch.testing.assert_close(value, other, rtol=1e-5, atol=1e-6, msg=name)
+
+
 def test_pure_batches_are_asked_for() -> None:
     assert clip.objective(network("clip"), batches="pure").order == Pure("origin")  # type: ignore[union-attr]
     assert clip.objective(network("clip")).order is None  # type: ignore[union-attr]
@@ -99,8 +131,8 @@ def test_pure_batches_are_asked_for() -> None:
     [
         ({"direction": 2.0}, r"clip.direction is in \[0, 1\]"),
         ({"smoothing": 1.0}, r"clip.smoothing in \[0, 1\), given 0.5 and 1.0"),
-        ({"batches": "small"}, "clip.batches is mixed or pure"),
-        ({"captions": 0}, "at least 1, given 0 and 1"),
+        ({"batches": "small"}, "clip.batches is mixed or pure and clip.prototypes at least 0, given 'small'"),
+        ({"captions": 0}, "at least 1, given 0, 1 and 1"),
     ],
 )
 def test_a_value_out_of_range_is_refused(knobs: dict[str, Any], message: str) -> None:
@@ -127,19 +159,16 @@ def test_a_check_names_methods_without_a_text_tower() -> None:
         check_readers(other)
 
 
-def test_it_tells_what_it_has_learnt() -> None:
-    reports = list(
-        trial(
-            Task(
-                candidate=pretrained(
-                    "clip",
-                ),
-                epochs=4,
-                seed=0,
-            ),
-            few_labels(),
-        )
-    )
+def test_it_tells_what_it_has_learnt_and_leaves_it(tmp_path: Path) -> None:
+    """Beside the network, also where all of its weights were trained on."""
+    task, checkpoint = Task(candidate=pretrained("clip"), epochs=4, seed=0), Checkpoint(path=tmp_path / "x.pt")
+    reports = list(trial(task, few_labels(), checkpoint=checkpoint, cache=tmp_path))
     assert set(reports[0].monitors) == {"rank_before", "rank_after", "spread", "found", "scale"}
     assert 0 < reports[1].monitors["found"] < 1
     assert reports[1].loss < reports[0].loss
+    texts = trained(task, few_labels(), checkpoint).texts
+    assert isinstance(texts, Texts)
+    (shared,) = tmp_path.glob("*[0-9a-f].pt")
+    heads = torch.load(shared, weights_only=True)["states"]["heads"]
+    for name, value in texts.state_dict().items():
+        assert torch.equal(value, heads[f"texts.{name}"])
