@@ -85,7 +85,7 @@ class Tower(nn.Module):
         x_NLW = token_NLW + self.position_LW[: token_NLW.shape[1]]
         for block in self.blocks:
             x_NLW = block(x_NLW)
-        last_NW = x_NLW[torch.arange(len(x_NLW), device=x_NLW.device), end_N]
+        last_NW = x_NLW.gather(1, end_N[:, None, None].expand(-1, 1, x_NLW.shape[2]))[:, 0]
         vector_NE: Tensor = self.norm(last_NW) @ self.projection_WE
         return vector_NE
 

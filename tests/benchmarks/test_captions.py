@@ -1,0 +1,70 @@
+"""What networks learn from names of emoji, against names of other emoji, and what CLIP's options bring."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from spaces.candidate import Candidate
+from spaces.dimensions import Value
+from tests.emoji import needs_emoji
+from trainables.assess import retrieval, zero_shot
+from trainables.data.sources import load_source
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.trial import Task, trained, trial
+
+pytestmark = [pytest.mark.benchmark, needs_emoji]
+
+EPOCHS, SEEDS = 41, (0, 1, 2)
+"""Passes over 825 images, the last of which fits a temperature; seeds of the trainings."""
+RECIPE: dict[str, Value] = {
+    "optimizer.name": "adamw", "optimizer.learning_rate.adamw": 3e-3, "optimizer.weight_decay": 0.05, "batch.size": 128,
+    "schedule.name": "cosine", "schedule.warmup_epochs": 2, "schedule.final": 0.01,
+}  # fmt: skip
+MOBILE: dict[str, Value] = {
+    "resolution": 32, "stem_width": 16, "stem_stride": 2, "activation": "relu", "head_expansion": 1, "head_width": 96,
+    **{f"{name}.{stage}": value for name, values in {
+        "width": (16, 32, 64), "depth": (1, 2, 2), "kernel": (3, 3, 3), "expansion": (3, 3, 3), "stride": (2, 2, 2),
+        "squeeze_excite": (True, True, True),
+    }.items() for stage, value in enumerate(values)},
+}  # fmt: skip
+ARMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "clip": ({}, {}),
+    "names of others": ({}, {"wrong_captions": 1.0}),
+    "two captions a step": ({"clip.captions": 2}, {}),
+    "ALIGN": ({"clip.smoothing": 0.1, "clip.temperature": 1.0}, {}),
+    "ConVIRT": ({"clip.direction": 0.75, "clip.learned": False, "clip.temperature": 0.1}, {}),
+    "with SimCLR": ({"objective": "clip+simclr"}, {}),
+    "ProtoCLIP": ({"clip.prototypes": 1.0}, {}),
+}
+"""Knobs of the pretraining, and keywords of the data."""
+
+
+def reached(arm: str, seed: int, folder: Path) -> dict[str, float]:
+    """Figures of the test split, the loss, and processor seconds."""
+    pretraining, keywords = ARMS[arm]
+    splits = load_source("emoji", {"captions": ["en", "de"], **keywords})
+    candidate = Candidate(
+        backbone="mobile",
+        objective="supervised",
+        architecture=MOBILE,
+        recipe={**RECIPE, "schedule.warmup_epochs": 0},
+        pretraining={"objective": "clip", "share": (EPOCHS - 1) / EPOCHS, **RECIPE, **pretraining},
+        adaptation={"method": "zero_shot"},
+    )
+    torch.set_num_threads(1)
+    task, checkpoint = Task(candidate=candidate, epochs=EPOCHS, seed=seed), Checkpoint(path=folder / f"{seed}.pt")
+    started = time.process_time()
+    reports = list(trial(task, splits, checkpoint=checkpoint))
+    seconds, network = time.process_time() - started, trained(task, splits, checkpoint)
+    measures = (*retrieval.assess(network, splits).measures, *zero_shot.assess(network, splits).measures)
+    figures = {f"{one.metric} {one.part}": one.value for one in measures}
+    return {"loss": reports[EPOCHS - 2].loss, "features": reports[EPOCHS - 2].accuracy, **figures, "seconds": seconds}
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_what_is_learnt_from_names(arm: str, tmp_path: Path) -> None:
+    for seed in SEEDS:
+        print(arm, seed, {name: round(value, 4) for name, value in reached(arm, seed, tmp_path).items()})
