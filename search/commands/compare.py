@@ -24,10 +24,16 @@ def run(arguments: argparse.Namespace) -> None:
     from search.errors import UsageError
 
     runs = read_finished(arguments.runs)
-    different = differences(runs)
+    different, card = differences(runs), card_rows(runs)
     title = "settings that differ" if len(different) > 1 else "no setting differs but the places of files"
-    for line in (*aligned(rows(runs)), "", title, *(aligned(different) if len(different) > 1 else ()), ""):
-        say(line)
+    blocks = [
+        aligned(rows(runs)),
+        aligned(card) if card else [],
+        [title, *(aligned(different) if different[1:] else [])],
+    ]
+    for block in filter(None, blocks):
+        for line in (*block, ""):
+            say(line)
     for sentence in remarks(runs):
         tell(sentence)
     if arguments.to is not None:

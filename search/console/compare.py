@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from search.errors import UsageError
+from search.evaluation.card import OTHERS, OVERALL, RANK, report_card, words_of_rank
+from search.evaluation.results import read_evaluations
 from search.family.comparison import wilson
 from search.family.members import Family, Member, load_family
 from search.identity.document import read_identity
@@ -29,12 +32,14 @@ class Finished:
         family: what came out of it.
         settings: keys of its configuration that decide what comes out.
         data: identity of its images; empty for runs from before there were any.
+        folder: of its family.
     """
 
     name: str
     family: Family
     settings: Mapping[str, Any]
     data: str
+    folder: Path
 
     @property
     def tested(self) -> list[Member]:
@@ -72,6 +77,7 @@ def read_finished(folders: Sequence[Path]) -> list[Finished]:
             family=family,
             settings=dict(deciding_keys(config.model_dump(mode="json"))),
             data="" if identity is None else json.dumps(identity.data.to_json(), sort_keys=True),
+            folder=folder / "family",
         )
         if not run.tested:
             raise UsageError(f"no member of '{folder}' has been tested; give runs that came to their end")
@@ -120,6 +126,23 @@ def _cell(run: Finished, member: Member | None) -> str:
         return f"{fraction(member.test_accuracy)} at {amount(member.macs)}"
     below, above = wilson(member.test_accuracy, run.family.test_images)
     return f"{fraction(member.test_accuracy)} ({fraction(below)}-{fraction(above)}) at {amount(member.macs)}"
+
+
+def card_rows(runs: Sequence[Finished]) -> list[tuple[str, ...]]:
+    """A header, and a row a member of any run, the best first, by all evaluations; empty without two to compare.
+
+    Members are compared where all runs have the same data, so that figures rest on the same images.
+    """
+    folders = {f"{run.name}/{one.name}": run.folder / one.name for run in runs for one in run.family.members}
+    card = report_card(read_evaluations(folders)) if len({run.data for run in runs}) == 1 else pd.DataFrame()
+    if card.empty:
+        return []
+    tasks = [column for column in card.columns if column not in OTHERS]
+    table = [("report card", RANK, "mean", *tasks)]
+    for one in card.to_dict("records"):
+        scores = ("-" if math.isnan(one[column]) else f"{one[column]:+.2f}" for column in (OVERALL, *tasks))
+        table.append((one["network"], words_of_rank(one[RANK], one["rank_low"], one["rank_high"]), *scores))
+    return table
 
 
 def differences(runs: Sequence[Finished]) -> list[tuple[str, ...]]:

@@ -112,7 +112,8 @@ def _is_known(known: pd.DataFrame, ladder: Ladder, share: float, seed: int) -> b
 def _place(setting: Setting, folder: Path, share: float) -> Workplace:
     place = setting.place
     checkpoints = None if place.checkpoints is None else f"{place.checkpoints}/{FOLDER}"
-    return replace(place, folder=folder, checkpoints=checkpoints, keywords={**place.keywords, SHARE: share}, score=())
+    keywords = {**place.keywords, SHARE: share * place.keywords.get(SHARE, 1.0)}  # of the images of the run
+    return replace(place, folder=folder, checkpoints=checkpoints, keywords=keywords, score=())
 
 
 def _jobs(setting: Setting, ladder: Ladder, share: float) -> Iterator[tuple[int, FinalJob]]:
@@ -132,7 +133,7 @@ def _trained(
     with components.load(components.EXECUTORS, executor).Executor(place) as running:
         running.train(jobs, reached.__setitem__, failed)
     splits = place.splits()
-    images = max(1, round(share * len(splits.train)))
+    images = max(1, round(place.keywords[SHARE] * len(splits.train)))
     return [
         {
             "candidate": ladder.candidate.key,

@@ -35,7 +35,7 @@ def write_run(folder: Path, trials: int, *accuracies: float) -> Path:
 
 
 def finished(name: str, *accuracies: float) -> Finished:
-    return Finished(name=name, family=family(*accuracies), settings={}, data="")
+    return Finished(name=name, family=family(*accuracies), settings={}, data="", folder=Path("nowhere"))
 
 
 def test_the_hypervolume_is_the_mean_accuracy_over_budgets() -> None:
