@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: a run has no family, there are fewer than two, or the page cannot be written.
     """
-    from search.console.compare import differences, read_finished, remarks, rows
+    from search.console.compare import card_rows, differences, read_finished, remarks, rows
     from search.console.compare_page import write_page
     from search.console.lines import aligned, say, tell
     from search.errors import UsageError
