@@ -13,11 +13,9 @@ from search.errors import UsageError
 from search.evaluation.running import run_evaluations
 from search.evaluation.subjects import Subject, Subjects, subjects_of
 from search.experiment.running import alone
-from search.family.members import load_family
 from search.files import check_writable
-from search.identity.folder import family_folder, read_study
-from search.report.gather import gather
-from search.report.page import write_report
+from search.identity.folder import read_study
+from search.report.gather import write_report_of
 from search.setting.readers import unserved
 from search.setting.setting import Setting
 from search.tracking.tracker import Tracker, open_tracker
@@ -51,7 +49,7 @@ def evaluate(path: Path, names: str | None, data: str | None, images: Sequence[s
     with alone(subjects.setting.config.folder):
         with contextlib.closing(_tracker(subjects.setting)) as tracker:
             _evaluate(subjects, chosen, seed, console, tracker)
-        page = _write_report(subjects.setting)
+        page = write_report_of(subjects.setting)
     console.print(f"report: {page}")
 
 
@@ -100,10 +98,3 @@ def _tracker(setting: Setting) -> Tracker:
     config = setting.config.model_copy(update={"tracking": quiet})
     identity = read_study(setting, encoded=False).notes["identity"]
     return open_tracker(config, identity, setting.splits, setting.problem.budgets)
-
-
-def _write_report(setting: Setting) -> Path:
-    page, family = setting.config.folder / "report.html", family_folder(setting.config.folder)
-    study = read_study(setting, encoded=False)
-    write_report(gather(setting, study, load_family(family), family, page), page)
-    return page

@@ -2,16 +2,15 @@
 
 import argparse
 
-import pandas as pd
-
 from search.console.lines import aligned, say, tell
 from search.errors import UsageError
 from search.experiment.running import alone
 from search.family.members import Family, load_family
 from search.identity.folder import family_folder, prepare_run
 from search.identity.saved import saved
-from search.ladder.laws import LAWS, HeldOut, fitted, held_out
 from search.ladder.rungs import FILE, FOLDER, Ladder, measure, shares_of
+from search.ladder.words import checked, outlook, rows_of
+from search.report.gather import write_report_of
 from spaces.candidate import Candidate
 
 MOST_SEEDS, MOST_TIMES = 100, 1000
@@ -36,8 +35,11 @@ def ladder(arguments: argparse.Namespace) -> None:
     )
     with alone(setting.config.folder):
         table = measure(setting, wanted, say)
-    _tell(table, arguments.times)
-    say(f"written: {setting.config.folder / FOLDER / FILE}")
+        page = write_report_of(setting)
+    for line in ("", *aligned(rows_of(checked(table))), ""):
+        say(line)
+    tell(outlook(table, arguments.times))
+    say(f"written: {setting.config.folder / FOLDER / FILE}, {page}")
 
 
 def _candidate(family: Family, name: str | None) -> Candidate:
@@ -47,27 +49,3 @@ def _candidate(family: Family, name: str | None) -> Candidate:
     if name is not None and name not in named:
         raise UsageError(f"there is no member '{name}'; the family has {', '.join(named)}")
     return named[name or list(named)[-1]]
-
-
-def _tell(table: pd.DataFrame, times: float) -> None:
-    count_N, accuracy_N = (table[column].to_numpy(dtype=float) for column in ("images", "test"))
-    judged = int(table["judged"].iloc[0])
-    checked = [held_out(law, count_N, accuracy_N, judged) for law in LAWS]
-    rows = [("law", f"predicts {checked[0].count:,} images", "measured", "in its interval")]
-    rows += [(one.law, str(one.predicted), f"{one.measured:.4f}", "yes" if one.holds else "no") for one in checked]
-    for line in ("", *aligned(rows), ""):
-        say(line)
-    best = min(checked, key=_miss)
-    fit = fitted(best.law, count_N, accuracy_N, judged)
-    last = float(count_N.max())
-    gain = fit.gain(last, times)
-    tell(
-        f"By the law that came nearer ({best.law}), fitted to all shares, {times:g} times the data "
-        f"({round(times * last):,} images) would bring {100 * gain.accuracy:+.2f} points "
-        f"({100 * gain.low:+.2f} to {100 * gain.high:+.2f}) of test accuracy: "
-        f"{fit.predict(times * last, len(table) // len(set(count_N)))}."
-    )
-
-
-def _miss(one: HeldOut) -> float:
-    return abs(one.predicted.accuracy - one.measured)

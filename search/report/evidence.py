@@ -70,6 +70,7 @@ class Evidence:
         validation_images: how many the scores of trials rest on; 0 if unknown.
         evaluations: what ``search evaluate`` has kept of the members: ``network``, ``evaluation``, ``metric``,
             ``part``, ``value``, ``low``, ``high``, ``count``.
+        ladder: trainings on growing shares of the data, as ``search.ladder.rungs`` keeps them.
 
     Raises:
         ValueError: a table lacks a column.
@@ -95,6 +96,7 @@ class Evidence:
     spent: Mapping[str, Spent] = field(default_factory=dict)
     validation_images: int = 0
     evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ladder: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         needed = {

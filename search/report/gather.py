@@ -8,13 +8,16 @@ import pandas as pd
 
 from search.evaluation.results import read_evaluations
 from search.family.folder import load_network
-from search.family.members import Family
+from search.family.members import Family, load_family
 from search.family.references import references_table
 from search.family.spent import spent
+from search.identity.folder import family_folder, read_study
+from search.ladder.rungs import FOLDER, read_ladder
 from search.problem.limits import Limits
 from search.record.study import Study
 from search.record.trial import Trial
 from search.report.evidence import Evidence, curves_frame, trials_frame
+from search.report.page import write_report
 from search.setting.sections.search import SearchSection, words_of_score
 from search.setting.setting import Setting
 from search.words import amount, named
@@ -51,9 +54,17 @@ def gather(setting: Setting, study: Study, family: Family, folder: Path, page: P
         spent={member.name: member.spent["final"] for member in family.members if "final" in member.spent},
         folder=Path(os.path.relpath(folder, page.parent)).as_posix(),
         validation_images=len(setting.splits.validation),
+        ladder=read_ladder(config.folder / FOLDER),
         evaluations=read_evaluations({member.name: folder / member.name for member in family.members}),
         notices=(*(() if setting.device is None else (setting.device.describe(),)), *family.failures),
     )
+
+
+def write_report_of(setting: Setting) -> Path:
+    """Write the page of a finished run anew; returns it."""
+    page, family = setting.config.folder / "report.html", family_folder(setting.config.folder)
+    write_report(gather(setting, read_study(setting, encoded=False), load_family(family), family, page), page)
+    return page
 
 
 UNITS = {"macs": "{} macs", "params": "{} parameters", "activations": "{} activations", "latency_ms": "{} ms"}

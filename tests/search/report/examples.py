@@ -22,6 +22,10 @@ EVALUATIONS = pd.DataFrame(
     {"network": ["member-1", "member-2"], "evaluation": "continual", "metric": "final", "part": "", "value": [0.5, 0.7],
      "low": [0.4, 0.6], "high": [0.6, 0.8], "count": 100}
 )  # fmt: skip
+LADDER = pd.DataFrame(
+    {"candidate": "a", "epochs": 3, "share": [0.125, 0.25, 0.5, 1.0] * 2, "images": [50, 100, 200, 400] * 2,
+     "seed": [0] * 4 + [1] * 4, "validation": 0.5, "test": [0.5, 0.6, 0.7, 0.75, 0.52, 0.61, 0.69, 0.76], "judged": 100}
+)  # fmt: skip
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "stop"}
 
 
@@ -52,6 +56,7 @@ def evidence(count: int = 60, **changes: Any) -> Evidence:
         "validation_images": 200,
         "settings": {"data": "toy", "seed": 0},
         "evaluations": EVALUATIONS,
+        "ladder": LADDER,
     }
     return Evidence(**{**values, **changes})
 
@@ -75,6 +80,7 @@ def begun_runs() -> Iterator[Evidence]:
             budgets=(),
             candidates={},
             evaluations=EVALUATIONS[:0],
+            ladder=LADDER[:0],
         )
 
 

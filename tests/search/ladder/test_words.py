@@ -1,0 +1,31 @@
+"""What a ladder says."""
+
+from search.ladder.words import checked, outlook, rows_of
+from search.report.sections import ladder
+from tests.search.report.examples import LADDER, evidence
+
+
+def test_both_laws_are_held_to_the_largest_share() -> None:
+    header, *rows = rows_of(checked(LADDER))
+    assert header == ("law", "predicts 400 images", "measured", "in its interval")
+    assert [row[0] for row in rows] == ["power", "logarithm"]
+    assert {row[2] for row in rows} == {"0.7550"}
+
+
+def test_the_outlook_has_an_interval_and_a_number_of_images() -> None:
+    said = outlook(LADDER, 2)
+    assert "2 times the data (800 images) would bring +" in said
+    assert "points (" in said
+
+
+def test_the_report_says_the_same() -> None:
+    section = ladder.section(evidence())
+    assert section is not None
+    assert outlook(LADDER, 2) in section.text
+    assert section.table["accuracy"].round(3).tolist() == [0.51, 0.605, 0.695, 0.755]
+
+
+def test_a_ladder_that_is_not_whole_has_no_law() -> None:
+    section = ladder.section(evidence(ladder=LADDER.query("share < 1")))
+    assert section is not None
+    assert "would bring" not in section.text
