@@ -1,7 +1,8 @@
 """Accuracy of rare and of frequent classes (after Parashar et al. 2024): does a network know the tail of its data?"""
 
 import numpy as np
-from scipy.stats import spearmanr
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from trainables.assess import DRAWS, Assessment, bootstrapped, missing, scores, share
 from trainables.deploy import Deployable
@@ -46,8 +47,16 @@ def assess(network: Deployable, splits: Splits, *, seed: int = 0, part: float = 
     )
     if np.ptp(share_K) == 0:
         return Assessment(measures=(tail, head, missing("correlation", "", "all classes have one accuracy")))
-    correlation_D = np.array([spearmanr(known_K[seen_K], one_K).statistic for one_K in drawn_DK if np.ptp(one_K)])
-    correlation = float(spearmanr(known_K[seen_K], share_K).statistic)
+    correlation_D = rank_correlations(known_K[seen_K], drawn_DK[np.ptp(drawn_DK, axis=1) > 0])
+    correlation = float(rank_correlations(known_K[seen_K], share_K[None])[0])
     return Assessment(
         measures=(tail, head, bootstrapped("correlation", "", correlation, int(count_K.sum()), correlation_D))
     )
+
+
+def rank_correlations(one_K: NDArray[np.int64], other_DK: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spearman's rank correlation of one row with each of several, none of which is constant, shape (D,)."""
+    first_K, second_DK = rankdata(one_K), rankdata(other_DK, axis=1)
+    first_K, second_DK = first_K - first_K.mean(), second_DK - second_DK.mean(1, keepdims=True)
+    value_D: NDArray[np.float64] = (second_DK @ first_K) / np.sqrt((first_K**2).sum() * (second_DK**2).sum(1))
+    return value_D
