@@ -15,7 +15,7 @@ FEWEST = 10
 Z, LARGEST = 1.959964, 0.999999
 TEXT = (
     "Rank correlation (Spearman) of what is known of a candidate before it is trained with its score, over the trials "
-    "that were trained in full, with an interval of 95 %. A search chooses its trials, so that this is no figure of the "
+    "that were trained in full, with an interval of 95 %. A search chooses its trials, so this is no figure of the "
     "space. An interval that holds 0 shows nothing."
 )
 
