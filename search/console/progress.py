@@ -19,7 +19,7 @@ from search.problem.limits import Limits
 from search.record.trial import Trial
 from search.words import amount, duration, fraction
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
+from trainables.job import Report
 
 SHOWN = 4
 """Trainings that the live display names; those that reported last."""

@@ -7,9 +7,9 @@ Its file states ``OFFERS``: which keys of the sections ``run`` and ``ray`` it ca
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from search.executors.work import Failure, Job, Later, Outcome, Workplace
+from search.executors.work import Failure, Later, Outcome, Workplace
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
+from trainables.job import Job, Report
 
 
 class Executor(Protocol):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search.executors.ray_agreement import Agreement
-from search.executors.work import Failure, Job
-from trainables.training.trial import Report
+from search.executors.work import Failure
+from trainables.job import Job, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from trainables.job import Report
+
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
@@ -16,7 +18,6 @@ from ray.exceptions import RayError
 
 from search.executors.work import BLAMELESS, LOST, Failure, Workplace
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
 
 
 def train(

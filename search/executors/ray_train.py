@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from trainables.job import Job, Report
+
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
@@ -19,9 +21,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.executors import ray_final, ray_tasks
 from search.executors.ray_broker import Broker, Event, Lease
-from search.executors.work import BLAMELESS, LOST, Failure, Job, Later, Outcome, PlacementError, Workplace
+from search.executors.work import BLAMELESS, LOST, Failure, Later, Outcome, PlacementError, Workplace
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
 from trainables.training.world import World
 
 ENDS_WITHIN_SECONDS = 10.0

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Self, TypeVar
 
+from trainables.job import Job, Report
+
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
@@ -20,9 +22,8 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from search.executors import ray_final, ray_tasks
-from search.executors.work import BLAMELESS, LOST, Failure, Job, Later, Outcome, Workplace
+from search.executors.work import BLAMELESS, LOST, Failure, Later, Outcome, Workplace
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
 
 T = TypeVar("T")
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from search.executors.work import Failure, Job, Later, Outcome, Workplace
+from search.executors.work import Failure, Later, Outcome, Workplace
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
+from trainables.job import Job, Report
 
 OFFERS = ()
 """What of the sections ``run`` and ``ray`` it can do, beside one trial at a time (``search.setting.readers``)."""

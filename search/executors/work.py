@@ -11,15 +11,15 @@ from typing import Any, Self
 import torch
 
 from search.executors.places import checkpoint_places
-from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 from trainables.assess._score import Weights
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, train
+from trainables.job import Job, Report
 from trainables.pretrained import Sources
 from trainables.splits import DataError, Splits
 from trainables.training.checkpoint import Checkpoint, CheckpointError
-from trainables.training.trial import Report, Task, trial
+from trainables.training.trial import Task, trial
 from trainables.training.world import World
 from trainables.weights.sources import WeightsError
 
@@ -35,25 +35,6 @@ LOST = "its process was lost more often than run.retries allows"
 
 class PlacementError(Mistake):
     """What is asked for can never run here; the message says what there is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A trial to run.
-
-    Attributes:
-        number: of the trial in the study.
-        candidate: what to train.
-        epochs: length of the schedule.
-        stop: epoch after which to stop, at most ``epochs``.
-        seed: of the training.
-    """
-
-    number: int
-    candidate: Candidate
-    epochs: int
-    stop: int
-    seed: int
 
 
 class Later(Enum):

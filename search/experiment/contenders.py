@@ -3,7 +3,6 @@
 import numpy as np
 
 from search.evolution.evolve import STARTS, evolve
-from search.executors.work import Job
 from search.experiment.posterior import best_of_each_budget, posterior
 from search.experiment.trials import Trials
 from search.learning.fitting import predict
@@ -13,6 +12,7 @@ from search.setting.sections.family import FamilySection
 from spaces.candidate import Candidate
 from spaces.codes import first_of_each
 from spaces.space import Codes
+from trainables.job import Job
 
 
 def contenders(problem: Problem, family: FamilySection, seed: int, learner: Learner, observed: Observations) -> Codes:

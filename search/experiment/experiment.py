@@ -52,7 +52,7 @@ from spaces.candidate import Candidate
 from trainables.assess import Assessment
 from trainables.final.jobs import FinalJob
 from trainables.final.soup import start_of
-from trainables.training.trial import Report
+from trainables.job import Report
 
 BEGINNING = "beginning"
 """Name of the note in the study that says what the search began with."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from search.executors.work import LATER, Job, Later
+from search.executors.work import LATER, Later
 from search.experiment.trials import Trials
 from search.problem.problem import Observations
 from search.record.trial import Trial
@@ -14,6 +14,7 @@ from search.setting.beginning import Named
 from search.stopping.at_work import audited
 from spaces.mistake import Mistake
 from spaces.space import Codes
+from trainables.job import Job
 
 
 class Stage1:

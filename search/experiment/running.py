@@ -42,8 +42,8 @@ from search.tracking.address import check_address
 from search.tracking.tracker import is_behind
 from search.words import duration
 from spaces.mistake import Mistake
+from trainables.job import Report
 from trainables.training.checkpoint import drop_all_but
-from trainables.training.trial import Report
 
 LEAST_TRIALS = 4
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from search.executors.work import Job, Outcome
+from search.executors.work import Outcome
 from search.problem.problem import Observations
 from search.record.study import Study
 from search.record.trial import Purpose, Trial, training_seed
@@ -15,7 +15,7 @@ from search.stopping.at_work import Stopping
 from search.stopping.ranks import stop_epoch
 from spaces.candidate import Candidate
 from spaces.space import Codes
-from trainables.training.trial import Report
+from trainables.job import Job, Report
 
 
 class Listener(Protocol):

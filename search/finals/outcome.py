@@ -18,8 +18,9 @@ from search.words import amount
 from trainables.deploy import Deployable
 from trainables.final.jobs import FinalJob, keep_network, network_of
 from trainables.final.soup import best_soup, start_of
+from trainables.job import Report
 from trainables.training.features import judged
-from trainables.training.trial import Report, accuracy
+from trainables.training.trial import accuracy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from search.record.trial import Trial
 from search.setting.sections.family import FamilySection
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob, checkpoint_of
-from trainables.training.trial import Report
+from trainables.job import Report
 
 TAUGHT_ABOVE = 2.0
 """A network is taught where it makes at least this many times the teachers' errors on search-validation.

@@ -15,7 +15,8 @@ from spaces import components
 from spaces.candidate import Candidate
 from trainables.data.sources import SHARE
 from trainables.final.jobs import FinalJob, network_of
-from trainables.training.trial import Report, accuracy
+from trainables.job import Report
+from trainables.training.trial import accuracy
 
 FOLDER, FILE = "ladder", "ladder.csv"
 COLUMNS = ("candidate", "epochs", "share", "images", "seed", "validation", "test", "judged")

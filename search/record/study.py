@@ -20,7 +20,7 @@ from search.record.trial import State, Trial
 from spaces.candidate import Candidate
 from spaces.space import Codes, Space
 from trainables.counting.counts import Statistics
-from trainables.training.trial import Report
+from trainables.job import Report
 
 METRIC = "accuracy on search-validation"
 """What Optuna's pictures call a trial's score."""

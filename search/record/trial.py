@@ -10,11 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from search.executors.work import Job
 from spaces.candidate import Candidate
 from spaces.space import Codes
 from trainables.counting.counts import Statistics
-from trainables.training.trial import Report
+from trainables.job import Job, Report
 
 Purpose = Literal["search", "repeat"]
 State = Literal["waiting", "running", "complete", "pruned", "fail"]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from search.executors.work import Job, Outcome
+from search.executors.work import Outcome
 from search.files import write_text
 from search.learning.recorded import INACTIVE
 from search.problem.feasible import sample_within, smallest
@@ -28,6 +28,7 @@ from spaces.dimensions import is_ordinal
 from spaces.mistake import Mistake
 from spaces.space import Codes, Space
 from trainables.counting.counts import Statistics
+from trainables.job import Job
 
 BANDS = 40
 """Most parts of the range of a cost, equal in its logarithm, that hold equally many candidates."""

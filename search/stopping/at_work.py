@@ -10,7 +10,7 @@ from search.record.trial import Trial
 from search.setting.sections.search import SearchSection
 from search.stopping.regret import Ended, RegretRule
 from spaces.encoding import encode
-from trainables.training.trial import Report
+from trainables.job import Report
 
 
 def audited(seed: int, number: int, share: float) -> bool:

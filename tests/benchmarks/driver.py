@@ -17,7 +17,7 @@ from search.record.trial import Trial
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.space import Codes
-from trainables.training.trial import Report
+from trainables.job import Report
 
 CONFIG = """
 name: scale

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from search.executors.work import Failure, Job, Outcome, Workplace
+from search.executors.work import Failure, Outcome, Workplace
 from tests.processes import children
-from trainables.training.trial import Report
+from trainables.job import Job, Report
 from trainables.training.world import World
 
 TICKS = os.sysconf("SC_CLK_TCK")

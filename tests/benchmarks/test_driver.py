@@ -7,7 +7,7 @@ import pytest
 from search.executors.work import Outcome
 from tests.benchmarks.driver import stage1
 from tests.benchmarks.sleepers import sleepers
-from trainables.training.trial import Report
+from trainables.job import Report
 
 pytestmark = pytest.mark.benchmark
 

@@ -25,7 +25,7 @@ from tests.browser import FLAGS
 from tests.processes import free_port
 from tests.search.products import records
 from tests.search.tracking.servers import server
-from trainables.training.trial import Report
+from trainables.job import Report
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 PAGE, REPEATS, EPOCHS = 100, 7, 10

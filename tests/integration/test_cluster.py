@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from search.executors import serial
-from search.executors.work import Job, PlacementError
+from search.executors.work import PlacementError
 from tests.integration.machines import Machines, machines
 from tests.processes import CONTEXT, children
 from tests.search.executors.jobs import EPOCHS, Heard, carry_out, family, finals_of, hopeless, jobs, place, raising
 from tests.trainables.neutral import neutral
 from trainables.data.sources import load_source
+from trainables.job import Job, Report
 from trainables.splits import DataError
 from trainables.training.checkpoint import Checkpoint, CheckpointError
-from trainables.training.trial import Report
 
 pytestmark = [pytest.mark.nightly, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""

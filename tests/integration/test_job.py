@@ -32,8 +32,8 @@ from search.setting.setting import prepare
 from spaces.space import Space
 from tests.places import ROOT
 from tests.processes import children, free_port
+from trainables.job import Report
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.trial import Report
 
 pytestmark = pytest.mark.nightly
 BIN = Path(sys.executable).parent

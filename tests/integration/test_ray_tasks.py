@@ -9,7 +9,7 @@ import pytest
 from tests.processes import children
 from tests.search.executors.jobs import Finals, family, finals_of, jobs, place
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
+from trainables.job import Report
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""

@@ -22,9 +22,9 @@ from search.files import check_sums
 from search.record.trial import Trial
 from spaces.candidate import Candidate
 from trainables.counting.counts import Statistics
+from trainables.job import Report
 from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing, View
-from trainables.training.trial import Report
 
 
 def spec_of(

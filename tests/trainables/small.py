@@ -14,11 +14,11 @@ from spaces.dimensions import Value
 from trainables.backbones import mobile, tiny_vit, vit
 from trainables.data.sources import load_source
 from trainables.deploy import Deployable
+from trainables.job import Report
 from trainables.joint import load
 from trainables.language.tokens import tokens
 from trainables.plan import Batch
 from trainables.splits import Splits
-from trainables.training.trial import Report
 
 MOBILE: dict[str, Value] = {
     "resolution": 8, "stem_width": 8, "stem_stride": 1, "activation": "relu", "head_expansion": 1, "head_width": 16,

@@ -10,13 +10,14 @@ import torch
 from spaces.candidate import Candidate
 from trainables.assess._score import Weights
 from trainables.deploy import Deployable
+from trainables.job import Report
 from trainables.language.texts import Texts
 from trainables.splits import Splits
 from trainables.teachers.named import Ensemble, load_teacher
 from trainables.teachers.stored_targets import StoredTeacher
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.precision import Precision
-from trainables.training.trial import Report, Task, trained, trial
+from trainables.training.trial import Task, trained, trial
 from trainables.training.world import World
 
 

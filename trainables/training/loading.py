@@ -16,9 +16,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from trainables.batches.randomness import drawn_apart, seed_globals
 from trainables.photographs import Photographs
 from trainables.plan import Square
-from trainables.randomness import drawn_apart, seed_globals
 from trainables.splits import Images, Joined, Pictures
 
 AHEAD = 2

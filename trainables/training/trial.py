@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -17,6 +17,7 @@ from spaces import components
 from spaces.candidate import Candidate, keywords
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
+from trainables.job import Report
 from trainables.joint import load
 from trainables.language.texts import Texts
 from trainables.plan import LabelMaps, Led, Plan, Reading, Stateful, Watched, compose
@@ -32,28 +33,7 @@ from trainables.training.phases import Phase, Task, phases_of
 from trainables.training.pretraining import held, key_of, pretraining_of
 from trainables.training.world import World
 
-__all__ = ["Candidate", "Report", "Task", "TrialFailed", "accuracy", "build", "scores", "trained", "trial"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """The end of an epoch: of as many forward-backward passes as there are images to pretrain on.
-
-    Attributes:
-        epoch: epochs trained so far, from 1.
-        accuracy: share of the search-validation images classified correctly, in [0, 1], or what the task has as its
-            score in its place; while a network is pretrained, accuracy by the nearest class mean of its features.
-        loss: mean training loss of the epoch.
-        seconds: time since the trial began, over all its attempts.
-        monitors: what an objective without labels says of itself (``trainables.plan.Watched``), by name, and the
-            figures that a score is made of.
-    """
-
-    epoch: int
-    accuracy: float
-    loss: float
-    seconds: float
-    monitors: Mapping[str, float] = field(default_factory=dict)
+__all__ = ["Candidate", "Task", "TrialFailed", "accuracy", "build", "scores", "trained", "trial"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from spaces.candidate import Candidate
 from spaces.encoding import encode
 from tests.processes import searching
 from trainables.counting.latency import Latency
-from trainables.training.trial import Report
+from trainables.job import Report
 
 CONFIG = """
 name: small

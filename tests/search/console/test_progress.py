@@ -16,7 +16,7 @@ from search.setting.sections.search import SearchSection
 from tests.search.console.test_remaining import Clock
 from tests.search.products import candidate, member, records
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
+from trainables.job import Report
 
 TRIALS = records()
 BUDGETS = (Limits(max_macs=1e3), Limits(max_macs=1e4), Limits(max_macs=1e9))

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from search.executors.work import Failure, Job, Outcome, Workplace
+from search.executors.work import Failure, Outcome, Workplace
 from spaces import tiny
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from spaces.sampling import uniform
 from trainables.final.jobs import FinalJob
-from trainables.training.trial import Report
+from trainables.job import Job, Report
 
 SPACE = tiny.space().restrict({"architecture.resolution": [8], "architecture.stem_stride": [2]})
 EPOCHS = 2

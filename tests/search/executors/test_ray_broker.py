@@ -8,7 +8,7 @@ from search.executors import ray_agreement
 from search.executors.ray_broker import Broker
 from search.executors.work import Failure
 from tests.search.executors.jobs import jobs
-from trainables.training.trial import Report
+from trainables.job import Report
 
 JOBS = jobs(2)
 REPORT = Report(epoch=1, accuracy=0.5, loss=1.0, seconds=1.0)

@@ -8,8 +8,8 @@ import pytest
 from search.executors.work import Failure, Workplace
 from tests.search.executors.jobs import Finals, family, jobs, place
 from trainables.final.jobs import FinalJob
+from trainables.job import Report
 from trainables.training.checkpoint import CheckpointError
-from trainables.training.trial import Report
 
 ray_final = pytest.importorskip("search.executors.ray_final")
 REPORT = Report(epoch=1, accuracy=0.5, loss=1.0, seconds=1.0)

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from search.executors.work import Job
 from tests.search.executors.jobs import Heard, jobs
+from trainables.job import Job, Report
 from trainables.splits import DataError
-from trainables.training.trial import Report
 
 ray_tune = pytest.importorskip("search.executors.ray_tune")
 

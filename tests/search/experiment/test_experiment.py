@@ -20,7 +20,8 @@ from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from tests.search.record.waiting import waiting
 from trainables.final import jobs
-from trainables.training.trial import Report, Task, TrialFailed
+from trainables.job import Report
+from trainables.training.trial import Task, TrialFailed
 
 CONFIG = """
 name: small

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from search.console.progress import Progress
-from search.executors.work import LATER, Job, Outcome
+from search.executors.work import LATER, Outcome
 from search.experiment.rounds import Stage1
 from search.experiment.running import Silent
 from search.experiment.trials import Trials
@@ -25,7 +25,7 @@ from search.setting.setting import Setting, prepare
 from spaces.mistake import Mistake
 from spaces.sampling import uniform
 from spaces.space import Codes
-from trainables.training.trial import Report
+from trainables.job import Job, Report
 
 CONFIG = """
 name: small

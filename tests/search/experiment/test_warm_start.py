@@ -15,7 +15,7 @@ from spaces import fbnetv3, tiny
 from spaces.space import Space
 from tests.search.record.waiting import waiting
 from tests.search.toy import offer, some
-from trainables.training.trial import Report
+from trainables.job import Report
 
 
 def earlier_run(folder: Path, trials: int = 12) -> tuple[Path, Config, Space]:

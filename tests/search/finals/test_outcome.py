@@ -20,7 +20,8 @@ from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
 from trainables.final.jobs import keep_network, network_of, train
-from trainables.training.trial import Report, scores
+from trainables.job import Report
+from trainables.training.trial import scores
 
 TEXT = """
 name: alone

@@ -20,7 +20,7 @@ from search.setting.setting import Setting, prepare
 from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from trainables.final.jobs import FinalJob, checkpoint_of, network_of
-from trainables.training.trial import Report
+from trainables.job import Report
 from trainables.training.trial import trial as train_trial
 
 TEXT = """

@@ -21,7 +21,7 @@ from search.record.trial import Trial
 from spaces import tiny
 from tests.search.postgres import Postgres, postgres_server
 from tests.search.record.waiting import waiting
-from trainables.training.trial import Report
+from trainables.job import Report
 
 SPACE = tiny.space()
 CURVE = tuple(Report(epoch=epoch, accuracy=epoch / 10, loss=1.0, seconds=1.0) for epoch in (1, 2))

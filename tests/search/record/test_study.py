@@ -13,7 +13,7 @@ from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from spaces.space import Codes, Space
 from tests.search.record.waiting import waiting
-from trainables.training.trial import Report
+from trainables.job import Report
 
 SPACE = tiny.space()
 

@@ -13,7 +13,7 @@ from spaces import tiny
 from tests.places import ROOT
 from tests.search.products import records
 from trainables.counting.counts import Statistics
-from trainables.training.trial import Report
+from trainables.job import Report
 
 EARLIER = Path(__file__).with_name("earlier.journal")
 DIGEST = "1fe33ceeb84f545b99407ca3cc639ffe9f9091267a5b926f18f8426bde1900b6"

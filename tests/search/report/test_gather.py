@@ -10,7 +10,7 @@ from search.setting.config import parse
 from search.setting.device import Device
 from search.setting.setting import prepare
 from tests.search.record.waiting import waiting
-from trainables.training.trial import Report
+from trainables.job import Report
 
 
 @pytest.fixture

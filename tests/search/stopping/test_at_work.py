@@ -13,7 +13,7 @@ from search.setting.config import parse
 from search.setting.setting import prepare
 from search.stopping.at_work import audited
 from spaces.sampling import uniform
-from trainables.training.trial import Report
+from trainables.job import Report
 
 CONFIG = """
 name: small

@@ -17,10 +17,11 @@ from tests.trainables.weights.small import MODEL, written
 from trainables.deploy import Deployable
 from trainables.frozen import body, probing
 from trainables.frozen.store import ArrayStore, Floats
+from trainables.job import Report
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.phases import Task
-from trainables.training.trial import Report, trial
+from trainables.training.trial import trial
 
 CANDIDATE = Candidate(
     backbone="timm_model",

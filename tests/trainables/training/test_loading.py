@@ -14,11 +14,11 @@ from timm.data.transforms_factory import transforms_imagenet_train
 
 from spaces.dimensions import Value
 from tests.trainables.small import residual
+from trainables.batches.randomness import drawn_apart, seed_globals
 from trainables.data import decoded, folder
 from trainables.data.kept import names_of
 from trainables.photographs import Photographs
 from trainables.predict import decode
-from trainables.randomness import drawn_apart, seed_globals
 from trainables.recipe.photo_augment import _Square
 from trainables.splits import DataError, Splits
 from trainables.training.checkpoint import Checkpoint

@@ -21,11 +21,12 @@ from spaces.sampling import uniform
 from tests.processes import CONTEXT
 from tests.trainables.small import pretrained, without_time
 from trainables.data import digits
+from trainables.job import Report
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint, CheckpointError
 from trainables.training.phases import Task, phases_of
 from trainables.training.pretraining import pretraining_of
-from trainables.training.trial import Report, trial
+from trainables.training.trial import trial
 
 
 @pytest.fixture(scope="module")
