@@ -11,11 +11,14 @@ from search.record.storage import NoStudy, open_storage
 from search.record.study import Study
 from search.samplers.nars import Sampler
 from search.setting.config import Config
+from search.setting.sections.search import SearchSection
 from spaces import fbnetv3, tiny
 from spaces.space import Space
 from tests.search.record.waiting import waiting
 from tests.search.toy import offer, some
 from trainables.job import Report
+
+NARS = SearchSection(sampler="nars")
 
 
 def earlier_run(folder: Path, trials: int = 12) -> tuple[Path, Config, Space]:
@@ -33,7 +36,7 @@ def earlier_run(folder: Path, trials: int = 12) -> tuple[Path, Config, Space]:
 def test_trials_of_a_run_are_gathered(tmp_path: Path) -> None:
     folder, config, space = earlier_run(tmp_path)
     journal = (folder / "study.journal").read_bytes()
-    (earlier,) = gather([(folder, config)], space, "nars")
+    (earlier,) = gather([(folder, config)], space, NARS)
     observed = earlier.observations(space)
     assert earlier.trials == len(observed.score_N) == 11  # one failed
     assert observed.score_N[0] == pytest.approx(0.1)  # stopped after its first epoch
@@ -45,7 +48,7 @@ def test_candidates_outside_a_restriction_are_left_out(tmp_path: Path) -> None:
     folder, config, space = earlier_run(tmp_path)
     address = next(a for a, d in zip(space.addresses, space.dimensions, strict=True) if len(d.values) == 2)
     narrow = space.restrict({address: space.dimension(address).values[:1]})
-    (earlier,) = gather([(folder, config)], narrow, "nars")
+    (earlier,) = gather([(folder, config)], narrow, NARS)
     assert earlier.trials == 11
     assert 2 <= len(earlier.scores) < 11
     assert narrow.contains(earlier.observations(narrow).codes_ND).all()
@@ -53,7 +56,7 @@ def test_candidates_outside_a_restriction_are_left_out(tmp_path: Path) -> None:
 
 def test_what_was_gathered_stays_with_the_run(tmp_path: Path) -> None:
     folder, config, space = earlier_run(tmp_path)
-    gathered = gather([(folder, config)], space, "nars")
+    gathered = gather([(folder, config)], space, NARS)
     write_earlier(tmp_path / "new", gathered)
     assert read_earlier(tmp_path / "new") == gathered
     np.testing.assert_array_equal(
@@ -69,11 +72,20 @@ def test_what_was_gathered_stays_with_the_run(tmp_path: Path) -> None:
 def test_what_cannot_be_used(tmp_path: Path) -> None:
     folder, config, space = earlier_run(tmp_path)
     with pytest.raises(UsageError, match="11 trials with a score, and 0 different ones fit space 'fbnetv3'"):
-        gather([(folder, config)], fbnetv3.space(), "nars")
+        gather([(folder, config)], fbnetv3.space(), NARS)
     with pytest.raises(UsageError, match="needs the sampler 'nars'"):
-        gather([(folder, config)], space, "tpe")
+        gather([(folder, config)], space, SearchSection(sampler="tpe"))
     with pytest.raises(NoStudy, match="nothing in it has been trained"):
-        gather([(tmp_path / "none", config)], space, "nars")
+        gather([(tmp_path / "none", config)], space, NARS)
+
+
+def test_a_run_of_another_score_cannot_start_this_one(tmp_path: Path) -> None:
+    folder, config, space = earlier_run(tmp_path)
+    robust = SearchSection(score="assess.corruption.accuracy")
+    with pytest.raises(UsageError, match=r"judged its trials by search\.score accuracy, and this search"):
+        gather([(folder, config)], space, robust)
+    same = config.model_copy(update={"search": robust})
+    assert len(gather([(folder, same)], space, robust)) == 1
 
 
 def test_every_batch_has_a_share_without_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
