@@ -10,7 +10,7 @@ import pytest
 
 from search.executors import serial
 from search.executors.work import Failure
-from search.finals.jobs import as_trial, on_labels
+from search.finals.jobs import as_trial, on_labels, with_teachers
 from search.finals.outcome import Finals
 from search.finals.train import Trainer, rungs, train_finals
 from search.problem.limits import Limits
@@ -258,3 +258,16 @@ def test_the_best_recipes_that_begin_alike_are_trained_for_a_soup(setting: Setti
     assert [job.name for job in finals.jobs] == expected
     plain = family.model_copy(update={"soup": "none"})
     assert len(train_finals(trainer_of(setting, made_up), setting.problem, plain, 0, [[chosen]]).jobs) == 1
+
+
+@pytest.mark.parametrize(("method", "able"), [("full", True), ("prompts", False), ("zero_shot", False)])
+def test_candidates_whose_classifier_is_class_names_are_trained_untaught(method: str, able: bool) -> None:
+    family = parse("name: a").family
+    candidate = replace(
+        Candidate(backbone="mobile", objective="supervised", architecture={}, recipe={"batch.size": 32}),
+        pretraining={"objective": "clip"},
+        adaptation={"method": method},
+    )
+    jobs = with_teachers(family, 0, candidate, ["timm:resnet18"], candidate)
+    assert all(bool(job.teachers) == able for job in jobs)
+    assert able or jobs == on_labels(family, 0, candidate)

@@ -29,7 +29,7 @@ def test_a_folder_without_texts_has_none(tmp_path: Path, capsys: pytest.CaptureF
         predict._by_texts(tmp_path, LABELS)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_any_labels_are_named_by_the_graphs_as_by_the_towers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from trainables.training.checkpoint import Checkpoint
 from trainables.training.trial import Task, trained, trial
 
 STILL = {"crop": 1.0, "jitter": 0.0}
+PURE = {"clip.prefix": True, "clip.batches": "pure"}
 
 
 def of(images: Batch, seed: int = 0, **knobs: Any) -> torch.Tensor:
@@ -161,7 +162,7 @@ def test_a_check_names_methods_without_a_text_tower() -> None:
 
 def test_it_tells_what_it_has_learnt_and_leaves_it(tmp_path: Path) -> None:
     """Beside the network, also where all of its weights were trained on."""
-    task, checkpoint = Task(candidate=pretrained("clip"), epochs=4, seed=0), Checkpoint(path=tmp_path / "x.pt")
+    task, checkpoint = Task(candidate=pretrained("clip", **PURE), epochs=4, seed=0), Checkpoint(path=tmp_path / "x.pt")
     reports = list(trial(task, few_labels(), checkpoint=checkpoint, cache=tmp_path))
     assert set(reports[0].monitors) == {"rank_before", "rank_after", "spread", "found", "scale"}
     assert 0 < reports[1].monitors["found"] < 1
