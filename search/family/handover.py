@@ -161,7 +161,8 @@ def _complete(setting: Setting, job: FinalJob, network: Deployable, spec: InputS
     """What training a member again needs, and what it was pretrained with to read texts."""
     write_training(setting, job, folder)
     if isinstance(network.texts, Texts):
-        write_texts(Deployable.of(network.network, spec.preprocessing).eval(), network.texts, folder)
+        own = Deployable.of(network.network, spec.preprocessing).eval()
+        write_texts(own, network.texts, spec.preprocessing.shape, folder)
 
 
 def examined(name: str, finalist: Finalist, answers: Answers) -> Examined:

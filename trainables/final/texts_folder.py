@@ -26,19 +26,20 @@ TOKENS = "tokens.py"
 FORMAT = 1
 
 
-def write_texts(network: Deployable, texts: Texts, folder: Path) -> None:
+def write_texts(network: Deployable, texts: Texts, shape: tuple[int, int, int], folder: Path) -> None:
     """Write these files.
 
     Args:
         network: in evaluation mode on the CPU.
         texts: what it was pretrained with.
+        shape: of a stored image, channels first, which may be of another size than the network sees.
         folder: that exists.
     """
     content = {"format": FORMAT, "sizes": texts.sizes, "scale": float(texts.scale.detach())}
     (folder / DESCRIPTION).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     shutil.copyfile(tokens.__file__, folder / TOKENS)
     save_file({name: value.contiguous() for name, value in texts.state_dict().items()}, folder / WEIGHTS)
-    image_NCHW = torch.rand(2, *network.blank().shape[1:])
+    image_NCHW = torch.rand(2, *shape)
     _write(_Images(network, texts), image_NCHW, "image", folder / IMAGES)
     token_NL = torch.zeros(2, texts.tower.length, dtype=torch.int64)
     _write(_Tokens(texts), token_NL, "token", folder / TEXTS)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.trainables.small import network
 from trainables import predict
+from trainables.deploy import Deployable
 from trainables.final.texts_folder import read_texts, write_texts
 from trainables.language.texts import Texts
 from trainables.preprocessing import Preprocessing
@@ -33,9 +34,9 @@ def test_a_folder_without_texts_has_none(tmp_path: Path, capsys: pytest.CaptureF
 def test_any_labels_are_named_by_the_graphs_as_by_the_towers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = network("clip").eval()
+    body = Deployable(network("clip").network, mean=[0.3], std=[0.4], resolution=16).eval()  # of images of 8 pixels
     texts = texts_for(body.width)
-    write_texts(body, texts, tmp_path)
+    write_texts(body, texts, (1, 8, 8), tmp_path)
     again = read_texts(tmp_path)
     assert again is not None
     torch.testing.assert_close(again.of_texts(LABELS), texts.of_texts(LABELS), rtol=0, atol=0)
