@@ -4,6 +4,11 @@ import pandas as pd
 
 from search.ladder.laws import LAWS, HeldOut, fitted, held_out
 
+DOUBT = (
+    " No law holds what the largest share reached in its interval, so that little can be built on this; a longer "
+    "training (--epochs) shows whether data or steps were short."
+)
+
 
 def checked(table: pd.DataFrame) -> list[HeldOut]:
     """Each law's prediction of the largest share, beside what was measured.
@@ -24,7 +29,8 @@ def rows_of(predictions: list[HeldOut]) -> list[tuple[str, ...]]:
 
 def outlook(table: pd.DataFrame, times: float) -> str:
     """What more data would bring, by the law that came nearer to the largest share, fitted to all."""
-    best = min(checked(table), key=lambda one: abs(one.predicted.accuracy - one.measured))
+    predictions = checked(table)
+    best = min(predictions, key=lambda one: abs(one.predicted.accuracy - one.measured))
     count_N, accuracy_N = (table[column].to_numpy(dtype=float) for column in ("images", "test"))
     fit = fitted(best.law, count_N, accuracy_N, int(table["judged"].iloc[0]))
     last, trainings = float(count_N.max()), len(table) // len(set(count_N))
@@ -33,4 +39,5 @@ def outlook(table: pd.DataFrame, times: float) -> str:
         f"By the law that came nearer ({best.law}), fitted to all shares, {times:g} times the data "
         f"({round(times * last):,} images) would bring {100 * gain.accuracy:+.2f} points "
         f"({100 * gain.low:+.2f} to {100 * gain.high:+.2f}) of test accuracy, to {then}."
+        + ("" if any(one.holds for one in predictions) else DOUBT)
     )

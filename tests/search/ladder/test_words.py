@@ -1,6 +1,6 @@
 """What a ladder says."""
 
-from search.ladder.words import checked, outlook, rows_of
+from search.ladder.words import DOUBT, checked, outlook, rows_of
 from search.report.sections import ladder
 from tests.search.report.examples import LADDER, evidence
 
@@ -16,6 +16,12 @@ def test_the_outlook_has_an_interval_and_a_number_of_images() -> None:
     said = outlook(LADDER, 2)
     assert "2 times the data (800 images) would bring +" in said
     assert "points (" in said
+
+
+def test_a_share_that_no_law_predicts_is_a_reason_for_doubt() -> None:
+    bent = LADDER.assign(test=LADDER["test"].where(LADDER["share"] < 1, 0.69))
+    assert DOUBT in outlook(bent, 2)
+    assert DOUBT not in outlook(LADDER, 2)
 
 
 def test_the_report_says_the_same() -> None:
