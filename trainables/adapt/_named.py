@@ -89,7 +89,7 @@ class ByName(nn.Module):
         """Write the classifier of the network."""
         classifier = self.network.classifier
         assert isinstance(classifier, nn.Linear)
-        share = self.scale / self.length.clamp_min(1e-12)
+        share = self.scale / (self.length if self.length > 0 else 1.0)  # before any image, whose lengths set the scale
         classifier.weight.copy_(share * self.of_classes() @ self.texts.image_projection.weight)
         if classifier.bias is not None:
             classifier.bias.zero_()
@@ -110,5 +110,6 @@ def checked(plan: Plan, texts: Any, method: str) -> tuple[Deployable, Texts]:
 
 
 def named(plan: Plan, objective: ByName) -> Plan:
-    """A plan that trains by names, and writes the classifier after every step."""
+    """A plan that trains by names, and writes the classifier now, where averages begin, and after every step."""
+    objective.fold()
     return replace(plan, objective=objective, after_step=(*plan.after_step, objective.fold))

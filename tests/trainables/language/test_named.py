@@ -68,6 +68,15 @@ def test_the_folded_classifier_names_every_image_alike(method: Any) -> None:
         assert torch.equal(folded_BK.argmax(1), cosines_BK.argmax(1))
 
 
+def test_the_classifier_is_class_names_from_the_start() -> None:
+    """So that a moving average of the network never holds a random one."""
+    learnt, _ = by_name(zero_shot)
+    image_BCHW = batch().image_BCHW
+    with torch.no_grad():
+        feature_BF = learnt.network.eval().pooled(image_BCHW)
+        assert torch.equal(learnt.network(image_BCHW).argmax(1), learnt.scores(feature_BF).argmax(1))
+
+
 def test_a_temperature_changes_no_class() -> None:
     learnt, _ = by_name(zero_shot)
     feature_BF = torch.rand(20, learnt.network.width)
