@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from search.words import masked
-from spaces.mistake import Mistake
+from spaces.mistake import FULL, Mistake
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_WORDS = ("no space left on device", "database or disk is full", "disk quota exceeded", "file too large")
 """What libraries say that hide the number of the error."""
 

@@ -16,7 +16,7 @@ import fsspec
 import torch
 from fsspec.implementations.local import LocalFileSystem
 
-from spaces.mistake import Mistake
+from spaces.mistake import FULL, Mistake
 from trainables.stored import write_whole
 
 CLAIMS = 1000
@@ -136,7 +136,9 @@ class Checkpoint:
             )
 
     def _unwritable(self, error: Exception) -> str:
-        return f"cannot write checkpoint '{self.path}': {error}; free some space and resume"
+        if isinstance(error, OSError) and error.errno in FULL:
+            return f"the disk is full: cannot write checkpoint '{self.path}' ({error}); free some space and resume"
+        return f"cannot write checkpoint '{self.path}': {error}; mend that and resume"
 
 
 @dataclass(frozen=True, slots=True)
