@@ -93,9 +93,9 @@ def test_every_batch_has_a_share_without_the_past(monkeypatch: pytest.MonkeyPatc
     sizes: dict[str, int] = {"past": 0, "plain": 0}
     greedy = sampler._greedy
 
-    def counted(model, observed, waiting_ND, n, rng):  # type: ignore[no-untyped-def]
+    def counted(model, observed, waiting_ND, n, *rest):  # type: ignore[no-untyped-def]
         sizes["plain" if type(model).__module__ == "predictors.gp" else "past"] += n
-        return greedy(model, observed, waiting_ND, n, rng)
+        return greedy(model, observed, waiting_ND, n, *rest)
 
     monkeypatch.setattr(sampler, "_greedy", counted)
     picks_ND = sampler.propose(known, known.codes_ND[:0], 8)
