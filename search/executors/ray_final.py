@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from trainables.job import Report
-
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
@@ -18,6 +16,7 @@ from ray.util.queue import Empty, Queue
 from search.executors.ray_agreement import Agreement
 from search.executors.work import BLAMELESS, LOST, Failure, Workplace
 from trainables.final.jobs import FinalJob
+from trainables.job import Report
 from trainables.training.world import World
 
 NAME = "final"

@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from trainables.job import Report
-
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
@@ -18,6 +16,7 @@ from ray.exceptions import RayError
 
 from search.executors.work import BLAMELESS, LOST, Failure, Workplace
 from trainables.final.jobs import FinalJob
+from trainables.job import Report
 
 
 def train(

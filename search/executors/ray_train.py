@@ -10,8 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from trainables.job import Job, Report
-
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
@@ -23,6 +21,7 @@ from search.executors import ray_final, ray_tasks
 from search.executors.ray_broker import Broker, Event, Lease
 from search.executors.work import BLAMELESS, LOST, Failure, Later, Outcome, PlacementError, Workplace
 from trainables.final.jobs import FinalJob
+from trainables.job import Job, Report
 from trainables.training.world import World
 
 ENDS_WITHIN_SECONDS = 10.0

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Self, TypeVar
 
-from trainables.job import Job, Report
-
 # First, because it sets what Ray reads when it is imported.
 from search.executors import ray_cluster  # isort: skip
 import ray
@@ -24,6 +22,7 @@ from ray.tune.search import Searcher
 from search.executors import ray_final, ray_tasks
 from search.executors.work import BLAMELESS, LOST, Failure, Later, Outcome, Workplace
 from trainables.final.jobs import FinalJob
+from trainables.job import Job, Report
 
 T = TypeVar("T")
 
