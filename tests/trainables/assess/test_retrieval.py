@@ -71,8 +71,3 @@ def test_a_network_that_reads_nothing_says_so(module: Any) -> None:
     (one,) = module.assess(network("clip").eval(), splits()).measures
     assert one.part == "a network without a text tower, which pretraining with clip leaves"
     assert one.count == 0
-
-
-def test_images_without_captions_say_so() -> None:
-    (one,) = retrieval.assess(reading(), splits()).measures
-    assert one.part == "images without captions"

@@ -44,7 +44,7 @@ def test_a_pool_is_a_folder_or_the_training_images_of_a_source(tmp_path: Path) -
         ({"own": {"path": "x"}}, r"data\.pools\.own: the name of a pool is a word, and none of own, "),
         ({"photos": {}}, r"data\.pools\.photos has no keyword; a folder has path"),
         ({"photos": {"path": "x", "layout": "y"}}, r"data\.pools\.photos has layout, path; a folder has path"),
-        ({"photos": {"source": "emoji"}}, r"data\.pools\.photos\.source is 'emoji'; it can be unlabelled_folder, "),
+        ({"photos": {"source": "slides"}}, r"data\.pools\.photos\.source is 'slides'; it can be unlabelled_folder, "),
         ({"photos": {"path": "nowhere"}}, r"'nowhere' is not a folder"),
     ],
 )
