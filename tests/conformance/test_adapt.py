@@ -99,6 +99,7 @@ def reported(world: World, cache: Path, names: Sequence[str]) -> dict[str, list[
     }
 
 
+@pytest.mark.slow
 def test_two_workers_agree_and_probe_as_one(tmp_path: Path) -> None:
     """From the same pretrained weights; a probe reads no batch statistics. One method thaws weights at work."""
     alone = reported(World(), tmp_path, ["linear"])

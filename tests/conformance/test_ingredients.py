@@ -233,6 +233,7 @@ def losses(world: World, recipes: Mapping[str, Mapping[str, Value]]) -> dict[str
     return both
 
 
+@pytest.mark.slow
 def test_two_workers_match_one_or_their_file_says_why() -> None:
     """The first setting of each ingredient, which needs no optional package."""
     recipes = {case.name: case.recipe for case in reversed(TRIED)}

@@ -135,6 +135,7 @@ def _measured(name: str, part: Batch, world: World) -> tuple[float, Any]:
     return float(value.detach()), gradient.numpy().copy()
 
 
+@pytest.mark.slow
 def test_two_workers_match_one_or_their_file_says_why() -> None:
     both, alone = together(measured, list(NAMES)), measured(World(), list(NAMES))
     for name in NAMES:

@@ -102,6 +102,7 @@ def end_as(product: Path, folder: Path, moments: tuple[At, ...]) -> None:
     assert facts(run) == facts(product)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_family(product: Path, tmp_path: Path) -> None:
     end_as(product, tmp_path, MOMENTS[:5:2])
 
@@ -138,6 +139,7 @@ def test_another_configuration_does_not_overwrite_a_run(
     assert "holds a run of another configuration" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_own_images_in_folders(tmp_path: Path) -> None:
     digits = load_digits()
     for number, (image, label) in enumerate(zip(digits.images[:300], digits.target[:300], strict=True)):
@@ -152,6 +154,7 @@ def test_own_images_in_folders(tmp_path: Path) -> None:
     assert (described["decoding"]["channels"], described["decoding"]["side"]) == (3, 16)
 
 
+@pytest.mark.slow
 def test_a_warm_start_stays_with_the_run(
     product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_folder_without_a_run_and_a_run_with_too_few_trials(tmp_path, capsys):
     assert "has 3 ended trials; evolve needs at least 4" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_same_command_writes_the_same_file_in_another_process(run_folder, tmp_path):
     entries = evolved(run_folder, tmp_path, "--max-macs", "90k")
     again = ("evolve", run_folder, "--max-macs", "90k", "--out", tmp_path / "again.json")
@@ -156,6 +157,7 @@ def machine(monkeypatch):
     monkeypatch.setattr(device, "MEASURED", 24)
 
 
+@pytest.mark.slow
 def test_a_family_within_latency_budgets(tmp_path, machine, capsys):
     folder = record(tmp_path, trials=12, ended=12)
     entries = evolved(folder, tmp_path, "--max-latency-ms", "2.5,4,7", "--max-macs", "800k")

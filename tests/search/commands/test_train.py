@@ -68,6 +68,7 @@ def taught(product: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return member
 
 
+@pytest.mark.slow
 def test_a_member_is_trained_again_from_its_folder_alone(taught: Path, tmp_path: Path) -> None:
     """Exactly, also where the training is killed in the middle and goes on."""
     at = At("trainables.training.checkpoint:Checkpoint.save", after=True)
@@ -82,6 +83,7 @@ def test_a_member_is_trained_again_from_its_folder_alone(taught: Path, tmp_path:
     assert json.loads((again / "candidate.json").read_text()) == candidate
 
 
+@pytest.mark.slow
 def test_several_seeds_if_asked(taught: Path, tmp_path: Path) -> None:
     """Those that were trained before are not trained again."""
     member = train(taught, tmp_path / "twice", "--seeds", "2")
@@ -102,6 +104,7 @@ def written(run: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in (run / "final").glob("*.pt")}
 
 
+@pytest.mark.slow
 def test_the_teacher_in_the_folder_is_used(taught: Path, tmp_path: Path) -> None:
     config = configuration(tmp_path)
     assert not same(taught, train(taught / "candidate.json", tmp_path / "untaught", "--config", config))

@@ -37,6 +37,7 @@ tracking: {enabled: false}
 """
 
 
+@pytest.mark.slow
 def test_a_final_training_that_failed_is_told_and_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,7 @@ def test_mistakes_are_one_sentence(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_candidates_are_even_in_the_logarithm_of_the_cost(tmp_path: Path) -> None:
     problem = prepare(parse(TEXT.replace("RUNS", str(tmp_path)))).problem
     codes_ND = even_in_log_cost(problem, 200, np.random.default_rng(0))

@@ -89,6 +89,7 @@ def test_mixed_precision_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatc
     assert resolved("auto", torch.device("cpu")) == "float32"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_curve_in_another_process(splits: Splits) -> None:
     task = Task(candidate=candidate(), epochs=1, seed=7)
     assert elsewhere(_curve, task) == [(report.accuracy, report.loss) for report in trial(task, splits)]

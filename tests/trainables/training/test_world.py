@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 import torch.distributed as dist
 
@@ -45,6 +46,7 @@ def _as_worker(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_workers_train_what_one_does(tmp_path: Path) -> None:
     workers = [CONTEXT.Process(target=_as_worker, args=(rank, str(tmp_path))) for rank in range(2)]
     for worker in workers:
