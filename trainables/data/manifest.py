@@ -98,9 +98,11 @@ def load(
     fields, remarks = {**fields, **caption}, [*remarks, *more]
     place = _Place.of(path, images)
     parts, survey = {}, Survey(remarks=tuple(remarks))
-    for part, rows in _parts(table).items():
+    rows_of_part = _parts(table)
+    tables = {part: table.take(rows) for part, rows in rows_of_part.items()}
+    for part, rows in rows_of_part.items():
         own_form = form if part == "train" else form.squares
-        parts[part], own = _decoded(table.take(rows), place, label_N[rows], taken(fields, rows), own_form, store)
+        parts[part], own = _decoded(tables[part], place, label_N[rows], taken(fields, rows), own_form, store)
         survey += own
     check_readable(survey, unreadable, path)
     splits = completed(
@@ -114,7 +116,7 @@ def load(
         survey=survey,
     )
     splits = replace(splits, slices=slices, captions=slots)
-    return evaluated_as_files(splits, store, partial(_encoded, table.take(_parts(table)["train"]), place), form)
+    return evaluated_as_files(splits, store, partial(_encoded, tables["train"], place), form)
 
 
 def unlabelled(
