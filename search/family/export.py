@@ -5,19 +5,14 @@ The graphs take images as the data source stores them, in [0, 1], so that whoeve
 
 import copy
 import json
-import logging
 import shutil
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
 from search.family.card import Provenance, card
@@ -29,9 +24,8 @@ from spaces.candidate import Candidate
 from trainables import predict
 from trainables.counting.latency import Latency, device_name, measure_file
 from trainables.deploy import Deployable
+from trainables.final.graphs import program_of, warnings_to_log, write_onnx
 from trainables.final.timm_folder import write_timm_folder
-
-log = logging.getLogger(__name__)
 
 TOLERANCE = {"onnx": 1e-4, "pt2": 1e-5}
 """Largest allowed difference of a score, as a share of the largest score in the batch (of 1 if that is smaller)."""
@@ -104,11 +98,6 @@ def _deployable(network: nn.Module, spec: InputSpec) -> Deployable:
     if training:
         raise ValueError(f"export needs a network in evaluation mode (call eval()); {training[0]} is in training mode")
     model = Deployable.of(copy.deepcopy(network).cpu(), spec.preprocessing).eval()
-    for module in model.modules():
-        # The exporter takes an activation in place apart into its arithmetic, symbol by symbol, and the optimizer puts
-        # it together again: the same graph in twice the time.
-        if hasattr(module, "inplace"):
-            cast(Any, module).inplace = False
     with torch.no_grad():
         shape = tuple(model(_images(spec, 2)).shape)
     if shape != (2, len(spec.classes)):
@@ -121,33 +110,13 @@ def _images(spec: InputSpec, count: int) -> Tensor:
     return torch.rand(count, *spec.preprocessing.shape, generator=generator)
 
 
-@contextmanager
-def _warnings_to_log() -> Iterator[None]:
-    """The exporters warn about their own deprecations, which a user can do nothing about."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        log.debug("exporter: %s", warning.message)
-
-
 def write_graphs(model: Deployable, spec: InputSpec, folder: Path) -> None:
     """Write ``model.pt2`` and ``model.onnx``, for any number of images."""
-    example = (_images(spec, 2),)
-    shapes = ({0: torch.export.Dim("batch")},)
-    with _warnings_to_log(), torch.no_grad():
-        program = torch.export.export(model, example, dynamic_shapes=shapes)
-        for node in program.graph.nodes:
-            node.meta.pop("stack_trace", None)  # paths of this machine's files are nobody else's business
+    example = _images(spec, 2)
+    program = program_of(model, example)
+    with warnings_to_log():
         torch.export.save(program, folder / "model.pt2")
-        graph = torch.onnx.export(
-            program, example, input_names=["image"], output_names=["logits"], dynamic_shapes=shapes,
-            dynamo=True, verbose=False,
-        )  # fmt: skip
-        if graph is None:
-            raise ExportMismatch("the ONNX exporter returned nothing")
-        ClearMetadataAndDocStringPass()(graph.model)
-        graph.save(folder / "model.onnx", external_data=False)
+    write_onnx(program, example, folder / "model.onnx", takes="image", gives="logits")
 
 
 def compare(model: nn.Module, spec: InputSpec, folder: Path) -> dict[str, float]:
@@ -184,7 +153,7 @@ def compare(model: nn.Module, spec: InputSpec, folder: Path) -> dict[str, float]
 
 def _program_runner(path: Path) -> Runner:
     # A pt2 archive can hold pickled objects; this one was written a moment ago, by this process.
-    with _warnings_to_log():
+    with warnings_to_log():
         module = torch.export.load(path).module()
 
     def run(image_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,17 +6,16 @@ space, whose products times the scale in ``texts.json`` are scores.
 
 import json
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable
+from trainables.final.graphs import program_of, write_onnx
 from trainables.language import tokens
 from trainables.language.texts import Texts
 
@@ -76,12 +75,4 @@ class _Tokens(nn.Module):
 
 
 def _write(module: nn.Module, example: Tensor, name: str, path: Path) -> None:
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter's own deprecations
-        graph = torch.onnx.export(
-            module.eval(), (example,), input_names=[name], output_names=["direction"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, verbose=False,
-        )  # fmt: skip
-    assert graph is not None
-    ClearMetadataAndDocStringPass()(graph.model)  # paths of this machine's files are nobody else's business
-    graph.save(path, external_data=False)
+    write_onnx(program_of(module.eval(), example), example, path, takes=name, gives="direction")
