@@ -1,8 +1,8 @@
-"""Joint against separate search at equal training budget, on Fashion-MNIST: the figures of docs/joint.md.
+"""Joint against separate search at equal training budget, on Fashion-MNIST and emoji: the figures of docs/joint.md.
 
 Every arm trains the same number of candidates for the same epochs on the same images, then four networks in full. Arms
 differ in what they may choose: everything, architectures under one recipe, or the recipe of one network, which the
-other networks of its kind then take over; and those that may choose everything in what they begin with.
+other networks of its kind then take over; those that may choose everything in what they begin with, or in the sampler.
 """
 
 import json
@@ -34,6 +34,7 @@ from spaces import components
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from spaces.space import Space
+from tests.emoji import needs_emoji
 from tests.places import ROOT
 from trainables.data.fashion_mnist import DEBIAN
 
@@ -41,6 +42,27 @@ pytestmark = pytest.mark.benchmark
 
 SEEDS = 5
 PRIORS = ROOT / "spaces" / "priors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """A data set, how long a candidate trains on it (members: twice as long), and other images with recorded trainings.
+
+    ``split_seed`` of a set with few test images is the seed of the run, so that seeds do not share these.
+    """
+
+    keywords: Mapping[str, str | int | float]
+    split_seed: bool
+    epochs: int
+    prior: str
+
+
+DATA = {
+    "fashion_mnist": Images(
+        keywords={"train_images": 4000, "validation": 0.375}, split_seed=False, epochs=4, prior="tiny_emoji"
+    ),
+    "emoji": Images(keywords={"validation": 0.3, "test": 0.3}, split_seed=True, epochs=12, prior="tiny_fashion_mnist"),
+}
 BUDGETS = (20e3, 45e3, 100e3, 200e3)
 TIMM: dict[str, Value] = {
     "optimizer.name": "sgd",
@@ -67,37 +89,42 @@ SEARCHED = 2
 """The network of a kind whose recipe is searched."""
 
 
-BEGINNINGS: dict[str, dict[str, str]] = {
-    "joint": {},
-    "references": {"references": "auto"},
-    "prior": {"prior": str(PRIORS / "tiny_emoji.json")},
-    "both": {"references": "auto", "prior": str(PRIORS / "tiny_emoji.json")},
+BEGINNINGS = {
+    "joint": (),
+    "references": ("references",),
+    "prior": ("prior",),
+    "both": ("references", "prior"),
 }
 """What arms begin with that may choose everything: nothing, reference pairs, trainings on other images."""
+SAMPLERS = ("random", "tpe", "gp", "nsga2")
+"""Optuna's, over all pairs: score and macs are their two objectives, and they begin with the references as well."""
 
 
 def config(
     name: str,
+    data: str,
     seed: int,
     runs: Path,
     restrict: Mapping[str, Sequence[Value]],
     budgets: Sequence[float] = BUDGETS,
-    beginning: Mapping[str, str] | None = None,
+    **search: str,
 ) -> Config:
     """The training budget, which is the same for every arm: no candidate stops early, nobody is taught."""
+    images = DATA[data]
+    split = {"split_seed": seed} if images.split_seed else {}
     return Config.model_validate(
         {
             "name": f"{name}-{seed}",
             "seed": seed,
             "runs": str(runs),
-            "data": {"source": "fashion_mnist", "train_images": 4000, "validation": 0.375},
+            "data": {"source": data, **images.keywords, **split},
             "space": {"name": "tiny", "restrict": {address: list(values) for address, values in restrict.items()}},
             "limits": {"max_macs": max(budgets)},
-            "search": {"trials": 36, "initial": 12, "batch": 6, "epochs": 4, "audit": 1.0, "predictor": "gp",
-                       "watched": "rank_by_macs", "pretrain": 0, "references": "none", "prior": "none",
-                       **(beginning or {})},
-            "family": {"max_macs": list(budgets), "contenders": 1, "repeats": 0, "finalists": 1, "epochs": 8,
-                       "teachers": 0, "references": False},
+            "search": {"trials": 36, "initial": 12, "batch": 6, "epochs": images.epochs, "audit": 1.0,
+                       "predictor": "gp", "watched": "rank_by_macs", "pretrain": 0,
+                       "references": "none", "prior": "none", **search},
+            "family": {"max_macs": list(budgets), "contenders": 1, "repeats": 0, "finalists": 1,
+                       "epochs": 2 * images.epochs, "teachers": 0, "references": False},
             "run": {"executor": "serial"},
             "tracking": {"enabled": False},
         }
@@ -134,10 +161,10 @@ def experiment(config: Config) -> Iterator[tuple[WithoutExport, Study]]:
         yield search, study
 
 
-def members_of(arm: str, seed: int, runs: Path) -> list[Member]:
+def members_of(arm: str, data: str, seed: int, runs: Path) -> list[Member]:
     """Search, train what was found in full, and read the test split once."""
-    whole = config(f"{arm}-final", seed, runs, {})
-    with experiment(searched(arm, seed, runs)) as (search, study):
+    whole = config(f"{arm}-final", data, seed, runs, {})
+    with experiment(searched(arm, data, seed, runs)) as (search, study):
         candidates = search.found()
     ended = [record for record in study.trials() if record.is_finished]
     assert len(ended) == whole.search.trials
@@ -150,15 +177,18 @@ def members_of(arm: str, seed: int, runs: Path) -> list[Member]:
         return list(final.train(candidates, whole.folder).members)
 
 
-def searched(arm: str, seed: int, runs: Path) -> Config:
-    """What an arm's search may choose, and for which budgets."""
+def searched(arm: str, data: str, seed: int, runs: Path) -> Config:
+    """What an arm's search may choose, for which budgets, how, and what it begins with."""
     space: Space = components.load(components.SPACES, "tiny").space()
     if arm in NETWORKS:
         fixed = {address: [value] for address, value in network(arm, SEARCHED).items()}
-        return config(arm, seed, runs, fixed, [BUDGETS[SEARCHED]])
+        return config(arm, data, seed, runs, fixed, [BUDGETS[SEARCHED]])
+    if arm in SAMPLERS:
+        return config(arm, data, seed, runs, {}, sampler=arm, references="auto")
     if arm in BEGINNINGS:
-        return config(arm, seed, runs, {}, beginning=BEGINNINGS[arm])
-    return config(arm, seed, runs, fixed_recipe(space, {"timm": TIMM, "adamw": ADAMW}[arm]))
+        values = {"references": "auto", "prior": str(PRIORS / f"{DATA[data].prior}.json")}
+        return config(arm, data, seed, runs, {}, **{key: values[key] for key in BEGINNINGS[arm]})
+    return config(arm, data, seed, runs, fixed_recipe(space, {"timm": TIMM, "adamw": ADAMW}[arm]))
 
 
 def local(addresses: Mapping[str, Value]) -> dict[str, Value]:
@@ -207,7 +237,7 @@ def network(kind: str, step: int) -> dict[str, Value]:
     return {f"architecture.{address}": value for address, value in architecture.items()}
 
 
-ARMS = (*BEGINNINGS, "timm", "mobilenet", "efficientnet", "adamw")
+ARMS = (*BEGINNINGS, *SAMPLERS, "timm", "mobilenet", "efficientnet", "adamw")
 
 
 @dataclass(frozen=True)
@@ -291,19 +321,30 @@ def test_the_ratio_of_macs_reads_fronts_as_defined() -> None:
     assert np.isnan(lucky.within(5e3))
 
 
-def test_joint_against_separate(tmp_path: Path) -> None:
-    if not Path(DEBIAN).is_dir():
-        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(
+            "fashion_mnist",
+            marks=pytest.mark.skipif(not Path(DEBIAN).is_dir(), reason="Debian's dataset-fashion-mnist is missing"),
+        ),
+        pytest.param("emoji", marks=needs_emoji),
+    ],
+)
+def test_joint_against_separate(data: str, tmp_path: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows: list[dict[str, Front]] = []
     for seed in range(SEEDS):
         rows.append({})
         for arm in ARMS:
-            members = members_of(arm, seed, tmp_path)
+            members = members_of(arm, data, seed, tmp_path)
             parts = ("macs", "search_accuracy", "test_accuracy")
             figures = (np.array([getattr(member, part) for member in members], dtype=float) for part in parts)
             rows[-1][arm] = Front(*figures)
             found = [(m.macs, round(m.search_accuracy, 4), round(m.test_accuracy or 0, 4)) for m in members]
             recipes = [f"{m.candidate.recipe['optimizer.name']}" for m in members]
-            print(json.dumps({"seed": seed, "arm": arm, "members": found, "optimizers": recipes}), flush=True)
+            print(
+                json.dumps({"data": data, "seed": seed, "arm": arm, "members": found, "optimizers": recipes}),
+                flush=True,
+            )
         print(summary(rows), flush=True)
