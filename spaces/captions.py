@@ -53,19 +53,16 @@ def _captioned(family: Space) -> Space:
     """A family whose candidates may be pretrained with captions, on the data's own images."""
     recipe = {**recipe_of_pretraining(), "batch.size": _ordered(64, 128, 256)}
     whole = with_pretraining(family, OBJECTIVES, _knobs(), recipe=recipe, necks=(0,))
-    pretraining = {address: values for address, values in whole.pretraining.items() if address != "source"}
-    conditions = {address: one for address, one in whole.conditions.items() if address != "pretraining.source"}
     prompts = {"prompts.context": _ordered(1, 4, 8), "prompts.by_class": Choice(values=(False, True))}
     of_prompts = Condition(parent=METHOD, values=("prompts",))
     return replace(
         whole,
-        pretraining=pretraining,
         adaptation={
             **whole.adaptation,
             "method": Choice(values=("full", "linear", "prompts", "zero_shot")),
             **prompts,
         },
-        conditions={**conditions, **{f"adaptation.{address}": of_prompts for address in prompts}},
+        conditions={**whole.conditions, **{f"adaptation.{address}": of_prompts for address in prompts}},
     )
 
 

@@ -87,9 +87,9 @@ def _parts(
 ) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
     """Dimensions of pretraining by address, and the objectives that have them."""
     yield dict(recipe), trained
-    without_targets = tuple(name for name in trained if not _reads_targets(name))
-    if without_targets:
-        yield {"source": Choice(values=("own", "fractals"))}, without_targets
+    of_any_images = tuple(name for name in trained if not _reads_targets(name) and not _reads_fields(name))
+    if of_any_images:
+        yield {"source": Choice(values=("own", "fractals"))}, of_any_images
     if OF_FRACTALS in trained:
         yield {"fractals.systems": Choice(values=(30, 100, 300), ordered=True)}, (OF_FRACTALS,)
     for address, dimension in knobs.items():
@@ -101,6 +101,11 @@ def _parts(
 def _reads_targets(name: str) -> bool:
     """Whether an objective, or a part of it, reads classes: of fractals, or those of the data's own images."""
     return any(constant(OBJECTIVES, part, "LABELS") for part in parts_of(name))
+
+
+def _reads_fields(name: str) -> bool:
+    """Whether an objective, or a part of it, always reads more of images than pixels, such as captions."""
+    return any(not knob for part in parts_of(name) for knob, _ in constant(OBJECTIVES, part, "NEEDS"))
 
 
 def _owners(address: str, trained: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 from search.setting.config import Config, ConfigError
 from search.setting.sections.family import FamilySection
 from spaces import components
 from spaces.candidate import NO_PRETRAINING, OWN_PICTURES, WEIGHT, WEIGHTS
 from spaces.components import ADAPTATIONS, BACKBONES, EVALUATIONS, EXECUTORS, INGREDIENTS, OBJECTIVES, PICTURES, Kind
-from spaces.dimensions import Value
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
 from trainables.batches.fields import VOCABULARY, check_field, fields_of, needs_of
@@ -119,34 +119,54 @@ def _without_texts(space: Space, prefix: str) -> Iterator[str]:
 
 
 def check_fields(space: Space, splits: Splits) -> None:
-    """The images to pretrain on have what the objectives of the space read of them.
+    """The images to pretrain on, of every source, have what the objectives of the space read of them.
+
+    What an objective reads for one of its knobs alone is looked for in the data's own images.
 
     Raises:
-        FieldError: they lack a field; the message names it.
+        FieldError: they lack a field; the message names it, and the source.
     """
-    fields = fields_of(splits.unlabelled)
-    for address, value in _offered(space):
-        for name in needs_of(*_alone(address, value)):
-            check_field(name, fields)
-
-
-def _offered(space: Space) -> Iterator[tuple[str, Value]]:
-    """Addresses of knobs of objectives, without their family, and their values."""
+    needs: dict[str, set[str]] = {}
     joined = FAMILY in space.architecture
     families = map(str, space.architecture[FAMILY].values) if joined else (space.backbone,)
     for prefix in (f"{family}." if joined else "" for family in families):
-        offered = _names(space, "pretraining", f"{prefix}objective")
-        yield from ((name, True) for name in offered)
+        for objective in _values(space, "pretraining", f"{prefix}objective"):
+            for source in _sources(space, prefix, objective):
+                needs.setdefault(source, set()).update(needs_of(objective, {}))
+            needs.setdefault(OWN_PICTURES, set()).update(_needs_of_knobs(space, prefix, objective))
+    for source, names in needs.items():
+        fields, images = _images_of(source, splits) if names else ({}, "")
+        for name in sorted(names):
+            check_field(name, fields, images)
+
+
+def _needs_of_knobs(space: Space, prefix: str, objective: str) -> Iterator[str]:
+    """Fields that an objective reads with some value of one of its knobs."""
+    for part in components.parts_of(objective):
         for address, dimension in space.pretraining.items():
             local = address.removeprefix(prefix)
-            if address.startswith(prefix) and local.partition(".")[0] in offered:
-                yield from ((local, value) for value in dimension.values)
+            if address.startswith(prefix) and local.startswith(f"{part}."):
+                for value in dimension.values:
+                    yield from needs_of(part, {local.removeprefix(f"{part}."): value})
 
 
-def _alone(address: str, value: Value) -> tuple[str, dict[str, Value]]:
-    """An objective and one of its knobs."""
-    name, _, knob = address.partition(".")
-    return name, {knob: value} if knob else {}
+def _sources(space: Space, prefix: str, objective: str) -> Sequence[str]:
+    """Where the images come from that an objective may be pretrained on."""
+    address = f"{prefix}source"
+    condition = space.conditions.get(f"pretraining.{address}")
+    chosen = condition is None or f"pretraining.{prefix}objective" != condition.parent or objective in condition.values
+    if chosen and address in space.pretraining:
+        return tuple(map(str, space.pretraining[address].values))
+    own = {str(components.constant(OBJECTIVES, part, "SOURCE")) for part in components.parts_of(objective)}
+    return tuple(own) if len(own) == 1 else (OWN_PICTURES,)
+
+
+def _images_of(source: str, splits: Splits) -> tuple[Mapping[str, Any], str]:
+    """The fields of the images of a source, and what people call these."""
+    if source == OWN_PICTURES:
+        return fields_of(splits.unlabelled), "these images"
+    pool = splits.pools.get(source)  # else pictures that are made, of which nothing is known
+    return {} if pool is None else fields_of(pool), f"the images of pretraining.source '{source}'"
 
 
 def _kinds(space: Space, role: str, prefix: str) -> dict[str, Kind]:

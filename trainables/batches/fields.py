@@ -38,7 +38,10 @@ PLACED, ROW = "placed", "row"
 
 VOCABULARY: Mapping[str, Field] = {
     "caption": Field(
-        dtype="uint16", shape=("T", "L"), meaning="up to T captions of L tokens each; all zeros is no caption"
+        dtype="uint16",
+        shape=("T", "L"),
+        unknown=0,
+        meaning="up to T captions of L tokens each; all zeros is no caption",
     ),
     "text": Field(dtype="float32", shape=("E",), meaning="a stored embedding of a text, of length 1"),
     "group": Field(dtype="int64", unknown=-1, meaning="which object, identity or clip an image shows"),
@@ -121,18 +124,30 @@ class WithFields(Protocol):
 def fields_of(pictures: Pictures) -> Mapping[str, NDArray[Any]]:
     """The fields of pictures; of joined ones those that all parts have, or whose value may be unknown."""
     if isinstance(pictures, Joined):
-        parts = [(fields_of(part), len(part)) for part in pictures.parts]
-        names = {name for fields, _ in parts for name in fields}
+        parts = [fields_of(part) for part in pictures.parts]
+        counts = [len(part) for part in pictures.parts]
+        names = sorted({name for fields in parts for name in fields})
         return {
-            name: np.concatenate([fields.get(name, _unknown(name, count)) for fields, count in parts])
-            for name in sorted(names)
-            if VOCABULARY[name].unknown is not None or all(name in fields for fields, _ in parts)
+            name: _joined(name, [fields.get(name) for fields in parts], counts)
+            for name in names
+            if VOCABULARY[name].unknown is not None or all(name in fields for fields in parts)
         }
     return pictures.fields if isinstance(pictures, WithFields) else {}
 
 
-def _unknown(name: str, count: int) -> NDArray[Any]:
-    return np.full(count, VOCABULARY[name].unknown, dtype=VOCABULARY[name].dtype)
+def _joined(name: str, values: Sequence[NDArray[Any] | None], counts: Sequence[int]) -> NDArray[Any]:
+    """A field of several parts, None where one lacks it; rows are as large as the largest, the rest is unknown."""
+    present = [value_N for value_N in values if value_N is not None]
+    if VOCABULARY[name].unknown is None:
+        return np.concatenate(present)
+    row = np.max([value_N.shape[1:] for value_N in present], axis=0).astype(int)
+    whole_N = np.full((sum(counts), *row), VOCABULARY[name].unknown, dtype=VOCABULARY[name].dtype)
+    first = 0
+    for value_N, count in zip(values, counts, strict=True):
+        if value_N is not None:
+            whole_N[(slice(first, first + count), *map(slice, value_N.shape[1:]))] = value_N
+        first += count
+    return whole_N
 
 
 def selected(pictures: Pictures, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -167,15 +182,20 @@ def _asked(name: str, knobs: Mapping[str, Any]) -> Iterator[str]:
             yield field
 
 
-def check_field(name: str, fields: Mapping[str, Any]) -> None:
+def check_field(name: str, fields: Mapping[str, Any], images: str = "these images") -> None:
     """That a field is there.
+
+    Args:
+        name: of the field.
+        fields: that there are.
+        images: whose these are, for people.
 
     Raises:
         FieldError: it is not.
     """
     if name not in fields and not VOCABULARY[name].written:
         raise FieldError(
-            f"the objective reads the field {name} ({VOCABULARY[name].meaning}), which these images do not have; "
+            f"the objective reads the field {name} ({VOCABULARY[name].meaning}), which {images} do not have; "
             f"pretrain on images that have it{_HINTS.get(name, '')}, or leave out the objective or the knob that "
             "asks for it"
         )

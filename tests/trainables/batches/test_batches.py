@@ -58,6 +58,23 @@ def test_fields_follow_their_images() -> None:
     assert fields_of(unknown) == {}
 
 
+def test_joined_images_without_a_caption_have_none() -> None:
+    """Rows are as large as the largest, and a part that has no captions leaves the others theirs."""
+    blank = np.zeros((2, 1, 2, 2), dtype=np.uint8)
+    label_N = np.zeros(2, dtype=np.int64)
+
+    def captioned(count: int, length: int) -> Images:
+        caption_NTL = np.full((2, count, length), 7, dtype=np.uint16)
+        return Images(image_NCHW=blank, label_N=label_N, fields={"caption": caption_NTL})
+
+    bare = Images(image_NCHW=blank, label_N=label_N)
+    caption_NTL = fields_of(Joined((bare, captioned(2, 3), captioned(1, 4))))["caption"]
+    assert caption_NTL.shape == (6, 2, 4)
+    assert caption_NTL.dtype == np.uint16
+    assert (caption_NTL == 7).sum(axis=(1, 2)).tolist() == [0, 0, 6, 6, 4, 4]
+    assert "caption" not in fields_of(Joined((bare, bare)))
+
+
 def test_shuffled_rows_are_permutations_one_after_the_other() -> None:
     """As they were drawn before there were other orders."""
     rows = Shuffled().rows(images([0] * 7), 17, 4, np.random.default_rng(3))

@@ -1,5 +1,6 @@
 """CLIP and its options, as an objective."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from search.setting.readers import check_fields, check_readers
 from spaces import captions
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
+from spaces.space import Condition
 from spaces.tiny import space as tiny
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained
 from trainables.batches.fields import FieldError
@@ -146,6 +148,34 @@ def test_a_check_names_captions_that_are_not_there() -> None:
     with pytest.raises(FieldError, match=r"reads the field caption .*data\.captions gives"):
         check_fields(space, digits.load())
     check_fields(space, few_labels())
+
+
+def test_a_check_names_a_source_without_captions() -> None:
+    """Where clip may have it, and not where another objective alone has it."""
+    space = with_pretraining(tiny(), ("none", "clip", "simclr"))
+    check_fields(space, few_labels())
+    of_both = Condition(parent="pretraining.objective", values=("clip", "simclr"))
+    both = replace(space, conditions={**space.conditions, "pretraining.source": of_both})
+    with pytest.raises(FieldError, match=r"caption .* which the images of pretraining\.source 'fractals' do not have"):
+        check_fields(both, few_labels())
+    pools = {"more": few_labels().train, "bare": digits.load().train}
+    for name in pools:
+        of_pool = both.extend({"pretraining.source": (name,)}).restrict({"pretraining.source": ("own", name)})
+        with pytest.raises(FieldError, match="'bare' do not have") if name == "bare" else nullcontext():
+            check_fields(of_pool, replace(few_labels(), pools=pools))
+
+
+def test_images_without_a_caption_take_no_part() -> None:
+    """In a joined pool as in a batch: the loss is that of the others."""
+    images = captioned(*NUMBERS[:6], ("",), ("",))
+    others = captioned(*NUMBERS[:6])
+    others = replace(others, image_BCHW=images.image_BCHW[:6])
+    torch.testing.assert_close(of(images), of(others), rtol=1e-6, atol=0)
+    nobody = clip.objective(network("clip"), **STILL).train()
+    loss = loss_of(nobody, captioned(*[("",)] * 4))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss == 0
+    assert all(torch.isfinite(one.grad).all() for one in nobody.parameters() if one.grad is not None)
 
 
 def test_a_check_names_methods_without_a_text_tower() -> None:
