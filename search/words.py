@@ -9,6 +9,9 @@ from typing import Any
 
 from spaces.mistake import Mistake
 
+WARNING = "warning: "
+"""Begins a sentence of a check that a run says as well."""
+
 
 def amount(value: float) -> str:
     """``45_100`` -> ``45.1k``: three significant digits and a suffix."""

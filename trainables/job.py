@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from spaces.candidate import Candidate
 
+ACCURACY, OF_EVALUATION = "accuracy", "assess."
+"""What a trial is judged by: accuracy, or ``assess.EVALUATION.METRIC``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

@@ -40,7 +40,7 @@ from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
 from search.tracking.address import check_address
 from search.tracking.tracker import is_behind
-from search.words import duration
+from search.words import WARNING, duration
 from spaces.mistake import Mistake
 from trainables.job import Report
 from trainables.training.checkpoint import drop_all_but
@@ -128,7 +128,7 @@ def carry_out(
     if not begun:
         check_soup(config.family, setting.space)
         for sentence in of_machine(setting):
-            if sentence.startswith("warning: "):
+            if sentence.startswith(WARNING):
                 say(sentence)
     rehearse(setting, to)
     for sentence in notices(setting.splits):

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from search.words import named
+from search.words import WARNING, named
 from trainables.data.decoded import named_files, shown
 from trainables.data.kept import names_of
 from trainables.data.layout import of_other_files
@@ -44,7 +44,7 @@ def data_page(splits: Splits, *, pixels: bool = True) -> Iterator[str]:
     if pixels:
         yield from _of_pixels(compared, splits)
     for sentence in chain(notices(splits), _warnings(parts, splits, compared)):
-        yield f"warning: {sentence}"
+        yield f"{WARNING}{sentence}"
 
 
 def notices(splits: Splits) -> list[str]:

@@ -99,10 +99,9 @@ def _check_quota(quota: float | None, largest_parameters: float) -> None:
 def _of_disk(setting: Setting, largest_parameters: float) -> Iterator[str]:
     """Space in the folder of the run for the checkpoints of trials that run at once, and for the family."""
     config = setting.config
-    at_once = config.run.concurrent or max(1, (os.cpu_count() or 1) // config.run.cpus)
-    pieces = at_once + KEPT_PER_BUDGET * len(setting.problem.budgets)
+    pieces = config.run.at_once + KEPT_PER_BUDGET * len(setting.problem.budgets)
     if setting.checkpoints is not None:
-        pieces -= at_once
+        pieces -= config.run.at_once
     needed = pieces * BYTES_PER_PARAMETER * largest_parameters
     folder = config.folder.absolute()
     free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free

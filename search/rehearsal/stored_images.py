@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from search.setting.setting import Setting
-from search.words import amount
+from search.words import WARNING, amount
 from spaces.mistake import Mistake
 from trainables.photographs import Photographs
 from trainables.splits import Images, Joined, Pictures, Splits
@@ -83,12 +83,12 @@ def of_images(setting: Setting) -> Iterator[str]:
     if needed > has:
         raise Mistake(f"{each} are more than this machine's {amount(has)} bytes of memory; {mend}")
     if needed > TIGHT * has:
-        yield f"warning: {each} leave little of this machine's {amount(has)} bytes of memory; {mend}"
+        yield f"{WARNING}{each} leave little of this machine's {amount(has)} bytes of memory; {mend}"
     elif needed:
         yield f"memory: {each}, of {amount(has)} on this machine"
     if stored.mapped > has - needed:
         yield (
-            f"warning: {amount(stored.mapped)} bytes of images on disk do not fit into this machine's {amount(has)} "
+            f"{WARNING}{amount(stored.mapped)} bytes of images on disk do not fit into this machine's {amount(has)} "
             "bytes of memory, so that every epoch reads them from disk anew; a lower data.resolution or data.stored "
             "makes them smaller"
         )
@@ -101,5 +101,4 @@ def _processes(setting: Setting) -> int:
     run = setting.config.run
     if run.executor == "serial":
         return 1
-    at_once = run.concurrent or max(1, (os.cpu_count() or 1) // (run.cpus * run.workers_per_trial))
-    return 1 + at_once * run.workers_per_trial
+    return 1 + run.at_once * run.workers_per_trial

@@ -7,9 +7,8 @@ from dataclasses import replace
 from spaces import components
 from trainables.assess import Assessment
 from trainables.deploy import Deployable
+from trainables.job import ACCURACY, OF_EVALUATION
 from trainables.splits import DataError, Splits
-
-ACCURACY, PREFIX = "accuracy", "assess."
 
 Weights = tuple[tuple[str, float], ...]
 """Names, each ``accuracy`` or ``assess.EVALUATION.METRIC``, with weights whose sum is 1; none for accuracy alone."""
@@ -41,11 +40,11 @@ def score_of(weights: Weights, values: Sequence[float]) -> float:
 
 
 def _evaluation(name: str) -> str:
-    return name.removeprefix(PREFIX).partition(".")[0] if name.startswith(PREFIX) else ""
+    return name.removeprefix(OF_EVALUATION).partition(".")[0] if name.startswith(OF_EVALUATION) else ""
 
 
 def _metric(name: str) -> str:
-    return name.removeprefix(PREFIX).partition(".")[2]
+    return name.removeprefix(OF_EVALUATION).partition(".")[2]
 
 
 def _is_high(name: str) -> bool:

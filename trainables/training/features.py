@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from spaces import components
-from trainables.assess._score import ACCURACY, Weights, figures, score_of
+from trainables.assess._score import Weights, figures, score_of
 from trainables.deploy import Deployable
+from trainables.job import ACCURACY, OF_EVALUATION
 from trainables.splits import Images, Splits
 from trainables.training.world import World
 
@@ -102,5 +103,5 @@ def judged(
     world, device = world or World(), device or torch.device("cpu")
     own = figures(weights, network, splits, right) if world.rank == 0 else [0.0] * len(weights)
     values = world.total(torch.tensor(own, dtype=torch.float64, device=device)).tolist()
-    names = [f"assess.{ACCURACY}" if name == ACCURACY else name for name, _ in weights]
+    names = [f"{OF_EVALUATION}{ACCURACY}" if name == ACCURACY else name for name, _ in weights]
     return score_of(weights, values), dict(zip(names, values, strict=True))

@@ -1,5 +1,6 @@
 """The section ``run``: where and with how much the work runs."""
 
+import os
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -48,6 +49,11 @@ class RunSection(Section):
     storage: Place | None = None
     checkpoints: Place | None = None
     checkpoint_quota: Amount | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Trials at a time, on this machine where ``concurrent`` does not say."""
+        return self.concurrent or max(1, (os.cpu_count() or 1) // (self.cpus * self.workers_per_trial))
 
     @property
     def measures(self) -> bool:

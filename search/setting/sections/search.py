@@ -7,8 +7,8 @@ from pydantic import Field, PlainValidator, model_validator
 from search.samplers.by_name import names as sampler_names
 from search.setting.section import Place, Section, Share, one_of
 from spaces import components
+from trainables.job import ACCURACY, OF_EVALUATION
 
-ACCURACY = "accuracy"
 MOST_WEIGHT = 1e6
 
 
@@ -16,7 +16,7 @@ def scores() -> tuple[str, ...]:
     """All that a search can judge by: ``accuracy`` and ``assess.EVALUATION.METRIC``."""
     kind = components.EVALUATIONS
     metrics = {name: components.constant(kind, name, "SCORES") for name in components.names(kind)}
-    return (ACCURACY, *(f"assess.{name}.{metric}" for name, own in metrics.items() for metric in own))
+    return (ACCURACY, *(f"{OF_EVALUATION}{name}.{metric}" for name, own in metrics.items() for metric in own))
 
 
 def score_or_weights(value: Any) -> str | dict[str, float]:
