@@ -138,6 +138,7 @@ class Plan:
         objective: what is trained: the objective, which holds the network and its own heads; None before it is built.
             An adaptation may set its own in place of the phase's.
         texts: what a pretraining with captions has left (``trainables.language.texts.Texts``); None for nothing.
+        pictures: what is trained on, in place of the images of the phase; None for these.
         fixed_side: whether the objective needs images of the network's resolution.
         optimizer: None until an ingredient sets it.
         square: applied to every training image where it is read; None for the middle of it.
@@ -165,6 +166,7 @@ class Plan:
     network: nn.Module | None = None
     objective: nn.Module | None = None
     texts: nn.Module | None = None
+    pictures: Pictures | None = None
     fixed_side: bool = False
     optimizer: torch.optim.Optimizer | None = None
     square: Square | None = None

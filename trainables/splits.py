@@ -96,6 +96,8 @@ class Splits:
         pools: further images to pretrain on, by the name that ``pretraining.source`` has for them; none has labels.
         captions: what each of an image's captions is (a language), in the order of the field ``caption``.
         slices: names of the values of the field ``slice``, where the images have it.
+        synonyms: names of each class that captions may have, where the configuration gives some.
+        called: of each class the name that most captions have, in the order of the classes; none without synonyms.
     """
 
     train: Images
@@ -111,6 +113,13 @@ class Splits:
     pools: Mapping[str, Pictures] = field(default_factory=dict)
     captions: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    called: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What texts call the classes."""
+        return self.called or self.classes
 
     @property
     def unlabelled(self) -> Pictures:

@@ -12,6 +12,7 @@ from spaces.components import ADAPTATIONS, BACKBONES, EVALUATIONS, EXECUTORS, IN
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
 from trainables.batches.fields import VOCABULARY, check_field, fields_of, needs_of
+from trainables.data._synonyms import are_named
 from trainables.splits import Splits
 
 FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
@@ -138,6 +139,23 @@ def check_fields(space: Space, splits: Splits) -> None:
         fields, images = _images_of(source, splits) if names else ({}, "")
         for name in sorted(names):
             check_field(name, fields, images)
+
+
+def check_names(space: Space, splits: Splits) -> None:
+    """Captions name classes, where a space offers an adaptation that learns from the images that they name.
+
+    Raises:
+        ConfigError: none does.
+    """
+    methods = {
+        name for role in space.adaptation for name in _names(space, "adaptation", role) if role.endswith("method")
+    }
+    retrieving = sorted(name for name in methods if _reads(ADAPTATIONS, name)("synonyms"))
+    if retrieving and not are_named(splits):
+        raise ConfigError(
+            f"space '{space.name}' offers adaptation.method '{retrieving[0]}', which learns from images whose captions "
+            "name a class, and no caption does; say in data.synonyms what captions call the classes, or leave it out"
+        )
 
 
 def _needs_of_knobs(space: Space, prefix: str, objective: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from search.setting.readers import (
     check_executor,
     check_family_objective,
     check_fields,
+    check_names,
     check_packages,
     check_readers,
 )
@@ -122,6 +123,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
     check_family_objective(config.family)
     splits = replace(load_source(config.data.source, config.data.located), weights=config.sources)
     check_fields(space, splits)
+    check_names(space, splits)
     check_evaluations(config, splits)
     limits = config.limits
     if limits.latency_file is None and not measure:

@@ -42,13 +42,14 @@ def _splits() -> Splits:
 
 def texts_for(body: Deployable) -> Texts:
     torch.manual_seed(2)
-    return Texts(body.width, length=32, width=8, text_width=16, text_depth=1)
+    return Texts(body.width, length=64, width=8, text_width=16, text_depth=1)
 
 
 def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     plan = Plan(epochs=1, images=8, classes=10, network=body)
-    if name in READING:
-        knobs = {"texts": texts_for(body), "names": few_labels().classes, **knobs}
+    offered = {"texts": texts_for(body), "names": few_labels().names, "synonyms": {}, "pool": few_labels().unlabelled}
+    parameters = components.parameters(components.ADAPTATIONS, name)
+    knobs = {**{keyword: value for keyword, value in offered.items() if parameters.reads(keyword)}, **knobs}
     adapted: Plan = components.load(components.ADAPTATIONS, name).adapt(plan, **knobs)
     return adapted
 

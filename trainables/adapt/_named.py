@@ -60,6 +60,10 @@ class ByName(nn.Module):
         """Direction of each class, shape (K, E)."""
         return self.texts.of_tokens(self.token_KL)
 
+    def handed_on(self) -> Tensor:
+        """What ``fold`` writes for each class, shape (K, E)."""
+        return self.of_classes()
+
     @property
     def scale(self) -> Tensor:
         """Of the cosines."""
@@ -90,7 +94,7 @@ class ByName(nn.Module):
         classifier = self.network.classifier
         assert isinstance(classifier, nn.Linear)
         share = self.scale / (self.length if self.length > 0 else 1.0)  # before any image, whose lengths set the scale
-        classifier.weight.copy_(share * self.of_classes() @ self.texts.image_projection.weight)
+        classifier.weight.copy_(share * self.handed_on() @ self.texts.image_projection.weight)
         if classifier.bias is not None:
             classifier.bias.zero_()
 

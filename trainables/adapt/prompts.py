@@ -79,7 +79,7 @@ class _Prompts(ByName):
         self.token_KL = torch.tensor([token_L for token_L, _ in rows], device=device)
         self.register_buffer("slot_KL", torch.tensor([slot_L for _, slot_L in rows], device=device), persistent=False)
         start_MW = SPREAD * torch.randn(context, tower.width, device=device)
-        letters = list(words.encode())[:context]
+        letters = list(words.lower().encode())[:context]
         start_MW[: len(letters)] = tower.token.weight.detach()[letters]
         self.context = nn.Parameter(start_MW.repeat(len(names), 1, 1) if by_class else start_MW)
 

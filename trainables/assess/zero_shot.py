@@ -29,6 +29,6 @@ def assess(network: Deployable, splits: Splits, *, seed: int = 0, templates: Seq
     texts = texts_of(network)
     if texts is None:
         return Assessment(measures=(missing("accuracy", "", WITHOUT_TEXTS),))
-    class_KE = directions_of_classes(texts, splits.classes, templates)
+    class_KE = directions_of_classes(texts, splits.names, templates)
     class_N = (directions_of_images(network, texts, splits.test) @ class_KE.T).argmax(dim=1)
     return Assessment(measures=(share("accuracy", class_N == torch.from_numpy(splits.test.label_N)),))

@@ -14,13 +14,14 @@ from trainables.data import unlabelled_folder
 from trainables.data._captions import disturbed
 from trainables.data._keywords import check_types
 from trainables.data._pools import pools_of
+from trainables.data._synonyms import with_synonyms
 from trainables.data.splitting import DRAWN, SPLIT, with_labels, with_share
 from trainables.splits import DataError, Joined, Splits
 
 LABELS, UNLABELLED, POOLS = "labels", "unlabelled", "pools"
-WRONG_CAPTIONS, CLASS_CAPTIONS = "wrong_captions", "class_captions"
+WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS = "wrong_captions", "class_captions", "synonyms"
 SHARE = "share"
-COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS)
+COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS)
 """Keywords of every source."""
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 """Errors that are not the data's."""
@@ -37,7 +38,8 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
             folder of further images that are pretrained on beside the training images, and ``pools``, further images
             that candidates may be pretrained on instead (``trainables.data._pools``), and
             ``wrong_captions`` and ``class_captions``, shares of the training images whose captions are another's or
-            the name of their class (``trainables.data._captions``).
+            the name of their class (``trainables.data._captions``), and ``synonyms``, names of classes in captions
+            (``trainables.data._synonyms``).
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -63,6 +65,7 @@ def _load(source: str, keywords: str) -> Splits:
     labels, unlabelled, pools = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None), rest.pop(POOLS, {})
     share = rest.pop(SHARE, 1.0)
     wrong, of_classes = rest.pop(WRONG_CAPTIONS, 0.0), rest.pop(CLASS_CAPTIONS, 0.0)
+    synonyms = rest.pop(SYNONYMS, None)
     if isinstance(labels, bool) or not isinstance(labels, int | float):
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     if share != 1 and labels != 1:
@@ -87,16 +90,16 @@ def _load(source: str, keywords: str) -> Splits:
             splits = with_share(splits, share, seed)
         splits = with_labels(disturbed(splits, wrong, of_classes, seed), float(labels), seed)
         splits = replace(splits, pools=pools_of(pools, splits, load_source))
-        if unlabelled is None:
-            return splits
-        further = unlabelled_folder.pictures(splits, path=unlabelled, cache=rest.get("cache"))
+        if unlabelled is not None:
+            further = unlabelled_folder.pictures(splits, path=unlabelled, cache=rest.get("cache"))
+            splits = replace(splits, pool=Joined((splits.unlabelled, further)))
     except OSError as error:
         if error.errno in PASSING:
             raise
         raise DataError(f"source '{source}' cannot read '{error.filename or ''}': {error.strerror or error}") from error
     except TypeError as error:
         raise DataError(f"source '{source}' cannot use {rest}: {error}") from error
-    return replace(splits, pool=Joined((splits.unlabelled, further)))
+    return splits if synonyms is None else with_synonyms(splits, synonyms)
 
 
 def _check_fields(source: str, splits: Splits) -> None:

@@ -16,7 +16,7 @@ SHORTEST = 8
 def tokens(texts: Sequence[str], length: int) -> NDArray[np.uint16]:
     """Texts as rows of tokens, shape (N, length): BEGIN, the bytes, END, padding; a text without a letter is all zeros.
 
-    What does not fit is cut after a whole character.
+    Texts are read as ``plain`` has them. What does not fit is cut after a whole character.
 
     Raises:
         ValueError: fewer tokens than ``SHORTEST``.
@@ -42,5 +42,10 @@ def text_of(token_L: Sequence[int] | NDArray[np.uint16]) -> str:
     return bytes(int(token) for token in token_L if PADDING < token < BEGIN).decode("utf-8", "replace")
 
 
+def plain(text: str) -> str:
+    """Small letters and single blanks, as CLIP reads; to a tower of bytes, ``Sun`` and ``sun`` would be unlike."""
+    return " ".join(text.replace("\0", "").lower().split())
+
+
 def _bytes(text: str) -> bytes:
-    return text.replace("\0", "").strip().encode("utf-8", "replace")
+    return plain(text).encode("utf-8", "replace")

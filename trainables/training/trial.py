@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from inspect import signature
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces import components
-from spaces.candidate import Candidate, keywords
+from spaces.candidate import OWN_PICTURES, Candidate, keywords
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of
 from trainables.job import Report
@@ -46,6 +46,13 @@ class _Trial:
     device: torch.device
     loaders: int | None = None
     targets: Path | None = None
+
+    @property
+    def offered(self) -> dict[str, Any]:
+        """What adaptations may be given by keyword: names of the classes, and the images that were pretrained on."""
+        splits, source = self.splits, str(self.task.candidate.pretraining.get("source", OWN_PICTURES))
+        pool = splits.pools.get(source, splits.unlabelled)
+        return {"names": splits.names, "synonyms": splits.synonyms, "pool": pool}
 
     def mapped(self, pictures: Pictures, maps: LabelMaps) -> Images:
         """Pictures with a teacher's class maps, which are kept beside its other answers."""
@@ -180,7 +187,8 @@ class _State:
         self.classifier = named and "classes" not in phase.knobs
         self._plan = plan = _plan(phase, whole, before)
         self._objective = whole.world.wrap(plan.trained(), whole.device, thaws=plan.thaws)
-        pictures = phase.images if plan.maps is None else whole.mapped(phase.images, plan.maps)
+        images = phase.images if plan.pictures is None else plan.pictures
+        pictures = images if plan.maps is None else whole.mapped(images, plan.maps)
         self._probing = probing_of(plan, whole.task.candidate, phase.recipe, pictures, phase.objective)
         if self._probing is not None:
             self._on_features = whole.world.wrap(self._probing.objective, whole.device)
@@ -319,7 +327,7 @@ def _plan(phase: Phase, whole: _Trial, before: _Left) -> Plan:
         if before.texts is not None:
             plan = replace(plan, texts=Texts.unpacked(before.texts).to(whole.device))
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
-            plan = _adapted(plan, phase.adaptation, whole.splits.classes)
+            plan = _adapted(plan, phase.adaptation, whole.offered)
         module = load(phase.objective)
         if plan.objective is not None and "teacher" in phase.knobs:
             raise ValueError("an adaptation by class names has a loss of its own, with which no teacher is compared")
@@ -331,17 +339,15 @@ def _plan(phase: Phase, whole: _Trial, before: _Left) -> Plan:
         return compose(phase.plan, phase.recipe, build_on_device, with_objective)
 
 
-def _adapted(plan: Plan, adaptation: Mapping[str, Any], names: Sequence[str]) -> Plan:
-    """The plan by the method of an adaptation; one with the keyword ``texts`` is given these and the class names."""
+def _adapted(plan: Plan, adaptation: Mapping[str, Any], offered: Mapping[str, Any]) -> Plan:
+    """The plan by the method of an adaptation, which is given ``texts`` and what else it has a keyword for."""
     knobs = dict(adaptation)
     method = components.load(components.ADAPTATIONS, str(knobs.pop("method", "full")))
     own = f"{method.__name__.rpartition('.')[2]}."
-    given: dict[str, Any] = (
-        {"texts": plan.texts, "names": names} if "texts" in signature(method.adapt).parameters else {}
-    )
-    adapted: Plan = method.adapt(
-        plan, **given, **keywords({name.removeprefix(own): value for name, value in knobs.items()})
-    )
+    wanted = signature(method.adapt).parameters
+    own_knobs = keywords({name.removeprefix(own): value for name, value in knobs.items()})
+    beside = {name: value for name, value in {"texts": plan.texts, **offered}.items() if name in wanted}
+    adapted: Plan = method.adapt(plan, **beside, **own_knobs)
     return adapted
 
 

@@ -36,7 +36,7 @@ def test_lines_beside_an_image_are_its_captions(photos: dict[str, Any]) -> None:
         for label, (first, second, german) in zip(images.label_N, texts(images), strict=True):
             assert first.startswith(f"c{label} ")
             assert second.startswith("second line ")
-            assert german in ("", f"Bild {first}")
+            assert german in ("", f"bild {first}")
     assert splits.survey is not None
     assert "30 image(s) have no caption 'de'" in splits.survey.remarks
 

@@ -27,7 +27,7 @@ def by_name(method: Any, **knobs: Any) -> tuple[ByName, Plan]:
 @pytest.mark.parametrize("by_class", [False, True])
 def test_vectors_that_begin_as_words_score_as_these_words_do(by_class: bool) -> None:
     feature_BF = torch.rand(5, network("clip").width)
-    learnt, _ = by_name(prompts, words="one of ", context=7, by_class=by_class)
+    learnt, _ = by_name(prompts, words="One of ", context=7, by_class=by_class)
     written, _ = by_name(zero_shot, template="one of {}")
     torch.testing.assert_close(learnt.scores(feature_BF), written.scores(feature_BF), rtol=1e-5, atol=1e-5)
 
