@@ -47,9 +47,11 @@ def texts_for(body: Deployable) -> Texts:
 
 def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     plan = Plan(epochs=1, images=8, classes=10, network=body)
-    offered = {"texts": texts_for(body), "names": few_labels().names, "synonyms": {}, "pool": few_labels().unlabelled}
-    parameters = components.parameters(components.ADAPTATIONS, name)
-    knobs = {**{keyword: value for keyword, value in offered.items() if parameters.reads(keyword)}, **knobs}
+    if name in READING:
+        offered = {"names": few_labels().names, "synonyms": {}, "pool": few_labels().unlabelled}
+        reads = components.parameters(components.ADAPTATIONS, name).reads
+        own = {keyword: value for keyword, value in offered.items() if reads(keyword)}
+        knobs = {"texts": texts_for(body), **own, **knobs}
     adapted: Plan = components.load(components.ADAPTATIONS, name).adapt(plan, **knobs)
     return adapted
 
