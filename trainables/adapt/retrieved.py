@@ -126,7 +126,7 @@ def retrieved(
 def _nearest(texts: Texts, caption_MTL: NDArray[np.uint16], class_KE: Tensor) -> Tensor:
     """Cosine of the nearest of each image's captions with each class, (M, K), on the CPU."""
     token_MTL = torch.from_numpy(caption_MTL.astype(np.int64)).to(class_KE.device)
-    cosine_MTK = (texts.of_tokens(token_MTL.flatten(0, 1)) @ class_KE.T).unflatten(0, token_MTL.shape[:2])
+    cosine_MTK = (texts.of_tokens(token_MTL.flatten(0, 1)) @ class_KE.T).reshape(*token_MTL.shape[:2], -1)
     nearest_MK: Tensor = cosine_MTK.masked_fill(~is_text(token_MTL)[:, :, None], -1.0).amax(dim=1).cpu()
     return nearest_MK
 
