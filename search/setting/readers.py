@@ -8,10 +8,10 @@ from search.setting.config import Config, ConfigError
 from search.setting.sections.family import FamilySection
 from spaces import components
 from spaces.candidate import NO_PRETRAINING, OWN_PICTURES, WEIGHT, WEIGHTS
-from spaces.components import ADAPTATIONS, BACKBONES, EVALUATIONS, EXECUTORS, INGREDIENTS, OBJECTIVES, PICTURES, Kind
+from spaces.components import ADAPTATIONS, BACKBONES, EXECUTORS, INGREDIENTS, OBJECTIVES, PICTURES, Kind
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
-from trainables.batches.fields import VOCABULARY, check_field, fields_of, needs_of
+from trainables.batches.fields import CAPTION, check_field, fields_of, needs_of
 from trainables.data._synonyms import are_named
 from trainables.splits import Splits
 
@@ -26,8 +26,6 @@ CHOICES: Mapping[str, Mapping[str, Kind]] = {
 OTHERS: Mapping[str, Kind] = {"recipe": INGREDIENTS, "pretraining": INGREDIENTS, "adaptation": ADAPTATIONS}
 """By role, the kind of what an address names that no choice names."""
 
-CAPTION = "caption"
-"""The field that objectives with a text tower read."""
 SHARE = "share"
 """The address of pretraining that the trainer itself reads."""
 
@@ -261,27 +259,6 @@ def check_packages(space: Space) -> None:
             f"space '{space.name}' offers the optimizers {', '.join(eight_bit)}, which need bitsandbytes: pip install "
             "bitsandbytes, or restrict recipe.optimizer.name to the others"
         )
-
-
-def unserved(names: Sequence[str], splits: Splits) -> Iterator[tuple[str, str]]:
-    """Evaluations that data cannot serve, and the clause that says why: a field that one of its parts does not have."""
-    for name in names:
-        for field in components.constant(EVALUATIONS, name, "NEEDS"):
-            if not all(field in images.fields for images in (splits.train, splits.validation, splits.test)):
-                yield name, f"it needs the field {field} ({VOCABULARY[field].meaning}), which this data does not have"
-                break
-
-
-def check_evaluations(config: Config, splits: Splits) -> None:
-    """The data can serve the evaluations that a configuration names.
-
-    Raises:
-        ConfigError: it lacks a field of one.
-    """
-    scored = [name.split(".")[1] for name, _ in config.search.weights if "." in name]
-    for key, names in (("family.assess", config.family.assess), ("search.score", scored)):
-        for name, reason in unserved(names, splits):
-            raise ConfigError(f"{key} has evaluation '{name}': {reason}; leave it out, or choose another source")
 
 
 def check_soup(family: FamilySection, space: Space) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from search.problem.problem import Problem
 from search.problem.references import Fitting, fitting, of_space
 from search.setting.config import Config, ConfigError
+from search.setting.evaluations import check_evaluations
 from search.setting.problem import costs_of, problem_of
 from search.setting.readers import (
-    check_evaluations,
     check_executor,
     check_family_objective,
     check_fields,
@@ -124,7 +124,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
     splits = replace(load_source(config.data.source, config.data.located), weights=config.sources)
     check_fields(space, splits)
     check_names(space, splits)
-    check_evaluations(config, splits)
+    check_evaluations(config, space, splits)
     limits = config.limits
     if limits.latency_file is None and not measure:
         limits = limits.model_copy(update={"max_latency_ms": None})

@@ -73,6 +73,8 @@ class Evaluation(Protocol):
     """Fields of the images that it reads (``trainables.batches.fields``)."""
     SCORES: Sequence[str]
     """Metrics with a figure of all images, from 0 to 1, that a search may choose by (``search.score``)."""
+    TEXTS: bool
+    """Whether only a network with a text tower has figures."""
     IN_SEARCH: Mapping[str, Any]
     """Knobs of the form that is cheap enough for every epoch of a trial."""
     assess: Callable[..., Assessment]

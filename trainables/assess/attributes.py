@@ -14,6 +14,7 @@ PAPER = "https://arxiv.org/abs/2401.10815"
 BETTER = {"r2": "high"}
 NEEDS = ("attribute",)
 SCORES = ()
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 

@@ -9,6 +9,7 @@ from trainables.splits import Splits
 PAPER = "https://arxiv.org/abs/2202.08360"
 NEEDS = ()
 SCORES = ("worst", "gap")
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 

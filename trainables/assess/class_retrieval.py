@@ -13,6 +13,7 @@ PAPER = "https://arxiv.org/abs/2310.19909"
 BETTER = {"recall": "high", "average precision": "high"}
 NEEDS = ()
 SCORES = ("average precision",)
+TEXTS = False
 IN_SEARCH = {"most": 500}
 
 AT = (1, 5, 10)

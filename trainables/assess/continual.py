@@ -18,6 +18,7 @@ PAPER = "https://arxiv.org/abs/2210.04428"
 BETTER = {"final": "high", "average incremental": "high", "after task": "high"}
 NEEDS = ()
 SCORES = ("final", "average incremental")
+TEXTS = False
 IN_SEARCH = {"orders": 1, "known": 1000}
 
 

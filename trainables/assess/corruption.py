@@ -19,6 +19,7 @@ PAPER = "https://arxiv.org/abs/1903.12261"
 BETTER = {"clean": "high", "accuracy": "high", "loss": "low"}
 NEEDS = ()
 SCORES = ("accuracy",)
+TEXTS = False
 IN_SEARCH = {"kinds": ("gaussian noise", "blur", "contrast", "occlusion"), "severities": (3,), "most": 500}
 
 

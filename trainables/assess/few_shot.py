@@ -19,6 +19,7 @@ PAPER = "https://arxiv.org/abs/2310.19909"
 BETTER = {"accuracy": "high"}
 NEEDS = ()
 SCORES = ("accuracy",)
+TEXTS = False
 IN_SEARCH = {"shots": (5,), "draws": 2, "known": 2_000, "most": 500}
 
 

@@ -19,6 +19,7 @@ PAPER = "https://arxiv.org/abs/2203.15331"
 BETTER = {"sparsity": "low", "variance_entropy": "none", "orthogonality": "high"}
 NEEDS = ()
 SCORES = ("sparsity", "orthogonality")
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 SIDE = 3

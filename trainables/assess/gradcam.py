@@ -22,6 +22,7 @@ PAPER = "https://arxiv.org/abs/1610.02391"
 BETTER = {"pointing": "high", "energy": "high"}
 NEEDS = ()
 SCORES = ()
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 CELLS = 2

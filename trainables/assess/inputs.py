@@ -20,6 +20,7 @@ PAPER = "https://arxiv.org/abs/2305.13456"
 BETTER = {"neighbours": "high"}
 NEEDS = ()
 SCORES = ()
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 METRIC = "neighbours"

@@ -15,6 +15,7 @@ PAPER = "https://arxiv.org/abs/2412.18409"
 BETTER = {"hit": "high", "overlap": "high", "average over sizes": "high"}
 NEEDS = ("labels",)
 SCORES = ("hit", "overlap", "average over sizes")
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 

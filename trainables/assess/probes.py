@@ -14,6 +14,7 @@ PAPER = "https://arxiv.org/abs/1610.01644"
 BETTER = {"accuracy": "high"}
 NEEDS = ()
 SCORES = ()
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 

@@ -20,6 +20,7 @@ NEAREST = (1, 5, 10)
 BETTER = {"recall_1": "high", "recall_5": "high", "recall_10": "high"}
 NEEDS = ("caption",)
 SCORES = ()
+TEXTS = True
 IN_SEARCH: dict[str, int] = {}
 
 

@@ -15,6 +15,7 @@ PAPER = "https://arxiv.org/abs/2309.17002"
 BETTER = {"entropy": "none", "largest": "none", "effective_rank": "none"}
 NEEDS = ()
 SCORES = ()
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 

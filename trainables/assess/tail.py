@@ -12,6 +12,7 @@ PAPER = "https://arxiv.org/abs/2401.12425"
 BETTER = {"tail": "high", "head": "high", "correlation": "none"}
 NEEDS = ()
 SCORES = ("tail", "head")
+TEXTS = False
 IN_SEARCH: dict[str, int] = {}
 
 

@@ -13,6 +13,7 @@ PAPER = "https://arxiv.org/abs/2103.00020"
 BETTER = {"accuracy": "high"}
 NEEDS = ()
 SCORES = ()
+TEXTS = True
 IN_SEARCH: dict[str, int] = {}
 
 

@@ -36,8 +36,10 @@ class Field:
 
 PLACED, ROW = "placed", "row"
 
+CAPTION = "caption"
+"""What objectives with a text tower read."""
 VOCABULARY: Mapping[str, Field] = {
-    "caption": Field(
+    CAPTION: Field(
         dtype="uint16",
         shape=("T", "L"),
         unknown=0,

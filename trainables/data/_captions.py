@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.batches.fields import CAPTION
 from trainables.language.tokens import SHORTEST, longer_than, tokens
 from trainables.splits import DataError, Images, Splits
 
-CAPTION, ORIGIN = "caption", "origin"
+ORIGIN = "origin"
 OF_PEOPLE, OF_CLASSES = 0, 1
 """Values of the field ``origin``: a caption that was written for its image, and the name of the image's class."""
 TOKENS = 64

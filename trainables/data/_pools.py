@@ -53,6 +53,8 @@ def _pool(
     if name in others or not name.isidentifier():
         raise DataError(f"data.pools.{name}: the name of a pool is a word, and none of {', '.join(others)}")
     source = keywords.pop("source", FOLDER)
+    if nested := sorted({"pools", "unlabelled"} & set(keywords)):
+        raise DataError(f"data.pools.{name} has {nested[0]}, which is one of section data alone; make it a pool beside")
     if source == FOLDER:
         unknown = sorted(set(keywords) - {"path", "unreadable", "cache"})
         if unknown or not isinstance(keywords.get("path"), str):

@@ -109,11 +109,12 @@ def read_table(path: str) -> tuple[Table, tuple[str, ...]]:
     try:
         with fsspec.open(path, "rb", compression="gzip" if path.endswith(".gz") else None) as stream:
             columns = _read(kind, stream)
+            names = [SPELLINGS.get(name, name) for name in columns.column_names]
     except FileNotFoundError:
         raise DataError(f"there is no manifest '{path}'; give data.path a table of pictures") from None
     except (OSError, ValueError, ImportError, pa.ArrowException) as error:
         raise DataError(f"manifest '{path}' cannot be read: {' '.join(str(error).split())[:200]}") from error
-    columns = columns.rename_columns([SPELLINGS.get(name, name) for name in columns.column_names])
+    columns = columns.rename_columns(names)
     twice = sorted({name for name in columns.column_names if columns.column_names.count(name) > 1})
     if twice:
         raise DataError(f"manifest '{path}' has column '{twice[0]}' twice, perhaps by another spelling; keep one")

@@ -41,6 +41,22 @@ def need(task: Task, splits: Splits, device: torch.device) -> Need:
     Raises:
         TrialFailed: the memory does not suffice for it.
     """
+    train_a_little(task, splits, device)
+    # Kibibytes, but for macOS.
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if device.type == "cpu":
+        return Need(memory=memory)
+    free, has = torch.cuda.mem_get_info(device)
+    beside = max(0, has - free - torch.cuda.memory_reserved(device))
+    return Need(memory=memory, device=torch.cuda.max_memory_reserved(device) + beside, device_has=has)
+
+
+def train_a_little(task: Task, splits: Splits, device: torch.device) -> None:
+    """Train a task, all its phases, for an epoch of a batch or two, and evaluate a batch.
+
+    Raises:
+        TrialFailed: it cannot be trained.
+    """
     first = pretraining_of(task.candidate, task.epochs)
     passes = 1.0 if first is None else first.passes
     recipes = [task.candidate.recipe] + ([] if first is None else [first.recipe])
@@ -54,13 +70,6 @@ def need(task: Task, splits: Splits, device: torch.device) -> Need:
     )
     for _ in trial(replace(task, epochs=1 if first is None else 2), few, device=device):
         pass
-    # Kibibytes, but for macOS.
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    if device.type == "cpu":
-        return Need(memory=memory)
-    free, has = torch.cuda.mem_get_info(device)
-    beside = max(0, has - free - torch.cuda.memory_reserved(device))
-    return Need(memory=memory, device=torch.cuda.max_memory_reserved(device) + beside, device_has=has)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

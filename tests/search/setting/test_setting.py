@@ -17,6 +17,11 @@ def test_an_evaluation_that_the_data_cannot_serve_is_named(section: str) -> None
         prepare(parse(f"name: a\n{section}"))
 
 
+def test_an_evaluation_that_needs_a_text_tower_is_refused_where_no_network_has_one() -> None:
+    with pytest.raises(ConfigError, match=r"'zero_shot': it needs a text tower, .* space 'tiny' offers no such"):
+        prepare(parse("name: a\nspace: {name: tiny}\nfamily: {assess: [zero_shot]}"))
+
+
 @pytest.mark.parametrize("name", components.names(components.SPACES))
 def test_everything_in_the_shipped_spaces_is_read(name: str) -> None:
     check_readers(components.load(components.SPACES, name).space())

@@ -210,7 +210,11 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
         load(path=str(tmp_path / "pictures.xlsx"))
 
 
-def test_a_damaged_table_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(DataError, match=r"a\.parquet' cannot be read"):
-        load(path=str(tmp_path / "a.parquet"))
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.parquet", b"PAR1 not really"), ("a.csv", b"\xff\xfe\x00\x00a,b\n"), ("a.jsonl", b"{bad\n")],
+)
+def test_a_damaged_table_is_named(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name}' cannot be read"):
+        load(path=str(tmp_path / name))

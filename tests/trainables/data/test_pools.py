@@ -46,6 +46,7 @@ def test_a_pool_is_a_folder_or_the_training_images_of_a_source(tmp_path: Path) -
         ({"photos": {"path": "x", "layout": "y"}}, r"data\.pools\.photos has layout, path; a folder has path"),
         ({"photos": {"source": "slides"}}, r"data\.pools\.photos\.source is 'slides'; it can be unlabelled_folder, "),
         ({"photos": {"path": "nowhere"}}, r"'nowhere' is not a folder"),
+        ({"photos": {"source": "digits", "pools": {}}}, r"data\.pools\.photos has pools, which is one of section data"),
     ],
 )
 def test_what_is_no_pool_is_one_sentence(pools: Any, words: str) -> None:
