@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from trainables.batches.fields import fields_of
-from trainables.data._captions import CAPTION
+from trainables.batches.fields import CAPTION, fields_of
 from trainables.language.names import counts_of, most_frequent, named_by, texts_of
 from trainables.splits import DataError, Splits
 from trainables.survey import Survey
