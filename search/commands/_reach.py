@@ -11,6 +11,7 @@ from spaces.space import Space
 
 ALWAYS = {
     components.SOURCES: "data.source",
+    components.LAYOUTS: "data.layout",
     components.EVALUATIONS: "search evaluate",
     components.PROTOCOLS: "search evaluate --with probes",
     components.SECTIONS: "the report",

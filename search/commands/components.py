@@ -48,12 +48,13 @@ KINDS = {
     "protocol": Listing(kind=components.PROTOCOLS, has_paper=True),
     "data": Listing(kind=components.SOURCES),
     "pictures": Listing(kind=components.PICTURES, has_paper=True),
+    "layout": Listing(kind=components.LAYOUTS, has_paper=True),
     "section": Listing(kind=components.SECTIONS),
 }
 """Kinds that are listed, by the word that names each on the command line."""
 
 SUPPLIED = frozenset(
-    {"network", "plan", "splits", "classes", "channels", "known_NF", "class_N", "query_MF", "evidence"}
+    {"network", "plan", "splits", "root", "classes", "channels", "known_NF", "class_N", "query_MF", "evidence"}
 )
 """Parameters that the search or the training loop supplies, which are no knobs."""
 

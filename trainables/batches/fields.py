@@ -47,6 +47,7 @@ VOCABULARY: Mapping[str, Field] = {
     ),
     "text": Field(dtype="float32", shape=("E",), meaning="a stored embedding of a text, of length 1"),
     "group": Field(dtype="int64", unknown=-1, meaning="which object, identity or clip an image shows"),
+    "frame": Field(dtype="int64", unknown=-1, meaning="number of an image in its group, in the order they were taken"),
     "slice": Field(
         dtype="int64", unknown=-1, meaning="which of a few kinds of images a network is to treat alike, such as a light"
     ),
@@ -67,7 +68,14 @@ VOCABULARY: Mapping[str, Field] = {
     ),
     "attribute": Field(dtype="float32", shape=("A",), meaning="measured properties that nobody trains for"),
     "box": Field(
-        dtype="float32", shape=(4,), meaning="left, top, right and bottom of the object, as shares of the stored image"
+        dtype="float32",
+        shape=(4,),
+        meaning="left, top, right and bottom of the object, as shares of the stored image; not a number where unknown",
+    ),
+    "pose": Field(
+        dtype="float32",
+        shape=(3, 4),
+        meaning="the camera: rotation and translation from the world; not a number where unknown",
     ),
     ROW: Field(dtype="int64", written=True, meaning="which of the images that are trained on it is, from 0"),
     PLACED: Field(

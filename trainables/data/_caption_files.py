@@ -33,7 +33,7 @@ def captioned(
         DataError: no image has a caption in one of the languages, or a file is not UTF-8.
     """
     wanted = languages_of(languages)
-    texts = {part: [_texts(file) for file in _read(images, files[part])] for part, images in parts.items()}
+    texts = {part: [texts_beside(file) for file in _read(images, files[part])] for part, images in parts.items()}
     count = Counter(language for own in texts.values() for text in own for language in text)
     for language in wanted:
         if not count[language]:
@@ -68,7 +68,7 @@ def _read(images: Images, files: Sequence[Path]) -> Iterator[Path]:
         yield next(file for file in rest if file.parts[-2:] == end)
 
 
-def _texts(image: Path) -> dict[str, list[str]]:
+def texts_beside(image: Path) -> dict[str, list[str]]:
     """Captions of an image by language.
 
     Raises:

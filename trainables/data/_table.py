@@ -1,6 +1,5 @@
 """The table of a manifest: one picture a row, in Parquet, CSV or JSON lines, at any URI that fsspec opens."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,15 +14,16 @@ from trainables.data._caption_files import OWN
 from trainables.splits import DataError
 
 KINDS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
-COLUMNS = ("path", "label", "labels", "split", "licence", "attribution", "flags", "group", "slice", "origin", "level")
+COLUMNS = (
+    *("path", "label", "labels", "split", "licence", "attribution", "flags"),
+    *("group", "frame", "slice", "origin", "level", "box", "pose"),
+)
 """What a column may be called, beside ``attribute.NAME``, ``caption`` and ``caption.LANGUAGE``; others are not read."""
 SPELLINGS = {"license": "licence", "file": "path", "file_name": "path", "class": "label"}
 """Other names of such columns."""
 ATTRIBUTE, CAPTION = "attribute.", "caption"
 SEPARATOR = ";"
 """Between several labels or flags in one text."""
-FALSE = ("", "0", "false", "no", "none")
-"""Texts that are no flag, in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def read_table(path: str) -> tuple[Table, tuple[str, ...]]:
     read = [name for name in columns.column_names if name in COLUMNS or name.startswith((ATTRIBUTE, CAPTION))]
     unread = tuple(name for name in columns.column_names if name not in read)
     table = Table(origin=path, columns=columns.select(read), number_N=np.arange(1, len(columns) + 1))
-    _check_paths(table)
+    check_paths(table)
     return table, unread
 
 
@@ -138,7 +138,12 @@ def _read(kind: str, stream: Any) -> pa.Table:
     return csv.read_csv(stream, convert_options=words)
 
 
-def _check_paths(table: Table) -> None:
+def check_paths(table: Table) -> None:
+    """Every row has a path, and no two have the same.
+
+    Raises:
+        DataError: it is not so; the message names the row.
+    """
     paths = table.text("path").combine_chunks()
     empty = pc.equal(paths, "").to_numpy(zero_copy_only=False)
     if empty.any():
@@ -148,105 +153,3 @@ def _check_paths(table: Table) -> None:
         count_W = np.bincount(encoded.indices.to_numpy())
         twice = np.flatnonzero(encoded.indices.to_numpy() == count_W.argmax())
         raise DataError(f"{table.called(int(twice[1]))} is row {table.number_N[twice[0]]} again; keep one of them")
-
-
-# rules ---------------------------------------------------------------------------------------------------------------
-
-
-def permitted(table: Table, licences: Sequence[str] | None, attributed: bool) -> tuple[Table, list[str]]:
-    """The rows that may be used, and sentences about those that may not.
-
-    Flagged rows are never used. A row without a licence, or without an attribution, is refused where one is required,
-    since nobody knows whether it may be used; one of another licence is left out.
-
-    Args:
-        table: of a manifest.
-        licences: that are allowed, in any case; ``*`` for any. None requires no licence.
-        attributed: whether every row must name whom it is owed to.
-
-    Raises:
-        DataError: a row lacks what is required, or none is left.
-    """
-    allowed_N, remarks = np.ones(len(table), dtype=bool), []
-    if table.has("flags"):
-        flagged_N = np.array([any(one.casefold() not in FALSE for one in row) for row in table.lists("flags")])
-        allowed_N &= ~flagged_N
-        if flagged_N.any():
-            remarks.append(f"{flagged_N.sum():,} flagged picture(s) of the manifest are left out")
-    table = table.take(np.flatnonzero(allowed_N))
-    if attributed:
-        _require(table, "attribution", "data.attributed")
-    if licences is not None:
-        _require(table, "licence", "data.licences")
-        table, others = _of_licences(table, {one.casefold() for one in licences})
-        remarks += others
-    if not len(table):
-        raise DataError(f"no row of '{table.origin}' may be used: {'; '.join(remarks)}")
-    return table, remarks
-
-
-def _require(table: Table, column: str, key: str) -> None:
-    if not table.has(column):
-        raise DataError(f"{key} asks for the {column} of every picture, and '{table.origin}' has no column '{column}'")
-    absent = pc.equal(table.text(column), "").to_numpy()
-    if absent.any():
-        row = int(absent.argmax())
-        raise DataError(
-            f"{table.called(row)} has no {column}, which {key} asks of every picture; add it, or remove the row"
-        )
-
-
-def _of_licences(table: Table, licences: set[str]) -> tuple[Table, list[str]]:
-    if "*" in licences:
-        return table, []
-    names, code_N = table.codes("licence")
-    other_N = np.array([name.casefold() not in licences for name in names])[code_N]
-    if not other_N.any():
-        return table, []
-    which = ", ".join(name for name in names if name.casefold() not in licences)
-    remark = f"{other_N.sum():,} picture(s) of other licences ({which[:100]}) are left out"
-    return table.take(np.flatnonzero(~other_N)), [remark]
-
-
-# fields --------------------------------------------------------------------------------------------------------------
-
-
-def fields_of_rows(table: Table, classes: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """The fields that the columns of a manifest give, one row each, and the names of the slices.
-
-    Raises:
-        DataError: a label that is no class, or an attribute that is no number.
-    """
-    coded = {name: table.codes(name) for name in ("group", "slice", "origin", "level") if table.has(name)}
-    fields: dict[str, NDArray[Any]] = {name: code_N for name, (_, code_N) in coded.items()}
-    if table.has("labels"):
-        fields["labels"] = _labels(table, classes)
-    attributes = [name for name in table.columns.column_names if name.startswith(ATTRIBUTE)]
-    if attributes:
-        fields["attribute"] = np.stack([_numbers(table, name) for name in attributes], axis=1)
-    return fields, coded["slice"][0] if "slice" in coded else ()
-
-
-def _labels(table: Table, classes: Sequence[str]) -> NDArray[np.bool_]:
-    number_of = {name: number for number, name in enumerate(classes)}
-    right_NK = np.zeros((len(table), len(classes)), dtype=bool)
-    for row, names in enumerate(table.lists("labels")):
-        for name in names:
-            if name not in number_of:
-                raise DataError(f"{table.called(row)} has '{name}' among its labels, which is the label of no row")
-            right_NK[row, number_of[name]] = True
-    return right_NK
-
-
-def _numbers(table: Table, name: str) -> NDArray[np.float32]:
-    try:
-        values = pc.cast(table.columns[name], pa.float32())
-    except pa.ArrowInvalid:
-        raise DataError(f"column '{name}' of '{table.origin}' is to hold numbers, and does not") from None
-    number_N: NDArray[np.float32] = pc.fill_null(values, float("nan")).to_numpy()
-    return number_N
-
-
-def taken(fields: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """Some rows of fields."""
-    return {name: value_N[rows] for name, value_N in fields.items()}

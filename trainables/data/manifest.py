@@ -1,48 +1,43 @@
-"""Pictures listed in a table, wherever they lie: path, label, split, licence, attribution, flags, group, slice, ...
+"""Pictures listed in a table, or laid out as a publisher does: path, label, split, licence, attribution, flags, ...
 
 The table is Parquet, CSV or JSON lines, at any URI that fsspec opens; ``docs/manifest.md`` says what its columns mean.
+A folder of a known layout (``trainables/data/layouts``) is read as such a table is.
 Pictures that are flagged never appear, and licences are checked before anything is decoded. Rows are ordered by label
 and path, so that the order of the table decides nothing.
 """
 
-import contextlib
-import hashlib
-import io
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from trainables.data._captions import TOKENS, languages_of, with_captions
-from trainables.data._table import Table, fields_of_rows, permitted, read_table, taken
-from trainables.data.decoded import (
-    UNREADABLE,
-    Encoded,
-    cached,
-    check_readable,
-    digest_of,
-    evaluated_as_files,
-    form_of,
-    store_of,
-)
+from trainables.data._layouts import TABLE, read_layout
+from trainables.data._listed_pictures import Place, decoded_pictures, encoded_pictures
+from trainables.data._row_fields import BOX, fields_of_rows, taken
+from trainables.data._rules import permitted
+from trainables.data._table import Table, read_table
+from trainables.data.decoded import UNREADABLE, check_readable, evaluated_as_files, form_of, store_of
 from trainables.data.kept import Form
 from trainables.data.layout import PARTS, part_of
 from trainables.data.splitting import HASH, completed
 from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey
 
+CLASS_COLUMNS = ("label", "level", "slice", "origin", "group")
+"""That may name the class of a picture."""
+
 
 def load(
     *,
     path: str,
+    layout: str = TABLE,
+    class_column: str = "label",
     images: str | None = None,
     licences: Any = None,
     attributed: bool = False,
@@ -63,8 +58,11 @@ def load(
     """Read the table, decode its pictures once and, where it names no splits, split them off.
 
     Args:
-        path: the table: ``.parquet``, ``.csv``, ``.jsonl`` (the latter two perhaps ``.gz``); a file or a URI.
-        images: folder or URI below which relative paths lie; that of the table by default.
+        path: the table: ``.parquet``, ``.csv``, ``.jsonl`` (the latter two perhaps ``.gz``); a file or a URI. Or the
+            folder of a layout.
+        layout: ``table``, or what the folder is: a file in ``trainables/data/layouts``.
+        class_column: the column that names the class: ``label``, ``level``, ``slice``, ``origin`` or ``group``.
+        images: folder or URI below which relative paths lie; that of the table by default, or that of the layout.
         licences: those that pictures may have, such as ``[cc0, cc-by]``, or ``['*']`` for any; each picture must have
             one then. None looks at no licence.
         attributed: whether every picture must have an attribution.
@@ -88,21 +86,23 @@ def load(
         DataError: no such table, a column or a value that it must have, too many unreadable pictures, or fewer than two
             classes.
     """
+    if class_column not in CLASS_COLUMNS:
+        raise DataError(f"data.class_column is '{class_column}'; it can be {', '.join(CLASS_COLUMNS)}")
     store, form = store_of(cache), form_of(resolution, stored, crop_pct, grey, background)
-    table, remarks = _rows(path, licences, attributed)
-    if not table.has("label"):
-        raise DataError(f"manifest '{path}' has no column 'label'; without labels it can be one of data.pools")
-    classes, label_N = _labels(table)
+    table, remarks = _rows(path, layout, licences, attributed)
+    classes, label_N = _labels(table, class_column)
     fields, slices = fields_of_rows(table, classes)
     caption, slots, more = _captions(table, captions, caption_tokens)
     fields, remarks = {**fields, **caption}, [*remarks, *more]
-    place = _Place.of(path, images)
+    place = Place.of(path, images, layout)
+    if stored and BOX in fields:
+        raise DataError("boxes are known of squares alone; leave data.stored at 0, or the column 'box' out")
     parts, survey = {}, Survey(remarks=tuple(remarks))
     rows_of_part = _parts(table)
     tables = {part: table.take(rows) for part, rows in rows_of_part.items()}
     for part, rows in rows_of_part.items():
         own_form = form if part == "train" else form.squares
-        parts[part], own = _decoded(tables[part], place, label_N[rows], taken(fields, rows), own_form, store)
+        parts[part], own = decoded_pictures(tables[part], place, label_N[rows], taken(fields, rows), own_form, store)
         survey += own
     check_readable(survey, unreadable, path)
     splits = completed(
@@ -116,13 +116,14 @@ def load(
         survey=survey,
     )
     splits = replace(splits, slices=slices, captions=slots)
-    return evaluated_as_files(splits, store, partial(_encoded, tables["train"], place), form)
+    return evaluated_as_files(splits, store, partial(encoded_pictures, tables["train"], place), form)
 
 
 def unlabelled(
     splits: Splits,
     *,
     path: str,
+    layout: str = TABLE,
     images: str | None = None,
     licences: Any = None,
     attributed: bool = False,
@@ -135,28 +136,35 @@ def unlabelled(
 
     Args:
         splits: the data, whose decoding these have.
-        path, images, licences, attributed, unreadable, cache, captions, caption_tokens: as in ``load``.
+        path, layout, images, licences, attributed, unreadable, cache, captions, caption_tokens: as in ``load``.
 
     Raises:
         DataError: as ``load``.
     """
-    table, _ = _rows(path, licences, attributed)
+    table, _ = _rows(path, layout, licences, attributed)
     dropped = [name for name in ("label", "labels", "split") if table.has(name)]
     table = replace(table, columns=table.columns.drop_columns(dropped))
     fields = {**fields_of_rows(table, ())[0], **_captions(table, captions, caption_tokens)[0]}
     no_label_N = np.zeros(len(table), dtype=np.int64)
     form = Form(decoding=splits.decoding)
-    pictures, survey = _decoded(table, _Place.of(path, images), no_label_N, fields, form, store_of(cache))
+    pictures, survey = decoded_pictures(
+        table, Place.of(path, images, layout), no_label_N, fields, form, store_of(cache)
+    )
     check_readable(survey, unreadable, path)
     return pictures
 
 
-def _rows(path: str, licences: Any, attributed: bool) -> tuple[Table, list[str]]:
+def _rows(path: str, layout: str, licences: Any, attributed: bool) -> tuple[Table, list[str]]:
     """The rows that may be used, in the order of their labels and paths, and remarks."""
     if licences is not None and not (isinstance(licences, list) and licences and all(map(_is_word, licences))):
         raise DataError(f"data.licences is {str(licences)[:60]!r}; it must be a list such as [cc0, cc-by], or ['*']")
-    table, unread = read_table(path)
-    table, remarks = permitted(table, licences, attributed)
+    unread: Sequence[str] = ()
+    rules: Sequence[str] = ()
+    if layout == TABLE:
+        table, unread = read_table(path)
+    else:
+        table, rules = read_layout(path, layout)
+    table, remarks = permitted(table, licences, attributed, rules)
     if unread:
         remarks.append(f"columns of the manifest that nothing reads: {', '.join(unread)[:200]}")
     keys = [name for name in ("label", "path") if table.has(name)]
@@ -181,11 +189,13 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _labels(table: Table) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def _labels(table: Table, column: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Class names, sorted, and each row's number of them."""
-    classes, label_N = table.codes("label")
+    if not table.has(column):
+        raise DataError(f"'{table.origin}' has no column '{column}'; without labels it can be one of data.pools")
+    classes, label_N = table.codes(column)
     if (label_N < 0).any():
-        raise DataError(f"{table.called(int((label_N < 0).argmax()))} has no label; give it one, or remove the row")
+        raise DataError(f"{table.called(int((label_N < 0).argmax()))} has no {column}; give it one, or remove the row")
     return classes, label_N
 
 
@@ -209,79 +219,3 @@ def _parts(table: Table) -> dict[str, NDArray[np.int64]]:
     if not len(rows["train"]):
         raise DataError(f"no row of '{table.origin}' has split train; give some that one")
     return {part: own for part, own in rows.items() if len(own)}
-
-
-# where pictures lie --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The folder or URI below which relative paths lie."""
-
-    root: str
-
-    @classmethod
-    def of(cls, table: str, images: str | None) -> "_Place":
-        """That of ``images``, or of the table."""
-        root = (table.rpartition("/")[0] or ".") if images is None else images.rstrip("/")
-        return cls(str(Path(root).expanduser().resolve()) if _is_local(root) else root)
-
-    def whole(self, path: str) -> str:
-        """A path or URI that can be opened; in ``zip://::photos.zip`` a path stands before the colons."""
-        if "://" in path or path.startswith("/"):
-            return path
-        archive, colons, file = self.root.partition("::")
-        return f"{archive}{path}::{file}" if colons else f"{self.root}/{path}"
-
-
-def _is_local(whole: str) -> bool:
-    return "://" not in whole
-
-
-def _stated(wholes: Sequence[str]) -> tuple[list[str], list[bool]]:
-    """Of each picture a line that changes with it, as far as it is on this machine, and whether it is there."""
-    lines, there = [], []
-    for whole in wholes:
-        state = None
-        if _is_local(whole):
-            with contextlib.suppress(OSError):
-                state = os.stat(whole)  # noqa: PTH116, of a million paths
-        there.append(state is not None or not _is_local(whole))
-        lines.append(f"{whole} {state.st_size} {state.st_mtime_ns}" if state else whole)
-    return lines, there
-
-
-def _decoded(
-    table: Table, place: _Place, label_N: NDArray[np.int64], fields: Mapping[str, NDArray[Any]], form: Form, store: Path
-) -> tuple[Images, Survey]:
-    """Pictures of all rows that can be read, with their labels and fields."""
-    wholes = [place.whole(path) for path in table.text("path").to_pylist()]
-    lines, there = _stated(wholes)
-    absent = tuple((wholes[row], "there is no such file") for row, is_there in enumerate(there) if not is_there)
-    digest = digest_of(form, "manifest", hashlib.sha256("\n".join(lines).encode()).hexdigest())
-    images, survey = cached(store, digest, lambda: _sources(table, wholes, there), form)
-    row_N = images.label_N  # a set is kept with the rows as labels, so that labels and fields may change
-    fitted = replace(images, label_N=label_N[row_N], fields=taken(fields, row_N))
-    return fitted, survey + Survey(unreadable=absent)
-
-
-def _encoded(table: Table, place: _Place) -> Iterator[Encoded]:
-    wholes = [place.whole(path) for path in table.text("path").to_pylist()]
-    return _sources(table, wholes, [not _is_local(whole) or Path(whole).exists() for whole in wholes])
-
-
-def _sources(table: Table, wholes: Sequence[str], there: Sequence[bool]) -> Iterator[Encoded]:
-    """Every picture that is there, with its row for a label."""
-    for row, (whole, is_there) in enumerate(zip(wholes, there, strict=True)):
-        if not is_there:
-            continue
-        if _is_local(whole):
-            yield Encoded(name=whole, source=Path(whole), label=row)
-            continue
-        try:
-            with fsspec.open(whole, "rb") as stream:
-                content = stream.read()
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DataError(f"{table.called(row)} cannot be fetched from '{whole}': {reason}") from error
-        yield Encoded(name=whole, source=io.BytesIO(content), label=row)
