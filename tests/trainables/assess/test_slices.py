@@ -14,6 +14,7 @@ from trainables.assess._slices import sliced
 from trainables.assess.class_retrieval import average_precision, ranked
 from trainables.assess.label_sets import _measures, overlaps
 from trainables.data import digits
+from trainables.data.sources import load_source
 
 
 def values(measures):
@@ -75,3 +76,17 @@ def test_the_tail_are_the_classes_with_the_fewest_training_images() -> None:
         predicted = torch.cat([judge(batch) for batch in splits.test.batches()]).argmax(1).numpy()
     inside = splits.test.label_N < 3
     assert value["tail", ""] == pytest.approx((predicted == splits.test.label_N)[inside].mean())
+
+
+def test_the_tail_of_captions_are_the_classes_that_captions_name_least() -> None:
+    splits = load_source("digits", {"class_captions": 1.0})
+    row_M = np.concatenate([np.flatnonzero(splits.train.label_N == one)[: 5 * (one + 1)] for one in range(10)])
+    pool = splits.train.take(row_M)
+    judge = network("simclr").eval()
+    value = values(tail.assess(judge, replace(splits, pool=pool)).measures)
+    rare = values(tail.assess(judge, replace(splits, train=pool)).measures)
+    for metric in ("tail", "head", "correlation"):
+        assert value[metric, "by captions"] == rare[metric, ""]
+    assert value["correlation", "by captions"] != value["correlation", ""]
+    bare = values(tail.assess(judge, digits.load()).measures)
+    assert {part for _, part in bare} == {""}
