@@ -37,6 +37,16 @@ place of a language model's descriptions and a tower that is trained, 2306.00693
 METHOD = "adaptation.method"
 
 
+def _ordered(*values: float) -> Dimension:
+    return Choice(values=values, ordered=True)
+
+
+PROMPTS: Mapping[str, Dimension] = MappingProxyType(
+    {"context": _ordered(1, 4, 8), "by_class": Choice(values=(False, True))}
+)
+"""Knobs of adaptation ``prompts``."""
+
+
 def space() -> Space:
     """The space: the networks of three families, some 1e8 pretrainings with captions, and four adaptations."""
     recipe, conditions = tiny.recipe_of_small_images()
@@ -53,20 +63,43 @@ def _captioned(family: Space) -> Space:
     """A family whose candidates may be pretrained with captions, on the data's own images."""
     recipe = {**recipe_of_pretraining(), "batch.size": _ordered(64, 128, 256)}
     whole = with_pretraining(family, OBJECTIVES, _knobs(), recipe=recipe, necks=(0,))
-    prompts = {"prompts.context": _ordered(1, 4, 8), "prompts.by_class": Choice(values=(False, True))}
-    of_prompts = Condition(parent=METHOD, values=("prompts",))
+    return with_methods(whole, {"prompts": PROMPTS, "zero_shot": {}})
+
+
+def with_methods(space: Space, knobs: Mapping[str, Mapping[str, Dimension]]) -> Space:
+    """A space of one backbone with further ways to go on after a pretraining, each with its knobs."""
+    of_methods = {
+        f"{method}.{knob}": (method, dimension) for method, own in knobs.items() for knob, dimension in own.items()
+    }
     return replace(
-        whole,
+        space,
         adaptation={
-            **whole.adaptation,
-            "method": Choice(values=("full", "linear", "prompts", "zero_shot")),
-            **prompts,
+            **space.adaptation,
+            "method": Choice(values=(*space.adaptation["method"].values, *knobs)),
+            **{address: dimension for address, (_, dimension) in of_methods.items()},
         },
-        conditions={**whole.conditions, **{f"adaptation.{address}": of_prompts for address in prompts}},
+        conditions={
+            **space.conditions,
+            **{
+                f"adaptation.{address}": Condition(parent=METHOD, values=(method,))
+                for address, (method, _) in of_methods.items()
+            },
+        },
     )
 
 
 def _knobs() -> Mapping[str, Dimension]:
+    """By address below ``pretraining``."""
+    return {
+        **knobs_of_clip(),
+        "simclr.temperature": _ordered(0.1, 0.2, 0.5),
+        "simclr.crop": _ordered(0.2, 0.4, 0.6, 0.8),
+        "weight.simclr": Real(low=0.1, high=1.0, levels=3, log=True),
+        "weight.supervised": Real(low=0.1, high=1.0, levels=3, log=True),
+    }
+
+
+def knobs_of_clip() -> Mapping[str, Dimension]:
     """By address below ``pretraining``."""
     return {
         "clip.width": _ordered(32, 64, 128),
@@ -78,12 +111,4 @@ def _knobs() -> Mapping[str, Dimension]:
         "clip.smoothing": _ordered(0.0, 0.1, 0.2),
         "clip.crop": _ordered(0.4, 0.6, 0.8, 1.0),
         "clip.jitter": _ordered(0.0, 0.2, 0.4),
-        "simclr.temperature": _ordered(0.1, 0.2, 0.5),
-        "simclr.crop": _ordered(0.2, 0.4, 0.6, 0.8),
-        "weight.simclr": Real(low=0.1, high=1.0, levels=3, log=True),
-        "weight.supervised": Real(low=0.1, high=1.0, levels=3, log=True),
     }
-
-
-def _ordered(*values: float) -> Dimension:
-    return Choice(values=values, ordered=True)

@@ -31,6 +31,7 @@ TRACED: dict[str, tuple[str, int]] = {
     "finetune": ("mobilenetv3_small_100", 160),
     "finetune_whole": ("mobilenetv3_small_100", 160),
     "finetune_small": ("tf_efficientnet_lite0", 64),
+    "captions_pretrained": ("tf_efficientnet_lite0", 64),
 }
 
 

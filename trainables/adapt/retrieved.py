@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trainables.adapt import zero_shot
 from trainables.adapt._named import ByName, checked, named
-from trainables.batches.fields import fields_of
+from trainables.batches.fields import CAPTION, fields_of
 from trainables.deploy import Deployable
 from trainables.language.names import images_of, texts_of
 from trainables.language.texts import Texts
@@ -58,7 +58,7 @@ def adapt(
     if most < 1 or not 0 <= weight <= 1:
         raise ValueError(f"adaptation.retrieved.most is at least 1 and weight in [0, 1], given {most} and {weight}")
     objective = _Retrieved(network, reader, names, template, weight)
-    caption_NTL = fields_of(pool).get("caption")
+    caption_NTL = fields_of(pool).get(CAPTION)
     row_M, class_M = (
         _none()
         if caption_NTL is None

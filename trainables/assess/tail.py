@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from trainables.assess import DRAWS, Assessment, Measure, bootstrapped, missing, scores, share
-from trainables.batches.fields import fields_of
+from trainables.batches.fields import CAPTION, fields_of
 from trainables.deploy import Deployable
 from trainables.language.names import images_of, texts_of
 from trainables.splits import Splits
@@ -47,7 +47,7 @@ def assess(network: Deployable, splits: Splits, *, seed: int = 0, part: float = 
 def _frequencies(splits: Splits) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
     """By what classes are rare or frequent: a name, words for the counts, and these."""
     yield "", "each class has {} training images", np.bincount(splits.train.label_N, minlength=len(splits.classes))
-    caption_NTL = fields_of(splits.unlabelled).get("caption")
+    caption_NTL = fields_of(splits.unlabelled).get(CAPTION)
     if caption_NTL is not None:
         synonyms = splits.synonyms or {name: (name,) for name in splits.classes}
         counts_K = images_of(texts_of(caption_NTL), synonyms).sum(axis=0)
