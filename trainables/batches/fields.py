@@ -66,6 +66,11 @@ VOCABULARY: Mapping[str, Field] = {
     "classmap": Field(
         dtype="float32", shape=("K", "h", "w"), spatial=True, meaning="class scores of a teacher at each place"
     ),
+    "segments": Field(
+        dtype="int64",
+        shape=("h", "w"),
+        meaning="which class each place shows; as many as there are classes for none of them, -1 where unknown",
+    ),
     "attribute": Field(dtype="float32", shape=("A",), meaning="measured properties that nobody trains for"),
     "box": Field(
         dtype="float32",
