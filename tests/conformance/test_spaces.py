@@ -60,6 +60,7 @@ OF_OTHERS = {
     "fbnetv3_augmented",
     "masked_tokens",
     "captions",
+    "described",
     "guided",
     "noisy_labels",
     "all_families",

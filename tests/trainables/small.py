@@ -12,6 +12,7 @@ from torch import nn
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from trainables.backbones import mobile, tiny_vit, vit
+from trainables.data._text_vectors import ngrams
 from trainables.data.sources import load_source
 from trainables.deploy import Deployable
 from trainables.job import Report
@@ -87,8 +88,12 @@ def batch(count: int = 8) -> Batch:
     generator = torch.Generator().manual_seed(5)
     labels = torch.randint(10, (count,), generator=generator)
     image_BCHW = torch.rand(count, 1, 8, 8, generator=generator)
-    caption_B1L = torch.from_numpy(tokens([f"number {row}" for row in range(count)], 16))[:, None]
-    return Batch(image_BCHW=image_BCHW, target_BK=torch.eye(10)[labels], fields={"caption": caption_B1L})
+    names = [f"number {row}" for row in range(count)]
+    fields = {
+        "caption": torch.from_numpy(tokens(names, 16))[:, None],
+        "text": torch.from_numpy(ngrams([[name] for name in names])),
+    }
+    return Batch(image_BCHW=image_BCHW, target_BK=torch.eye(10)[labels], fields=fields)
 
 
 def part_of(whole: Batch, own: slice) -> Batch:
@@ -104,8 +109,8 @@ def loss_of(objective: nn.Module, images: Batch, seed: int = 0) -> torch.Tensor:
 
 @cache
 def few_labels() -> Splits:
-    """A tenth of the training images with labels, a quarter of them without; the name of the class is a caption."""
-    whole = load_source("digits", {"class_captions": 1.0})
+    """A tenth of the training images with labels, a quarter of them without; class names are captions and vectors."""
+    whole = load_source("digits", {"class_captions": 1.0, "text_vectors": "ngrams"})
     return replace(
         whole,
         train=whole.train.take(np.arange(0, len(whole.train), 10)),

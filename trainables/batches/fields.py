@@ -36,7 +36,7 @@ class Field:
 
 PLACED, ROW = "placed", "row"
 
-CAPTION = "caption"
+CAPTION, TEXT = "caption", "text"
 """What objectives with a text tower read."""
 VOCABULARY: Mapping[str, Field] = {
     CAPTION: Field(
@@ -45,7 +45,12 @@ VOCABULARY: Mapping[str, Field] = {
         unknown=0,
         meaning="up to T captions of L tokens each; all zeros is no caption",
     ),
-    "text": Field(dtype="float32", shape=("E",), meaning="a stored embedding of a text, of length 1"),
+    TEXT: Field(
+        dtype="float32",
+        shape=("E",),
+        unknown=0,
+        meaning="a stored vector of a text, of length 1; all zeros is none",
+    ),
     "group": Field(dtype="int64", unknown=-1, meaning="which object, identity or clip an image shows"),
     "frame": Field(dtype="int64", unknown=-1, meaning="number of an image in its group, in the order they were taken"),
     "slice": Field(
@@ -120,7 +125,8 @@ class FieldError(Mistake):
 
 
 _HINTS = {
-    "caption": " (data.captions gives those of sources folder and emoji, data.class_captions 1.0 class names)",
+    CAPTION: " (data.captions gives those of sources folder and emoji, data.class_captions 1.0 class names)",
+    TEXT: " (data.text_vectors gives it)",
     "group": " (data.unlabelled gives each image's folder as its group)",
     "origin": " (data.class_captions gives it, a share of the training images)",
 }

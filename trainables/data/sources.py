@@ -15,13 +15,15 @@ from trainables.data._captions import disturbed
 from trainables.data._keywords import check_types
 from trainables.data._pools import pools_of
 from trainables.data._synonyms import with_synonyms
+from trainables.data._text_vectors import with_text_vectors
 from trainables.data.splitting import DRAWN, SPLIT, with_labels, with_share
 from trainables.splits import DataError, Joined, Splits
 
 LABELS, UNLABELLED, POOLS = "labels", "unlabelled", "pools"
 WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS = "wrong_captions", "class_captions", "synonyms"
+TEXT_VECTORS = "text_vectors"
 SHARE = "share"
-COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS)
+COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS, TEXT_VECTORS)
 """Keywords of every source."""
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 """Errors that are not the data's."""
@@ -38,8 +40,8 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
             folder of further images that are pretrained on beside the training images, and ``pools``, further images
             that candidates may be pretrained on instead (``trainables.data._pools``), and
             ``wrong_captions`` and ``class_captions``, shares of the training images whose captions are another's or
-            the name of their class (``trainables.data._captions``), and ``synonyms``, names of classes in captions
-            (``trainables.data._synonyms``).
+            the name of their class (``trainables.data._captions``), ``synonyms``, names of classes in captions
+            (``trainables.data._synonyms``), and ``text_vectors`` (``trainables.data._text_vectors``).
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -60,45 +62,54 @@ def stored_keywords(source: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _load(source: str, keywords: str) -> Splits:
-    module = components.load(components.SOURCES, source)
-    rest = json.loads(keywords)
-    labels, unlabelled, pools = rest.pop(LABELS, 1.0), rest.pop(UNLABELLED, None), rest.pop(POOLS, {})
-    share = rest.pop(SHARE, 1.0)
-    wrong, of_classes = rest.pop(WRONG_CAPTIONS, 0.0), rest.pop(CLASS_CAPTIONS, 0.0)
-    synonyms = rest.pop(SYNONYMS, None)
-    if isinstance(labels, bool) or not isinstance(labels, int | float):
-        raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
-    if share != 1 and labels != 1:
-        raise DataError(f"data.{SHARE} and data.{LABELS} cannot both be below 1; leave one out")
+    module, own = components.load(components.SOURCES, source), json.loads(keywords)
+    common = {name: own.pop(name) for name in COMMON if name in own}
+    _check_common(common)
     parameters = signature(module.load).parameters
-    unknown = sorted(set(rest) - set(parameters))
+    unknown = sorted(set(own) - set(parameters))
     if unknown:
         has = ", ".join((*parameters, *COMMON))
         raise DataError(f"data.{unknown[0]} is not a keyword of source '{source}', which has: {has}")
     missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
-    absent = [name for name in missing if name not in rest]
+    absent = [name for name in missing if name not in own]
     if absent:
         raise DataError(f"source '{source}' needs data.{absent[0]}")
-    if unlabelled is not None and not isinstance(unlabelled, str):
-        raise DataError(f"data.{UNLABELLED} is {unlabelled!r}; it must be the path of a folder")
-    check_types(parameters, rest)
+    check_types(parameters, own)
     try:
-        splits: Splits = module.load(**rest)
+        splits: Splits = module.load(**own)
         _check_fields(source, splits)
-        seed = int(rest.get("split_seed", 0))
-        if share != 1:
-            splits = with_share(splits, share, seed)
-        splits = with_labels(disturbed(splits, wrong, of_classes, seed), float(labels), seed)
-        splits = replace(splits, pools=pools_of(pools, splits, load_source))
-        if unlabelled is not None:
-            further = unlabelled_folder.pictures(splits, path=unlabelled, cache=rest.get("cache"))
-            splits = replace(splits, pool=Joined((splits.unlabelled, further)))
+        return _changed(splits, common, int(own.get("split_seed", 0)), own.get("cache"))
     except OSError as error:
         if error.errno in PASSING:
             raise
         raise DataError(f"source '{source}' cannot read '{error.filename or ''}': {error.strerror or error}") from error
     except TypeError as error:
-        raise DataError(f"source '{source}' cannot use {rest}: {error}") from error
+        raise DataError(f"source '{source}' cannot use {own}: {error}") from error
+
+
+def _check_common(common: Mapping[str, Any]) -> None:
+    labels, unlabelled = common.get(LABELS, 1.0), common.get(UNLABELLED)
+    if isinstance(labels, bool) or not isinstance(labels, int | float):
+        raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
+    if common.get(SHARE, 1.0) != 1 and labels != 1:
+        raise DataError(f"data.{SHARE} and data.{LABELS} cannot both be below 1; leave one out")
+    if unlabelled is not None and not isinstance(unlabelled, str):
+        raise DataError(f"data.{UNLABELLED} is {unlabelled!r}; it must be the path of a folder")
+
+
+def _changed(splits: Splits, common: Mapping[str, Any], seed: int, cache: str | None) -> Splits:
+    """Splits as the keywords of every source have them."""
+    if (share := common.get(SHARE, 1.0)) != 1:
+        splits = with_share(splits, share, seed)
+    splits = disturbed(splits, common.get(WRONG_CAPTIONS, 0.0), common.get(CLASS_CAPTIONS, 0.0), seed)
+    splits = with_labels(splits, float(common.get(LABELS, 1.0)), seed)
+    if (vectors := common.get(TEXT_VECTORS)) is not None:
+        splits = with_text_vectors(splits, vectors)
+    splits = replace(splits, pools=pools_of(common.get(POOLS, {}), splits, load_source))
+    if (unlabelled := common.get(UNLABELLED)) is not None:
+        further = unlabelled_folder.pictures(splits, path=unlabelled, cache=cache)
+        splits = replace(splits, pool=Joined((splits.unlabelled, further)))
+    synonyms = common.get(SYNONYMS)
     return splits if synonyms is None else with_synonyms(splits, synonyms)
 
 
