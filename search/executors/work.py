@@ -1,5 +1,6 @@
 """What every executor does for a trial, wherever it runs: load the data once, train from the checkpoint on, stop."""
 
+import ctypes
 import math
 import traceback
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,17 @@ class Failure:
     message: str
     trace: str | None = None
     certain: bool = True
+
+
+def give_freed_memory_back() -> None:
+    """Let the system have what earlier trainings of this process have freed.
+
+    In a process that Ray Tune reuses every trial is a thread of its own, and glibc keeps the freed memory of each: ten
+    fine-tunings of .9 GB had grown to 4.9 GB. Other C libraries have no such call, nor the need.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 BLAMELESS = (CheckpointError, DataError, WeightsError)
@@ -182,6 +194,7 @@ class Workplace:
         """
         world = world or World()
         torch.set_num_threads(self.cpus)
+        give_freed_memory_back()
         task = Task(candidate=job.candidate, epochs=job.epochs, seed=job.seed, score=self.score)
         checkpoint = self.checkpoint(job.number)
         cache = self.folder / "pretraining"  # weights that trials of this run share
