@@ -118,6 +118,8 @@ def key_of(candidate: Candidate, first: Pretraining, splits: Splits) -> str:
     if first.pictures in splits.pools:
         images = splits.pools[first.pictures]
         described["pool"] = [len(images), _digest(images)]
+    elif first.pictures_knobs.get("pools"):  # a mix has images of every pool
+        described["pools"] = {name: [len(pool), _digest(pool)] for name, pool in splits.pools.items()}
     if needs := needs_of(first.objective, first.knobs):  # else the key is what it was before there were fields
         fields = selected(images, needs)
         described["fields"] = {name: hashlib.sha256(fields[name].tobytes()).hexdigest() for name in fields}
