@@ -20,6 +20,7 @@ FEWER = {
     "continual": {"orders": 2},
     "corruption": {"kinds": ("shot noise", "blur"), "severities": (2,)},
     "dense_probe": {"known": 40, "places": 200},
+    "detection": {"known": 40, "most": 60, "qualities": (50,), "shares": ()},
     "few_shot": {"shots": (2,), "draws": 2},
     "gradcam": {"canvases": 12},
     "inputs": {"filters": 8},

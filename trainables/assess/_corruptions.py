@@ -81,7 +81,8 @@ def _brightness(image: NDArray[np.float32], more: float, _: np.random.Generator)
     return image + np.float32(more)
 
 
-def _jpeg(image: NDArray[np.float32], quality: float, _: np.random.Generator) -> NDArray[np.float32]:
+def jpeg(image: NDArray[np.float32], quality: float, _: np.random.Generator | None = None) -> NDArray[np.float32]:
+    """An image (C, H, W) in [0, 1] as JPEG of a quality of 1 to 100 leaves it; channels one by one if not three."""
     level = (image * 255.0).round().astype(np.uint8)
     pictures = [level.transpose(1, 2, 0)] if len(level) == 3 else list(level)
     decoded = [_through_jpeg(picture, int(quality)) for picture in pictures]
@@ -112,7 +113,7 @@ KINDS: Mapping[str, tuple[Corruption, tuple[float, float, float, float, float]]]
     "pixelate": (_pixelate, (0.9, 0.75, 0.6, 0.45, 0.3)),
     "contrast": (_contrast, (0.4, 0.3, 0.2, 0.1, 0.05)),
     "brightness": (_brightness, (0.1, 0.2, 0.3, 0.4, 0.5)),
-    "jpeg": (_jpeg, (25, 18, 15, 10, 7)),
+    "jpeg": (jpeg, (25, 18, 15, 10, 7)),
     "occlusion": (_occlusion, (0.2, 0.3, 0.4, 0.5, 0.6)),
 }
 """By name, the corruption and its level at each severity."""
