@@ -9,7 +9,7 @@ from search.console.lines import aligned, say, tell
 from search.family.comparison import Comparison, wilson
 from search.family.members import Family, Member
 from search.setting.config import Config
-from search.words import amount, fraction, program
+from search.words import amount, fraction, named, program
 
 COLUMNS = ("network", "macs", "test accuracy", "ms", "by hand", "times fewer macs")
 
@@ -91,6 +91,13 @@ def notes(family: Family) -> Iterable[str]:
             "same accuracy. Intervals are of 95 %."
         )
     yield from dict.fromkeys(f"{one.note}." for one in compared)
+    busy = [member.name for member in family.members if member.was_busy]
+    if busy:
+        of = "its" if len(busy) == 1 else "their"
+        yield (
+            f"ms: the machine did other work while {named(busy)} ran for {of} latency (quartiles far apart), so that "
+            "says little; spreads are in the model cards."
+        )
 
 
 def next_steps(family: Family, folder: Path, to: Path | None = None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from search.family.folder import InputSpec
 from search.family.members import Member
 from search.words import named
 from spaces.candidate import OPTIONAL, ROLES
-from trainables.counting.latency import Latency
+from trainables.counting.times import Latency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,5 +98,7 @@ def _gaps(member: Member) -> list[str]:
         gaps.append("Trained once: the spread of the accuracy over trainings is unknown.")
     if member.latency_ms is None:
         gaps.append("Latency was not measured.")
+    if member.was_busy:
+        gaps.append("The machine did other work while latency was measured: its quartiles lie far apart (above).")
     gaps.append("Accuracy on images from another source than the training data was not measured.")
     return gaps

@@ -16,7 +16,8 @@ from search.family.handover import save_family
 from search.family.members import load_family
 from search.family.quantise import quantise
 from search.files import SUMS, check_sums, whole_folder, write_text
-from trainables.counting.latency import Latency, device_name
+from trainables.counting.latency import device_name
+from trainables.counting.times import Latency
 from trainables.splits import Images, Splits
 
 BATCH = 256

@@ -22,7 +22,8 @@ from search.family.portable import timm_file
 from search.files import whole_folder, write_text
 from spaces.candidate import Candidate
 from trainables import predict
-from trainables.counting.latency import Latency, device_name, measure_file
+from trainables.counting.latency import device_name, measure_file
+from trainables.counting.times import Latency
 from trainables.deploy import Deployable
 from trainables.final.graphs import program_of, warnings_to_log, write_onnx
 from trainables.final.timm_folder import write_timm_folder
@@ -47,7 +48,7 @@ def export_member(
     candidate: Candidate,
     spec: InputSpec,
     folder: Path,
-    describe: Callable[[float], Member],
+    describe: Callable[[Latency], Member],
     provenance: Provenance,
     complete: Callable[[Path], None] | None = None,
 ) -> Member:
@@ -58,7 +59,7 @@ def export_member(
         candidate: what it was built from.
         spec: the images that it takes.
         folder: replaced if it exists.
-        describe: makes the member, for its card, from the latency of the ONNX file that was written, in milliseconds.
+        describe: makes the member, for its card, from the time of one image in the ONNX file that was written.
         provenance: data and training, for the card.
         complete: writes further files into the folder before it is sealed, such as what training it again needs.
 
@@ -76,7 +77,7 @@ def export_member(
         _write_json(temporary / "candidate.json", candidate.to_dict())
         _write_json(temporary / "input.json", spec.to_dict())
         latencies = latencies_of(temporary / "model.onnx")
-        member = describe(round(latencies[0].median_ms, 5))
+        member = describe(latencies[0])
         measured = replace(provenance, latencies=latencies, device=device_name())
         write_text(temporary / "README.md", card(member, spec, measured, differences))
         if complete is not None:

@@ -21,6 +21,7 @@ from search.setting.beginning import Named
 from search.setting.setting import Setting
 from search.setting.weights import words_of_start
 from trainables.counting.counts import Statistics
+from trainables.counting.times import Latency
 from trainables.deploy import Deployable
 from trainables.final.jobs import FinalJob, network_of
 from trainables.final.texts_folder import write_texts
@@ -218,7 +219,7 @@ def member_of(
     setting: Setting,
     name: str,
     finalist: Finalist,
-    latency_ms: float | None = None,
+    latency: Latency | None = None,
     *,
     examiner: Examiner | None = None,
     references: Sequence[Examined] = (),
@@ -237,7 +238,8 @@ def member_of(
         test_accuracy=answers.accuracy,
         test_accuracy_std=answers.std,
         seeds=len(finalist.trainings),
-        latency_ms=latency_ms,
+        latency_ms=None if latency is None else round(latency.median_ms, 5),
+        latency_spread_ms=None if latency is None else round(latency.spread_ms, 5),
         checkpoint=f"final/{job.name}.pt",
         spent=finalist.spent,
         compared=compare(

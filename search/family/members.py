@@ -19,6 +19,7 @@ from search.family.spent import Spent
 from search.files import read_json, write_text
 from spaces.candidate import Candidate
 from spaces.mistake import Mistake
+from trainables.counting.times import is_unsteady
 
 FORMAT = 1
 """Version of ``family.json``; raised when a reader of the old version would misread the new one."""
@@ -53,6 +54,7 @@ class Member:
         test_accuracy_std: sample standard deviation over trainings with different seeds; None below two.
         seeds: number of those trainings; the best on search-validation is exported.
         latency_ms: median time of one image in the exported graph, if measured.
+        latency_spread_ms: interquartile range of these times; families that were written before it was kept have none.
         checkpoint: of the final training, below ``run.checkpoints`` or the run's folder, where each attempt has its
             own file: ``final/NAME.pt`` stands for ``final/NAME.<attempt>.pt``.
         spent: what ``search`` (its trials with the same candidate, if it was one) and ``final`` (its final trainings)
@@ -71,6 +73,7 @@ class Member:
     test_accuracy_std: float | None = None
     seeds: int = 1
     latency_ms: float | None = None
+    latency_spread_ms: float | None = None
     checkpoint: str = ""
     spent: Mapping[str, Spent] = field(default_factory=dict, hash=False)
     compared: Comparison | None = None
@@ -99,7 +102,7 @@ class Member:
             ValueError: a field is missing, unknown, or holds an impossible value.
         """
         expected = {item.name for item in fields(cls)}
-        content = {"spent": {}, "compared": None, **content}
+        content = {"spent": {}, "compared": None, "latency_spread_ms": None, **content}
         if set(content) != expected:
             wrong = sorted(expected.symmetric_difference(content))
             raise ValueError(f"a member has the fields {sorted(expected)}; missing or unknown: {wrong}")
@@ -107,6 +110,13 @@ class Member:
         compared = None if content["compared"] is None else Comparison.from_dict(content["compared"])
         candidate = Candidate.from_dict(content["candidate"])
         return cls(**{**content, "candidate": candidate, "spent": spent, "compared": compared})
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether the machine did other work while the latency was measured, which says little then."""
+        if self.latency_ms is None or self.latency_spread_ms is None:
+            return False
+        return is_unsteady(self.latency_ms, self.latency_spread_ms)
 
     def row(self) -> dict[str, Any]:
         """The member's line of ``family.csv``."""

@@ -24,7 +24,7 @@ from search.setting.setting import prepare
 from spaces.candidate import Candidate
 from spaces.encoding import encode
 from tests.processes import searching
-from trainables.counting.latency import Latency
+from trainables.counting.times import Latency
 from trainables.job import Report
 
 CONFIG = """

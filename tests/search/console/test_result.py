@@ -43,6 +43,15 @@ def test_a_budget_whose_training_failed_says_so() -> None:
     assert "none, since its training failed" in table(family)[1]
 
 
+def test_a_latency_of_a_busy_machine_is_said_to_be_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = parse(f"name: shown\nruns: {tmp_path}\ntracking: {{enabled: false}}")
+    show(FAMILY, config)
+    assert "other work" not in capsys.readouterr().out
+    busy = member("member-1", macs=1_000, test_accuracy=0.9, latency_ms=2.0, latency_spread_ms=1.1)
+    show(Family(members=(busy, MEMBERS[1])), config)
+    assert "the machine did other work while member-1 ran for its latency" in capsys.readouterr().out
+
+
 def test_the_end_says_what_to_do_next_in_three_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     show(FAMILY, parse(f"name: shown\nruns: {tmp_path}/my runs\ntracking: {{enabled: false}}"))
     shown = capsys.readouterr().out.rstrip().splitlines()

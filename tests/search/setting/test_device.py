@@ -13,8 +13,8 @@ from search.setting.device import FILE, device_of, load_device
 from search.setting.setting import prepare
 from spaces.sampling import uniform
 from spaces.space import Space
-from trainables.counting.latency import Latency
 from trainables.counting.statistics import count
+from trainables.counting.times import Latency
 
 CONFIG = """
 name: late

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import torch
 
 from trainables.counting import latency
 from trainables.counting.latency import RUNTIMES, measure
+from trainables.counting.times import is_unsteady
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -32,3 +35,19 @@ def test_an_unknown_runtime_is_refused() -> None:
         measure(torch.nn.Identity(), channels=1, resolution=8, runtime="tensorrt")
     with pytest.raises(ValueError, match="given 0, 1 and 50"):
         measure(torch.nn.Identity(), channels=1, resolution=8, threads=0)
+
+
+def test_an_unsteady_time_of_a_file_is_measured_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steady, busy = np.array([4.0, 4.0, 5.0]), np.array([3.0, 9.0, 30.0])
+    for times, expected, left in (([busy, steady, busy], 4.0, 1), ([steady, busy], 4.0, 1), ([busy] * 4, 9.0, 1)):
+        waiting = list(times)
+        monkeypatch.setattr(latency, "_session", lambda *_: _Session())
+        monkeypatch.setattr(latency, "_times", lambda *_, waiting=waiting: waiting.pop(0))
+        measured = latency.measure_file(tmp_path / "model.onnx", repeats=3)
+        assert (measured.median_ms, len(waiting)) == (expected, left)
+        assert is_unsteady(measured.median_ms, measured.spread_ms) == (expected == 9.0)
+
+
+class _Session:
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(shape=("N", 1, 2, 2), name="image")]
