@@ -85,12 +85,28 @@ def class_map(network: Deployable, image_BCHW: Tensor) -> Tensor:
     What lies above the last features is used without its pooling (Yun et al. 2021, https://arxiv.org/abs/2101.05022).
     Where that is linear, the mean over places is the scores of the image. Places are those of what the network sees.
     """
-    features, prefix = network.features(image_BCHW), prefix_tokens(network)
+    features = network.features(image_BCHW)
+    alone, side = _places_alone(network, features)
+    score_NK = network.scores_from(alone)
+    return score_NK.reshape(len(image_BCHW), side, side, -1).permute(0, 3, 1, 2)
+
+
+def pooled_places(network: Deployable, features: Tensor) -> Tensor:
+    """Pooled features of every place as if it was all there is, (B, places, width).
+
+    Args:
+        network: whose features they are.
+        features: what its ``features`` gives.
+    """
+    alone, _ = _places_alone(network, features)
+    return network.pooled_from(alone).reshape(len(features), -1, network.width)
+
+
+def _places_alone(network: Deployable, features: Tensor) -> tuple[Tensor, int]:
+    """Every place of all images as features of an image that has no other, row by row, and places to a side."""
+    prefix = prefix_tokens(network)
     side = side_of(features, prefix)
     place_NF = as_map(features, prefix).permute(0, 2, 3, 1).flatten(0, 2)
     if features.ndim == 3:  # a class token stands for the only place, too
-        alone = place_NF[:, None].expand(-1, prefix + 1, -1)
-    else:
-        alone = place_NF[:, None, None] if channels_last(features) else place_NF[:, :, None, None]
-    score_NK = network.scores_from(alone)
-    return score_NK.reshape(len(image_BCHW), side, side, -1).permute(0, 3, 1, 2)
+        return place_NF[:, None].expand(-1, prefix + 1, -1), side
+    return place_NF[:, None, None] if channels_last(features) else place_NF[:, :, None, None], side

@@ -32,7 +32,7 @@ def in_pieces(
     cut = [[None] * pieces if value is None else value.tensor_split(pieces) for value in (first, *others)]
 
     def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-        return nullcontext(), nullcontext() if norms_of is None else _still(norms_of)
+        return nullcontext(), nullcontext() if norms_of is None else still(norms_of)
 
     rows = [
         checkpoint(function, *arguments, use_reentrant=False, context_fn=contexts)
@@ -43,8 +43,8 @@ def in_pieces(
 
 
 @contextmanager
-def _still(network: nn.Module) -> Iterator[None]:
-    """Inside, running statistics stay."""
+def still(network: nn.Module) -> Iterator[None]:
+    """Inside, the running statistics of batch norms stay."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momentum = [module.momentum for module in norms]
     for module in norms:

@@ -3,7 +3,7 @@
 Each option is off by default: ConVIRT (https://arxiv.org/abs/2010.00747) is ``direction`` 0.75, a fixed temperature of
 0.1 and views; ALIGN (https://arxiv.org/abs/2102.05918) is ``smoothing`` 0.1; prefix conditioning
 (https://arxiv.org/abs/2206.01125) is ``prefix`` and pure ``batches``; DreamLIP (https://arxiv.org/abs/2403.17007) and
-M2-Encoder (https://arxiv.org/abs/2401.15896) have several ``captions`` and ``parts``; ProtoCLIP
+M2-Encoder (https://arxiv.org/abs/2401.15896) have several ``captions``, ``places`` and ``parts``; ProtoCLIP
 (https://arxiv.org/abs/2206.10996) has ``prototypes``.
 """
 
@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from trainables.batches.order import Pure
 from trainables.deploy import Deployable
 from trainables.language.pairs import Pairs, contrast, found_first, paired
+from trainables.language.places import Places
 from trainables.language.prototypes import Prototypes
 from trainables.language.texts import Texts
 from trainables.language.tower import is_text
-from trainables.objectives._accumulating import in_pieces
+from trainables.maps import pooled_places
+from trainables.objectives._accumulating import in_pieces, still
 from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._views import Views
@@ -68,6 +70,8 @@ def objective(
     episode: int = 10,
     softness: float = 0.1,
     translate: bool = True,
+    places: float = 0.0,
+    threshold: float = 0.3,
     crop: float = 0.6,
     jitter: float = 0.2,
     flip: float = 0.0,
@@ -93,6 +97,8 @@ def objective(
         batches: ``mixed``, or ``pure``: the texts of a batch are of one origin.
         prototypes: weight of the loss between images and clusters of texts, and the reverse, at least 0.
         clusters, queue, episode, softness, translate: of these, see ``trainables.language.prototypes``.
+        places: weight of the loss between captions and the places of an image that they are like, at least 0.
+        threshold: of these, see ``trainables.language.places``.
         crop, jitter, flip, colour: of the view, see ``trainables.objectives._views``.
 
     Raises:
@@ -100,9 +106,10 @@ def objective(
     """
     if not 0 <= direction <= 1 or not 0 <= smoothing < 1:
         raise ValueError(f"clip.direction is in [0, 1] and clip.smoothing in [0, 1), given {direction} and {smoothing}")
-    if batches not in BATCHES or prototypes < 0:
+    if batches not in BATCHES or min(prototypes, places) < 0:
         raise ValueError(
-            f"clip.batches is {' or '.join(BATCHES)} and clip.prototypes at least 0, given '{batches}' and {prototypes}"
+            f"clip.batches is {' or '.join(BATCHES)}, clip.prototypes and clip.places at least 0, given '{batches}', "
+            f"{prototypes} and {places}"
         )
     if min(captions, parts, accumulate) < 1:
         raise ValueError(
@@ -127,6 +134,7 @@ def objective(
         network,
         texts,
         prototypes=(prototypes, grouping),
+        places=(places, Places(temperature=temperature, threshold=threshold) if places else None),
         direction=direction,
         smoothing=smoothing,
         grouped=grouped,
@@ -145,6 +153,7 @@ class _Clip(nn.Module):
         texts: Texts,
         *,
         prototypes: tuple[float, Prototypes | None],
+        places: tuple[float, Places | None],
         direction: float,
         smoothing: float,
         grouped: bool,
@@ -162,6 +171,7 @@ class _Clip(nn.Module):
         self._captions, self._parts, self._pure, self._views = captions, parts, pure, views
         self._accumulate = accumulate
         self._weight, self.prototypes = prototypes
+        self._weight_of_places, self.places = places
         self._spread = Spread()
         self._found, self._steps = torch.zeros(()), 0
 
@@ -175,7 +185,7 @@ class _Clip(nn.Module):
         if self.training:
             self.texts.bound()
         view_BCHW = self._views.of(batch.image_BCHW, generator, number=0)
-        feature_BF = in_pieces(self.network.pooled, self._accumulate, view_BCHW, norms_of=self.network)
+        feature_BF, place_BPF = self._seen(view_BCHW)
         image_BE = self.texts.of_images(feature_BF)
         token_BNL = drawn(batch.fields["caption"], self._captions, generator)
         pairs = [self._pairs(image_BE, token_BL, batch.fields) for token_BL in token_BNL.unbind(dim=1)]
@@ -183,7 +193,22 @@ class _Clip(nn.Module):
             self._note(feature_BF, image_BE, pairs[0])
         losses = [contrast(own, direction=self._direction, smoothing=self._smoothing) for own in pairs]
         loss = torch.stack(losses).mean()
+        if self.places is not None and place_BPF is not None:
+            kind_B = batch.fields["group"] if self._grouped else None
+            place_BPE = self.texts.of_images(place_BPF)
+            loss = loss + self._weight_of_places * self.places(place_BPE, pairs, kind_B, self._parts)
         return loss if self.prototypes is None else loss + self._weight * self.prototypes(pairs[0])
+
+    def _seen(self, view_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Pooled features of views, and those of their places where these are read."""
+        if self.places is None:
+            return in_pieces(self.network.pooled, self._accumulate, view_BCHW, norms_of=self.network), None
+        if self.training:
+            self.places.bound()
+        features = in_pieces(self.network.features, self._accumulate, view_BCHW, norms_of=self.network)
+        feature_BF = self.network.pooled_from(features)
+        with still(self.network):  # places alone are no images
+            return feature_BF, pooled_places(self.network, features)
 
     def _pairs(self, image_BE: Tensor, token_BL: Tensor, fields: Mapping[str, Tensor]) -> Pairs:
         prefix_B = fields["origin"].clamp_min(0) if self.texts.tower.prefixes else None

@@ -52,6 +52,7 @@ NUMBERS = [(f"number {row}",) for row in range(8)]
         {"parts": 1},
         {"accumulate": 1},
         {"prototypes": 0.0, "clusters": 4},
+        {"places": 0.0, "threshold": 0.5},
         {"batches": "pure"},
         {"grouped": True},
     ],
@@ -64,7 +65,15 @@ def test_an_option_that_is_off_or_has_no_effect_is_clip_bit_for_bit(off: dict[st
 def test_every_option_that_is_on_changes_the_loss() -> None:
     double = [(f"number {row // 2}", f"Nummer {row}") for row in range(8)]
     images = captioned(*double, group=torch.arange(8) // 2, origin=torch.arange(8) % 2)
-    on = {"direction": 0.75, "smoothing": 0.1, "grouped": True, "captions": 2, "parts": 2, "prefix": True}
+    on = {
+        "places": 0.5,
+        "direction": 0.75,
+        "smoothing": 0.1,
+        "grouped": True,
+        "captions": 2,
+        "parts": 2,
+        "prefix": True,
+    }
     values = {float(of(images, **{name: value})) for name, value in on.items()}
     assert len({*values, float(of(images))}) == len(on) + 1
 
@@ -134,7 +143,10 @@ def test_pure_batches_are_asked_for() -> None:
     [
         ({"direction": 2.0}, r"clip.direction is in \[0, 1\]"),
         ({"smoothing": 1.0}, r"clip.smoothing in \[0, 1\), given 0.5 and 1.0"),
-        ({"batches": "small"}, "clip.batches is mixed or pure and clip.prototypes at least 0, given 'small'"),
+        (
+            {"batches": "small"},
+            "clip.batches is mixed or pure, clip.prototypes .* 0, given 'small', 0.0 and 0.0",
+        ),
         ({"captions": 0}, "at least 1, given 0, 1 and 1"),
     ],
 )
