@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from trainables.assess import Assessment, mean, missing, share, some
 from trainables.assess._reading import WITHOUT_TEXTS, texts_of
@@ -48,6 +49,6 @@ def assess(network: Deployable, splits: Splits, *, seed: int = 0, most: int = 2_
     side = round(place_BPE.shape[1] ** 0.5)
     centre_P2 = np.stack(np.meshgrid(*[(np.arange(side) + 0.5) / side] * 2), axis=-1).reshape(-1, 2)
     box_N14 = images.fields["box"][:, None]
-    inside_NP = ((box_N14[:, :, :2] <= centre_P2) & (centre_P2 < box_N14[:, :, 2:])).all(axis=2)
+    inside_NP: NDArray[np.bool_] = np.all((box_N14[:, :, :2] <= centre_P2) & (centre_P2 < box_N14[:, :, 2:]), axis=2)
     right_N = inside_NP[np.arange(len(inside_NP)), torch.cat(nearest).numpy()]
     return Assessment(measures=(share("accuracy", right_N), mean("by chance", inside_NP.mean(axis=1), seed=seed)))
