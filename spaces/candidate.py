@@ -22,6 +22,12 @@ OWN_PICTURES = "own"
 """Value of ``pretraining.source`` for those that are pretrained on the training images."""
 WEIGHT, WEIGHTS = "weight", "weights"
 """Addresses of joint pretraining: ``weight.NAME`` of a part, 1 by default; ``weights``, ``fixed`` or ``learned``."""
+SHARE, STAGES, FURTHER = "share", "stages", "further.share"
+"""Addresses of pretraining that say how far it goes: its share of the compute, stages, share of further ones."""
+STAGE_COUNTS: Mapping[str, int] = MappingProxyType({"once": 1, "twice": 2, "distilled": 3})
+"""Values of ``stages``, and how many each stands for."""
+AGREEMENT = "agreement"
+"""The objective that joins that of the last stage where ``stages`` is ``distilled``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from spaces import components
-from spaces.candidate import WEIGHT, WEIGHTS, keywords
+from spaces.candidate import AGREEMENT, WEIGHT, WEIGHTS, keywords
 from spaces.components import OBJECTIVES
 from spaces.mistake import Mistake
 from trainables.plan import Batch, Led, Reading, Watched
 
 KINDS = ("fixed", "learned")
+LOG_SCALE = "log_scale"
+"""Name of the trained weights of parts in the state of a joint objective."""
 
 
 class JointError(Mistake):
@@ -75,12 +77,15 @@ class Joint:
         own = self._own(knobs)
         return float(sum(self.parts[name].passes(**own[name]) for name in self._shares(knobs)))
 
-    def objective(self, network: nn.Module, *, classes: int | None = None, **knobs: Any) -> nn.Module:
+    def objective(
+        self, network: nn.Module, *, classes: int | None = None, teacher: nn.Module | None = None, **knobs: Any
+    ) -> nn.Module:
         """The weighted sum; a part of weight 0 is not built.
 
         Args:
             network: which all parts train.
             classes: number of targets where they are not the data's, for parts that read them.
+            teacher: what an earlier stage of pretraining has left, for the part that agrees with it.
             knobs: ``{part: its keywords}``, ``weight`` by part, and ``weights``.
 
         Raises:
@@ -94,6 +99,8 @@ class Joint:
                 name: {**values, "classes": classes} if takes_classes(self.parts[name]) else values
                 for name, values in own.items()
             }
+        if AGREEMENT in own:
+            own[AGREEMENT]["teacher"] = teacher
         return _Sum(
             network,
             {name: (share, self.parts[name].objective, own[name]) for name, share in self._shares(knobs).items()},
@@ -132,7 +139,8 @@ def load(name: str) -> ModuleType | Joint:
     joint = Joint(name=name, parts=parts)
     if len(parts) < len(names):
         raise JointError(f"objective '{name}' names a part twice; give it a larger pretraining.{WEIGHT} instead")
-    taught = [part for part, module in parts.items() if module.COMPARES is not None]
+    # That of an agreement is an earlier stage of the same pretraining.
+    taught = [part for part, module in parts.items() if module.COMPARES is not None and part != AGREEMENT]
     if taught:
         raise JointError(f"objective '{name}' has the part '{taught[0]}', which needs a teacher; leave it out")
     if not joint.SUPPORTS:

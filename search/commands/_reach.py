@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from spaces import components
-from spaces.candidate import ROLES
+from spaces.candidate import AGREEMENT, ROLES, STAGES
 from spaces.components import Kind
 from spaces.joined import FAMILY
 from spaces.space import Space
@@ -30,7 +30,9 @@ def places(kind: Kind, name: str) -> tuple[str, ...]:
 def _keys(kind: Kind, name: str) -> Iterator[str]:
     if kind in ALWAYS:
         yield ALWAYS[kind]
-    if kind == components.OBJECTIVES and components.constant(kind, name, "COMPARES") is not None:
+    if kind == components.OBJECTIVES and name == AGREEMENT:
+        yield f"pretraining.{STAGES}"
+    elif kind == components.OBJECTIVES and components.constant(kind, name, "COMPARES") is not None:
         yield "family.objective"
     if kind == components.PICTURES and name == "unlabelled_folder":
         yield "data.unlabelled"

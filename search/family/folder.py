@@ -15,6 +15,7 @@ from search.files import check_sums, read_json
 from spaces import components
 from spaces.candidate import Candidate, keywords
 from spaces.mistake import Mistake
+from trainables.adapt._shape import shape
 from trainables.deploy import Deployable
 from trainables.final.texts_folder import read_texts
 from trainables.predict import Decoding
@@ -80,6 +81,7 @@ def load_network(folder: Path) -> Deployable:
     channels = spec.preprocessing.decoding.channels
     with torch.random.fork_rng():  # the weights that it is built with are replaced
         network = backbone.build(classes=len(spec.classes), channels=channels, **keywords(candidate.architecture))
+        shape(network, candidate)
     network.load_state_dict(load_file(folder / "model.safetensors"))
     deployable, texts = Deployable.of(network, spec.preprocessing).eval(), read_texts(folder)
     return deployable if texts is None else deployable.beside(texts)

@@ -26,7 +26,7 @@ from trainables.deploy import Deployable
 from trainables.final.jobs import FinalJob, network_of
 from trainables.final.texts_folder import write_texts
 from trainables.language.texts import Texts
-from trainables.training.trial import scores
+from trainables.training.features import scores
 
 
 @dataclass(frozen=True, kw_only=True)

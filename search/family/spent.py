@@ -1,13 +1,12 @@
 """What training took: time, images, and forward-backward passes, the unit in which objectives are compared."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from spaces.candidate import Candidate
-from spaces.dimensions import Value
 from trainables.recipe import curriculum
 from trainables.splits import Splits
-from trainables.training.pretraining import pretraining_of
+from trainables.stages.pretraining import pretrainings_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,25 +39,20 @@ def spent(candidate: Candidate, splits: Splits, *, epochs: int, reached: int, se
         seconds: time that it took.
     """
     # A report comes after as many passes as there are images to pretrain on, whatever the objective.
-    passes = len(splits.unlabelled)
-    first = pretraining_of(candidate, epochs)
-    planned = 0 if first is None else first.reports
-    before = min(planned, reached)
-    after = reached - before
+    whole = len(splits.unlabelled)
     full = int(str(candidate.architecture.get("resolution", splits.resolution)))
-
-    def cost(recipe: Mapping[str, Value], length: int, made: int) -> float:
-        return curriculum.cost(length, made, float(recipe.get("curriculum.start", 1.0)), full)
-
-    drawn = passes if first is None else max(1, int(passes / first.passes))
-    return Spent(
-        trainings=1,
-        seconds=round(seconds, 3),
-        images=before * drawn + after * passes,
-        passes=round(
-            passes * (cost(candidate.pretraining, planned, before) + cost(candidate.recipe, epochs - planned, after))
-        ),
-    )
+    stages = pretrainings_of(candidate, epochs)
+    planned = [stage.reports for stage in stages]
+    lengths = [*planned, epochs - sum(planned)]
+    recipes = [*(stage.recipe for stage in stages), candidate.recipe]
+    drawn = [*(max(1, int(whole / stage.passes)) for stage in stages), whole]
+    images, passes, left = 0, 0.0, reached
+    for length, recipe, count in zip(lengths, recipes, drawn, strict=True):
+        made = min(length, left)
+        left -= made
+        images += made * count
+        passes += whole * curriculum.cost(length, made, float(recipe.get("curriculum.start", 1.0)), full)
+    return Spent(trainings=1, seconds=round(seconds, 3), images=images, passes=round(passes))
 
 
 def together(parts: Iterable[Spent]) -> Spent:

@@ -32,9 +32,9 @@ def on_labels(family: FamilySection, seed: int, candidate: Candidate) -> list[Fi
 
 
 def teachable(candidate: Candidate) -> bool:
-    """Whether a candidate's loss may compare it with teachers; that of class names as a classifier may not."""
+    """Whether a candidate's loss may compare it with teachers; that of some adaptations may not."""
     method = str(candidate.adaptation.get("method", "full"))
-    return not components.parameters(components.ADAPTATIONS, method).reads("texts")
+    return not components.constant(components.ADAPTATIONS, method, "OWN_LOSS")
 
 
 def with_teachers(

@@ -19,8 +19,7 @@ from trainables.deploy import Deployable
 from trainables.final.jobs import FinalJob, keep_network, network_of
 from trainables.final.soup import best_soup, start_of
 from trainables.job import Report
-from trainables.training.features import judged
-from trainables.training.trial import accuracy
+from trainables.training.features import accuracy, judged
 
 
 @dataclass(frozen=True, kw_only=True)

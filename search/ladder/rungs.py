@@ -16,7 +16,7 @@ from spaces.candidate import Candidate
 from trainables.data.sources import SHARE
 from trainables.final.jobs import FinalJob, network_of
 from trainables.job import Report
-from trainables.training.trial import accuracy
+from trainables.training.features import accuracy
 
 FOLDER, FILE = "ladder", "ladder.csv"
 COLUMNS = ("candidate", "epochs", "share", "images", "seed", "validation", "test", "judged")

@@ -84,8 +84,8 @@ def _score(setting: Setting) -> Iterator[str]:
     weights = setting.config.search.weights
     if not weights:
         return
-    from trainables.training.features import judged
-    from trainables.training.trial import accuracy, build
+    from trainables.training.building import build
+    from trainables.training.features import accuracy, judged
 
     some = setting.space.decode(sobol(setting.space, 16, 0))
     candidate = min(some, key=lambda one: setting.statistics_of(one).macs)

@@ -9,7 +9,7 @@ from torch import nn
 
 from search.family.comparison import Examined, Interval, difference_interval, wilson
 from trainables.splits import Images
-from trainables.training.trial import scores
+from trainables.training.features import scores
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

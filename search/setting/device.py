@@ -29,7 +29,7 @@ from trainables.counting.counts import Counts
 from trainables.counting.latency import measure
 from trainables.counting.statistics import count
 from trainables.splits import Splits
-from trainables.training.trial import build
+from trainables.training.building import build
 
 FILE = "latency.json"
 """Name of the file in a run's folder."""

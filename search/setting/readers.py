@@ -7,7 +7,17 @@ from typing import Any
 from search.setting.config import Config, ConfigError
 from search.setting.sections.family import FamilySection
 from spaces import components
-from spaces.candidate import NO_PRETRAINING, OWN_PICTURES, WEIGHT, WEIGHTS
+from spaces.candidate import (
+    AGREEMENT,
+    FURTHER,
+    NO_PRETRAINING,
+    OWN_PICTURES,
+    SHARE,
+    STAGE_COUNTS,
+    STAGES,
+    WEIGHT,
+    WEIGHTS,
+)
 from spaces.components import ADAPTATIONS, BACKBONES, EXECUTORS, INGREDIENTS, OBJECTIVES, PICTURES, Kind
 from spaces.joined import FAMILY as FAMILY_ADDRESS
 from spaces.space import Space
@@ -26,8 +36,10 @@ CHOICES: Mapping[str, Mapping[str, Kind]] = {
 OTHERS: Mapping[str, Kind] = {"recipe": INGREDIENTS, "pretraining": INGREDIENTS, "adaptation": ADAPTATIONS}
 """By role, the kind of what an address names that no choice names."""
 
-SHARE = "share"
-"""The address of pretraining that the trainer itself reads."""
+LAST_STAGE = "distilled"
+"""The stages of a pretraining of which the last agrees with the one before."""
+EXTENT = (SHARE, STAGES, FURTHER)
+"""The addresses of pretraining that the trainer itself reads."""
 
 
 def check_readers(space: Space, pools: Sequence[str] = ()) -> None:
@@ -85,7 +97,7 @@ def _unread_keywords(space: Space, role: str, prefix: str) -> Iterator[str]:
         local = address.removeprefix(prefix)
         if role == "pretraining" and address.startswith(prefix) and local.partition(".")[0] in (WEIGHT, WEIGHTS):
             yield from _unread_weight(space, prefix, address, local)
-        elif address.startswith(prefix) and local not in (*CHOICES[role], SHARE):
+        elif address.startswith(prefix) and local not in (*CHOICES[role], *EXTENT):
             kind = kinds.get(local.partition(".")[0], OTHERS[role])
             yield from _unread_keyword(kind, role, address, local)
 
@@ -94,6 +106,8 @@ def _unread_weight(space: Space, prefix: str, address: str, local: str) -> Itera
     """What a weight lacks: a joint objective, which has the part that it is named after."""
     joint = [name for name in _values(space, "pretraining", f"{prefix}objective") if len(components.parts_of(name)) > 1]
     part = local.partition(".")[2]
+    if part == AGREEMENT and LAST_STAGE in _values(space, "pretraining", f"{prefix}{STAGES}"):
+        return
     if not joint or (part and not any(part in components.parts_of(name) for name in joint)):
         needed = f"has the part '{part}'" if part else "has several parts"
         yield f"'pretraining.{address}' needs a value of 'pretraining.{prefix}objective' that {needed}, as in 'a+b'"
@@ -117,6 +131,27 @@ def _without_texts(space: Space, prefix: str) -> Iterator[str]:
         )
 
 
+def check_stages(space: Space, config: Config) -> None:
+    """Every stage of a pretraining that the space offers gets a report in the search's trainings and in the final ones.
+
+    Raises:
+        ConfigError: there are too few epochs, or stages have a value that they cannot have.
+    """
+    for address, dimension in space.pretraining.items():
+        if address.rpartition(".")[2] != STAGES:
+            continue
+        for value in map(str, dimension.values):
+            if value not in STAGE_COUNTS:
+                raise ConfigError(f"'pretraining.{address}' can be {', '.join(STAGE_COUNTS)}; given '{value}'")
+            least = STAGE_COUNTS[value] + 1
+            for key, epochs in (("search.epochs", config.search.epochs), ("family.epochs", config.family.epochs)):
+                if epochs < least:
+                    raise ConfigError(
+                        f"{key} is {epochs}; 'pretraining.{address}' has the value '{value}', whose stages and "
+                        f"training need {least} epochs: give it more, or leave the value out by space.restrict"
+                    )
+
+
 def check_fields(space: Space, splits: Splits) -> None:
     """The images to pretrain on, of every source, have what the objectives of the space read of them.
 
@@ -137,20 +172,6 @@ def check_fields(space: Space, splits: Splits) -> None:
         fields, images = _images_of(source, splits) if names else ({}, "")
         for name in sorted(names):
             check_field(name, fields, images)
-
-
-def check_mixes(space: Space, splits: Splits) -> None:
-    """There are pools, where a space offers a share of them.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    offered = [name for name, one in space.pretraining.items() if name.endswith("mix.pools") and any(one.values)]
-    if offered and not splits.pools:
-        raise ConfigError(
-            f"space '{space.name}' offers 'pretraining.{offered[0]}' above 0, and there are no data.pools; name some, "
-            "or restrict it to 0"
-        )
 
 
 def check_names(space: Space, splits: Splits) -> None:
@@ -242,7 +263,8 @@ def check_family_objective(family: FamilySection) -> None:
         ConfigError: it does not.
     """
     name = family.objective
-    compares = {one: components.constant(OBJECTIVES, one, "COMPARES") for one in components.names(OBJECTIVES)}
+    taught = [one for one in components.names(OBJECTIVES) if one != AGREEMENT]  # whose teacher is an earlier stage
+    compares = {one: components.constant(OBJECTIVES, one, "COMPARES") for one in taught}
     teachable = [one for one, what in compares.items() if what is not None]
     if name not in teachable:
         raise ConfigError(f"family.objective is '{name}'; it needs one with a teacher: {', '.join(teachable)}")

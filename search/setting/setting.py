@@ -13,10 +13,10 @@ from search.setting.readers import (
     check_executor,
     check_family_objective,
     check_fields,
-    check_mixes,
     check_names,
     check_packages,
     check_readers,
+    check_stages,
 )
 from search.setting.text.sentences import LONGEST, clipped
 from search.words import expanded
@@ -116,6 +116,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
     check_executor(config)
     space = _space(config)
     check_readers(space, config.data.pools)
+    check_stages(space, config)
     check_packages(space)
     if config.sources or needs_other_networks(space):
         from search.setting.weights import check_weights
@@ -125,7 +126,6 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
     splits = replace(load_source(config.data.source, config.data.located), weights=config.sources)
     check_fields(space, splits)
     check_names(space, splits)
-    check_mixes(space, splits)
     check_evaluations(config, space, splits)
     limits = config.limits
     if limits.latency_file is None and not measure:

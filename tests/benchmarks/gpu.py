@@ -22,9 +22,9 @@ from trainables.objectives import supervised
 from trainables.plan import Plan
 from trainables.recipe import optimizer
 from trainables.splits import Images
+from trainables.stages.precision import Precision
 from trainables.training.epoch import train_epoch
 from trainables.training.loading import Loader
-from trainables.training.precision import Precision
 from trainables.training.world import World
 
 CLASSES = 10

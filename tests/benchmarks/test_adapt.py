@@ -16,9 +16,10 @@ from spaces.candidate import Candidate
 from tests.benchmarks.small import ARCHITECTURE, EPOCHS, RECIPE, SEEDS
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, train
+from trainables.training.building import build
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.features import features_of, score
-from trainables.training.trial import Task, build, trial
+from trainables.training.trial import Task, trial
 from trainables.training.world import World
 
 pytestmark = pytest.mark.benchmark

@@ -24,7 +24,7 @@ from trainables.data.sources import load_source
 from trainables.final import jobs as final
 from trainables.final.jobs import FinalJob, network_of
 from trainables.splits import Images, Splits
-from trainables.training.trial import scores
+from trainables.training.features import scores
 
 pytestmark = pytest.mark.benchmark
 SEEDS = 5

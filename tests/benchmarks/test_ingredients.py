@@ -16,7 +16,8 @@ from tests.benchmarks.small import ARCHITECTURE
 from tests.benchmarks.small import RECIPE as SMALL_BATCHES
 from trainables.data.sources import load_source
 from trainables.preprocessing import INTERPOLATIONS
-from trainables.training.trial import Task, build, trial
+from trainables.training.building import build
+from trainables.training.trial import Task, trial
 
 pytestmark = pytest.mark.benchmark
 

@@ -15,7 +15,7 @@ from tests.trainables.small import MOBILE
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, network_of, train
 from trainables.final.soup import best_soup, learned, mixed, start_of
-from trainables.training.trial import scores
+from trainables.training.features import scores
 
 pytestmark = pytest.mark.benchmark
 

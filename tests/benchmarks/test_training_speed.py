@@ -22,9 +22,9 @@ from trainables.objectives import supervised
 from trainables.plan import Plan
 from trainables.recipe import ema, optimizer
 from trainables.splits import Images, Splits
+from trainables.training.building import build
 from trainables.training.epoch import train_epoch
 from trainables.training.loading import Loader
-from trainables.training.trial import build
 from trainables.training.world import World
 
 pytestmark = pytest.mark.benchmark

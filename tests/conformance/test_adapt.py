@@ -18,13 +18,14 @@ from spaces.pretraining import with_pretraining
 from spaces.sampling import uniform
 from tests.conformance.workers import together
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
+from trainables.backbones._classifiers import put_residual
 from trainables.deploy import Deployable
 from trainables.language.texts import Texts
 from trainables.objectives import supervised
 from trainables.plan import Plan, compose
 from trainables.splits import Splits
+from trainables.stages.phases import Task
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.phases import Task
 from trainables.training.trial import trial
 from trainables.training.world import World
 
@@ -46,13 +47,15 @@ def texts_for(body: Deployable) -> Texts:
 
 
 def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
-    plan = Plan(epochs=1, images=8, classes=10, network=body)
+    plan, method = Plan(epochs=1, images=8, classes=10, network=body), components.load(components.ADAPTATIONS, name)
+    if hasattr(method, "shape"):
+        put_residual(body.network, **method.shape())
     if name in READING:
         offered = {"names": few_labels().names, "synonyms": {}, "pool": few_labels().unlabelled}
         reads = components.parameters(components.ADAPTATIONS, name).reads
         own = {keyword: value for keyword, value in offered.items() if reads(keyword)}
         knobs = {"texts": texts_for(body), **own, **knobs}
-    adapted: Plan = components.load(components.ADAPTATIONS, name).adapt(plan, **knobs)
+    adapted: Plan = method.adapt(plan, **knobs)
     return adapted
 
 
@@ -65,7 +68,10 @@ def candidate_of(method: str, backbone: str, **knobs: Any) -> Candidate:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_says_what_it_is(name: str) -> None:
-    assert components.load(components.ADAPTATIONS, name).PAPER
+    method = components.load(components.ADAPTATIONS, name)
+    assert method.PAPER
+    assert (adapted(name, network("simclr")).objective is not None) == method.OWN_LOSS
+    assert hasattr(method, "shape") == hasattr(method, "cost")
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

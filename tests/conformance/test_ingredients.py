@@ -28,11 +28,12 @@ from trainables.objectives import supervised
 from trainables.plan import Batch, Plan, Stage, compose
 from trainables.recipe import Ingredient
 from trainables.splits import Splits
+from trainables.stages.phases import Task
+from trainables.training.building import build
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.epoch import train_epoch
 from trainables.training.loading import Loader
-from trainables.training.phases import Task
-from trainables.training.trial import build, trial
+from trainables.training.trial import trial
 from trainables.training.world import World
 
 NAMES = components.names(components.INGREDIENTS)

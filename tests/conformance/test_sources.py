@@ -16,7 +16,7 @@ from spaces.candidate import Candidate
 from tests.trainables.small import MOBILE, OPTIMIZER
 from trainables.data.sources import load_source
 from trainables.splits import DataError, Images, Splits
-from trainables.training.phases import Task
+from trainables.stages.phases import Task
 from trainables.training.trial import trial
 
 NAMES = components.names(components.SOURCES)

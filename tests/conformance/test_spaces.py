@@ -21,6 +21,7 @@ from spaces.space import Codes, Space
 from spaces.translation import addressed, translate
 from spaces.variation import breed, mutate, neighbours
 from tests.places import ROOT
+from trainables.adapt._shape import shape
 from trainables.counting.statistics import count, free_statistics
 from trainables.counting.tracing import trace
 
@@ -63,6 +64,8 @@ OF_OTHERS = {
     "described",
     "guided",
     "noisy_labels",
+    "reshaped_labels",
+    "further",
     "all_families",
 }
 """Spaces whose architectures are those of other spaces."""
@@ -180,6 +183,7 @@ def unweighted(candidate: Candidate) -> nn.Module:
         network: nn.Module = load(BACKBONES, candidate.backbone).build(
             classes=10, channels=3, **keywords(candidate.architecture)
         )
+        shape(network, candidate)
     network.to_empty(device="cpu")
     for weight in (*network.parameters(), *network.buffers()):
         weight.detach().zero_()

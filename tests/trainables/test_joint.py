@@ -19,8 +19,8 @@ from tests.conformance.workers import together
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
 from trainables import joint
 from trainables.plan import Batch
+from trainables.stages.pretraining import pretrainings_of
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.pretraining import pretraining_of
 from trainables.training.trial import Task, trial
 from trainables.training.world import World
 
@@ -35,10 +35,7 @@ def made(name: str, **knobs: Any) -> Any:
 def test_a_part_of_weight_zero_changes_no_bit_and_costs_nothing() -> None:
     alone = pretrained("simclr")
     beside = pretrained(PAIR, **{"weight.simclr": 2.0, "weight.rotation": 0.0})
-    both = [pretraining_of(candidate, 4) for candidate in (alone, beside)]
-    assert both[0] is not None
-    assert both[1] is not None
-    assert both[0].passes == both[1].passes == 2.0
+    assert [stage.passes for one in (alone, beside) for stage in pretrainings_of(one, 4)] == [2.0, 2.0]
     reports = [
         without_time(list(trial(Task(candidate=one, epochs=4, seed=3), few_labels()))) for one in (alone, beside)
     ]

@@ -2,5 +2,13 @@
 
 It is applied when the network exists and holds the pretrained weights, before there is an objective and an optimizer:
 a method freezes parameters, gives them rates of their own, or ties them to where they began. ``PAPER`` says
-where it comes from.
+where it comes from, ``OWN_LOSS`` whether it sets ``plan.objective``, with which no teacher can be compared.
+
+It is given what it has a keyword for: ``left``, what the stage before has left (``trainables.training.left.Left``);
+``texts``, what that has learnt of texts; ``names`` and ``synonyms`` of the classes; ``pool``, what was pretrained on.
+
+A method that puts another classifier on the network has ``shape(**knobs)``, keywords of
+``trainables.backbones._classifiers.put_residual``, and ``cost(tally, width, **knobs)`` on arrays, what that adds to a
+linear classifier of ``width`` features. Their knobs are among those of ``adapt``. Training, export, the folder that
+timm reads and the counts of candidates all see the network in that form.
 """

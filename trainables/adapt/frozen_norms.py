@@ -5,6 +5,7 @@ from trainables.adapt._whole import anchored, network_of, with_head_rate, with_l
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/1711.10370"
+OWN_LOSS = False
 
 
 def adapt(plan: Plan, *, layer_decay: float = 1.0, head_rate: float = 1.0, l2_sp: float = 0.0) -> Plan:

@@ -7,6 +7,7 @@ from trainables.adapt._whole import anchored, with_head_rate, with_layer_decay, 
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2106.08254"
+OWN_LOSS = False
 
 
 def adapt(

@@ -7,6 +7,7 @@ from trainables.adapt._whole import network_of
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/1610.01644"
+OWN_LOSS = False
 
 
 def adapt(plan: Plan) -> Plan:

@@ -12,6 +12,7 @@ from trainables.adapt._whole import anchored, network_of, with_body_rate, with_h
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2202.10054"
+OWN_LOSS = False
 
 
 def adapt(

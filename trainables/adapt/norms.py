@@ -5,6 +5,7 @@ from trainables.adapt._whole import network_of, with_head_rate, with_statistics
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2003.00152, https://arxiv.org/abs/2106.10199"
+OWN_LOSS = False
 
 
 def adapt(plan: Plan, *, head_rate: float = 1.0, statistics: str = "own") -> Plan:

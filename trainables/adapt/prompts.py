@@ -17,6 +17,7 @@ from trainables.language.tokens import END, PADDING
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2109.01134"
+OWN_LOSS = True
 SPREAD = 0.02
 """Standard deviation of vectors that do not begin as words."""
 

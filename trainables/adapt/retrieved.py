@@ -24,6 +24,7 @@ from trainables.plan import Plan
 from trainables.splits import Images, Pictures
 
 PAPER = "https://arxiv.org/abs/2401.12425"
+OWN_LOSS = True
 READ_AT_ONCE = 4096
 """Images whose captions the text tower reads together."""
 

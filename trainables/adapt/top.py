@@ -5,6 +5,7 @@ from trainables.adapt._whole import anchored, layers_of, network_of, with_head_r
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/1411.1792"
+OWN_LOSS = False
 
 
 def adapt(plan: Plan, *, stages: int = 1, head_rate: float = 1.0, l2_sp: float = 0.0) -> Plan:

@@ -16,6 +16,7 @@ from trainables.language.texts import Texts
 from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2103.00020"
+OWN_LOSS = True
 
 
 def adapt(plan: Plan, *, texts: Any, names: Sequence[str], template: str = "{}") -> Plan:

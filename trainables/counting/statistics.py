@@ -1,16 +1,18 @@
 """Free statistics: macs, params, activations and more of any number of candidates, without building a network."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spaces.candidate import keywords
-from spaces.components import BACKBONES, load
+from spaces.components import ADAPTATIONS, BACKBONES, load
 from spaces.joined import FAMILY
 from spaces.space import Codes, Space
-from trainables.counting.counts import Counts
+from trainables.counting.counts import Counts, Tally
 
 CHUNK = 16_384
 """Candidates counted at a time: their arrays then fit the processor's cache, which triples the speed."""
@@ -38,6 +40,43 @@ def count(space: Space, codes_ND: Codes, *, classes: int, channels: int) -> Coun
 
 
 def _count_chunk(space: Space, codes_ND: Codes, classes: int, channels: int) -> Counts:
+    counts = _count_networks(space, codes_ND, classes, channels)
+    for address in space.adaptation:
+        if address.rpartition(".")[2] == "method":
+            for method in map(str, space.adaptation[address].values):
+                if hasattr(load(ADAPTATIONS, method), "cost"):
+                    counts = _with_classifiers(space, codes_ND, counts, address, method, classes, channels)
+    return counts
+
+
+def _with_classifiers(
+    space: Space, codes_ND: Codes, counts: Counts, address: str, method: str, classes: int, channels: int
+) -> Counts:
+    """With what a method of adaptation puts on the networks whose dimension ``address`` has it.
+
+    A linear classifier of F features has F macs a class, so one class more shows how many there are.
+    """
+    column = space.index[f"adaptation.{address}"]
+    rows = np.flatnonzero(codes_ND[:, column] == space.adaptation[address].values.index(method))
+    if not len(rows):
+        return counts
+    width_R = _count_networks(space, codes_ND[rows], classes + 1, channels).macs_N - counts.macs_N[rows]
+    prefix = f"{address.removesuffix('method')}{method}."
+    values = space.values(codes_ND[rows], "adaptation")
+    takes = signature(load(ADAPTATIONS, method).cost).parameters
+    own = {name.removeprefix(prefix): value_R for name, value_R in values.items() if name.startswith(prefix)}
+    tally = Tally()
+    load(ADAPTATIONS, method).cost(tally, width_R, **{name: value_R for name, value_R in own.items() if name in takes})
+    added = {}
+    for name in ("macs", "params", "activations"):
+        total_N = getattr(counts, f"{name}_N").copy()
+        total_N[rows] += getattr(tally, name)
+        added[f"{name}_N"] = total_N
+    return replace(counts, **added)
+
+
+def _count_networks(space: Space, codes_ND: Codes, classes: int, channels: int) -> Counts:
+    """Of the networks that backbones build, before adaptations put other classifiers on them."""
     if space.joins_families:
         return _count_families(space, codes_ND, classes, channels)
     return _cost(space.backbone, space.values(codes_ND, "architecture"), classes, channels)

@@ -13,10 +13,11 @@ from trainables.deploy import Deployable
 from trainables.job import Report
 from trainables.language.texts import Texts
 from trainables.splits import Splits
+from trainables.stages.phases import number_of_training
+from trainables.stages.precision import Precision
 from trainables.teachers.named import Ensemble, load_teacher
 from trainables.teachers.stored_targets import StoredTeacher
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.precision import Precision
 from trainables.training.trial import Task, trained, trial
 from trainables.training.world import World
 
@@ -87,7 +88,8 @@ def network_of(job: FinalJob, splits: Splits, where: Path | str) -> Deployable:
 
 def keep_network(job: FinalJob, network: torch.nn.Module, report: Report, where: Path | str) -> None:
     """Write a network that was made of others as the result of a job, for ``network_of`` to read."""
-    state = {"phase": 1, "states": {}, "evaluated": network.state_dict(), "reports": [asdict(report)]}
+    number = number_of_training(job.candidate, job.epochs)
+    state = {"phase": number, "states": {}, "evaluated": network.state_dict(), "reports": [asdict(report)]}
     if isinstance(network, Deployable) and isinstance(network.texts, Texts):
         state["texts"] = network.texts.packed()
     checkpoint_of(job, where).save(state)

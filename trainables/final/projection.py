@@ -14,11 +14,11 @@ from spaces import components
 from trainables.deploy import Deployable
 from trainables.objectives._projection import rank_of
 from trainables.splits import Splits
+from trainables.stages.phases import Task
+from trainables.stages.pretraining import pretrainings_of
 from trainables.training.building import build
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.features import Features, features_of, score
-from trainables.training.phases import Task
-from trainables.training.pretraining import pretraining_of
 from trainables.training.trial import trial
 from trainables.training.world import World
 
@@ -55,17 +55,19 @@ def before_and_after(task: Task, splits: Splits, checkpoint: Checkpoint) -> tupl
     Raises:
         ValueError: the candidate is not pretrained, or its objective has no projection.
     """
-    first = pretraining_of(task.candidate, task.epochs)
-    if first is None:
+    stages = pretrainings_of(task.candidate, task.epochs)
+    if not stages:
         raise ValueError(f"candidate {task.candidate.key} is not pretrained: it has no projection to look at")
-    for _ in islice(trial(task, splits, checkpoint=checkpoint), first.reports):
+    for _ in islice(trial(task, splits, checkpoint=checkpoint), sum(stage.reports for stage in stages)):
         pass
     saved = checkpoint.load()
     assert saved is not None
     network = build(task.candidate, splits)
-    objective = components.load(components.OBJECTIVES, first.objective).objective(network, **first.knobs)
-    if not isinstance(getattr(objective, "head", None), nn.Module):
-        raise ValueError(f"objective '{first.objective}' has no projection above the features")
+    last, objective = stages[-1], None
+    if len(components.parts_of(last.objective)) == 1:
+        objective = components.load(components.OBJECTIVES, last.objective).objective(network, **last.knobs)
+    if objective is None or not isinstance(getattr(objective, "head", None), nn.Module):
+        raise ValueError(f"objective '{last.objective}' has no projection above the features")
     objective.load_state_dict({**objective.state_dict(), **saved["states"]["heads"]})
     network.load_state_dict(saved["evaluated"])
     return sides(network, objective.head, splits)

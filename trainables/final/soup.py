@@ -18,9 +18,10 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from spaces.candidate import NO_WEIGHTS, Candidate
+from trainables.adapt._shape import shape_of
 from trainables.plan import inputs_of
 from trainables.splits import Images, Splits
-from trainables.training.pretraining import key_of, pretraining_of
+from trainables.stages.pretraining import keys_of, pretrainings_of
 
 Kind = Literal["uniform", "greedy", "learned"]
 Score = Callable[[nn.Module], float]
@@ -55,13 +56,19 @@ def start_of(candidate: Candidate, epochs: int, splits: Splits) -> str | None:
         epochs: length of its schedule, of which pretraining has a share.
         splits: the data, which it may be pretrained on.
     """
-    first = pretraining_of(candidate, epochs)
-    if first is not None:
-        return key_of(candidate, first, splits)
+    stages = pretrainings_of(candidate, epochs)
+    if stages:
+        return keys_of(candidate, stages, splits)[-1] + _form(candidate)
     if candidate.weights == NO_WEIGHTS:
         return None
     network = [candidate.backbone, dict(candidate.architecture), candidate.weights, dict(inputs_of(candidate.recipe))]
-    return json.dumps(network, sort_keys=True)
+    return json.dumps(network, sort_keys=True) + _form(candidate)
+
+
+def _form(candidate: Candidate) -> str:
+    """The classifier that its adaptation puts on it, if any."""
+    form = shape_of(candidate)
+    return json.dumps(dict(form), sort_keys=True) if form else ""
 
 
 def best_soup(

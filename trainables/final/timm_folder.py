@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spaces.candidate import Candidate
+from trainables.adapt._shape import shape_of
 from trainables.deploy import Backbone, Deployable
 from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing
@@ -36,6 +37,7 @@ def timm_config(
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     channels, side, _ = preprocessing.shape
     view = preprocessing.view
+    form = shape_of(candidate)
     viewed = {} if view.resolution == side and view.crop == 1 else {"view": {"side": side, **asdict(view)}}
     return {
         "architecture": nars.__name__,
@@ -47,6 +49,7 @@ def timm_config(
             "in_chans": channels,
             "num_classes": len(classes),
             **viewed,
+            **({"classifier": dict(form)} if form else {}),
         },
         "pretrained_cfg": {
             **preprocessing.for_timm(),
@@ -61,11 +64,12 @@ def timm_config(
 
 
 def _classifier(network: nn.Module) -> str | None:
-    """Name of the last layer, which timm makes anew for other classes; by default the last linear one."""
+    """Name of the last layer, which timm makes anew for other classes: of a classifier with several, its last."""
     own = cast(Backbone, network).get_classifier() if hasattr(network, "get_classifier") else None
-    linears = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     named = [name for name, module in network.named_modules() if module is own]
-    return next(iter(named or linears[-1:]), None)
+    linears = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    of_own = [name for name in linears if named and name.startswith(f"{named[0]}.")]
+    return next(iter(of_own[-1:] or named or linears[-1:]), None)
 
 
 def write_timm_folder(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from spaces.candidate import keywords
 from spaces.mistake import Mistake
 from trainables import backbones
+from trainables.backbones._classifiers import put_residual
 from trainables.preprocessing import View
 
 __all__ = ["StoredView", "nars"]
@@ -37,6 +38,7 @@ def _build(
     drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
     view: Mapping[str, Any] | None = None,
+    classifier: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     # timm's names of what the recipe's ingredients set; left out at 0, which not every backbone can be given.
     rates = {"dropout": drop_rate, "stochastic_depth": drop_path_rate}
@@ -46,6 +48,8 @@ def _build(
         **keywords(architecture),
         **{name: rate for name, rate in rates.items() if rate},
     )
+    if classifier:
+        put_residual(network, **classifier)
     if view:
         rest = dict(view)
         _see(network, StoredView(side=rest.pop("side"), view=View(**rest)))

@@ -7,6 +7,7 @@ from torch import nn
 
 from spaces import components
 from spaces.candidate import Candidate, keywords
+from trainables.adapt._shape import shape
 from trainables.deploy import Deployable
 from trainables.plan import inputs_of
 from trainables.pretrained import Sources
@@ -18,9 +19,7 @@ Weights = Mapping[str, Any]
 
 
 def build(
-    candidate: Candidate,
-    splits: Splits,
-    extra: Mapping[str, Any] | None = None,
+    candidate: Candidate, splits: Splits, extra: Mapping[str, Any] | None = None, *, shaped: bool = True
 ) -> Deployable:
     """The candidate's network for the data, with normalisation and resizing, freshly initialised.
 
@@ -31,6 +30,7 @@ def build(
         candidate: whose backbone and architecture to build; its recipe may say how images are prepared.
         splits: gives classes, channels, normalisation, weights and, for backbones without one, the resolution.
         extra: further keywords of the backbone's ``build``, such as ``dropout``.
+        shaped: whether it has the classifier that its adaptation puts on it, and not that of its pretraining.
 
     Raises:
         WeightsError: the candidate's weights stand for nothing.
@@ -49,6 +49,8 @@ def build(
     for name in ("mean", "std"):
         if len(inputs[name]) != splits.channels:
             inputs[name] = (sum(inputs[name]) / len(inputs[name]),) * splits.channels
+    if shaped:
+        shape(network, candidate)
     return Deployable(network, resolution=resolution, **inputs)
 
 

@@ -8,16 +8,20 @@ lower number; the highest number that has content is the state. Without a claim 
 import io
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import fsspec
 import torch
+from filelock import FileLock
 from fsspec.implementations.local import LocalFileSystem
 
 from spaces.mistake import FULL, Mistake
 from trainables.stored import write_whole
+from trainables.training.world import World
 
 CLAIMS = 1000
 """Attempts of one trial beyond which something else is wrong."""
@@ -219,3 +223,27 @@ def drop_all_but(folder: str, names: set[str]) -> int:
     for name in others:
         store.remove(f"{store.folder}/{name}")
     return len(others)
+
+
+@contextmanager
+def held(path: Path | None, world: World) -> Iterator[None]:
+    """Hold a shared pretraining: a second trial waits, then finds what the first has written.
+
+    The lock is the operating system's, which frees it when its holder is killed. The first worker holds it for all, and
+    removes what a killed holder has left half written.
+    """
+    if path is None:
+        yield
+        return
+    if world.rank == 0:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock")
+        lock.acquire()
+        for partial in path.parent.glob(f"{path.stem}.*.tmp"):
+            partial.unlink()
+    world.barrier()
+    try:
+        yield
+    finally:
+        if world.rank == 0:
+            lock.release()

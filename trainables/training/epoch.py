@@ -15,8 +15,8 @@ from trainables.batches.fields import PLACED, ROW, selected
 from trainables.batches.order import order_of
 from trainables.batches.places import check_kept, everywhere
 from trainables.plan import Batch, Plan
+from trainables.stages.precision import Precision, mixed
 from trainables.training.loading import Loader, Part
-from trainables.training.precision import Precision, mixed
 from trainables.training.world import World
 
 ORDER = 2**32 - 1
@@ -62,7 +62,7 @@ def train_epoch(
     Raises:
         TrialFailed: not enough memory.
     """
-    order = order_of(plan, images.pictures)
+    order = order_of(plan)
     rng = np.random.default_rng(seed_of(seed, epoch, ORDER))
     order_N = order.rows(images.pictures, plan.images, plan.batch_size, rng)
     needs = sorted({*needs, *plan.fields})

@@ -3,12 +3,13 @@
 A network's features of labelled and of query images are made once for any number of protocols.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spaces import components
 from trainables.assess._score import Weights, figures, score_of
@@ -105,3 +106,33 @@ def judged(
     values = world.total(torch.tensor(own, dtype=torch.float64, device=device)).tolist()
     names = [f"{OF_EVALUATION}{ACCURACY}" if name == ACCURACY else name for name, _ in weights]
     return score_of(weights, values), dict(zip(names, values, strict=True))
+
+
+@torch.inference_mode()
+def scores(network: nn.Module, images: Images, *, device: torch.device | None = None, size: int = 256) -> Tensor:
+    """Class scores of all images, shape (N, K), on the CPU. Leaves the network in evaluation mode."""
+    device = device or torch.device("cpu")
+    network.eval()
+    return torch.cat(
+        [network(batch.to(device, memory_format=torch.channels_last)).cpu() for batch in images.batches(size)]
+    )
+
+
+def accuracy(
+    network: nn.Module,
+    images: Images,
+    *,
+    world: World | None = None,
+    device: torch.device | None = None,
+    scored: Callable[[Images], Tensor] | None = None,
+) -> float:
+    """Share of the images classified correctly, each worker taking its part of them.
+
+    ``scored`` gives class scores (N, K) of images, by default those of a pass of the network.
+    """
+    world, device = world or World(), device or torch.device("cpu")
+    # Taking rows copies them; a single worker needs no copy.
+    part = images if world.size == 1 else images.take(np.arange(len(images))[world.rank :: world.size])
+    scores_NK = scores(network, part, device=device) if scored is None else scored(part)
+    right = (scores_NK.argmax(1) == torch.from_numpy(part.label_N)).sum()
+    return float(world.total(right.to(device))) / len(images)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainables.batches.fields import fields_of
 from trainables.splits import Images, Pictures, Splits
-from trainables.training.pretraining import pretraining_of
+from trainables.stages.pretraining import pretrainings_of
 from trainables.training.trial import Task, trial
 
 EVALUATED = 256
@@ -57,9 +57,9 @@ def train_a_little(task: Task, splits: Splits, device: torch.device) -> None:
     Raises:
         TrialFailed: it cannot be trained.
     """
-    first = pretraining_of(task.candidate, task.epochs)
-    passes = 1.0 if first is None else first.passes
-    recipes = [task.candidate.recipe] + ([] if first is None else [first.recipe])
+    stages = pretrainings_of(task.candidate, task.epochs)
+    passes = max((stage.passes for stage in stages), default=1.0)
+    recipes = [task.candidate.recipe, *(stage.recipe for stage in stages)]
     batch = max(int(recipe.get("batch.size", 64)) for recipe in recipes)
     enough = int(batch * max(1.0, passes)) + 1
     few = replace(
@@ -68,7 +68,7 @@ def train_a_little(task: Task, splits: Splits, device: torch.device) -> None:
         validation=_first(splits.validation, EVALUATED),
         pool=None if splits.pool is None else _Few(pictures=splits.pool, count=enough),
     )
-    for _ in trial(replace(task, epochs=1 if first is None else 2), few, device=device):
+    for _ in trial(replace(task, epochs=len(stages) + 1), few, device=device):
         pass
 
 

@@ -13,7 +13,7 @@ from search.tracking.tracker import MlflowTracker
 from tests.search.products import export, load_table, member, spec_of
 from trainables.data import digits
 from trainables.deploy import Deployable
-from trainables.training.trial import scores
+from trainables.training.features import scores
 
 
 @dataclass(frozen=True)

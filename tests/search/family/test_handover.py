@@ -16,7 +16,7 @@ from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
 from trainables.final.jobs import FinalJob, network_of, train
-from trainables.training.trial import accuracy
+from trainables.training.features import accuracy
 
 TEXT = """
 name: alone

@@ -28,7 +28,7 @@ from trainables.data import folder as images_in_folders
 from trainables.data.kept import names_of
 from trainables.deploy import Deployable
 from trainables.splits import Splits
-from trainables.training.trial import scores
+from trainables.training.features import scores
 
 GROUPS = ("Animals & Nature", "Food & Drink", "Objects")
 pytestmark = needs_emoji

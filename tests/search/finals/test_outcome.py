@@ -21,7 +21,7 @@ from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
 from trainables.final.jobs import keep_network, network_of, train
 from trainables.job import Report
-from trainables.training.trial import scores
+from trainables.training.features import scores
 
 TEXT = """
 name: alone

@@ -23,8 +23,8 @@ from trainables.objectives import dino
 from trainables.plan import Batch, Plan
 from trainables.recipe import mixup, sampling
 from trainables.splits import Images, Joined, Splits
+from trainables.stages.pretraining import keys_of, pretrainings_of
 from trainables.training.need import _Few
-from trainables.training.pretraining import key_of, pretraining_of
 from trainables.training.trial import Task, trial
 
 OBJECTIVES = components.names(components.OBJECTIVES)
@@ -239,9 +239,8 @@ def test_groups_decide_pretrained_weights_where_they_are_read() -> None:
     first, second = grouped(), replace(grouped(), pool=replace(grouped().pool, fields={"group": np.arange(225) // 9}))  # type: ignore[type-var]
     for objective, knobs, alike in (("dino", KNOBS, False), ("simclr", {}, True)):
         candidate = pretrained(objective, **knobs)
-        stage = pretraining_of(candidate, 4)
-        assert stage is not None
-        assert (key_of(candidate, stage, first) == key_of(candidate, stage, second)) == alike
+        stages = pretrainings_of(candidate, 4)
+        assert (keys_of(candidate, stages, first) == keys_of(candidate, stages, second)) == alike
 
 
 def test_a_batch_with_fields_is_not_mixed() -> None:

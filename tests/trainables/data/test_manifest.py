@@ -17,7 +17,7 @@ from trainables.data.manifest import load
 from trainables.data.sources import load_source
 from trainables.language.tokens import tokens
 from trainables.splits import DataError, Splits
-from trainables.training.phases import Task
+from trainables.stages.phases import Task
 from trainables.training.trial import trial
 
 Rewrite = Callable[[pd.DataFrame], pd.DataFrame]

@@ -23,9 +23,9 @@ from tests.trainables.small import batch, loss_of, network, pretrained, without_
 from trainables.data import digits, fractals
 from trainables.objectives import multi_instance
 from trainables.splits import DataError, Splits
+from trainables.stages.phases import Task, phases_of
+from trainables.stages.pretraining import keys_of, pretrainings_of
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.phases import Task, phases_of
-from trainables.training.pretraining import key_of, pretraining_of
 from trainables.training.trial import trial
 
 
@@ -131,9 +131,8 @@ def test_multi_instance_is_the_mean_cross_entropy_of_each_thing() -> None:
 
 def phase_of(splits: Splits, name: str, **pretraining: Any) -> Any:
     task = Task(candidate=pretrained(name, **pretraining), epochs=4, seed=3)
-    first = pretraining_of(task.candidate, 4)
-    assert first is not None
-    return next(iter(phases_of(task, splits, first, 0))), key_of(task.candidate, first, splits)
+    stages = pretrainings_of(task.candidate, 4)
+    return next(iter(phases_of(task, splits, stages, [0]))), keys_of(task.candidate, stages, splits)[-1]
 
 
 def test_the_source_is_a_dimension(splits: Splits) -> None:
@@ -153,9 +152,9 @@ def test_the_source_is_a_dimension(splits: Splits) -> None:
 
 
 def test_class_labels_of_the_data_are_not_asked_of_fractals() -> None:
-    assert pretraining_of(pretrained("supervised", source="fractals"), 4), "which systems a picture has can be learned"
+    assert pretrainings_of(pretrained("supervised", source="fractals"), 4), "which systems a picture has can be learned"
     with pytest.raises(ValueError, match=r"'distillation' reads class labels, which pictures of source 'fractals'"):
-        pretraining_of(pretrained("distillation", source="fractals"), 4)
+        pretrainings_of(pretrained("distillation", source="fractals"), 4)
 
 
 @pytest.mark.parametrize("stop", [1, 3])
@@ -175,10 +174,9 @@ def test_the_shipped_space_searches_over_sources() -> None:
         objective = choice.pretraining["objective"]
         assert ("source" in choice.pretraining) == (objective == "simclr")
         assert ("fractals.systems" in choice.pretraining) == (objective == "multi_instance")
-        first = pretraining_of(choice, 6)
-        assert (None if first is None else first.objective) == (None if objective == "none" else objective)
-        if first is not None:
-            assert first.pictures == choice.pretraining.get("source", "fractals")
+        stages = pretrainings_of(choice, 6)
+        assert [stage.objective for stage in stages] == ([] if objective == "none" else [objective])
+        assert all(stage.pictures == choice.pretraining.get("source", "fractals") for stage in stages)
     with pytest.raises(ConfigError, match=r"fractals.sistems' needs that keyword in trainables/data/fractals.py"):
         check_readers(replace(space, pretraining={**space.pretraining, "fractals.sistems": Choice(values=(30,))}))
     other = {**space.pretraining, "source": Choice(values=("own", "fractals", "dreams"))}

@@ -15,8 +15,8 @@ from tests.trainables.small import few_labels, pretrained, without_time
 from trainables.data._pools import pools_of
 from trainables.data.sources import load_source
 from trainables.splits import DataError, Splits
-from trainables.training.phases import phases_of
-from trainables.training.pretraining import key_of, pretraining_of
+from trainables.stages.phases import phases_of
+from trainables.stages.pretraining import keys_of, pretrainings_of
 from trainables.training.trial import Task, trial
 
 
@@ -64,8 +64,7 @@ def test_images_unlike_the_datas_are_refused() -> None:
 
 def test_a_candidate_is_pretrained_on_a_pool() -> None:
     splits, task = pooled(), Task(candidate=pretrained("simclr", source="others"), epochs=2, seed=0)
-    first = pretraining_of(task.candidate, 2)
-    phase, _ = phases_of(task, splits, first, 0)
+    phase, _ = phases_of(task, splits, pretrainings_of(task.candidate, 2), [0])
     assert phase.images is splits.pools["others"]
     own = Task(candidate=pretrained("simclr"), epochs=2, seed=0)
     losses = [without_time(list(trial(one, splits)))[0] for one in (task, own)]
@@ -74,19 +73,17 @@ def test_a_candidate_is_pretrained_on_a_pool() -> None:
 
 def test_a_pool_is_in_the_name_of_what_it_pretrains() -> None:
     candidate, splits = pretrained("simclr", source="others"), pooled()
-    first = pretraining_of(candidate, 2)
-    assert first is not None
+    stages = pretrainings_of(candidate, 2)
     other = replace(splits, pools={"others": splits.test})
-    assert key_of(candidate, first, splits) != key_of(candidate, first, other)
+    assert keys_of(candidate, stages, splits) != keys_of(candidate, stages, other)
     plain = pretrained("simclr")
-    own = pretraining_of(plain, 2)
-    assert own is not None
-    assert key_of(plain, own, splits) == key_of(plain, own, few_labels())
+    own = pretrainings_of(plain, 2)
+    assert keys_of(plain, own, splits) == keys_of(plain, own, few_labels())
 
 
 def test_objectives_with_labels_are_not_trained_on_a_pool() -> None:
     with pytest.raises(ValueError, match="which pictures of source 'others' do not have"):
-        pretraining_of(pretrained("supervised", source="others"), 2)
+        pretrainings_of(pretrained("supervised", source="others"), 2)
 
 
 def test_a_space_offers_a_pool_that_the_data_have() -> None:

@@ -19,8 +19,8 @@ from trainables.frozen import body, probing
 from trainables.frozen.store import ArrayStore, Floats
 from trainables.job import Report
 from trainables.splits import Splits
+from trainables.stages.phases import Task
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.phases import Task
 from trainables.training.trial import trial
 
 CANDIDATE = Candidate(

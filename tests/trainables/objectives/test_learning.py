@@ -8,8 +8,9 @@ import torch
 from spaces.candidate import Candidate
 from tests.benchmarks.small import ARCHITECTURE, RECIPE
 from trainables.data.sources import load_source
+from trainables.training.building import build
 from trainables.training.features import features_of, score
-from trainables.training.trial import Task, build, trial
+from trainables.training.trial import Task, trial
 from trainables.training.world import World
 
 pytestmark = pytest.mark.nightly

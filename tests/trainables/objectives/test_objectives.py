@@ -14,7 +14,7 @@ from tests.trainables.small import batch, few_labels, loss_of, network, pretrain
 from trainables.objectives import rotation, simclr, simmim, spark, swav
 from trainables.objectives._masked_convolution import masked, visible_at
 from trainables.objectives._views import placed_view, random_mask
-from trainables.training.trial import build
+from trainables.training.building import build
 
 
 def generator(seed: int = 0) -> torch.Generator:

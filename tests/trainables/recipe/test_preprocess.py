@@ -17,10 +17,12 @@ from trainables.data import digits
 from trainables.plan import Plan
 from trainables.recipe import preprocess
 from trainables.splits import Splits
+from trainables.stages.phases import Task
+from trainables.stages.pretraining import keys_of, pretrainings_of
+from trainables.training.building import build
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.phases import Task
-from trainables.training.pretraining import key_of, pretraining_of
-from trainables.training.trial import accuracy, build, trained, trial
+from trainables.training.features import accuracy
+from trainables.training.trial import trained, trial
 
 
 @pytest.fixture(name="splits", scope="module")
@@ -84,13 +86,12 @@ def test_evaluation_and_export_preprocess_as_training(splits: Splits, tmp_path: 
 def test_both_phases_share_the_preprocessing(splits: Splits) -> None:
     two = pretrained("simclr")
     other = replace(two, recipe={**two.recipe, "preprocess.normalise": "half"})
-    firsts = [pretraining_of(choice, 4) for choice in (two, other)]
-    assert firsts[0] == firsts[1]
-    assert firsts[0] is not None
-    assert key_of(two, firsts[0], splits) != key_of(other, firsts[0], splits)
+    stages = [pretrainings_of(choice, 4) for choice in (two, other)]
+    assert stages[0] == stages[1]
+    assert keys_of(two, stages[0], splits) != keys_of(other, stages[0], splits)
     wrong = replace(two, pretraining={**two.pretraining, "preprocess.normalise": "half"})
     with pytest.raises(ValueError, match="which is the same in training; set it in the recipe"):
-        pretraining_of(wrong, 4)
+        pretrainings_of(wrong, 4)
 
 
 @pytest.mark.parametrize(("knob", "value"), [("resize", "lanczos"), ("normalise", "cifar")])

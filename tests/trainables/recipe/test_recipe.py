@@ -25,7 +25,7 @@ from trainables.recipe import (
     schedule,
     stochastic_depth,
 )
-from trainables.training.trial import build
+from trainables.training.building import build
 
 
 def test_mixup_mixes_images_as_their_targets_say() -> None:

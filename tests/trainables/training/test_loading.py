@@ -21,9 +21,9 @@ from trainables.photographs import Photographs
 from trainables.predict import decode
 from trainables.recipe.photo_augment import _Square
 from trainables.splits import DataError, Splits
+from trainables.stages.phases import Task
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.loading import Loader, Part
-from trainables.training.phases import Task
 from trainables.training.trial import trial
 
 RECIPE: dict[str, Value] = {

@@ -23,9 +23,9 @@ from tests.trainables.small import pretrained, without_time
 from trainables.data import digits
 from trainables.job import Report
 from trainables.splits import Splits
+from trainables.stages.phases import Task, phases_of
+from trainables.stages.pretraining import pretrainings_of
 from trainables.training.checkpoint import Checkpoint, CheckpointError
-from trainables.training.phases import Task, phases_of
-from trainables.training.pretraining import pretraining_of
 from trainables.training.trial import trial
 
 
@@ -46,10 +46,9 @@ def test_candidates_without_pretraining_keep_their_key() -> None:
 @pytest.mark.parametrize("name", ["simclr", "spark", "swav", "simmim"])
 def test_every_candidate_has_the_same_compute(name: str, splits: Splits) -> None:
     task = Task(candidate=pretrained(name, share=0.25), epochs=8, seed=0)
-    first = pretraining_of(task.candidate, 8)
-    assert first is not None
-    phases = list(phases_of(task, splits, first, 0))
-    passes = sum(p.plan.epochs * p.plan.images * c for p, c in zip(phases, (first.passes, 1), strict=True))
+    stages = pretrainings_of(task.candidate, 8)
+    phases = list(phases_of(task, splits, stages, [0]))
+    passes = sum(p.plan.epochs * p.plan.images * c for p, c in zip(phases, (stages[0].passes, 1), strict=True))
     assert passes == pytest.approx(8 * len(splits.unlabelled), abs=8)
     assert [phase.last for phase in phases] == [2, 8]
 
@@ -57,7 +56,7 @@ def test_every_candidate_has_the_same_compute(name: str, splits: Splits) -> None
 def test_scratch_with_knobs_of_pretraining_is_refused() -> None:
     wrong = replace(pretrained("simclr"), pretraining={"objective": "none", "share": 0.5})
     with pytest.raises(ValueError, match=r"is not pretrained but has pretraining\.share, adaptation\.method"):
-        pretraining_of(wrong, 4)
+        pretrainings_of(wrong, 4)
 
 
 def test_shared_weights_give_the_reports_of_fresh_ones(splits: Splits, tmp_path: Path) -> None:
@@ -197,4 +196,4 @@ def test_no_candidate_of_a_space_contradicts_itself(name: str) -> None:
     if not space.pretraining:
         return
     for candidate in space.decode(uniform(space, 200, np.random.default_rng(0))):
-        pretraining_of(candidate, 4)
+        pretrainings_of(candidate, 4)

@@ -17,9 +17,10 @@ from trainables.final.jobs import FinalJob, network_of, train
 from trainables.objectives import distillation, supervised
 from trainables.plan import Batch
 from trainables.splits import Splits
+from trainables.stages.precision import resolved
 from trainables.training.checkpoint import Checkpoint, CheckpointError
-from trainables.training.precision import resolved
-from trainables.training.trial import Task, TrialFailed, accuracy, trained, trial
+from trainables.training.features import accuracy
+from trainables.training.trial import Task, TrialFailed, trained, trial
 from trainables.training.world import World
 
 SPACE = tiny.space().restrict(

@@ -12,10 +12,10 @@ from spaces.candidate import Candidate
 from tests.trainables.small import OPTIMIZER, few_labels, without_time
 from tests.trainables.weights.small import MODEL, written
 from trainables.splits import Splits
+from trainables.stages.phases import Task
+from trainables.stages.pretraining import pretrainings_of
 from trainables.training.building import build
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.phases import Task
-from trainables.training.pretraining import pretraining_of
 from trainables.training.trial import trained, trial
 
 CANDIDATE = Candidate(
@@ -64,7 +64,7 @@ def test_a_recipe_may_prepare_images_otherwise(splits: Splits) -> None:
 
 
 def test_weights_alone_are_no_pretraining_but_may_be_adapted() -> None:
-    assert pretraining_of(CANDIDATE, 2) is None
+    assert pretrainings_of(CANDIDATE, 2) == ()
     scratch = replace(CANDIDATE, architecture={**CANDIDATE.architecture, f"weights.{MODEL}": "none"})
     with pytest.raises(ValueError, match=r"is not pretrained but has adaptation\.method"):
-        pretraining_of(scratch, 2)
+        pretrainings_of(scratch, 2)

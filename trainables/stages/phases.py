@@ -1,8 +1,8 @@
 """What is trained, and its phases: all of it in one, or pretraining and then training from the pretrained weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from spaces import components
 from spaces.candidate import NO_WEIGHTS, OWN_PICTURES, Candidate
@@ -11,8 +11,8 @@ from trainables.batches.fields import needs_of
 from trainables.joint import load
 from trainables.plan import Plan
 from trainables.splits import Pictures, Splits
-from trainables.training.precision import Precision
-from trainables.training.pretraining import Pretraining
+from trainables.stages.precision import Precision
+from trainables.stages.pretraining import Pretraining, pretrainings_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +41,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Part of a trial with one objective: all of it, or the pretraining, or what follows it.
+    """Part of a trial with one objective: all of it, or a stage of the pretraining, or what follows it.
 
     Attributes:
-        number: 0 for pretraining, 1 for training.
+        number: from 0; that of training comes after those of the pretraining, and is 1 where there is none.
         last: the report at which it ends.
+        judged: whether its reports judge the network's features, as in pretraining, or its class scores.
+        begins: number of the phase from whose result it begins; None for random weights or those from elsewhere.
+        teacher: number of the phase whose result teaches it; None for none.
         plan: before any ingredient.
         recipe: the ingredients.
         images: what it trains on.
@@ -56,6 +59,9 @@ class Phase:
 
     number: int
     last: int
+    judged: Literal["features", "scores"]
+    begins: int | None = None
+    teacher: int | None = None
     plan: Plan
     recipe: Mapping[str, Any]
     images: Pictures
@@ -83,43 +89,63 @@ def reads_labels(objective: str, knobs: Mapping[str, Any]) -> bool:
     return bool(load(objective).LABELS) and knobs.get("label_weight", 1.0) > 0
 
 
-def phases_of(task: Task, splits: Splits, first: Pretraining | None, pretraining_seed: int) -> Iterator[Phase]:
-    """The phases of a task, which together make as many passes as ``task.epochs`` over the unlabelled images."""
-    compute = len(splits.unlabelled)
-    classes = len(splits.classes)
-    before = 0
-    if first is not None:
-        before = first.reports
-        labels = reads_labels(first.objective, first.knobs)
-        images, targets, knobs = splits.train if labels else splits.unlabelled, classes, dict(first.knobs)
-        if first.pictures in splits.pools:
-            images = splits.pools[first.pictures]
-        elif first.pictures != OWN_PICTURES:
-            pictures = components.load(components.PICTURES, first.pictures).pictures(splits, **first.pictures_knobs)
-            images = pictures
-            if labels:
-                targets = knobs["classes"] = pictures.classes
-        yield Phase(
-            number=0,
-            last=before,
-            plan=Plan(epochs=before, images=max(1, int(compute / first.passes)), classes=targets),
-            recipe=first.recipe,
-            images=images,
-            adaptation=None,
-            objective=first.objective,
-            knobs=knobs,
-            seed=pretraining_seed,
-        )
+def number_of_training(candidate: Candidate, epochs: int) -> int:
+    """The number of the phase that trains a candidate, its last one."""
+    return max(1, len(pretrainings_of(candidate, epochs)))
+
+
+def phases_of(task: Task, splits: Splits, stages: Sequence[Pretraining], seeds: Sequence[int]) -> Iterator[Phase]:
+    """The phases of a task, which together make as many passes as ``task.epochs`` over the unlabelled images.
+
+    Args:
+        task: what is trained.
+        splits: the data.
+        stages: its pretraining.
+        seeds: of each stage.
+    """
+    done = 0
+    for number, (stage, seed) in enumerate(zip(stages, seeds, strict=True)):
+        done += stage.reports
+        yield _pretraining(stage, splits, number, done, seed)
     objective = task.objective or task.candidate.objective
     labels = reads_labels(objective, task.knobs)
     yield Phase(
-        number=1,
+        number=max(1, len(stages)),
         last=task.epochs,
-        plan=Plan(epochs=task.epochs - before, images=compute, classes=classes),
+        judged="scores",
+        begins=len(stages) - 1 if stages else None,
+        plan=Plan(epochs=task.epochs - done, images=len(splits.unlabelled), classes=len(splits.classes)),
         recipe=task.candidate.recipe,
         images=splits.train if labels else splits.unlabelled,
-        adaptation=None if first is None and task.candidate.weights == NO_WEIGHTS else task.candidate.adaptation,
+        adaptation=task.candidate.adaptation if stages or task.candidate.weights != NO_WEIGHTS else None,
         objective=objective,
         knobs=task.knobs,
         seed=task.seed,
+    )
+
+
+def _pretraining(stage: Pretraining, splits: Splits, number: int, last: int, seed: int) -> Phase:
+    labels = reads_labels(stage.objective, stage.knobs)
+    images: Pictures = splits.train if labels else splits.unlabelled
+    targets, knobs = len(splits.classes), dict(stage.knobs)
+    if stage.pictures in splits.pools:
+        images = splits.pools[stage.pictures]
+    elif stage.pictures != OWN_PICTURES:
+        made = components.load(components.PICTURES, stage.pictures).pictures(splits, **stage.pictures_knobs)
+        images = made
+        if labels:
+            targets = knobs["classes"] = made.classes
+    return Phase(
+        number=number,
+        last=last,
+        judged="features",
+        begins=stage.begins,
+        teacher=stage.teacher,
+        plan=Plan(epochs=stage.reports, images=max(1, int(len(splits.unlabelled) / stage.passes)), classes=targets),
+        recipe=stage.recipe,
+        images=images,
+        adaptation=None,
+        objective=stage.objective,
+        knobs=knobs,
+        seed=seed,
     )
