@@ -83,7 +83,7 @@ class Order(Protocol):
 
 @runtime_checkable
 class Ordered(Protocol):
-    """An objective's module that asks for an order of its own."""
+    """An objective's module, or pictures, that ask for an order of their own."""
 
     @property
     def order(self) -> Order | None:

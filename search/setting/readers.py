@@ -174,6 +174,20 @@ def check_fields(space: Space, splits: Splits) -> None:
             check_field(name, fields, images)
 
 
+def check_mixes(space: Space, splits: Splits) -> None:
+    """There are pools, where a space offers a share of them.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    offered = [name for name, one in space.pretraining.items() if name.endswith("mix.pools") and any(one.values)]
+    if offered and not splits.pools:
+        raise ConfigError(
+            f"space '{space.name}' offers 'pretraining.{offered[0]}' above 0, and there are no data.pools; name some, "
+            "or restrict it to 0"
+        )
+
+
 def check_names(space: Space, splits: Splits) -> None:
     """Captions name classes, where a space offers an adaptation that learns from the images that they name.
 

@@ -13,6 +13,7 @@ from search.setting.readers import (
     check_executor,
     check_family_objective,
     check_fields,
+    check_mixes,
     check_names,
     check_packages,
     check_readers,
@@ -126,6 +127,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
     splits = replace(load_source(config.data.source, config.data.located), weights=config.sources)
     check_fields(space, splits)
     check_names(space, splits)
+    check_mixes(space, splits)
     check_evaluations(config, space, splits)
     limits = config.limits
     if limits.latency_file is None and not measure:

@@ -16,14 +16,22 @@ class OrderError(Mistake):
     """These images cannot be put in the order that an objective or a recipe asks for."""
 
 
-def order_of(plan: Plan) -> Order:
+def order_of(plan: Plan, pictures: Pictures | None = None) -> Order:
     """How the epochs of a plan draw their images.
 
     Raises:
-        OrderError: its recipe and its objective each have an order of their own.
+        OrderError: two of its recipe, its objective and its pictures have an order of their own.
     """
     trained = plan.trained()
     own = trained.order if isinstance(trained, Ordered) else None
+    mixed = pictures.order if isinstance(pictures, Ordered) else None
+    if mixed is not None and (own or plan.order) is not None:
+        raise OrderError(
+            f"pretraining.source draws {mixed} and the objective or recipe {own or plan.order}; choose another source, "
+            "or leave out what asks for an order"
+        )
+    if mixed is not None:
+        return mixed
     if own is not None and plan.order is not None:
         raise OrderError(
             f"the objective draws {own} and the recipe {plan.order}; leave recipe.sampling out (pretraining.sampling "

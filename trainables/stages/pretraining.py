@@ -238,6 +238,8 @@ def _described(stage: Pretraining, splits: Splits) -> dict[str, Any]:
     if stage.pictures in splits.pools:
         images = splits.pools[stage.pictures]
         described["pool"] = [len(images), _digest(images)]
+    elif stage.pictures_knobs.get("pools"):  # a mix has images of every pool
+        described["pools"] = {name: [len(pool), _digest(pool)] for name, pool in splits.pools.items()}
     if needs := needs_of(stage.objective, stage.knobs):  # else the key is what it was before there were fields
         fields = selected(images, needs)
         described["fields"] = {name: hashlib.sha256(fields[name].tobytes()).hexdigest() for name in fields}

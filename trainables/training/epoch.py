@@ -62,7 +62,7 @@ def train_epoch(
     Raises:
         TrialFailed: not enough memory.
     """
-    order = order_of(plan)
+    order = order_of(plan, images.pictures)
     rng = np.random.default_rng(seed_of(seed, epoch, ORDER))
     order_N = order.rows(images.pictures, plan.images, plan.batch_size, rng)
     needs = sorted({*needs, *plan.fields})
