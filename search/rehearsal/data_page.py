@@ -37,7 +37,7 @@ def data_page(splits: Splits, *, pixels: bool = True) -> Iterator[str]:
         pixels: whether every image is looked at.
     """
     parts = {"training": splits.train, "search-validation": splits.validation, "test": splits.test}
-    if splits.survey is not None:
+    if splits.survey is not None and splits.survey.images:  # made data has remarks alone
         yield from _of_files(splits.survey, splits.decoding)
     yield from _of_classes(parts, splits.classes)
     compared = _compared(parts) if pixels else _Pixels(looked_at=0, images=0, blank=(), equal=())

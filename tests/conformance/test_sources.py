@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.rehearsal.data_page import data_page
 from spaces import components
 from spaces.candidate import Candidate
 from tests.trainables.small import MOBILE, OPTIMIZER
@@ -79,6 +80,10 @@ def test_the_scale_is_of_the_training_images_alone(splits: Splits) -> None:
     share_NCHW = pixels(splits.train) / 255.0
     assert splits.mean == pytest.approx(share_NCHW.mean(axis=(0, 2, 3)), abs=1e-5)
     assert splits.std == pytest.approx(share_NCHW.std(axis=(0, 2, 3)), abs=1e-5)
+
+
+def test_a_page_on_the_data_can_be_written(splits: Splits) -> None:
+    assert any(line.startswith("classes: ") for line in data_page(splits, pixels=False))
 
 
 def test_no_image_is_in_two_parts(splits: Splits) -> None:

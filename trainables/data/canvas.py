@@ -13,6 +13,7 @@ from PIL import Image
 
 from trainables.data import digits
 from trainables.splits import DataError, Images, Splits, from_parts
+from trainables.survey import Survey
 
 PLACES = 20
 """That are drawn for a digit; it goes where it covers the least of those before it."""
@@ -57,7 +58,8 @@ def load(
         part: _pasted(getattr(of_digits, part), count, knobs, np.random.default_rng([split_seed, number]))
         for number, (part, count) in enumerate(counts.items())
     }
-    return from_parts(parts["train"], parts["validation"], parts["test"], of_digits.classes)
+    said = Survey(remarks=("canvases are derived: scikit-learn's digits, pasted",))
+    return from_parts(parts["train"], parts["validation"], parts["test"], of_digits.classes, survey=said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
