@@ -44,7 +44,7 @@ def even_in_log_cost(problem: Problem, n: int, rng: np.random.Generator, cost: s
     """Up to ``n`` different candidates, even in the logarithm of a cost from the smallest to the limit, shape (n, D).
 
     Bands take turns, in an order drawn anew for each turn, so that the first rows of any number are even as well.
-    Bands without enough candidates give fewer.
+    Where bands have too few candidates, or none since costs take few values, the others give more.
 
     Raises:
         Mistake: the problem has no limit on the cost.
@@ -55,7 +55,12 @@ def even_in_log_cost(problem: Problem, n: int, rng: np.random.Generator, cost: s
     count = min(BANDS, n)
     edges = np.geomspace(smallest(problem.space, problem.costs, cost), most, count + 1)
     each = -(-n // count)
-    bands = [_band(problem, cost, edges[k] if k else 0.0, edges[k + 1], each, rng) for k in range(count)]
+    ranges = [(edges[k] if k else 0.0, edges[k + 1]) for k in range(count)]
+    bands = [_band(problem, cost, low, high, each, rng) for low, high in ranges]
+    while (missing := n - sum(map(len, bands))) > 0 and (full := [k for k in range(count) if len(bands[k]) == each]):
+        each += -(-missing // len(full))
+        for k in full:
+            bands[k] = _band(problem, cost, *ranges[k], each, rng)
     turns = [bands[band][turn] for turn in range(each) for band in rng.permutation(count) if turn < len(bands[band])]
     return np.stack(turns)[:n]
 

@@ -102,6 +102,20 @@ def test_candidates_are_even_in_the_logarithm_of_the_cost(tmp_path: Path) -> Non
     assert first.min() >= 4, "the first rows are not even"
 
 
+def test_costs_of_few_values_give_as_many_candidates_as_asked(tmp_path: Path) -> None:
+    config = parse(TEXT.replace("RUNS", str(tmp_path)))
+    fixed = {
+        a: d.values[:1] for a, d in prepare(config).space.architecture.items() if a not in ("resolution", "activation")
+    }
+    values = {f"architecture.{address}": list(few) for address, few in fixed.items()} | {
+        "architecture.resolution": [8, 16]
+    }
+    problem = prepare(config.model_copy(update={"space": config.space.model_copy(update={"restrict": values})})).problem
+    codes_ND = even_in_log_cost(problem, 120, np.random.default_rng(0))
+    assert len(distinct(codes_ND)) == 120
+    assert np.unique(problem.costs(codes_ND)["macs"], return_counts=True)[1].tolist() == [60, 60]
+
+
 def test_first_trainings_come_before_second_ones() -> None:
     plan = Plan(codes_ND=np.arange(10, dtype=np.int16)[:, None], seed=0, seeds=1, repeat=3, more=2)
     assert plan.trainings[:10] == [(row, 0) for row in range(10)]
