@@ -1,6 +1,7 @@
 """What networks learn from names of emoji, against names of other emoji, and what CLIP's options bring."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from tests.emoji import needs_emoji
-from trainables.assess import retrieval, zero_shot
+from trainables.assess import pointing, retrieval, zero_shot
 from trainables.data.sources import load_source
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.trial import Task, accuracy, trained, trial
@@ -117,3 +118,24 @@ def test_what_names_are_worth(method: str, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.getbasetemp() / "named"
     for seed in SEEDS:
         print(method, seed, round(named(method, seed, folder), 4))
+
+
+def pointed(places: float, seed: int, folder: Path) -> dict[str, float]:
+    """On canvases whose caption is the largest of two or three digits: is the place most like it on that digit?"""
+    keywords = {"images": 1500, "fewest": 2, "most": 3, "smallest": 0.25, "largest": 0.5, "split_seed": seed}
+    splits = load_source("canvas", {**keywords, "class_captions": 1.0})
+    fine = {**MOBILE, "stride.1": 1, "stride.2": 1}  # the last map has 8 x 8 places
+    knobs = {"clip.places": places, "clip.crop": 1.0, "clip.captions": 1}
+    candidate = replace(candidate_of(knobs, {"method": "zero_shot"}, 1), architecture=fine)
+    candidate = replace(candidate, pretraining={**candidate.pretraining, "share": 15 / 16})
+    torch.set_num_threads(1)
+    task, checkpoint = Task(candidate=candidate, epochs=16, seed=seed), Checkpoint(path=folder / f"{seed}.pt")
+    *_, last = trial(task, splits, checkpoint=checkpoint)
+    measures = pointing.assess(trained(task, splits, checkpoint), splits).measures
+    return {"zero-shot": last.accuracy, **{f"pointing {one.metric}": one.value for one in measures}}
+
+
+@pytest.mark.parametrize("places", [0.0, 1.0])
+def test_where_captions_point(places: float, tmp_path: Path) -> None:
+    for seed in SEEDS:
+        print(places, seed, pointed(places, seed, tmp_path))

@@ -33,7 +33,7 @@ class Places(nn.Module):
         self._threshold = threshold
 
     @torch.no_grad()
-    def bound(self) -> None:
+    def _bound(self) -> None:
         """Keep the scale at most CLIP's largest."""
         self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
 
@@ -45,6 +45,8 @@ class Places(nn.Module):
             pairs: a caption of each image, several times.
             kind_B, parts: as in ``paired``.
         """
+        if self.training:
+            self._bound()
         losses = []
         for own in pairs:
             share_BP = shares(place_BPE, own.text_BE, self._threshold)

@@ -79,15 +79,20 @@ class Tower(nn.Module):
 
     def encoded(self, token_NLW: Tensor, end_N: Tensor, prefix_N: Tensor | None = None) -> Tensor:
         """Vectors (N, E) of texts whose tokens are vectors already, and where each ends."""
+        state_NLW = self.states(token_NLW, prefix_N)
+        last_NW = state_NLW.gather(1, end_N[:, None, None].expand(-1, 1, state_NLW.shape[2]))[:, 0]
+        vector_NE: Tensor = self.norm(last_NW) @ self.projection_WE
+        return vector_NE
+
+    def states(self, token_NLW: Tensor, prefix_N: Tensor | None = None) -> Tensor:
+        """What the blocks make of each token, (N, L, W), of those before it and itself."""
         if self.prefixes:
-            kind_N = torch.zeros_like(end_N) if prefix_N is None else prefix_N
-            token_NLW, end_N = torch.cat([self.prefix_PW[kind_N][:, None], token_NLW], dim=1), end_N + 1
+            kind_N = token_NLW.new_zeros(len(token_NLW), dtype=torch.long) if prefix_N is None else prefix_N
+            token_NLW = torch.cat([self.prefix_PW[kind_N][:, None], token_NLW], dim=1)
         x_NLW = token_NLW + self.position_LW[: token_NLW.shape[1]]
         for block in self.blocks:
             x_NLW = block(x_NLW)
-        last_NW = x_NLW.gather(1, end_N[:, None, None].expand(-1, 1, x_NLW.shape[2]))[:, 0]
-        vector_NE: Tensor = self.norm(last_NW) @ self.projection_WE
-        return vector_NE
+        return x_NLW[:, 1:] if self.prefixes else x_NLW
 
 
 class Block(nn.Module):

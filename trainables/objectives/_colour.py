@@ -51,11 +51,12 @@ BLURRED_SIDE = 224
 
 def saturated(image_B3HW: Tensor, factor_B: Tensor) -> Tensor:
     """Each image mixed with its own grey: 0 is grey, 1 the image, more is more vivid; kept in [0, 1]."""
-    grey_B1HW, factor_B111 = _grey(image_B3HW), factor_B[:, None, None, None]
+    grey_B1HW, factor_B111 = grey(image_B3HW), factor_B[:, None, None, None]
     return (grey_B1HW + (image_B3HW - grey_B1HW) * factor_B111).clamp(0, 1)
 
 
-def _grey(image_B3HW: Tensor) -> Tensor:
+def grey(image_B3HW: Tensor) -> Tensor:
+    """The one channel that an image is without its colours."""
     luma_311 = image_B3HW.new_tensor(LUMA)[:, None, None]
     return (image_B3HW * luma_311).sum(dim=1, keepdim=True)
 
@@ -126,7 +127,7 @@ def coloured(image_BCHW: Tensor, colour: Colour, generator: torch.Generator, *, 
     seen_BCHW = image_BCHW.clamp(0, 1)
     vivid_BCHW = saturated(seen_BCHW, draw(1 - colour.saturation, 1 + colour.saturation))
     seen_BCHW = where(colour.jittered, turned(vivid_BCHW, draw(-colour.hue, colour.hue)), seen_BCHW)
-    seen_BCHW = where(colour.grey, _grey(seen_BCHW).expand_as(seen_BCHW), seen_BCHW)
+    seen_BCHW = where(colour.grey, grey(seen_BCHW).expand_as(seen_BCHW), seen_BCHW)
     later = min(number, 1)
     blur, solarise = SMALL.get(small, (colour.blur[later], colour.solarise[later]))
     share = max(image_BCHW.shape[-2:]) / BLURRED_SIDE

@@ -4,7 +4,8 @@ Each option is off by default: ConVIRT (https://arxiv.org/abs/2010.00747) is ``d
 0.1 and views; ALIGN (https://arxiv.org/abs/2102.05918) is ``smoothing`` 0.1; prefix conditioning
 (https://arxiv.org/abs/2206.01125) is ``prefix`` and pure ``batches``; DreamLIP (https://arxiv.org/abs/2403.17007) and
 M2-Encoder (https://arxiv.org/abs/2401.15896) have several ``captions``, ``places`` and ``parts``; ProtoCLIP
-(https://arxiv.org/abs/2206.10996) has ``prototypes``.
+(https://arxiv.org/abs/2206.10996) has ``prototypes``; PLIP (https://arxiv.org/abs/2305.08386) is ``grouped`` with
+``painted`` and ``words``.
 """
 
 from collections.abc import Mapping
@@ -19,10 +20,12 @@ from trainables.language.places import Places
 from trainables.language.prototypes import Prototypes
 from trainables.language.texts import Texts
 from trainables.language.tower import is_text
-from trainables.maps import pooled_places
-from trainables.objectives._accumulating import in_pieces, still
+from trainables.language.words import Words
+from trainables.objectives._accumulating import in_pieces
+from trainables.objectives._clip_terms import TERMS, Seen
 from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._freezing import freeze_unused
+from trainables.objectives._painting import Painting
 from trainables.objectives._views import Views
 from trainables.plan import Batch
 
@@ -41,10 +44,10 @@ KINDS = 2
 BATCHES = ("mixed", "pure")
 
 
-def passes(*, accumulate: int = 1, **knobs: object) -> float:
-    """One view an image, of which pieces are computed once more; the text tower is not counted."""
+def passes(*, accumulate: int = 1, painted: float = 0.0, **knobs: object) -> float:
+    """One view an image, of which pieces are computed once more, and its grey; texts and decoder are not counted."""
     del knobs
-    return 1.0 if accumulate == 1 else 4 / 3
+    return (1.0 if accumulate == 1 else 4 / 3) + (painted > 0)
 
 
 def objective(
@@ -72,6 +75,9 @@ def objective(
     translate: bool = True,
     places: float = 0.0,
     threshold: float = 0.3,
+    words: float = 0.0,
+    painted: float = 0.0,
+    decoder_width: int = 32,
     crop: float = 0.6,
     jitter: float = 0.2,
     flip: float = 0.0,
@@ -99,6 +105,9 @@ def objective(
         clusters, queue, episode, softness, translate: of these, see ``trainables.language.prototypes``.
         places: weight of the loss between captions and the places of an image that they are like, at least 0.
         threshold: of these, see ``trainables.language.places``.
+        words: weight of telling a hidden word of a caption from its others and the image, at least 0.
+        painted: weight of painting the colours of an image from its grey and its caption, at least 0.
+        decoder_width: of what paints, at the last map.
         crop, jitter, flip, colour: of the view, see ``trainables.objectives._views``.
 
     Raises:
@@ -106,10 +115,11 @@ def objective(
     """
     if not 0 <= direction <= 1 or not 0 <= smoothing < 1:
         raise ValueError(f"clip.direction is in [0, 1] and clip.smoothing in [0, 1), given {direction} and {smoothing}")
-    if batches not in BATCHES or min(prototypes, places) < 0:
+    weights = {"prototypes": prototypes, "places": places, "words": words, "painted": painted}
+    if batches not in BATCHES or min(weights.values()) < 0:
+        given = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
         raise ValueError(
-            f"clip.batches is {' or '.join(BATCHES)}, clip.prototypes and clip.places at least 0, given '{batches}', "
-            f"{prototypes} and {places}"
+            f"clip.batches is {' or '.join(BATCHES)}, and weights are at least 0, given '{batches}' and {given}"
         )
     if min(captions, parts, accumulate) < 1:
         raise ValueError(
@@ -125,16 +135,21 @@ def objective(
         learned=learned,
         prefixes=KINDS if prefix else 0,
     )
-    grouping = None
+    terms: dict[str, nn.Module] = {}
     if prototypes:
-        grouping = Prototypes(
+        terms["prototypes"] = Prototypes(
             width, clusters=clusters, queue=queue, episode=episode, softness=softness, translate=translate
         )
+    if places:
+        terms["places"] = Places(temperature=temperature, threshold=threshold)
+    if words:
+        terms["words"] = Words(texts)
+    if painted:
+        terms["painted"] = Painting(network, width, decoder_width)
     return _Clip(
         network,
         texts,
-        prototypes=(prototypes, grouping),
-        places=(places, Places(temperature=temperature, threshold=threshold) if places else None),
+        {name: (weights[name], term) for name, term in terms.items()},
         direction=direction,
         smoothing=smoothing,
         grouped=grouped,
@@ -151,9 +166,8 @@ class _Clip(nn.Module):
         self,
         network: Deployable,
         texts: Texts,
+        terms: Mapping[str, tuple[float, nn.Module]],
         *,
-        prototypes: tuple[float, Prototypes | None],
-        places: tuple[float, Places | None],
         direction: float,
         smoothing: float,
         grouped: bool,
@@ -170,8 +184,9 @@ class _Clip(nn.Module):
         self._direction, self._smoothing, self._grouped = direction, smoothing, grouped
         self._captions, self._parts, self._pure, self._views = captions, parts, pure, views
         self._accumulate = accumulate
-        self._weight, self.prototypes = prototypes
-        self._weight_of_places, self.places = places
+        self._weights = {name: weight for name, (weight, _) in terms.items()}
+        for name, (_, term) in terms.items():
+            self.add_module(name, term)
         self._spread = Spread()
         self._found, self._steps = torch.zeros(()), 0
 
@@ -185,7 +200,7 @@ class _Clip(nn.Module):
         if self.training:
             self.texts.bound()
         view_BCHW = self._views.of(batch.image_BCHW, generator, number=0)
-        feature_BF, place_BPF = self._seen(view_BCHW)
+        feature_BF, features = self._pooled(view_BCHW)
         image_BE = self.texts.of_images(feature_BF)
         token_BNL = drawn(batch.fields["caption"], self._captions, generator)
         pairs = [self._pairs(image_BE, token_BL, batch.fields) for token_BL in token_BNL.unbind(dim=1)]
@@ -193,22 +208,27 @@ class _Clip(nn.Module):
             self._note(feature_BF, image_BE, pairs[0])
         losses = [contrast(own, direction=self._direction, smoothing=self._smoothing) for own in pairs]
         loss = torch.stack(losses).mean()
-        if self.places is not None and place_BPF is not None:
-            kind_B = batch.fields["group"] if self._grouped else None
-            place_BPE = self.texts.of_images(place_BPF)
-            loss = loss + self._weight_of_places * self.places(place_BPE, pairs, kind_B, self._parts)
-        return loss if self.prototypes is None else loss + self._weight * self.prototypes(pairs[0])
+        seen = Seen(
+            network=self.network,
+            texts=self.texts,
+            view_BCHW=view_BCHW,
+            features=features,
+            token_BL=token_BNL[:, 0],
+            pairs=tuple(pairs),
+            kind_B=batch.fields["group"] if self._grouped else None,
+            parts=self._parts,
+            generator=generator,
+        )
+        for name, weight in self._weights.items():
+            loss = loss + weight * TERMS[name](self.get_submodule(name), seen)
+        return loss
 
-    def _seen(self, view_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Pooled features of views, and those of their places where these are read."""
-        if self.places is None:
+    def _pooled(self, view_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Pooled features of views, and what they are pooled from where a term reads it."""
+        if "places" not in self._weights:
             return in_pieces(self.network.pooled, self._accumulate, view_BCHW, norms_of=self.network), None
-        if self.training:
-            self.places.bound()
         features = in_pieces(self.network.features, self._accumulate, view_BCHW, norms_of=self.network)
-        feature_BF = self.network.pooled_from(features)
-        with still(self.network):  # places alone are no images
-            return feature_BF, pooled_places(self.network, features)
+        return self.network.pooled_from(features), features
 
     def _pairs(self, image_BE: Tensor, token_BL: Tensor, fields: Mapping[str, Tensor]) -> Pairs:
         prefix_B = fields["origin"].clamp_min(0) if self.texts.tower.prefixes else None

@@ -53,6 +53,8 @@ NUMBERS = [(f"number {row}",) for row in range(8)]
         {"accumulate": 1},
         {"prototypes": 0.0, "clusters": 4},
         {"places": 0.0, "threshold": 0.5},
+        {"words": 0.0},
+        {"painted": 0.0, "decoder_width": 8},
         {"batches": "pure"},
         {"grouped": True},
     ],
@@ -145,7 +147,7 @@ def test_pure_batches_are_asked_for() -> None:
         ({"smoothing": 1.0}, r"clip.smoothing in \[0, 1\), given 0.5 and 1.0"),
         (
             {"batches": "small"},
-            "clip.batches is mixed or pure, clip.prototypes .* 0, given 'small', 0.0 and 0.0",
+            "clip.batches is mixed or pure, and weights are at least 0, given 'small' and prototypes 0, places",
         ),
         ({"captions": 0}, "at least 1, given 0, 1 and 1"),
     ],
