@@ -50,4 +50,5 @@ class Painting(nn.Module):
         error_B = (self.decoder([entered_BDHW]) - (image_B3HW - grey(image_B3HW))).square().mean(dim=(1, 2, 3))
         everyone_B = everywhere(there_B)
         share = len(everyone_B) / len(there_B) / everyone_B.sum().clamp_min(1)
-        return (error_B * there_B).sum() * share
+        loss: Tensor = (error_B * there_B).sum() * share
+        return loss
