@@ -7,6 +7,9 @@ import torch.distributed as dist
 from lightly.utils.dist import gather, world_size
 from torch import Tensor
 
+LEAST_SHARE = 1e-8
+"""Added to targets whose logarithm is taken, as in PLIP's code."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
@@ -72,7 +75,7 @@ def everywhere(row_B: Tensor) -> Tensor:
     return torch.cat(gather(row_B.contiguous()))
 
 
-def contrast(pairs: Pairs, *, direction: float = 0.5, smoothing: float = 0.0) -> Tensor:
+def contrast(pairs: Pairs, *, direction: float = 0.5, smoothing: float = 0.0, matching: bool = False) -> Tensor:
     """Cross-entropy of telling each image's texts from all others, and each text's images.
 
     With the defaults and no two of a kind it is CLIP's (Radford et al. 2021). Texts of one kind share the target
@@ -82,16 +85,19 @@ def contrast(pairs: Pairs, *, direction: float = 0.5, smoothing: float = 0.0) ->
         pairs: the images and texts.
         direction: weight of finding texts of images; the rest is that of finding images of texts (ConVIRT).
         smoothing: share of the target that all texts, or images, have together (ALIGN).
+        matching: whether the loss is the divergence of what is found from the target, in place of the cross-entropy
+            (PLIP's matching). The authors divide a target by its length, so that one of two images sums to 1.41; here
+            each sums to 1.
     """
     losses = []
     if direction > 0:
-        losses.append(direction * _found(pairs, pairs.image_BE, pairs.text_NE, smoothing))
+        losses.append(direction * _found(pairs, pairs.image_BE, pairs.text_NE, smoothing, matching))
     if direction < 1:
-        losses.append((1 - direction) * _found(pairs, pairs.text_BE, pairs.image_NE, smoothing))
+        losses.append((1 - direction) * _found(pairs, pairs.text_BE, pairs.image_NE, smoothing, matching))
     return torch.stack(losses).sum()
 
 
-def _found(pairs: Pairs, own_BE: Tensor, other_NE: Tensor, smoothing: float) -> Tensor:
+def _found(pairs: Pairs, own_BE: Tensor, other_NE: Tensor, smoothing: float, matching: bool) -> Tensor:
     own = slice(pairs.first, pairs.first + len(own_BE))
     there_BN = pairs.there_N & (pairs.part_N[own, None] == pairs.part_N)
     right_BN = (there_BN & (pairs.kind_N[own, None] == pairs.kind_N)).to(own_BE.dtype)
@@ -102,7 +108,12 @@ def _found(pairs: Pairs, own_BE: Tensor, other_NE: Tensor, smoothing: float) -> 
     score_BN = (pairs.scale * own_BE @ other_NE.T).masked_fill(~there_BN, -torch.inf)
     # A row without a text has none to be found, so that all its scores may be out.
     score_BN = torch.where(pairs.there_N[own, None], score_BN, 0.0)
-    loss_B = -(share_BN * score_BN.log_softmax(dim=1).masked_fill(~there_BN, 0.0)).sum(dim=1)
+    log_BN = score_BN.log_softmax(dim=1)
+    finite_BN = log_BN.masked_fill(~there_BN, 0.0)
+    if matching:
+        loss_B = (log_BN.exp() * (finite_BN - (share_BN + LEAST_SHARE).log())).sum(dim=1)
+    else:
+        loss_B = -(share_BN * finite_BN).sum(dim=1)
     counted = pairs.there_N.sum().clamp_min(1) / pairs.workers
     return (loss_B * pairs.there_N[own]).sum() / counted
 

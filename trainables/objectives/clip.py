@@ -4,8 +4,8 @@ Each option is off by default: ConVIRT (https://arxiv.org/abs/2010.00747) is ``d
 0.1 and views; ALIGN (https://arxiv.org/abs/2102.05918) is ``smoothing`` 0.1; prefix conditioning
 (https://arxiv.org/abs/2206.01125) is ``prefix`` and pure ``batches``; DreamLIP (https://arxiv.org/abs/2403.17007) and
 M2-Encoder (https://arxiv.org/abs/2401.15896) have several ``captions``, ``places`` and ``parts``; ProtoCLIP
-(https://arxiv.org/abs/2206.10996) has ``prototypes``; PLIP (https://arxiv.org/abs/2305.08386) is ``grouped`` with
-``painted`` and ``words``.
+(https://arxiv.org/abs/2206.10996) has ``prototypes``; PLIP (https://arxiv.org/abs/2305.08386) is ``grouped`` and
+``matching`` with ``painted`` and ``words``.
 """
 
 from collections.abc import Mapping
@@ -62,6 +62,7 @@ def objective(
     direction: float = 0.5,
     smoothing: float = 0.0,
     grouped: bool = False,
+    matching: bool = False,
     captions: int = 1,
     parts: int = 1,
     accumulate: int = 1,
@@ -94,6 +95,7 @@ def objective(
         direction: weight of finding texts, in [0, 1]; the rest is that of finding images.
         smoothing: share of a target that all texts of the batch have together, in [0, 1).
         grouped: whether all images of a group are right for the texts of each; needs the field ``group``.
+        matching: whether what is found is matched with the target as PLIP does, see ``trainables.language.pairs``.
         captions: of an image in a step, drawn among those that it has; each is right.
         parts: that a batch is cut into; only those of a part are told from each other.
         accumulate: pieces in which a worker sees its images and texts, so that its memory holds one; the loss and its
@@ -153,6 +155,7 @@ def objective(
         direction=direction,
         smoothing=smoothing,
         grouped=grouped,
+        matching=matching,
         captions=captions,
         parts=parts,
         accumulate=accumulate,
@@ -171,6 +174,7 @@ class _Clip(nn.Module):
         direction: float,
         smoothing: float,
         grouped: bool,
+        matching: bool,
         captions: int,
         parts: int,
         accumulate: int,
@@ -183,7 +187,7 @@ class _Clip(nn.Module):
         self.texts = texts
         self._direction, self._smoothing, self._grouped = direction, smoothing, grouped
         self._captions, self._parts, self._pure, self._views = captions, parts, pure, views
-        self._accumulate = accumulate
+        self._accumulate, self._matching = accumulate, matching
         self._weights = {name: weight for name, (weight, _) in terms.items()}
         for name, (_, term) in terms.items():
             self.add_module(name, term)
@@ -206,7 +210,10 @@ class _Clip(nn.Module):
         pairs = [self._pairs(image_BE, token_BL, batch.fields) for token_BL in token_BNL.unbind(dim=1)]
         if self.training:
             self._note(feature_BF, image_BE, pairs[0])
-        losses = [contrast(own, direction=self._direction, smoothing=self._smoothing) for own in pairs]
+        losses = [
+            contrast(own, direction=self._direction, smoothing=self._smoothing, matching=self._matching)
+            for own in pairs
+        ]
         loss = torch.stack(losses).mean()
         seen = Seen(
             network=self.network,

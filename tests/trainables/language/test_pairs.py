@@ -86,3 +86,33 @@ def test_what_is_found_first_is_counted() -> None:
     assert float(found_first(same)) == 1
     swapped = replace(same, text_NE=directions(0)[torch.tensor([1, 0, 2, 3, 4, 5])])
     assert float(found_first(swapped)) == pytest.approx(4 / 6)
+
+
+def matched_by_hand(kind_B: Tensor, there_B: Tensor) -> Tensor:
+    """PLIP's divergence, targets of which each sums to 1."""
+    image_BE, text_BE = directions(0)[there_B], directions(1)[there_B]
+    score_BB = 7.0 * image_BE @ text_BE.T
+    same_BB = (kind_B[there_B, None] == kind_B[there_B]).float()
+    target_BB = same_BB / same_BB.sum(dim=1, keepdim=True)
+    losses = []
+    for score in (score_BB, score_BB.T):
+        share_BB = score.softmax(dim=1)
+        losses.append((share_BB * (share_BB / (target_BB + 1e-8)).log()).sum(dim=1).mean())
+    return (losses[0] + losses[1]) / 2
+
+
+@pytest.mark.parametrize("there", [[1] * COUNT, [1, 0, 1, 1, 0, 1]])
+def test_matching_is_the_divergence_from_the_target(there: list[int]) -> None:
+    kind_B, there_B = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor(there, dtype=torch.bool)
+    whole = pairs(there, kind_B=kind_B)
+    torch.testing.assert_close(contrast(whole, matching=True), matched_by_hand(kind_B, there_B), rtol=1e-5, atol=0)
+
+
+def test_matching_ends_where_each_image_finds_its_own_text_and_has_finite_gradients() -> None:
+    image_BE = torch.eye(COUNT).requires_grad_()
+    there_B = torch.tensor([True] * (COUNT - 1) + [False])
+    loss = contrast(paired(image_BE, torch.eye(COUNT), there_B, torch.tensor(100.0)), matching=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert abs(float(loss.detach())) < 1e-6
+    assert image_BE.grad is not None
+    assert image_BE.grad.isfinite().all()

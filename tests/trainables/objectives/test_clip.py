@@ -48,6 +48,7 @@ NUMBERS = [(f"number {row}",) for row in range(8)]
     [
         {"direction": 0.5},
         {"smoothing": 0.0},
+        {"matching": False},
         {"captions": 1},
         {"parts": 1},
         {"accumulate": 1},
