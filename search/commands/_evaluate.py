@@ -16,7 +16,7 @@ from search.experiment.running import alone
 from search.files import check_writable
 from search.identity.folder import read_study
 from search.report.gather import write_report_of
-from search.setting.evaluations import unserved
+from search.setting.checks.data import unserved
 from search.setting.setting import Setting
 from search.tracking.tracker import Tracker, open_tracker
 from spaces import components

@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace) -> None:
     from search.rehearsal.machine import of_machine
     from search.rehearsal.needs import check_secrets, reach, rehearse
     from search.setting.beginning import beginning_of, describe
+    from search.setting.checks.sections import check_soup
     from search.setting.config import read
     from search.setting.prior import prior_of
-    from search.setting.readers import check_soup
     from search.setting.setting import prepare
 
     console = Console(highlight=False, soft_wrap=True, markup=False)  # names of files may have brackets

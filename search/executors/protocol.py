@@ -1,7 +1,7 @@
 """What an executor offers.
 
 Its file states ``OFFERS``: which keys of the sections ``run`` and ``ray`` it can do, by the names in
-``search.setting.readers``, which refuses the rest before anything is imported.
+``search.setting.checks.sections``, which refuses the rest before anything is imported.
 """
 
 from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from trainables.final.jobs import FinalJob
 from trainables.job import Job, Report
 
 OFFERS = ()
-"""What of the sections ``run`` and ``ray`` it can do, beside one trial at a time (``search.setting.readers``)."""
+"""What of the sections ``run`` and ``ray`` it can do, beside one trial at a time: ``search.setting.checks``."""
 
 
 class Executor:

@@ -32,10 +32,10 @@ from search.rehearsal.data_page import notices
 from search.rehearsal.machine import of_machine
 from search.rehearsal.needs import check_secrets, rehearse
 from search.setting.beginning import beginning_of, describe
+from search.setting.checks.sections import check_soup
 from search.setting.config import Config
 from search.setting.device import FILE, device_of, load_device
 from search.setting.prior import prior_of
-from search.setting.readers import check_soup
 from search.setting.sections.tracking import TrackingSection
 from search.setting.setting import Setting, prepare
 from search.tracking.address import check_address

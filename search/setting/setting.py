@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING
 
 from search.problem.problem import Problem
 from search.problem.references import Fitting, fitting, of_space
+from search.setting.checks.data import check_evaluations, check_fields, check_mixes, check_names
+from search.setting.checks.readers import check_readers
+from search.setting.checks.sections import check_executor, check_family_objective, check_packages, check_stages
 from search.setting.config import Config, ConfigError
-from search.setting.evaluations import check_evaluations
 from search.setting.problem import costs_of, problem_of
-from search.setting.readers import (
-    check_executor,
-    check_family_objective,
-    check_fields,
-    check_mixes,
-    check_names,
-    check_packages,
-    check_readers,
-    check_stages,
-)
 from search.setting.text.sentences import LONGEST, clipped
 from search.words import expanded
 from spaces import components

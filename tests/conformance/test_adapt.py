@@ -11,7 +11,7 @@ import pytest
 import torch
 from timm.optim import create_optimizer_v2
 
-from search.setting.readers import check_readers
+from search.setting.checks.readers import check_readers
 from spaces import components, tiny
 from spaces.candidate import Candidate
 from spaces.pretraining import with_pretraining

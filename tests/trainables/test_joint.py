@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from search.setting.checks.readers import check_readers
 from search.setting.config import ConfigError
-from search.setting.readers import check_readers
 from spaces import pretraining
 from spaces.components import UnknownComponent
 from spaces.dimensions import Choice, Dimension

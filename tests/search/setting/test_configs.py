@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from search.__main__ import main
+from search.setting.checks.readers import check_readers
 from search.setting.config import read
-from search.setting.readers import check_readers
 from search.setting.weights import check_weights
 from spaces.components import SPACES, load
 from tests.places import ROOT

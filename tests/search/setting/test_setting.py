@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from search.setting.checks.readers import check_readers
+from search.setting.checks.sections import check_executor, check_packages, check_soup
 from search.setting.config import ConfigError, parse
-from search.setting.readers import check_executor, check_packages, check_readers, check_soup
 from search.setting.sections.family import FamilySection
 from search.setting.setting import prepare
 from spaces import components, every_recipe, finetune_small, pretraining, tiny
@@ -112,7 +113,7 @@ def test_a_soup_needs_trainings_that_begin_alike() -> None:
 
 def test_a_space_whose_optimizers_lack_their_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     check_packages(every_recipe.space())
-    monkeypatch.setattr("search.setting.readers.find_spec", lambda name: None)
+    monkeypatch.setattr("search.setting.checks.sections.find_spec", lambda name: None)
     check_packages(tiny.space())
     with pytest.raises(ConfigError, match="offers the optimizers adamw8bit, sgd8bit, which need bitsandbytes"):
         check_packages(every_recipe.space())

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.setting.readers import check_fields
+from search.setting.checks.data import check_fields
 from spaces import components, pretraining
 from spaces.dimensions import Choice
 from tests.trainables.data.images import write_images

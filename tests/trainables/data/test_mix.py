@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from torch import nn
 
+from search.setting.checks.data import check_mixes
 from search.setting.config import ConfigError
-from search.setting.readers import check_mixes
 from spaces import mixed
 from tests.trainables.small import few_labels, pretrained, without_time
 from trainables.batches.fields import fields_of

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from search.setting.checks.readers import check_readers
 from search.setting.config import ConfigError
-from search.setting.readers import check_readers
 from spaces import tiny
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.setting.checks.readers import check_readers
 from search.setting.config import ConfigError
-from search.setting.readers import check_readers
 from spaces import pretraining
 from tests.trainables.data.images import write_images
 from tests.trainables.small import few_labels, pretrained, without_time

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from search.setting.checks.data import check_names
 from search.setting.config import ConfigError
-from search.setting.readers import check_names
 from spaces import captions
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained
 from trainables.adapt import retrieved, zero_shot

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from search.setting.checks.data import check_fields
+from search.setting.checks.readers import check_readers
 from search.setting.config import ConfigError
-from search.setting.readers import check_fields, check_readers
 from spaces import captions
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining

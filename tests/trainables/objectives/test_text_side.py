@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from search.setting.readers import check_fields, check_readers
+from search.setting.checks.data import check_fields
+from search.setting.checks.readers import check_readers
 from spaces import described
 from tests.miniatures import folder as small_folder
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from search.family.spent import spent
+from search.setting.checks.readers import check_readers
+from search.setting.checks.sections import check_stages
 from search.setting.config import Config, ConfigError
-from search.setting.readers import check_readers, check_stages
 from spaces import further
 from spaces.candidate import Candidate
 from spaces.sampling import uniform

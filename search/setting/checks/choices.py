@@ -1,0 +1,52 @@
+"""What a space offers: which components the values of its choices name."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from spaces import components
+from spaces.candidate import NO_PRETRAINING, OWN_PICTURES
+from spaces.components import ADAPTATIONS, INGREDIENTS, OBJECTIVES, PICTURES, Kind
+from spaces.joined import FAMILY as FAMILY_ADDRESS
+from spaces.space import Space
+
+FAMILY = FAMILY_ADDRESS.removeprefix("architecture.")
+
+CHOICES: Mapping[str, Mapping[str, Kind]] = {
+    "pretraining": {"objective": OBJECTIVES, "source": PICTURES},
+    "adaptation": {"method": ADAPTATIONS},
+}
+"""By role, the addresses whose values are names of components, and of which kind."""
+
+OTHERS: Mapping[str, Kind] = {"recipe": INGREDIENTS, "pretraining": INGREDIENTS, "adaptation": ADAPTATIONS}
+"""By role, the kind of what an address names that no choice names."""
+
+
+def prefixes(space: Space) -> Iterator[tuple[str, str]]:
+    """Backbones of the space, and what the addresses of each begin with below a role."""
+    joined = FAMILY in space.architecture
+    for family in map(str, space.architecture[FAMILY].values if joined else (space.backbone,)):
+        yield family, f"{family}." if joined else ""
+
+
+def kinds_of(space: Space, role: str, prefix: str) -> dict[str, Kind]:
+    """The kind of each component that a role's choices offer, by name; with the sources that objectives have anyway."""
+    kinds = {name: kind for choice, kind in CHOICES[role].items() for name in names_of(space, role, prefix + choice)}
+    objectives = [name for name, kind in kinds.items() if kind is OBJECTIVES and name in components.names(kind)]
+    sources = [components.constant(OBJECTIVES, name, "SOURCE") for name in objectives]
+    return kinds | {source: PICTURES for source in sources if source != OWN_PICTURES}
+
+
+def names_of(space: Space, role: str, address: str) -> list[str]:
+    """The names that a choice offers, those of each part where they are joined."""
+    return [part for value in values_of(space, role, address) for part in components.parts_of(value)]
+
+
+def values_of(space: Space, role: str, address: str) -> list[str]:
+    """The values that a choice offers; none where the space does not have it."""
+    dimension = getattr(space, role).get(address)
+    values = () if dimension is None else map(str, dimension.values)
+    return [value for value in values if value not in (NO_PRETRAINING, OWN_PICTURES)]
+
+
+def reads(kind: Kind, name: str) -> Callable[[str], bool]:
+    """Whether a component's function has a keyword; False of all where there is no such component."""
+    return components.parameters(kind, name).reads if name in components.names(kind) else lambda _: False

@@ -1,0 +1,128 @@
+"""Whether data have what the objectives, sources, adaptations and evaluations of a configuration read of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from search.setting.checks.choices import names_of, prefixes, reads, values_of
+from search.setting.config import Config, ConfigError
+from spaces import components
+from spaces.candidate import NO_PRETRAINING, OWN_PICTURES
+from spaces.components import ADAPTATIONS, EVALUATIONS, OBJECTIVES
+from spaces.space import Space
+from trainables.batches.fields import CAPTION, VOCABULARY, check_field, fields_of, needs_of
+from trainables.data._synonyms import are_named
+from trainables.splits import Splits
+
+
+def check_fields(space: Space, splits: Splits) -> None:
+    """The images to pretrain on, of every source, have what the objectives of the space read of them.
+
+    What an objective reads for one of its knobs alone is looked for in the data's own images.
+
+    Raises:
+        FieldError: they lack a field; the message names it, and the source.
+    """
+    needs: dict[str, set[str]] = {}
+    for _, prefix in prefixes(space):
+        for objective in values_of(space, "pretraining", f"{prefix}objective"):
+            for source in _sources(space, prefix, objective):
+                needs.setdefault(source, set()).update(needs_of(objective, {}))
+            needs.setdefault(OWN_PICTURES, set()).update(_needs_of_knobs(space, prefix, objective))
+    for source, names in needs.items():
+        fields, images = _images_of(source, splits) if names else ({}, "")
+        for name in sorted(names):
+            check_field(name, fields, images)
+
+
+def check_mixes(space: Space, splits: Splits) -> None:
+    """There are pools, where a space offers a share of them.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    offered = [name for name, one in space.pretraining.items() if name.endswith("mix.pools") and any(one.values)]
+    if offered and not splits.pools:
+        raise ConfigError(
+            f"space '{space.name}' offers 'pretraining.{offered[0]}' above 0, and there are no data.pools; name some, "
+            "or restrict it to 0"
+        )
+
+
+def check_names(space: Space, splits: Splits) -> None:
+    """Captions name classes, where a space offers an adaptation that learns from the images that they name.
+
+    Raises:
+        ConfigError: none does.
+    """
+    methods = {
+        name for role in space.adaptation for name in names_of(space, "adaptation", role) if role.endswith("method")
+    }
+    retrieving = sorted(name for name in methods if reads(ADAPTATIONS, name)("synonyms"))
+    if retrieving and not are_named(splits):
+        raise ConfigError(
+            f"space '{space.name}' offers adaptation.method '{retrieving[0]}', which learns from images whose captions "
+            "name a class, and no caption does; say in data.synonyms what captions call the classes, or leave it out"
+        )
+
+
+def _needs_of_knobs(space: Space, prefix: str, objective: str) -> Iterator[str]:
+    """Fields that an objective reads with some value of one of its knobs."""
+    for part in components.parts_of(objective):
+        for address, dimension in space.pretraining.items():
+            local = address.removeprefix(prefix)
+            if address.startswith(prefix) and local.startswith(f"{part}."):
+                for value in dimension.values:
+                    yield from needs_of(part, {local.removeprefix(f"{part}."): value})
+
+
+def _sources(space: Space, prefix: str, objective: str) -> Sequence[str]:
+    """Where the images come from that an objective may be pretrained on."""
+    address = f"{prefix}source"
+    condition = space.conditions.get(f"pretraining.{address}")
+    chosen = condition is None or f"pretraining.{prefix}objective" != condition.parent or objective in condition.values
+    if chosen and address in space.pretraining:
+        return tuple(map(str, space.pretraining[address].values))
+    own = {str(components.constant(OBJECTIVES, part, "SOURCE")) for part in components.parts_of(objective)}
+    return tuple(own) if len(own) == 1 else (OWN_PICTURES,)
+
+
+def _images_of(source: str, splits: Splits) -> tuple[Mapping[str, Any], str]:
+    """The fields of the images of a source, and what people call these."""
+    if source == OWN_PICTURES:
+        return fields_of(splits.unlabelled), "these images"
+    pool = splits.pools.get(source)  # else pictures that are made, of which nothing is known
+    return {} if pool is None else fields_of(pool), f"the images of pretraining.source '{source}'"
+
+
+def unserved(names: Sequence[str], splits: Splits) -> Iterator[tuple[str, str]]:
+    """Evaluations that data cannot serve, and the clause that says why: a field that one of its parts does not have."""
+    for name in names:
+        for field in components.constant(EVALUATIONS, name, "NEEDS"):
+            if not all(field in images.fields for images in (splits.train, splits.validation, splits.test)):
+                yield name, f"it needs the field {field} ({VOCABULARY[field].meaning}), which this data does not have"
+                break
+
+
+def check_evaluations(config: Config, space: Space, splits: Splits) -> None:
+    """Data and space can serve the evaluations that a configuration names.
+
+    Raises:
+        ConfigError: the data lacks a field of one, or no network of the space has the text tower that one needs.
+    """
+    read_texts = any(
+        CAPTION in needs_of(str(name), {})
+        for address in space.pretraining
+        if address.split(".")[-1] == "objective"
+        for name in space.pretraining[address].values
+        if name != NO_PRETRAINING
+    )
+    for name in config.family.assess:
+        if not read_texts and components.constant(EVALUATIONS, name, "TEXTS"):
+            raise ConfigError(
+                f"family.assess has evaluation '{name}': it needs a text tower, which pretraining.objective clip "
+                f"leaves, and space '{space.name}' offers no such objective; leave it out, or choose another space"
+            )
+    scored = [name.split(".")[1] for name, _ in config.search.weights if "." in name]
+    for key, names in (("family.assess", config.family.assess), ("search.score", scored)):
+        for name, reason in unserved(names, splits):
+            raise ConfigError(f"{key} has evaluation '{name}': {reason}; leave it out, or choose another source")
