@@ -98,4 +98,4 @@ def test_the_order_of_the_images_changes_no_score(name: str, splits: Splits) -> 
         {one.metric: one.value for one in assessed(name, data).measures if not one.part and one.metric in metrics}
         for data in (splits, shuffled)
     )
-    assert first == pytest.approx(second)
+    assert first == pytest.approx(second, rel=1e-5)  # as single precision adds up in another order
