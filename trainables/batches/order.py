@@ -1,6 +1,6 @@
 """Which images an epoch sees, and in which order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,10 +70,12 @@ def _in_turn(row_M: NDArray[np.int64], wanted: int, rng: np.random.Generator) ->
 class Grouped:
     """Batches of whole groups: ``per`` different images of each, no group twice before all were seen.
 
-    Images of an unknown group, and of groups with fewer images, are left out.
+    Images of an unknown group, and of groups with fewer images, are left out. With ``within`` above 0 the others lie
+    at most so many frames from the first, by the field ``frame``.
     """
 
     per: int
+    within: int = 0
 
     @property
     def block(self) -> int:
@@ -91,12 +93,36 @@ class Grouped:
         fields = fields_of(pictures)
         check_field("group", fields)
         members = [row_M for row_M in _by_value(fields["group"]).values() if len(row_M) >= self.per]
-        if not members:
-            raise OrderError(f"no group has {self.per} images; use smaller groups")
+        near = self._near(members, fields)
+        if not near:
+            where = f" at most {self.within} frames apart; allow more" if self.within else "; use smaller groups"
+            raise OrderError(f"no group has {self.per} images{where}")
         count = max(1, wanted // self.per)
-        rounds = [rng.permutation(len(members)) for _ in range(-(-count // len(members)))]
+        rounds = [rng.permutation(len(near)) for _ in range(-(-count // len(near)))]
         drawn = np.concatenate(rounds)[:count]
-        return np.concatenate([rng.permutation(members[group])[: self.per] for group in drawn])
+        return np.concatenate([self._some(near[group], rng) for group in drawn])
+
+    def _near(
+        self, members: Sequence[NDArray[np.int64]], fields: Mapping[str, NDArray[np.int64]]
+    ) -> list[list[NDArray[np.int64]]]:
+        """Of each group that has any: sets of rows of which the first may go with all of the others."""
+        if not self.within:
+            return [[row_M] for row_M in members]
+        check_field("frame", fields)
+        near = []
+        for row_M in members:
+            frame_M = fields["frame"][row_M]
+            close_MM = (np.abs(frame_M[:, None] - frame_M) <= self.within) & (frame_M >= 0) & (frame_M[:, None] >= 0)
+            np.fill_diagonal(close_MM, False)
+            first_M = np.flatnonzero(close_MM.sum(1) >= self.per - 1)
+            near.append([np.concatenate([row_M[[first]], row_M[close_MM[first]]]) for first in first_M])
+        return [sets for sets in near if sets]
+
+    def _some(self, sets: Sequence[NDArray[np.int64]], rng: np.random.Generator) -> NDArray[np.int64]:
+        if not self.within:
+            return rng.permutation(sets[0])[: self.per]
+        first, *others = sets[int(rng.integers(len(sets)))]
+        return np.array([first, *rng.permutation(others)[: self.per - 1]])
 
 
 def _by_value(value_N: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:

@@ -22,7 +22,7 @@ SOURCE = "own"
 PER_WORKER = "each worker draws the masks and views of its own images"
 FIXED_SIDE = True  # the decoder's positions fit the resolution
 ON_FEATURES = False
-NEEDS = (("pairs", "group"),)
+NEEDS = (("pairs", "group"), ("gap", "frame"))
 
 PAIRS = ("views", "group")
 
@@ -38,6 +38,7 @@ def objective(
     *,
     masked: float = 0.9,
     pairs: str = "views",
+    gap: int = 0,
     crop: float = 0.6,
     jitter: float = 0.2,
     flip: float = 0.0,
@@ -51,6 +52,7 @@ def objective(
         masked: share of the patches that is hidden, rounded down, but at least one.
         pairs: ``views``, two of each image, as ``crop``, ``jitter`` and ``flip`` draw them; or ``group``, two
             images of one group (object, clip, scene), each of which is completed from the other.
+        gap: frames that two images of a group lie apart at most, by the field ``frame``; 0 for any.
         crop, jitter, flip: of the views, see ``trainables.objectives._views``.
         decoder_width, decoder_depth: of the decoder, in heads of 16.
 
@@ -62,10 +64,13 @@ def objective(
     check_width(decoder_width, what)
     if pairs not in PAIRS:
         raise ValueError(f"{what}: pairs is {' or '.join(PAIRS)}, given '{pairs}'")
+    if gap < 0 or (gap and pairs == "views"):
+        raise ValueError(f"{what}: gap is of pairs of a group, and at least 0, given {gap} with pairs '{pairs}'")
     grid = grid_of(network, what)
     decoder = PairDecoder(grid, width=decoder_width, depth=decoder_depth)
     views = Views(crop=crop, jitter=jitter, flip=flip) if pairs == "views" else None
-    return _CroCo(network, grid, int(masked * grid.places), decoder, views)
+    order = None if views is not None else Grouped(per=2, within=gap)
+    return _CroCo(network, grid, int(masked * grid.places), decoder, views, order)
 
 
 class PairDecoder(PatchDecoder):
@@ -91,16 +96,20 @@ class PairDecoder(PatchDecoder):
 
 
 class _CroCo(ErrorWatch):
-    def __init__(self, network: Deployable, grid: Grid, hidden: int, decoder: PairDecoder, views: Views | None) -> None:
+    def __init__(
+        self,
+        network: Deployable,
+        grid: Grid,
+        hidden: int,
+        decoder: PairDecoder,
+        views: Views | None,
+        order: Grouped | None,
+    ) -> None:
         super().__init__()
         self.network, self.decoder = network, decoder
         self._grid, self._hidden, self._views = grid, hidden, views
+        self.order = order  # two images of a group, one after the other; none where an image is its own pair
         freeze_unused(network, lambda image: encoded(network, image))
-
-    @property
-    def order(self) -> Grouped | None:
-        """Two images of a group, one after the other; None where an image is its own pair."""
-        return None if self._views is not None else Grouped(per=2)
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The loss of this worker's images."""

@@ -177,7 +177,7 @@ def test_a_recipe_and_an_objective_do_not_both_order_images() -> None:
     plan = Plan(epochs=1, images=8, classes=10, network=objective.network, objective=objective)
     assert order_of(plan) == Grouped(2)
     assert order_of(replace(plan, objective=None)) == Shuffled()
-    with pytest.raises(OrderError, match=r"draws Grouped\(per=2\) and the recipe RareFirst\(temperature=0\.1\)"):
+    with pytest.raises(OrderError, match=r"draws Grouped\(per=2, .*\) and the recipe RareFirst\(temperature=0\.1\)"):
         order_of(sampling.apply(plan, rare=0.1))
 
 
@@ -248,3 +248,15 @@ def test_a_batch_with_fields_is_not_mixed() -> None:
     batch = Batch(image_BCHW=torch.rand(4, 1, 8, 8), target_BK=torch.rand(4, 3), fields={"group": torch.arange(4)})
     with pytest.raises(ValueError, match=r"recipe\.mixup mixes two images, whose group cannot be mixed; use alpha 0"):
         plan.transforms[0](batch, torch.Generator())
+
+
+def test_pairs_of_a_group_lie_within_the_gap() -> None:
+    group_N, frame_N = np.repeat([0, 1, 2], 6), np.tile([0, 1, 2, 10, 20, -1], 3)
+    frame_N[12:] = np.arange(6) * 100  # of the last group no two lie near each other
+    pictures = replace(images([0] * 18), fields={"group": group_N, "frame": frame_N})
+    pair_P2 = Grouped(per=2, within=2).rows(pictures, 200, 8, np.random.default_rng(0)).reshape(-1, 2)
+    assert (group_N[pair_P2[:, 0]] == group_N[pair_P2[:, 1]]).all()
+    assert {tuple(sorted(frame_N[pair].tolist())) for pair in pair_P2} == {(0, 1), (0, 2), (1, 2)}
+    assert set(group_N[pair_P2].ravel().tolist()) == {0, 1}
+    with pytest.raises(OrderError, match="no group has 4 images at most 2 frames apart; allow more"):
+        Grouped(per=4, within=2).rows(pictures, 8, 8, np.random.default_rng(0))
