@@ -31,6 +31,7 @@ def space() -> Space:
         "batch.size": Choice(values=(32, 64, 128), ordered=True),
         "optimizer.learning_rate.adamw": Real(low=1e-4, high=1e-2, levels=9, log=True),
     }
+    recipe["source"] = Choice(values=("own",))  # to which a configuration may add its pools
     whole = with_pretraining(models, ("none", "clip"), knobs_of_clip(), recipe=recipe)
     timms = {address: values for address, values in whole.architecture.items() if address != "neck"}
     methods = {"prompts": PROMPTS, "retrieved": RETRIEVED, "zero_shot": {}}

@@ -11,7 +11,7 @@ import torch
 from search.setting.checks.data import check_fields
 from search.setting.checks.readers import check_readers
 from search.setting.config import ConfigError
-from spaces import captions
+from spaces import captions, captions_pretrained
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
 from spaces.space import Condition
@@ -179,6 +179,14 @@ def test_a_check_names_a_source_without_captions() -> None:
         of_pool = both.extend({"pretraining.source": (name,)}).restrict({"pretraining.source": ("own", name)})
         with pytest.raises(FieldError, match="'bare' do not have") if name == "bare" else nullcontext():
             check_fields(of_pool, replace(few_labels(), pools=pools))
+
+
+def test_a_pool_of_captioned_images_may_be_pretrained_on() -> None:
+    space = captions_pretrained.space().extend({"pretraining.source": ("more",)})
+    check_readers(space, ["more"])
+    check_fields(space, replace(few_labels(), pools={"more": few_labels().train}))
+    with pytest.raises(FieldError, match=r"caption .* which the images of pretraining\.source 'more' do not have"):
+        check_fields(space, replace(few_labels(), pools={"more": digits.load().train}))
 
 
 def test_images_without_a_caption_take_no_part() -> None:
