@@ -49,9 +49,17 @@ PROMPTS: Mapping[str, Dimension] = MappingProxyType(
 
 def space() -> Space:
     """The space: the networks of three families, some 1e8 pretrainings with captions, and four adaptations."""
+    return with_knobs("captions", {}, {"prompts": PROMPTS, "zero_shot": {}})
+
+
+def with_knobs(name: str, further: Mapping[str, Dimension], methods: Mapping[str, Mapping[str, Dimension]]) -> Space:
+    """The three families under a name, with further knobs of pretraining and ways to go on, each with its knobs."""
     recipe, conditions = tiny.recipe_of_small_images()
-    families = tuple(map(_captioned, (tiny.space(), transformers(), _small_of_families.vit())))
-    return join("captions", families, recipe=recipe, conditions=conditions)
+    families = (
+        with_methods(_captioned(family, further), methods)
+        for family in (tiny.space(), transformers(), _small_of_families.vit())
+    )
+    return join(name, tuple(families), recipe=recipe, conditions=conditions)
 
 
 def references() -> Iterator[Reference]:
@@ -59,11 +67,10 @@ def references() -> Iterator[Reference]:
     yield from of_pretraining()
 
 
-def _captioned(family: Space) -> Space:
+def _captioned(family: Space, further: Mapping[str, Dimension]) -> Space:
     """A family whose candidates may be pretrained with captions, on the data's own images."""
     recipe = {**recipe_of_pretraining(), "batch.size": _ordered(64, 128, 256)}
-    whole = with_pretraining(family, OBJECTIVES, _knobs(), recipe=recipe, necks=(0,))
-    return with_methods(whole, {"prompts": PROMPTS, "zero_shot": {}})
+    return with_pretraining(family, OBJECTIVES, {**_knobs(), **further}, recipe=recipe, necks=(0,))
 
 
 def with_methods(space: Space, knobs: Mapping[str, Mapping[str, Dimension]]) -> Space:

@@ -62,6 +62,7 @@ OF_OTHERS = {
     "masked_tokens",
     "captions",
     "described",
+    "captions_of_all_kinds",
     "guided",
     "noisy_labels",
     "reshaped_labels",
