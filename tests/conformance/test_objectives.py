@@ -55,6 +55,14 @@ def test_an_objective_says_what_it_is(name: str) -> None:
     assert module.SOURCE in (OWN_PICTURES, *components.names(components.PICTURES))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_passes_take_every_knob(name: str) -> None:
+    """A space may have any of them."""
+    own = signature(module_of(name).objective).parameters
+    defaults = {knob: one.default for knob, one in own.items() if one.default is not one.empty and knob != "classes"}
+    assert module_of(name).passes(**defaults) == module_of(name).passes()
+
+
 def test_missing_parts_of_a_contract_are_named() -> None:
     module = ModuleType("half")
     module.LABELS, module.objective = True, nn.Identity  # type: ignore[attr-defined]
