@@ -26,6 +26,11 @@ class Corruption:
     aligned: bool = True
     grid: int = 4
 
+    @property
+    def units(self) -> int:
+        """How many blocks of an image are spoilt."""
+        return round(self.dropped * self.grid**2) + round(self.replaced * self.grid**2)
+
     def of(self, image_BCHW: Tensor, network: Deployable, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The spoilt images, in [0, 1], and where they are spoilt, bool (B, 1, H, W).
 

@@ -52,7 +52,7 @@ def passes(**knobs: object) -> float:
 def objective(
     network: Deployable,
     *,
-    masked: float = 0.5,
+    masked: float = 0.25,
     other: bool = True,
     grid: int = 4,
     momentum: float = 0.9,
@@ -92,7 +92,8 @@ class _Latent(nn.Module):
         super().__init__()
         self.network = network
         freeze_unused(network, network.features)
-        self.projection = PlaceHead(features_of_places(network), width, width)
+        # Normalised as in PixPro: else all places soon share most of one direction, which says nothing of the image.
+        self.projection = PlaceHead(features_of_places(network), width, width, norm=True)
         self.prediction = PlaceHead(width, width, width)
         self.follower = Follower(network, self.projection)
         self._views, self._hiding, self._other, self._momentum = views, hiding, other, momentum

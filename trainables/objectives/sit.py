@@ -44,8 +44,8 @@ def objective(
     *,
     pixels: float = 1.0,
     contrast: float = 1.0,
-    dropped: float = 0.3,
-    replaced: float = 0.1,
+    dropped: float = 0.2,
+    replaced: float = 0.0,
     filling: str = "grey",
     aligned: bool = True,
     grid: int = 4,
@@ -65,7 +65,8 @@ def objective(
         network: whose features are trained; its classifier is frozen. A weight of 0 leaves its part out.
         pixels, contrast: weights.
         dropped, replaced: shares of the blocks that are filled, and that show another image of the batch. The paper has
-            0.5 and 0.3, at which a small network learnt nothing of small images in a short training.
+            0.5 and 0.3, at which a small network learnt nothing of small images in a short training: the image that a
+            block shows is one that the contrast calls a wrong one.
         filling: of dropped blocks: ``noise``, the paper's, or ``grey``, the mean of all images.
         aligned: whether a block of another image is from the same place.
         grid: blocks to a side.
@@ -87,10 +88,16 @@ def objective(
             f"sit: filling is {' or '.join(FILLINGS)}, grid at least 2, temperature above 0 and momentum from 0 to 1, "
             f"given {filling}, {grid}, {temperature} and {momentum}"
         )
+    corruption = Corruption(dropped=dropped, replaced=replaced, noisy=filling == "noise", aligned=aligned, grid=grid)
+    if pixels and not corruption.units:
+        raise ValueError(
+            f"sit: dropped {dropped} and replaced {replaced} spoil none of {grid**2} blocks, so that there is nothing "
+            "to paint; raise one, or set pixels to 0"
+        )
     return _SiT(
         network,
         Views(crop=crop, jitter=jitter, flip=flip, colour=colour),
-        Corruption(dropped=dropped, replaced=replaced, noisy=filling == "noise", aligned=aligned, grid=grid),
+        corruption,
         weights=(pixels, contrast),
         temperature=temperature,
         momentum=momentum,

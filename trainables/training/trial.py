@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from spaces import components
 from spaces.candidate import Candidate
 from trainables.deploy import Deployable
 from trainables.job import Report
@@ -81,15 +82,18 @@ def trial(
                 own = Checkpoint(path=path)
                 state = own.load()
             # A shared file needs none of the others: whoever goes on with it has them.
-            needed = {} if path is not None else _needed(earlier, stages, phase.number)
+            needed = {} if path is not None else _needed(earlier, stages, phase)
             reports, left = yield from _train(phase, common, earlier, reports, own, state, needed)
         earlier[phase.number] = left
 
 
-def _needed(earlier: Mapping[int, Left], stages: Sequence[Pretraining], number: int) -> dict[int, Left]:
-    """What earlier phases have left that phase ``number``, where it goes on from a checkpoint, or a later one needs."""
-    teachers = {stage.teacher for stage in stages[number:]}
-    beginnings = {stage.begins for stage in stages[number + 1 :]}
+def _needed(earlier: Mapping[int, Left], stages: Sequence[Pretraining], phase: Phase) -> dict[int, Left]:
+    """What earlier phases have left that a phase, where it goes on from a checkpoint, or a later one needs."""
+    teachers = {stage.teacher for stage in stages[phase.number :]}
+    beginnings = {stage.begins for stage in stages[phase.number + 1 :]}
+    method = str((phase.adaptation or {}).get("method", "full"))
+    if phase.adaptation is not None and components.parameters(components.ADAPTATIONS, method).reads("left"):
+        beginnings.add(phase.begins)
     return {one: left for one, left in earlier.items() if one in teachers | beginnings}
 
 

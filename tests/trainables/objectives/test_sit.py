@@ -66,3 +66,9 @@ def test_the_contrast_is_moco_v3s() -> None:
 def test_more_than_all_blocks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shares of at most 1 together, given .* dropped 0\.8 and replaced 0\.3"):
         sit.objective(network("sit"), dropped=0.8, replaced=0.3)
+
+
+def test_nothing_to_paint_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"spoil none of 16 blocks, so that there is nothing to paint"):
+        sit.objective(network("sit"), dropped=0.0, replaced=0.02)
+    sit.objective(network("sit"), dropped=0.0, replaced=0.0, pixels=0.0)

@@ -13,7 +13,7 @@ from search.family.spent import spent
 from search.setting.checks.readers import check_readers
 from search.setting.checks.sections import check_stages
 from search.setting.config import Config, ConfigError
-from spaces import further
+from spaces import components, further
 from spaces.candidate import Candidate
 from spaces.sampling import uniform
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
@@ -21,6 +21,7 @@ from trainables.final.jobs import FinalJob, keep_network, network_of
 from trainables.job import Report
 from trainables.joint import load
 from trainables.objectives import agreement
+from trainables.plan import Plan
 from trainables.stages.phases import number_of_training, phases_of
 from trainables.stages.pretraining import keys_of, pretrainings_of
 from trainables.training.checkpoint import Checkpoint
@@ -186,6 +187,32 @@ def test_stages_that_cannot_be_are_refused(pretraining: dict[str, Any], epochs: 
     base = pretrained("simclr")
     with pytest.raises(ValueError, match=sentence):
         pretrainings_of(replace(base, pretraining={**base.pretraining, **pretraining}), epochs)
+
+
+def test_an_adaptation_is_given_what_pretraining_has_left_also_where_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Left] = []
+
+    def adapt(plan: Plan, *, left: Left) -> Plan:
+        seen.append(left)
+        return full(plan)
+
+    full, parameters = components.load(components.ADAPTATIONS, "full").adapt, components.parameters
+    monkeypatch.setattr("trainables.adapt.full.adapt", adapt)
+    reads = components.Parameters({"plan": components.NO_DEFAULT, "left": components.NO_DEFAULT}, takes_any=False)
+    monkeypatch.setattr(
+        components, "parameters", lambda kind, name: reads if name == "full" else parameters(kind, name)
+    )
+    task, checkpoint = Task(candidate=pretrained("simclr"), epochs=4, seed=3), Checkpoint(path=tmp_path / "x.pt")
+    list(islice(trial(task, few_labels(), checkpoint=checkpoint), 3))
+    list(trial(task, few_labels(), checkpoint=checkpoint))
+    assert len(seen) == 2
+    for left in seen:
+        assert left.objective == "simclr"
+        objective = load("simclr").objective(network("simclr"))
+        Heads(objective).go_on_from(left, "simclr")
+        assert Heads(objective).state_dict().keys() == (left.heads or {}).keys() != set()
 
 
 def test_a_teacher_of_another_form_is_refused() -> None:
