@@ -15,7 +15,8 @@ from trainables.assess import pointing, retrieval, zero_shot
 from trainables.data.sources import load_source
 from trainables.pretrained import Source
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.trial import Task, accuracy, trained, trial
+from trainables.training.features import accuracy
+from trainables.training.trial import Task, trained, trial
 
 pytestmark = [pytest.mark.benchmark, needs_emoji]
 
