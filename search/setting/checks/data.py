@@ -13,6 +13,11 @@ from trainables.batches.fields import CAPTION, VOCABULARY, check_field, fields_o
 from trainables.data._synonyms import are_named
 from trainables.splits import Splits
 
+CLIP = "clip"
+"""The objective that reads captions."""
+COLOURED = 3
+"""Channels of images in colour."""
+
 
 def check_fields(space: Space, splits: Splits) -> None:
     """The images to pretrain on, of every source, have what the objectives of the space read of them.
@@ -46,6 +51,38 @@ def check_mixes(space: Space, splits: Splits) -> None:
             f"space '{space.name}' offers 'pretraining.{offered[0]}' above 0, and there are no data.pools; name some, "
             "or restrict it to 0"
         )
+
+
+def check_captions(space: Space, splits: Splits) -> None:
+    """Images have as many captions, and as short, as ``clip`` is offered to read, and colours if it may paint them.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    caption_NTL = fields_of(splits.unlabelled).get(CAPTION)
+    if caption_NTL is None:
+        return
+    for _, prefix in prefixes(space):
+        if CLIP in names_of(space, "pretraining", f"{prefix}objective"):
+            for unsuited in _unsuited(space, prefix, *caption_NTL.shape[1:], splits.channels):
+                raise ConfigError(f"space '{space.name}' offers pretraining.{prefix}clip.{unsuited}, or restrict it")
+
+
+def _unsuited(space: Space, prefix: str, slots: int, tokens: int, channels: int) -> Iterator[str]:
+    """A value of ``clip`` that captions or images do not suit, why, and what to do."""
+    most, shortest = max(_values_of_clip(space, prefix, "captions")), min(_values_of_clip(space, prefix, "text_length"))
+    if most > slots:
+        yield f"captions {most}, and these images have {slots}; add to data.captions"
+    if shortest < tokens:
+        yield f"text_length {shortest}, and captions have {tokens} tokens; change data.caption_tokens"
+    if any(_values_of_clip(space, prefix, "painted")) and channels != COLOURED:
+        yield f"painted above 0, and images have {channels} channel(s) in place of {COLOURED}; choose other images"
+
+
+def _values_of_clip(space: Space, prefix: str, knob: str) -> list[Any]:
+    """Those that a space offers, or the default alone."""
+    dimension = space.pretraining.get(f"{prefix}{CLIP}.{knob}")
+    return [components.parameters(OBJECTIVES, CLIP).defaults[knob]] if dimension is None else list(dimension.values)
 
 
 def check_names(space: Space, splits: Splits) -> None:

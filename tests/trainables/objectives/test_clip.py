@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from search.setting.checks.data import check_fields
+from search.setting.checks.data import check_captions, check_fields
 from search.setting.checks.readers import check_readers
 from search.setting.config import ConfigError
 from spaces import captions, captions_pretrained
@@ -179,6 +179,27 @@ def test_a_check_names_a_source_without_captions() -> None:
         of_pool = both.extend({"pretraining.source": (name,)}).restrict({"pretraining.source": ("own", name)})
         with pytest.raises(FieldError, match="'bare' do not have") if name == "bare" else nullcontext():
             check_fields(of_pool, replace(few_labels(), pools=pools))
+
+
+@pytest.mark.parametrize(
+    ("further", "message"),
+    [
+        ({}, None),
+        (
+            {"captions": (1, 2)},
+            r"pretraining\.clip\.captions 2, and these images have 1; add to data\.",
+        ),
+        ({"text_length": (32, 64)}, r"clip\.text_length 32, and captions have 64 tokens; change data\.caption_tokens"),
+        ({"painted": (0.0, 1.0)}, r"clip\.painted above 0, and images have 1 channel"),
+    ],
+)
+def test_a_check_names_options_that_these_captions_and_images_do_not_suit(
+    further: dict[str, tuple[float, ...]], message: str | None
+) -> None:
+    knobs = {f"clip.{name}": Choice(values=values, ordered=True) for name, values in further.items()}
+    space = with_pretraining(tiny(), ("none", "clip"), knobs)
+    with nullcontext() if message is None else pytest.raises(ConfigError, match=message):
+        check_captions(space, few_labels())
 
 
 def test_a_pool_of_captioned_images_may_be_pretrained_on() -> None:
