@@ -62,9 +62,10 @@ def check_captions(space: Space, splits: Splits) -> None:
     caption_NTL = fields_of(splits.unlabelled).get(CAPTION)
     if caption_NTL is None:
         return
+    _, slots, tokens = caption_NTL.shape
     for _, prefix in prefixes(space):
         if CLIP in names_of(space, "pretraining", f"{prefix}objective"):
-            for unsuited in _unsuited(space, prefix, *caption_NTL.shape[1:], splits.channels):
+            for unsuited in _unsuited(space, prefix, slots, tokens, splits.channels):
                 raise ConfigError(f"space '{space.name}' offers pretraining.{prefix}clip.{unsuited}, or restrict it")
 
 
