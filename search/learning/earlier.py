@@ -10,7 +10,7 @@ import numpy as np
 
 from search.learning import recorded
 from search.problem.problem import Observations
-from spaces.dimensions import Value
+from spaces.dimensions import Value, is_ordinal
 from spaces.mistake import Mistake
 from spaces.space import INACTIVE, Codes, Space
 from spaces.translation import translate
@@ -18,6 +18,8 @@ from spaces.translation import translate
 if TYPE_CHECKING:
     import pandas as pd
 
+ON_SCALE = 2
+"""Values of a scale that a table must know to say something of those between and beyond."""
 FEWEST = 2
 """Candidates that must fit the new space: a predictor needs two scores to tell candidates apart."""
 
@@ -74,8 +76,8 @@ def shipped(space: str) -> list[Path]:
 def misfits(path: Path, space: Space) -> str:
     """Why a table does not hold a space, as the end of a sentence; empty where it does.
 
-    It does where both choose the same things and every value of the space is among the table's; the space may allow
-    less, as a restricted one does.
+    It does where both choose the same things and every value of the space is among the table's, or lies on a scale of
+    which the table knows two values; the space may allow less, as a restricted one does.
     """
     listed = values_of(recorded.describe(path))
     reason = strangers(listed, space)
@@ -84,7 +86,8 @@ def misfits(path: Path, space: Space) -> str:
     for address, dimension in zip(space.addresses, space.dimensions, strict=True):
         known = {str(value) for value in listed.get(address, dimension.values)}
         new = [value for value in dimension.values if str(value) not in known]
-        if new:
+        is_on_scale = is_ordinal(dimension) and len(dimension.values) - len(new) >= ON_SCALE
+        if new and not is_on_scale:
             return f"it does not know {address} {new[0]!r}"
     return ""
 

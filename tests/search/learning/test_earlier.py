@@ -79,6 +79,13 @@ def test_a_table_of_a_part_does_not_hold_the_whole(tmp_path: Path) -> None:
     assert len(of_table(path, tiny.space()).scores) == ROWS  # chosen by hand it is of use all the same
 
 
+def test_two_values_of_a_scale_speak_for_those_beside_them(tmp_path: Path) -> None:
+    scale = recorded_table(tmp_path / "scale", tiny.space().restrict({"architecture.resolution": [8, 12]}))
+    assert misfits(scale, tiny.space()) == ""
+    names = recorded_table(tmp_path / "names", tiny.space().restrict({"architecture.activation": ["relu", "silu"]}))
+    assert misfits(names, tiny.space()) == "it does not know architecture.activation 'hard_swish'"
+
+
 def test_another_version_of_a_space_is_refused(tmp_path: Path) -> None:
     space, path = tiny.space(), recorded_table(tmp_path)
     newer = replace(space, recipe={**space.recipe, "optimizer.nesterov": Choice(values=(False, True))})
