@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
@@ -18,8 +18,10 @@ from search.family.members import Member
 from search.problem.limits import Limits
 from search.record.trial import Trial
 from search.words import amount, duration, fraction
+from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob
 from trainables.job import Report
+from trainables.stages.pretraining import pretrainings_of
 
 SHOWN = 4
 """Trainings that the live display names; those that reported last."""
@@ -52,6 +54,9 @@ class Progress:
     log: Path | None = None
     now: Callable[[], float] = time.monotonic
     _plan: Plan | None = None
+    _repeats_follow: bool = False
+    _pretrained: list[float] = field(default_factory=list)
+    _made: set[tuple[str, int]] = field(default_factory=set)
     _references: frozenset[str] = frozenset()
     _stage: str = "starting"
     _done: int = 0
@@ -82,6 +87,7 @@ class Progress:
         self._plan, self._references = plan, frozenset(references)
         for trial in trials:
             if trial.score is not None:
+                self._note_pretraining(trial.candidate, trial.epochs)
                 self._remaining.saw(trial.statistics.macs, len(trial.reports), trial.seconds)
                 self._keep(_name(trial), trial.score, trial.statistics.macs, trial.origin in self._references)
 
@@ -93,27 +99,57 @@ class Progress:
 
     def search(self, total: int, done: int) -> None:
         """Stage 1 begins."""
-        later = [] if self._plan is None else [*self._plan.repeats, *self._plan.finals()]
-        self._remaining.begin(_unnamed(total - done), later)
+        self._repeats_follow = True
+        self._remaining.begin(_unnamed(total - done), self._after_trials())
         self._enter("stage 1: training candidates", total, done)
 
     def repeats(self, total: int, done: int) -> None:
         """Contenders are trained again."""
-        self._remaining.begin(_unnamed(total - done), [] if self._plan is None else self._plan.finals())
+        self._repeats_follow = False
+        given = 0.0 if self._plan is None else self._share * self._plan.search.epochs
+        self._remaining.begin(_unnamed(total - done, given), self._after_trials())
         self._enter("training contenders again with fresh seeds", total, done)
 
     def finals(self, what: str, jobs: Mapping[FinalJob, int]) -> None:
         """Final trainings begin, each with the macs of its network."""
-        waiting = {job.name: Work(macs, job.last_epoch) for job, macs in jobs.items()}
-        self._remaining.begin(waiting, self._after(list(jobs)))
+        self._remaining.begin({job.name: self._work(job, macs) for job, macs in jobs.items()}, self._after(list(jobs)))
         self._enter(what, len(jobs), 0)
 
     def _after(self, jobs: Sequence[FinalJob]) -> list[Work]:
         """What is trained after these final trainings."""
-        if self._plan is None or any(job.teachers or job.epochs != self._plan.family.epochs for job in jobs):
+        plan = self._expected
+        if plan is None or any(job.teachers or job.epochs != plan.family.epochs for job in jobs):
             return []
         paused = [job.last_epoch for job in jobs if job.last_epoch < job.epochs]
-        return self._plan.finals(after=max(paused)) if paused else self._plan.teaching
+        return plan.finals(after=max(paused)) if paused else plan.teaching
+
+    def _after_trials(self) -> list[Work]:
+        """What is trained after the trials of a stage."""
+        plan = self._expected
+        return [] if plan is None else [*(plan.repeats if self._repeats_follow else ()), *plan.finals()]
+
+    @property
+    def _expected(self) -> Plan | None:
+        """What is going to be trained: the networks that are best by now, one for all budgets that it is best in."""
+        if self._plan is None or len(self._best) < len(self.budgets):
+            return self._plan
+        best = {one.name: float(one.macs) for one in self._best.values()}
+        return replace(self._plan, budgets=list(best.values()), pretrained=self._share)
+
+    @property
+    def _share(self) -> float:
+        """Of a training that is pretraining, in the trials so far."""
+        return sum(self._pretrained) / max(len(self._pretrained), 1)
+
+    def _note_pretraining(self, candidate: Candidate, epochs: int) -> None:
+        """That a candidate's pretraining is made, from which other trainings of it begin."""
+        self._pretrained.append(_reports(candidate, epochs) / epochs)
+        self._made.add((candidate.key, epochs))
+
+    def _work(self, job: FinalJob, macs: float) -> Work:
+        """A final training, which begins from a pretraining that was made."""
+        made = (job.candidate.key, job.epochs) in self._made
+        return Work(macs, job.last_epoch, float(_reports(job.candidate, job.epochs)) if made else 0.0)
 
     def _enter(self, name: str, total: int, done: int) -> None:
         self._stage, self._total, self._done, self._training = name, total, done, {}
@@ -163,6 +199,8 @@ class Progress:
             return
         accuracy, epochs = trial.reports[-1].accuracy, len(trial.reports)
         self._keep(name, accuracy, trial.statistics.macs, trial.origin in self._references)
+        self._note_pretraining(trial.candidate, trial.epochs)
+        self._remaining.expect(self._after_trials())
         of = f"{self._done} of {self._total}"
         self.say(
             f"{of}: {name}, {fraction(accuracy)} after {epochs} epochs, {macs} macs{origin}{self._left_of_a_pipe()}"
@@ -170,7 +208,7 @@ class Progress:
 
     def trained(self, name: str, job: FinalJob, macs: int, report: Report, *, reference: bool = False) -> None:
         """An epoch of a final training, which people call ``name``, has ended."""
-        self._epoch(job.name, name, Work(macs, job.last_epoch), job.epochs, report)
+        self._epoch(job.name, name, self._work(job, macs), job.epochs, report)
         if report.epoch < job.last_epoch:
             return
         self._end(job.name)
@@ -259,5 +297,10 @@ def _name(trial: Trial) -> str:
     return f"trial {trial.number}"
 
 
-def _unnamed(count: int) -> dict[str, Work]:
-    return {f"waiting {position}": Work(None, None) for position in range(count)}
+def _unnamed(count: int, given: float = 0.0) -> dict[str, Work]:
+    return {f"waiting {position}": Work(None, None, given) for position in range(count)}
+
+
+def _reports(candidate: Candidate, epochs: int) -> int:
+    """Those of a candidate's pretraining."""
+    return sum(stage.reports for stage in pretrainings_of(candidate, epochs))

@@ -17,10 +17,14 @@ TAUGHT = 0.5
 
 
 class Work(NamedTuple):
-    """A training that is to be done, or part of one; macs or epochs of None are those of the trials so far."""
+    """A training that is to be done, or part of one; macs or epochs of None are those of the trials so far.
+
+    The first ``given`` epochs are a pretraining that an earlier training has made, and take no time.
+    """
 
     macs: float | None
     epochs: float | None
+    given: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,31 +34,41 @@ class Plan:
     Attributes:
         search: stage 1.
         family: final trainings.
-        budgets: macs of each, tightest first.
+        budgets: macs of each, tightest first, or of the different networks that are expected to fill them.
         references: macs of those that are trained beside the family.
+        pretrained: share of a training that is pretraining.
     """
 
     search: SearchSection
     family: FamilySection
     budgets: Sequence[float]
     references: Sequence[float]
+    pretrained: float = 0.0
 
     @property
     def repeats(self) -> list[Work]:
-        """Contenders with fresh seeds."""
-        return [Work(macs, None) for macs in self.budgets for _ in range(self.family.contenders * self.family.repeats)]
+        """Contenders with fresh seeds, which begin from the pretraining of their trials."""
+        count, given = self.family.contenders * self.family.repeats, self.pretrained * self.search.epochs
+        return [Work(macs, None, given) for macs in self.budgets for _ in range(count)]
 
-    def finals(self, after: int = 0) -> list[Work]:
+    @property
+    def _again(self) -> float:
+        """Epochs of a final training that an earlier one of the network has made."""
+        return self.pretrained * self.family.epochs
+
+    def finals(self, after: float = 0) -> list[Work]:
         """Final trainings of which the first ``after`` epochs are done, or none of them."""
-        epochs = max(0, self.family.epochs - after) + (self.family.seeds - 1) * self.family.epochs
+        given = self._again if self.family.epochs == self.search.epochs else 0.0  # else trials were pretrained less
+        after = max(after, given)
+        epochs = max(0.0, self.family.epochs - after) + (self.family.seeds - 1) * (self.family.epochs - self._again)
         heats = [Work(macs, count) for macs in self.budgets for count in self._heats(after)]
         members = [Work(macs, epochs) for macs in self.budgets]
         references = [Work(macs, self.family.seeds * self.family.epochs) for macs in self.references]
         return [*heats, *members, *references, *self.teaching]
 
-    def _heats(self, after: int) -> list[float]:
+    def _heats(self, after: float) -> list[float]:
         """Epochs of a budget's candidates beyond those of the one that is trained to its end."""
-        left, done, epochs = self.family.finalists, 0, list[float]()
+        left, done, epochs = self.family.finalists, 0.0, list[float]()
         halvings = math.ceil(math.log2(left)) if left > 1 else 0
         for halving in range(halvings, 0, -1):
             rung = max(1, self.family.epochs // 2**halving)
@@ -67,7 +81,8 @@ class Plan:
     def teaching(self) -> list[Work]:
         """Of the networks that are expected to be taught."""
         share = TAUGHT if self.family.teachers else 0.0
-        return [Work(macs, share * self.family.seeds * self.family.epochs) for macs in self.budgets]
+        epochs = self.family.seeds * (self.family.epochs - self._again)
+        return [Work(macs, share * epochs) for macs in self.budgets]
 
 
 @dataclass
@@ -97,6 +112,10 @@ class Remaining:
     def begin(self, waiting: Mapping[str, Work], ahead: Sequence[Work] = ()) -> None:
         """A stage begins: its trainings by name, and those of later stages."""
         self._waiting, self._ahead, self._open = dict(waiting), list(ahead), {}
+
+    def expect(self, ahead: Sequence[Work]) -> None:
+        """Trainings of later stages, as is known by now."""
+        self._ahead = list(ahead)
 
     def saw(self, macs: float, epochs: int, seconds: float) -> None:
         """A training, or a whole earlier one, took so many seconds for its epochs."""
@@ -133,12 +152,12 @@ class Remaining:
             return None
         macs_N, epochs_N, seconds_N = np.array(speeds, dtype=float).T
         (fixed, each), _ = nnls(np.stack([np.ones_like(macs_N), macs_N], axis=1), seconds_N / epochs_N)
-        rest = [one.work._replace(epochs=max(0.0, (one.work.epochs or 0) - one.epoch)) for one in self._open.values()]
+        rest = [one.work._replace(given=max(one.work.given, float(one.epoch))) for one in self._open.values()]
         usual = Work(float(macs_N.mean()), float(epochs_N[-32:].mean()))
         total = 0.0
         for work in (*rest, *self._waiting.values(), *self._ahead):
             macs = usual.macs if work.macs is None else work.macs
             epochs = usual.epochs if work.epochs is None else work.epochs
-            total += (fixed + each * (macs or 0.0)) * (epochs or 0.0)
+            total += (fixed + each * (macs or 0.0)) * max(0.0, (epochs or 0.0) - work.given)
         at_once = min(self._trained / max(self.now() - self._began, 1e-9), float(self._most))
         return total / at_once

@@ -70,8 +70,8 @@ def test_wrong_labels_in_pretraining(tmp_path: Path) -> None:
         for method in METHODS:
             rows = [reached(noise, method, seed, tmp_path) for seed in range(SEEDS)]
             found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            base = base or found
-            apart = {name: difference(base[name], found[name]) for name in ("clean", "corrupted")}
             means = {name: round(float(value_S.mean()), 3) for name, value_S in found.items()}
-            print(f"noise {noise}, {method}: {means}; minus linear {apart if found is not base else ''}", flush=True)
+            apart = {name: difference(base[name], found[name]) for name in ("clean", "corrupted") if base}
+            print(f"noise {noise}, {method}: {means}; minus linear {apart}", flush=True)
+            base = base or found
             assert (found["clean"] > 0.2).all()

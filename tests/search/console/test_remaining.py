@@ -1,5 +1,7 @@
 """How long the rest of a run takes."""
 
+from dataclasses import replace
+
 import pytest
 
 from search.console.remaining import Plan, Remaining, Work
@@ -40,6 +42,27 @@ def epochs(works: list[Work]) -> float:
 )
 def test_halving_trains_the_epochs_that_are_expected(family: dict[str, object], after: int, expected: float) -> None:
     assert epochs(plan(**family).finals(after)) == expected
+
+
+@pytest.mark.parametrize(
+    ("epochs_of_trials", "family", "expected"),
+    [
+        (20, {"finalists": 1}, 2 * 15),  # a quarter was made by their trials
+        (10, {"finalists": 1}, 2 * 20),  # which were pretrained less
+        (10, {"finalists": 1, "seeds": 2}, 2 * (20 + 15)),
+        (20, {"finalists": 2}, 2 * (15 + 5)),
+        (10, {"finalists": 1, "teachers": 1}, 2 * (20 + 7.5)),
+    ],
+)
+def test_a_pretraining_is_made_once(epochs_of_trials: int, family: dict[str, object], expected: float) -> None:
+    pretrained = replace(plan(**family), search=SearchSection(epochs=epochs_of_trials), pretrained=0.25)
+    assert epochs(pretrained.finals()) == expected
+    clock = Clock()
+    remaining = Remaining(clock)
+    remaining.begin({"a": Work(1e3, 10, 4), "b": Work(1e3, 10, 4)}, pretrained.repeats[:0])
+    clock.time = 5.0
+    remaining.reported("a", Work(1e3, 10, 4), 5, 5.0)
+    assert remaining.seconds() == pytest.approx(5 + 6)
 
 
 def test_nothing_is_said_before_anything_was_trained() -> None:
