@@ -34,7 +34,7 @@ from spaces import components
 from spaces.sampling import uniform
 from spaces.space import Space
 from spaces.translation import codes_of
-from trainables.data.layout import part_of
+from trainables.data.photo_folders import part_of
 from trainables.data.sources import load_source
 from trainables.splits import Images, Splits
 from trainables.training.trial import Task, trial

@@ -21,7 +21,7 @@ from trainables.data.decoded import (
     form_of,
     store_of,
 )
-from trainables.data.layout import class_folders, layout_of, of_other_files
+from trainables.data.photo_folders import class_folders, of_other_files, part_folders
 from trainables.data.splitting import HASH, completed
 from trainables.predict import EXTENSIONS, image_files
 from trainables.splits import DataError, Images, Splits
@@ -73,11 +73,11 @@ def load(
     form = form_of(resolution, stored, crop_pct, grey, background)
     if not root.is_dir():
         raise DataError(f"data.path '{path}' is not a folder; give the folder that holds one folder per class")
-    layout = layout_of(root)
-    names = tuple(class_folders(layout.parts["train"]))
+    folders = part_folders(root)
+    names = tuple(class_folders(folders.parts["train"]))
     loaded: dict[str, Images] = {}
-    survey = Survey(remarks=layout.remarks)
-    listed = {part: _files(folder, names) for part, folder in layout.parts.items()}
+    survey = Survey(remarks=folders.remarks)
+    listed = {part: _files(folder, names) for part, folder in folders.parts.items()}
     for part, (files, labels, others) in listed.items():
         loaded[part], own = cached_files(store, files, labels, form if part == "train" else form.squares)
         survey += own + Survey(skipped=others)

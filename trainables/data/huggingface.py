@@ -17,7 +17,7 @@ from trainables.data.decoded import (
     store_of,
 )
 from trainables.data.kept import Form
-from trainables.data.layout import part_of
+from trainables.data.photo_folders import part_of
 from trainables.data.splitting import HASH, completed
 from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey

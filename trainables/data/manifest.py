@@ -24,7 +24,7 @@ from trainables.data._rules import permitted
 from trainables.data._table import Table, read_table
 from trainables.data.decoded import UNREADABLE, check_readable, evaluated_as_files, form_of, store_of
 from trainables.data.kept import Form
-from trainables.data.layout import PARTS, part_of
+from trainables.data.photo_folders import PARTS, part_of
 from trainables.data.splitting import HASH, completed
 from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey

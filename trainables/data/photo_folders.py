@@ -26,14 +26,14 @@ def part_of(name: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class PartFolders:
     """The folder of each part, ``train`` at least, and what should be known of how folders were read."""
 
     parts: Mapping[str, Path]
     remarks: tuple[str, ...] = ()
 
 
-def layout_of(root: Path) -> Layout:
+def part_folders(root: Path) -> PartFolders:
     """Folders named like parts are parts if nothing but parts lies beside them, and classes else.
 
     Raises:
@@ -43,7 +43,7 @@ def layout_of(root: Path) -> Layout:
     named = {folder.name: part for folder in folders if (part := part_of(folder.name)) is not None}
     others = [folder.name for folder in folders if folder.name not in named]
     if not named:
-        return Layout(parts={"train": root})
+        return PartFolders(parts={"train": root})
     if others and len(named) > 1:
         raise DataError(
             f"'{root}' has the parts {_listed(named)} and beside them {_listed(others)}; move those elsewhere, or, if "
@@ -52,14 +52,14 @@ def layout_of(root: Path) -> Layout:
     if others:
         (one,) = named
         remark = f"folder '{one}' is read as a class, since {_listed(others)} lie beside it; were it a part, move those"
-        return Layout(parts={"train": root}, remarks=(remark,))
+        return PartFolders(parts={"train": root}, remarks=(remark,))
     for part in PARTS:
         same = [name for name, own in named.items() if own == part]
         if len(same) > 1:
             raise DataError(f"'{root}' has {_listed(same)}, which mean the same part; keep one of them")
     if "train" not in named.values():
         raise DataError(f"'{root}' has {_listed(named)}, but no folder 'train'; add it, or give classes other names")
-    return Layout(parts={part: root / name for name, part in named.items()})
+    return PartFolders(parts={part: root / name for name, part in named.items()})
 
 
 def _listed(names: Mapping[str, str] | list[str], most: int = 4) -> str:
