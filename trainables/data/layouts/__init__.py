@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-LOCAL_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-"""Extensions of pictures, in small letters."""
+from trainables.predict import image_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,6 @@ class Layout(Protocol):
     """``rows(root) -> Iterator[Row]``; raises ``DataError`` for files that it cannot read."""
 
 
-def pictures_below(folder: Path) -> Iterator[Path]:
-    """Pictures of a folder at any depth, sorted by path."""
-    return iter(sorted(file for file in folder.rglob("*") if file.suffix.lower() in LOCAL_IMAGES and file.is_file()))
+def pictures_below(folder: Path) -> list[Path]:
+    """Pictures of a folder at any depth, sorted by path; hidden files are none."""
+    return image_files(folder)[0] if folder.is_dir() else []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainables.data._caption_files import texts_beside
 from trainables.data.layouts import Row, pictures_below
+from trainables.data.photo_folders import subfolders
 
 PAPER = "https://arxiv.org/abs/2409.18569"
 READS = "IDENTITY/*.jpg, perhaps with *.txt beside them"
@@ -21,7 +22,7 @@ def rows(root: Path) -> Iterator[Row]:
     Raises:
         DataError: captions that are not UTF-8.
     """
-    for folder in sorted(one for one in root.iterdir() if one.is_dir()):
+    for folder in subfolders(root):
         for number, file in enumerate(pictures_below(folder)):
             yield Row(
                 path=file.relative_to(root).as_posix(),
