@@ -21,8 +21,17 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def remember(self, row_BE: Tensor) -> None:
-        """Put the vectors of a batch, of all workers, in place of the oldest."""
+        """Put the vectors of a batch, of all workers, in place of the oldest.
+
+        Raises:
+            ValueError: the batch is longer than the queue.
+        """
         new_BE = gathered(F.normalize(row_BE.detach()))
+        if len(new_BE) > len(self.row_QE):
+            raise ValueError(
+                f"a queue of {len(self.row_QE)} cannot hold a batch of {len(new_BE)} images, of all workers: make it "
+                "longer, or batch.size smaller"
+            )
         self.row_QE.copy_(torch.cat([new_BE, self.row_QE])[: len(self.row_QE)])
 
 

@@ -33,6 +33,10 @@ ON_FEATURES = False
 NEEDS = ()
 
 
+MOST = 256
+"""Images of a step that are matched with edges."""
+
+
 def passes(**knobs: object) -> float:
     """Two views an image; the matchings are not counted."""
     del knobs
@@ -125,6 +129,11 @@ class _GraphMatch(nn.Module):
         if self.training:
             self._spread.note(pooled_NF.chunk(2)[0], own_NE.chunk(2)[0])
         one_NE, other_NE = (_of_all(own_BE) for own_BE in own_NE.chunk(2))
+        if self._edges and len(one_NE) > MOST:
+            raise ValueError(
+                f"graph_match: {len(one_NE)} images with edges would take minutes a step; use batches of {MOST} at "
+                "most, over all workers, or set edges to 0"
+            )
         score_NN = one_NE @ other_NE.T
         if self.places is not None:
             place_NEP = F.normalize(self.places(as_map(features, prefix_tokens(self.network))).flatten(2), dim=1)

@@ -21,6 +21,7 @@ from trainables.objectives._crop_terms import (
     in_groups,
     over_crops,
 )
+from trainables.objectives._queue import Queue
 from trainables.plan import Batch
 from trainables.training.world import World
 
@@ -248,3 +249,8 @@ def test_two_workers_have_one_teacher_one_centre_and_one_queue() -> None:
             if "queue" in name or "places" in name:
                 continue
             np.testing.assert_allclose(value, expected[name], rtol=1e-2, atol=1e-4, err_msg=name)
+
+
+def test_a_queue_holds_a_whole_batch() -> None:
+    with pytest.raises(ValueError, match="a queue of 4 cannot hold a batch of 5 images, of all workers"):
+        Queue(4, 3).remember(torch.rand(5, 3))

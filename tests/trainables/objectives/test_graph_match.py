@@ -93,3 +93,9 @@ def test_the_score_of_places_is_the_mean_best_cosine() -> None:
     one, other = torch.rand(2, 3, 4), torch.rand(5, 3, 4)
     expected = [[(a.T @ b).max(dim=1).values.mean() for b in other] for a in one]
     torch.testing.assert_close(of_places(one, other), torch.tensor(expected))
+
+
+def test_large_batches_are_not_matched_with_edges() -> None:
+    objective = graph_match.objective(network("graph_match"), edges=0.2)
+    with pytest.raises(ValueError, match="257 images with edges would take minutes a step; use batches of 256"):
+        loss_of(objective, batch(257))
