@@ -15,7 +15,7 @@ LONGEST = 1000
 SHOWN = 60
 """Characters of a text at most, and of a value in a message."""
 
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: f"text of at most {LONGEST} characters"}
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: f"text of 1 to {LONGEST} characters"}
 
 
 def check_types(parameters: Mapping[str, Parameter], keywords: Mapping[str, Any]) -> None:

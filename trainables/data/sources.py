@@ -93,7 +93,7 @@ def _check_common(common: Mapping[str, Any]) -> None:
         raise DataError(f"data.{LABELS} is a share of the training images, such as 0.1, given {labels!r}")
     if common.get(SHARE, 1.0) != 1 and labels != 1:
         raise DataError(f"data.{SHARE} and data.{LABELS} cannot both be below 1; leave one out")
-    if unlabelled is not None and not isinstance(unlabelled, str):
+    if unlabelled is not None and (not isinstance(unlabelled, str) or not unlabelled):
         raise DataError(f"data.{UNLABELLED} is {unlabelled!r}; it must be the path of a folder")
 
 

@@ -65,7 +65,7 @@ def _located(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 def absolute(place: Any) -> Any:
     """The path of something on this machine; addresses, and names of what is not here, stay as they are."""
-    if not isinstance(place, str) or "\0" in place or ":" in place:
+    if not isinstance(place, str) or not place or "\0" in place or ":" in place:
         return place
     begin = Path(place.partition("{")[0].partition("*")[0])  # shards/train-{0000..0146}.tar
     try:

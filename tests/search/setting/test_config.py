@@ -102,6 +102,7 @@ def test_relative_paths_of_data_are_found_from_other_folders(tmp_path: Path, mon
     (tmp_path / "photos").mkdir()
     data = parse("name: a\ndata: {source: folder, path: photos, cache: photos/new, resolution: 8}").data
     assert data.located == {"path": f"{tmp_path}/photos", "cache": f"{tmp_path}/photos/new", "resolution": 8}
+    assert parse("name: a\ndata: {source: folder, cache: ''}").data.located["cache"] == ""  # not the current folder
     for path in ("s3://x/train-{0..3}.tar", "photos/train-{0..3}.tar", "mnist", "user/name"):
         located = parse(f"name: a\ndata: {{source: webdataset, path: '{path}'}}").data.located["path"]
         assert located == (f"{tmp_path}/{path}" if path.startswith("photos") else path)
