@@ -40,6 +40,8 @@ def objective(
     The whole backbone is the paper's patch network: it sees each patch as a small image, so every backbone that takes
     several sizes will do. The vectors of the patches shown are pooled by attention; with the embedding of a hidden
     place they ask for the patch there, by dot products over the root of the width, so that scores begin near uniform.
+    Patches of two or three stored pixels show nothing that features of whole images could be made of
+    (docs/components.md).
 
     Args:
         network: its classifier is frozen.
