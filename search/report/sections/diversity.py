@@ -15,6 +15,8 @@ TITLE = "Diversity of the pretraining images"
 
 FEWEST = 6
 """Trials that a slope is fitted to."""
+FEWEST_OF_A_SHARE = 3
+"""Trials whose mean has an interval."""
 CONFIDENCE = 0.95
 TEXT = (
     "Mean score of the trials that were trained in full, by the share of an epoch's images that came from elsewhere, "
@@ -27,7 +29,9 @@ def section(evidence: Evidence) -> Section | None:
     """One row a part of the mix and share; none where no share of a mix differs between trials."""
     trials = evidence.trials[evidence.trials["state"] == "complete"].dropna(subset=["score"])
     parts = {_part(name): name for name in trials.columns if _part(name)}
-    varied = {part: name for part, name in parts.items() if trials[name].nunique() > 1 and len(trials) >= FEWEST}
+    varied = {
+        part: name for part, name in parts.items() if trials[name].nunique() > 1 and trials[name].count() >= FEWEST
+    }
     if not varied:
         return None
     rows = [row for part, name in varied.items() for row in _rows(part, trials[name].astype(float), trials["score"])]
@@ -44,16 +48,16 @@ def _part(address: str) -> str:
 
 def _rows(part: str, share: pd.Series, score: pd.Series) -> Iterator[tuple[str, float, int, float, float, float]]:
     for value, own in score.groupby(share):
-        reach = math.nan
-        if len(own) > 1:
+        middle, reach = float(own.mean()), math.nan
+        if len(own) >= FEWEST_OF_A_SHARE:
             reach = float(t.ppf((1 + CONFIDENCE) / 2, len(own) - 1)) * float(own.std()) / math.sqrt(len(own))
-        yield part, float(str(value)), len(own), float(own.mean()), float(own.mean()) - reach, float(own.mean()) + reach
+        yield part, float(str(value)), len(own), middle, middle - reach, middle + reach
 
 
 def _sentence(part: str, share: pd.Series, score: pd.Series) -> str:
     low, value, high = slope(share, score)
-    shown = "more than nothing" if low > 0 or high < 0 else "not told from nothing"
-    return f"A tenth more {part} goes with {value:+.3f} ({low:+.3f} to {high:+.3f}) of the score, {shown}."
+    told = "" if low > 0 or high < 0 else ", which these trials do not tell from none"
+    return f"With a tenth more {part} the score is {value:+.3f} ({low:+.3f} to {high:+.3f}){told}."
 
 
 def slope(share: pd.Series, score: pd.Series) -> tuple[float, float, float]:
