@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.identity.folder import settled
+from search.identity.saved import resolved
+from search.setting.config import read
+from search.setting.setting import prepare
 from tests.integration.machines import Machines, machines
 from tests.integration.written import Written
 from tests.places import ROOT
@@ -87,6 +91,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return facts(folder / "runs" / "faults")
 
 
+def checkpoints_of(file: Path) -> Path:
+    """Where the trials of a configuration's run will keep theirs: below ``run.checkpoints``, by the run's identity."""
+    setting, _ = settled(prepare(resolved(read(file))), begun=False)
+    assert setting.checkpoints is not None
+    return Path(setting.checkpoints)
+
+
 def suffer(storm: Storm, folder: Path, executor: str, kinds: Sequence[str], seed: int) -> tuple[Path, Written]:
     """Run to the end while a process of each of these kinds is killed, in this order.
 
@@ -94,10 +105,12 @@ def suffer(storm: Storm, folder: Path, executor: str, kinds: Sequence[str], seed
     drawn time after that.
     """
     rng, left, due = np.random.default_rng(seed), list(kinds), 1
-    checkpoints, log = folder / "kept" / "faults", folder / "log"
+    log = folder / "log"
+    extra = {"checkpoints": str(folder / "kept")} | ({"storage": storm.postgres.url} if storm.postgres else {})
+    file = longer(folder, executor, **extra)
+    checkpoints = checkpoints_of(file)
     checkpoints.mkdir(parents=True)
-    extra = {"checkpoints": str(checkpoints.parent)} | ({"storage": storm.postgres.url} if storm.postgres else {})
-    words = command("run", longer(folder, executor, **extra), "--ray-address", storm.machines.address)
+    words = command("run", file, "--ray-address", storm.machines.address)
     deadline = time.monotonic() + 600 + 90 * len(kinds)
     code = -signal.SIGKILL
     with log.open("wb") as output, Written(checkpoints) as written:
@@ -114,7 +127,7 @@ def suffer(storm: Storm, folder: Path, executor: str, kinds: Sequence[str], seed
                     time.sleep(rng.uniform(0, 1))
                     if driver.poll() is None and storm.kill(left[0], driver, rng):
                         left.pop(0)
-                        due = written.read() + int(rng.integers(0, 3))
+                        due = written.read() + int(rng.integers(0, 6))
             finally:
                 driver.kill()
                 code = driver.wait()
