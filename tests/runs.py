@@ -101,7 +101,8 @@ def members(run: Path) -> list[dict[str, Any]]:
     """The family of a run, without what the clock or the device decided."""
     config = saved(run)
     images = len(prepare(config).splits.train)
-    family = [{**m.to_dict(), "latency_ms": None} for m in load_family(run / "family").members]
+    clocked = dict.fromkeys(("latency_ms", "latency_spread_ms"))
+    family = [{**member.to_dict(), **clocked} for member in load_family(run / "family").members]
     for member in family:
         final = member["spent"]["final"]
         # The member's training reached the end of its schedule, which is the search's where a trial was trained again

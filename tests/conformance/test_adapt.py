@@ -18,7 +18,8 @@ from spaces.pretraining import with_pretraining
 from spaces.sampling import uniform
 from tests.conformance.workers import together
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
-from trainables.backbones._classifiers import put_residual
+from trainables.adapt._shape import shape
+from trainables.counting.forms import keywords_of
 from trainables.deploy import Deployable
 from trainables.language.texts import Texts
 from trainables.objectives import supervised
@@ -48,8 +49,7 @@ def texts_for(body: Deployable) -> Texts:
 
 def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     plan, method = Plan(epochs=1, images=8, classes=10, network=body), components.load(components.ADAPTATIONS, name)
-    if hasattr(method, "shape"):
-        put_residual(body.network, **method.shape())
+    shape(body.network, candidate_of(name, "mobile"))
     if name in READING:
         offered = {"names": few_labels().names, "synonyms": {}, "pool": few_labels().unlabelled}
         reads = components.parameters(components.ADAPTATIONS, name).reads
@@ -71,7 +71,8 @@ def test_a_method_says_what_it_is(name: str) -> None:
     method = components.load(components.ADAPTATIONS, name)
     assert method.PAPER
     assert (adapted(name, network("simclr")).objective is not None) == method.OWN_LOSS
-    assert hasattr(method, "shape") == hasattr(method, "cost")
+    knobs = components.parameters(components.ADAPTATIONS, name).defaults
+    assert method.FORM is None or set(keywords_of(method.FORM)) <= set(knobs)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

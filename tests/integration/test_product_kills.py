@@ -31,7 +31,8 @@ def check_whole(family: Path) -> None:
 
 def content(family: Path) -> dict[str, Any]:
     """What a family is, without what the clock decided."""
-    members = [{**m.to_dict(), "latency_ms": None, "spent": None} for m in load_family(family).members]
+    clocked = dict.fromkeys(("latency_ms", "latency_spread_ms", "spent"))
+    members = [{**member.to_dict(), **clocked} for member in load_family(family).members]
     files = {path.relative_to(family).as_posix() for path in family.glob("member-*/**/*")}
     weights = {m["name"]: {k: v.tolist() for k, v in load_weights(family / m["name"]).items()} for m in members}
     return {"members": members, "files": files, "weights": weights}

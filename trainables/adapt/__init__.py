@@ -7,8 +7,7 @@ where it comes from, ``OWN_LOSS`` whether it sets ``plan.objective``, with which
 It is given what it has a keyword for: ``left``, what the stage before has left (``trainables.training.left.Left``);
 ``texts``, what that has learnt of texts; ``names`` and ``synonyms`` of the classes; ``pool``, what was pretrained on.
 
-A method that puts another classifier on the network has ``shape(**knobs)``, keywords of
-``trainables.backbones._classifiers.put_residual``, and ``cost(tally, width, **knobs)`` on arrays, what that adds to a
-linear classifier of ``width`` features. Their knobs are among those of ``adapt``. Training, export, the folder that
-timm reads and the counts of candidates all see the network in that form.
+``FORM`` names the classifier that a method puts on the network (``trainables.counting.forms``), None for the network's
+own; what decides that form are knobs of ``adapt``. Training, export, the folder that timm reads and the counts of candidates
+all see the network in that form.
 """

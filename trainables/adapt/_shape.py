@@ -1,14 +1,14 @@
 """Which classifier a candidate's adaptation puts on its network."""
 
 from collections.abc import Mapping
-from inspect import signature
 from typing import Any
 
 from torch import nn
 
 from spaces import components
-from spaces.candidate import Candidate, keywords
+from spaces.candidate import Candidate
 from trainables.backbones._classifiers import put_residual
+from trainables.counting.forms import keywords_of
 
 
 def shape_of(candidate: Candidate) -> Mapping[str, Any]:
@@ -16,13 +16,12 @@ def shape_of(candidate: Candidate) -> Mapping[str, Any]:
     method = candidate.adaptation.get("method")
     if method is None:
         return {}
-    module = components.load(components.ADAPTATIONS, str(method))
-    if not hasattr(module, "shape"):
+    form = components.constant(components.ADAPTATIONS, str(method), "FORM")
+    if form is None:
         return {}
     own = {name.removeprefix(f"{method}."): value for name, value in candidate.adaptation.items()}
-    takes = signature(module.shape).parameters
-    form: Mapping[str, Any] = module.shape(**keywords({name: value for name, value in own.items() if name in takes}))
-    return form
+    defaults = components.parameters(components.ADAPTATIONS, str(method)).defaults
+    return {name: own.get(name, defaults[name]) for name in keywords_of(form)}
 
 
 def shape(network: nn.Module, candidate: Candidate) -> None:

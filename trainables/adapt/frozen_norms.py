@@ -6,6 +6,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/1711.10370"
 OWN_LOSS = False
+FORM = None
 
 
 def adapt(plan: Plan, *, layer_decay: float = 1.0, head_rate: float = 1.0, l2_sp: float = 0.0) -> Plan:

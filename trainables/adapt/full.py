@@ -8,6 +8,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2106.08254"
 OWN_LOSS = False
+FORM = None
 
 
 def adapt(

@@ -8,6 +8,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/1610.01644"
 OWN_LOSS = False
+FORM = None
 
 
 def adapt(plan: Plan) -> Plan:

@@ -13,6 +13,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2202.10054"
 OWN_LOSS = False
+FORM = None
 
 
 def adapt(

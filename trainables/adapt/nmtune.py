@@ -6,7 +6,6 @@ features that do not repeat each other, and to have a few that dominate, which n
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +14,14 @@ from torch import Tensor, nn
 
 from trainables.adapt._resting import rest
 from trainables.adapt._whole import network_of
-from trainables.backbones._classifiers import ResidualClassifier, cost_of_residual
-from trainables.counting.counts import Tally
+from trainables.backbones._classifiers import ResidualClassifier
 from trainables.deploy import Deployable
 from trainables.objectives._views import Views
 from trainables.plan import Batch, Plan
 
 PAPER = "https://arxiv.org/abs/2309.17002"
 OWN_LOSS = True
+FORM = "residual"
 LARGEST = 5
 """Singular values that are to dominate."""
 
@@ -41,7 +40,7 @@ def adapt(
     """Train the MLP and the classifier; all else rests, statistics included. With all weights 0 it is an MLP probe.
 
     Args:
-        plan: with a network that ``shape`` has shaped.
+        plan: with a network that has the form.
         consistency: weight of the mean squared difference between changed features of one view and pretrained ones of
             the other, both of length 1.
         covariance: weight of VICReg's covariance of the changed features of both views.
@@ -64,16 +63,6 @@ def adapt(
     views = None if (crop, jitter, flip) == (1.0, 0.0, 0.0) else Views(crop=crop, jitter=jitter, flip=flip)
     weights = {"consistency": consistency, "covariance": covariance, "spectrum": spectrum}
     return replace(plan, objective=_Tuning(network, network.classifier, views, weights))
-
-
-def shape(*, ratio: float = 4.0) -> Mapping[str, Any]:
-    """The classifier's form: keywords of ``trainables.backbones._classifiers.put_residual``."""
-    return {"ratio": ratio}
-
-
-def cost(tally: Tally, width: Any, *, ratio: Any = 4.0) -> None:
-    """What the form adds to networks with classifiers of ``width`` features; arguments are numbers or arrays (N,)."""
-    cost_of_residual(tally, width, ratio=ratio)
 
 
 def dominance(feature_BF: Tensor) -> Tensor:

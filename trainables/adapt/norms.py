@@ -6,6 +6,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2003.00152, https://arxiv.org/abs/2106.10199"
 OWN_LOSS = False
+FORM = None
 
 
 def adapt(plan: Plan, *, head_rate: float = 1.0, statistics: str = "own") -> Plan:

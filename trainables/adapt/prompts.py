@@ -18,6 +18,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2109.01134"
 OWN_LOSS = True
+FORM = None
 SPREAD = 0.02
 """Standard deviation of vectors that do not begin as words."""
 

@@ -25,6 +25,7 @@ from trainables.splits import Images, Pictures
 
 PAPER = "https://arxiv.org/abs/2401.12425"
 OWN_LOSS = True
+FORM = None
 READ_AT_ONCE = 4096
 """Images whose captions the text tower reads together."""
 

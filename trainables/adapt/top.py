@@ -6,6 +6,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/1411.1792"
 OWN_LOSS = False
+FORM = None
 
 
 def adapt(plan: Plan, *, stages: int = 1, head_rate: float = 1.0, l2_sp: float = 0.0) -> Plan:

@@ -17,6 +17,7 @@ from trainables.plan import Plan
 
 PAPER = "https://arxiv.org/abs/2103.00020"
 OWN_LOSS = True
+FORM = None
 
 
 def adapt(plan: Plan, *, texts: Any, names: Sequence[str], template: str = "{}") -> Plan:

@@ -1,11 +1,11 @@
 """Classifiers of another form than one linear layer, which an adaptation puts where the network's own is."""
 
-from typing import Any, cast
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.counting.counts import Tally
+from trainables.counting.forms import hidden_width
 from trainables.deploy import Backbone
 
 START = 0.1
@@ -49,11 +49,6 @@ class ResidualClassifier(nn.Module):
         return scores
 
 
-def hidden_width(width: Any, ratio: Any) -> Any:
-    """Width of a hidden layer, ``ratio`` times the features, rounded down; of numbers or of arrays."""
-    return (width * ratio // 1).astype(int) if hasattr(width, "astype") else int(width * ratio)
-
-
 def put_residual(network: nn.Module, *, ratio: float) -> None:
     """Put a ``ResidualClassifier`` in place of a network's linear classifier, which becomes its last layer.
 
@@ -73,10 +68,3 @@ def put_residual(network: nn.Module, *, ratio: float) -> None:
     name = next(name for name, module in network.named_modules() if module is linear)
     above, _, last = name.rpartition(".")
     setattr(network.get_submodule(above), last, ResidualClassifier(linear, hidden).to(linear.weight))
-
-
-def cost_of_residual(tally: Tally, width: Any, *, ratio: Any) -> None:
-    """What it adds to a network with a linear classifier of ``width`` features; both are numbers or arrays (N,)."""
-    hidden = hidden_width(width, ratio)
-    tally.add(weight=width * hidden, positions=1, outputs=hidden, others=2 * hidden)
-    tally.add(weight=hidden * width, positions=1, outputs=width, others=width)

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from inspect import signature
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spaces.candidate import keywords
-from spaces.components import ADAPTATIONS, BACKBONES, load
+from spaces.components import ADAPTATIONS, BACKBONES, constant, load, parameters
 from spaces.joined import FAMILY
 from spaces.space import Codes, Space
 from trainables.counting.counts import Counts, Tally
+from trainables.counting.forms import FORMS, keywords_of
 
 CHUNK = 16_384
 """Candidates counted at a time: their arrays then fit the processor's cache, which triples the speed."""
@@ -44,13 +44,13 @@ def _count_chunk(space: Space, codes_ND: Codes, classes: int, channels: int) -> 
     for address in space.adaptation:
         if address.rpartition(".")[2] == "method":
             for method in map(str, space.adaptation[address].values):
-                if hasattr(load(ADAPTATIONS, method), "cost"):
-                    counts = _with_classifiers(space, codes_ND, counts, address, method, classes, channels)
+                if (form := constant(ADAPTATIONS, method, "FORM")) is not None:
+                    counts = _with_classifiers(space, codes_ND, counts, address, method, form, classes, channels)
     return counts
 
 
 def _with_classifiers(
-    space: Space, codes_ND: Codes, counts: Counts, address: str, method: str, classes: int, channels: int
+    space: Space, codes_ND: Codes, counts: Counts, address: str, method: str, form: str, classes: int, channels: int
 ) -> Counts:
     """With what a method of adaptation puts on the networks whose dimension ``address`` has it.
 
@@ -63,10 +63,9 @@ def _with_classifiers(
     width_R = _count_networks(space, codes_ND[rows], classes + 1, channels).macs_N - counts.macs_N[rows]
     prefix = f"{address.removesuffix('method')}{method}."
     values = space.values(codes_ND[rows], "adaptation")
-    takes = signature(load(ADAPTATIONS, method).cost).parameters
-    own = {name.removeprefix(prefix): value_R for name, value_R in values.items() if name.startswith(prefix)}
+    defaults = parameters(ADAPTATIONS, method).defaults
     tally = Tally()
-    load(ADAPTATIONS, method).cost(tally, width_R, **{name: value_R for name, value_R in own.items() if name in takes})
+    FORMS[form](tally, width_R, **{name: values.get(prefix + name, defaults[name]) for name in keywords_of(form)})
     added = {}
     for name in ("macs", "params", "activations"):
         total_N = getattr(counts, f"{name}_N").copy()
