@@ -8,6 +8,6 @@ It is given what it has a keyword for: ``left``, what the stage before has left 
 ``texts``, what that has learnt of texts; ``names`` and ``synonyms`` of the classes; ``pool``, what was pretrained on.
 
 ``FORM`` names the classifier that a method puts on the network (``trainables.counting.forms``), None for the network's
-own; what decides that form are knobs of ``adapt``. Training, export, the folder that timm reads and the counts of candidates
-all see the network in that form.
+own; what decides that form are knobs of ``adapt``. Training, export, the folder that timm reads and the counts of
+candidates all see the network in that form.
 """
