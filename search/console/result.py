@@ -87,8 +87,8 @@ def notes(family: Family) -> Iterable[str]:
     compared = [member.compared for member in family.members if member.compared is not None]
     if compared:
         yield (
-            "by hand: test accuracy of the reference within the same budget; times fewer macs: than references of the "
-            "same accuracy. Intervals are of 95 %."
+            "by hand: test accuracy of the reference within the largest budget that the network serves; times fewer "
+            "macs: than references of the same accuracy. Intervals are of 95 %."
         )
     yield from dict.fromkeys(f"{one.note}." for one in compared)
     busy = [member.name for member in family.members if member.was_busy]
