@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from spaces import tiny
-from spaces.dimensions import Choice, Dimension
+from spaces.dimensions import Choice, Dimension, ordered
 from spaces.space import Condition, Space
 
 RESOLUTION = Choice(values=(8, 12, 16, 20, 24, 28, 32), ordered=True)
@@ -16,13 +16,13 @@ def vit() -> Space:
         "vit",
         {
             "resolution": RESOLUTION,
-            "patch": _ordered(2, 4),
-            "width": _ordered(32, 48, 64, 96),  # more than the 16 patches a side: maps of tokens are told apart by that
-            "depth": _ordered(1, 2, 3, 4, 6),
-            "head_width": _ordered(8, 16),
+            "patch": ordered(2, 4),
+            "width": ordered(32, 48, 64, 96),  # more than the 16 patches a side: maps of tokens are told apart by that
+            "depth": ordered(1, 2, 3, 4, 6),
+            "head_width": ordered(8, 16),
             "mlp_ratio": RATIO,
             "pooling": Choice(values=("mean", "token")),
-            "registers": _ordered(0, 4),
+            "registers": ordered(0, 4),
         },
     )
 
@@ -50,9 +50,9 @@ def moat() -> Space:
         "moat",
         {
             "resolution": RESOLUTION,
-            "stem_stride": _ordered(1),
-            "stem_width": _ordered(8, 16, 24),
-            "expansion": _ordered(2, 3, 4),
+            "stem_stride": ordered(1),
+            "stem_width": ordered(8, 16, 24),
+            "expansion": ordered(2, 3, 4),
             "positions": Choice(values=("bias", "none")),
             **_stages("width", (8, 16, 24, 32), (32, 64), (32, 64, 96)),
             **_stages("depth", (1, 2), (1, 2, 3), (1, 2, 3)),
@@ -67,9 +67,9 @@ def cswin() -> Space:
         "cswin",
         {
             "resolution": RESOLUTION,
-            "stem_stride": _ordered(1, 2),
-            "width": _ordered(8, 16, 24, 32),
-            "heads": _ordered(2, 4),
+            "stem_stride": ordered(1, 2),
+            "width": ordered(8, 16, 24, 32),
+            "heads": ordered(2, 4),
             "mlp_ratio": RATIO,
             **_stages("depth", (1, 2), (1, 2, 3), (1, 2)),
             **_stages("stripe", (1, 2, 4), (1, 2, 4), (0,)),
@@ -84,10 +84,10 @@ def uniformer() -> Space:
         {
             "resolution": RESOLUTION,
             "stem": Choice(values=("patch", "conv")),
-            "stem_stride": _ordered(1, 2),
-            "switch": _ordered(1, 2, 3),
-            "local_kernel": _ordered(3, 5),
-            "head_width": _ordered(8, 16),
+            "stem_stride": ordered(1, 2),
+            "switch": ordered(1, 2, 3),
+            "local_kernel": ordered(3, 5),
+            "head_width": ordered(8, 16),
             "mlp_ratio": RATIO,
             **_stages("width", (8, 16, 24, 32), (16, 32, 48), (32, 48, 64, 96)),
             **_stages("depth", (1, 2), (1, 2, 3), (1, 2, 3)),
@@ -101,24 +101,20 @@ def regnet() -> Space:
         "regnet",
         {
             "resolution": RESOLUTION,
-            "stem_stride": _ordered(1, 2),
-            "stem_width": _ordered(8, 16),
-            "depth": _ordered(2, 3, 4, 6, 8),
-            "w0": _ordered(8, 16, 24, 32),
+            "stem_stride": ordered(1, 2),
+            "stem_width": ordered(8, 16),
+            "depth": ordered(2, 3, 4, 6, 8),
+            "w0": ordered(8, 16, 24, 32),
             "slope": Choice(values=(2.0, 4.0, 8.0, 16.0), ordered=True),
             "multiplier": Choice(values=(1.5, 2.0, 2.5), ordered=True),
-            "group_width": _ordered(4, 8, 16),
+            "group_width": ordered(4, 8, 16),
             "squeeze_excite": Choice(values=(0.0, 0.25), ordered=True),
         },
     )
 
 
-def _ordered(*values: int) -> Dimension:
-    return Choice(values=values, ordered=True)
-
-
 def _stages(name: str, *values: tuple[int, ...]) -> dict[str, Dimension]:
-    return {f"{name}.{stage}": _ordered(*of_stage) for stage, of_stage in enumerate(values)}
+    return {f"{name}.{stage}": ordered(*of_stage) for stage, of_stage in enumerate(values)}
 
 
 def _space(backbone: str, architecture: dict[str, Dimension]) -> Space:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from spaces import _small_of_families, tiny
-from spaces.dimensions import Choice, Dimension, Real, Value
+from spaces.dimensions import Choice, Dimension, Real, Value, ordered
 from spaces.joined import join
 from spaces.pretraining import recipe_of_pretraining, transformers, with_pretraining
 from spaces.pretraining import references as of_pretraining
@@ -37,12 +37,8 @@ place of a language model's descriptions and a tower that is trained, 2306.00693
 METHOD = "adaptation.method"
 
 
-def _ordered(*values: float) -> Dimension:
-    return Choice(values=values, ordered=True)
-
-
 PROMPTS: Mapping[str, Dimension] = MappingProxyType(
-    {"context": _ordered(1, 4, 8), "by_class": Choice(values=(False, True))}
+    {"context": ordered(1, 4, 8), "by_class": Choice(values=(False, True))}
 )
 """Knobs of adaptation ``prompts``."""
 
@@ -69,7 +65,7 @@ def references() -> Iterator[Reference]:
 
 def _captioned(family: Space, further: Mapping[str, Dimension]) -> Space:
     """A family whose candidates may be pretrained with captions, on the data's own images."""
-    recipe = {**recipe_of_pretraining(), "batch.size": _ordered(64, 128, 256)}
+    recipe = {**recipe_of_pretraining(), "batch.size": ordered(64, 128, 256)}
     return with_pretraining(family, OBJECTIVES, {**_knobs(), **further}, recipe=recipe, necks=(0,))
 
 
@@ -99,8 +95,8 @@ def _knobs() -> Mapping[str, Dimension]:
     """By address below ``pretraining``."""
     return {
         **knobs_of_clip(),
-        "simclr.temperature": _ordered(0.1, 0.2, 0.5),
-        "simclr.crop": _ordered(0.2, 0.4, 0.6, 0.8),
+        "simclr.temperature": ordered(0.1, 0.2, 0.5),
+        "simclr.crop": ordered(0.2, 0.4, 0.6, 0.8),
         "weight.simclr": Real(low=0.1, high=1.0, levels=3, log=True),
         "weight.supervised": Real(low=0.1, high=1.0, levels=3, log=True),
     }
@@ -109,13 +105,13 @@ def _knobs() -> Mapping[str, Dimension]:
 def knobs_of_clip() -> Mapping[str, Dimension]:
     """By address below ``pretraining``."""
     return {
-        "clip.width": _ordered(32, 64, 128),
-        "clip.text_width": _ordered(32, 64),
-        "clip.text_depth": _ordered(1, 2, 3),
-        "clip.temperature": _ordered(0.03, 0.07, 0.2, 1.0),
+        "clip.width": ordered(32, 64, 128),
+        "clip.text_width": ordered(32, 64),
+        "clip.text_depth": ordered(1, 2, 3),
+        "clip.temperature": ordered(0.03, 0.07, 0.2, 1.0),
         "clip.learned": Choice(values=(False, True)),
-        "clip.direction": _ordered(0.25, 0.5, 0.75),
-        "clip.smoothing": _ordered(0.0, 0.1, 0.2),
-        "clip.crop": _ordered(0.4, 0.6, 0.8, 1.0),
-        "clip.jitter": _ordered(0.0, 0.2, 0.4),
+        "clip.direction": ordered(0.25, 0.5, 0.75),
+        "clip.smoothing": ordered(0.0, 0.1, 0.2),
+        "clip.crop": ordered(0.4, 0.6, 0.8, 1.0),
+        "clip.jitter": ordered(0.0, 0.2, 0.4),
     }

@@ -34,6 +34,11 @@ class Choice:
             raise ValueError(f"a Choice needs distinct values, given {self.values}")
 
 
+def ordered(*values: Value) -> Choice:
+    """A choice whose values are levels of a scale."""
+    return Choice(values=values, ordered=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integer:
     """An integer from ``low`` to ``high`` (both included) by ``step``; ``log`` spaces the encoding, not the grid."""

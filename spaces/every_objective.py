@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from spaces import _small_of_families, pretraining, self_supervised, tiny
-from spaces.dimensions import Choice, Dimension, Value
+from spaces.dimensions import Choice, Dimension, Value, ordered
 from spaces.joined import join
 from spaces.pretraining import transformers, with_pretraining
 from spaces.reference import Reference
@@ -63,7 +63,7 @@ def space() -> Space:
 
 def _knobs() -> Mapping[str, Dimension]:
     """Of the objectives that no other space has, by address below ``pretraining``."""
-    crop, jitter, momentum = _ordered(0.2, 0.4, 0.6, 0.8), _ordered(0.0, 0.2, 0.4), _ordered(0.9, 0.97, 0.99, 0.996)
+    crop, jitter, momentum = ordered(0.2, 0.4, 0.6, 0.8), ordered(0.0, 0.2, 0.4), ordered(0.9, 0.97, 0.99, 0.996)
     views = {
         f"{name}.{knob}": values
         for name in ("pixpro", "sit", "graph_match", "latent", "look", "selfcon")
@@ -72,31 +72,27 @@ def _knobs() -> Mapping[str, Dimension]:
     return {
         **views,
         **{f"{name}.momentum": momentum for name in ("pixpro", "sit", "latent", "look")},
-        "pixpro.power": _ordered(0.5, 1.0, 2.0),
-        "pixpro.instance": _ordered(0.0, 1.0),
-        "sit.pixels": _ordered(0.0, 1.0, 4.0),
-        "sit.dropped": _ordered(0.3, 0.5, 0.7),
-        "sit.replaced": _ordered(0.0, 0.1, 0.3),
+        "pixpro.power": ordered(0.5, 1.0, 2.0),
+        "pixpro.instance": ordered(0.0, 1.0),
+        "sit.pixels": ordered(0.0, 1.0, 4.0),
+        "sit.dropped": ordered(0.3, 0.5, 0.7),
+        "sit.replaced": ordered(0.0, 0.1, 0.3),
         "sit.filling": Choice(values=("noise", "grey")),
         "sit.aligned": Choice(values=(False, True)),
-        "graph_match.edges": _ordered(0.0, 0.2, 1.0),
-        "graph_match.neighbours": _ordered(3, 5, 10),
-        "graph_match.local": _ordered(0.0, 0.5),
-        "graph_match.step": _ordered(0.1, 0.2, 0.5, 1.0),
-        "latent.masked": _ordered(0.25, 0.5, 0.75),
+        "graph_match.edges": ordered(0.0, 0.2, 1.0),
+        "graph_match.neighbours": ordered(3, 5, 10),
+        "graph_match.local": ordered(0.0, 0.5),
+        "graph_match.step": ordered(0.1, 0.2, 0.5, 1.0),
+        "latent.masked": ordered(0.25, 0.5, 0.75),
         "latent.other": Choice(values=(False, True)),
-        "look.nearest": _ordered(8, 32, 128),
-        "look.temperature": _ordered(0.05, 0.1, 0.2),
-        "look.queue": _ordered(0, 512, 2048),
-        "selfcon.before": _ordered(1, 2),
-        "selfcon.temperature": _ordered(0.07, 0.1, 0.2),
-        "prototypes.temperature": _ordered(0.05, 0.1, 0.2),
-        **{f"weight.{name}": _ordered(0.25, 1.0, 4.0) for name in ("latent", "prototypes")},
+        "look.nearest": ordered(8, 32, 128),
+        "look.temperature": ordered(0.05, 0.1, 0.2),
+        "look.queue": ordered(0, 512, 2048),
+        "selfcon.before": ordered(1, 2),
+        "selfcon.temperature": ordered(0.07, 0.1, 0.2),
+        "prototypes.temperature": ordered(0.05, 0.1, 0.2),
+        **{f"weight.{name}": ordered(0.25, 1.0, 4.0) for name in ("latent", "prototypes")},
     }
-
-
-def _ordered(*values: float) -> Dimension:
-    return Choice(values=values, ordered=True)
 
 
 def references() -> Iterator[Reference]:

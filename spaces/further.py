@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from spaces import _small_of_families, tiny
 from spaces.candidate import AGREEMENT, FURTHER, STAGE_COUNTS, STAGES, WEIGHT
-from spaces.dimensions import Choice, Dimension
+from spaces.dimensions import Choice, ordered
 from spaces.joined import join
 from spaces.pretraining import knobs_of_objectives, recipe_of_pretraining, with_pretraining
 from spaces.pretraining import references as references
@@ -27,7 +27,7 @@ def space() -> Space:
 
 
 def _in_stages(family: Space, objectives: tuple[str, ...]) -> Space:
-    knobs = {**knobs_of_objectives(), "mae.masked": _ordered(0.5, 0.6, 0.75), "weight.simclr": _ordered(0.25, 1.0, 4.0)}
+    knobs = {**knobs_of_objectives(), "mae.masked": ordered(0.5, 0.6, 0.75), "weight.simclr": ordered(0.25, 1.0, 4.0)}
     recipe = {**recipe_of_pretraining(), STAGES: Choice(values=tuple(STAGE_COUNTS))}
     whole = with_pretraining(family, objectives, knobs, recipe=recipe)
     of_several = Condition(parent=f"pretraining.{STAGES}", values=("twice", "distilled"))
@@ -35,14 +35,10 @@ def _in_stages(family: Space, objectives: tuple[str, ...]) -> Space:
     agreement = f"{WEIGHT}.{AGREEMENT}"
     return replace(
         whole,
-        pretraining={**whole.pretraining, FURTHER: _ordered(0.25, 0.5, 0.75), agreement: _ordered(0.01, 0.1, 1.0)},
+        pretraining={**whole.pretraining, FURTHER: ordered(0.25, 0.5, 0.75), agreement: ordered(0.01, 0.1, 1.0)},
         conditions={
             **whole.conditions,
             f"pretraining.{FURTHER}": of_several,
             f"pretraining.{agreement}": of_three,
         },
     )
-
-
-def _ordered(*values: float) -> Dimension:
-    return Choice(values=values, ordered=True)

@@ -7,7 +7,7 @@ family may pick which hidden patch belongs where (``selfie``).
 from collections.abc import Mapping
 
 from spaces import _small_of_families, tiny
-from spaces.dimensions import Choice, Dimension
+from spaces.dimensions import Choice, Dimension, ordered
 from spaces.joined import join
 from spaces.pretraining import knobs_of_objectives, transformers, with_pretraining
 from spaces.pretraining import references as references
@@ -31,30 +31,26 @@ def space() -> Space:
 
 def _knobs() -> Mapping[str, Dimension]:
     """By address below ``pretraining``."""
-    width, depth, share = _ordered(32, 64), _ordered(1, 2, 4), _ordered(0.5, 0.6, 0.75, 0.9)
+    width, depth, share = ordered(32, 64), ordered(1, 2, 4), ordered(0.5, 0.6, 0.75, 0.9)
     return {
         **knobs_of_objectives(),
-        "simmim.unit": _ordered(1),
+        "simmim.unit": ordered(1),
         "mae.masked": share,
         "mae.decoder_width": width,
         "mae.decoder_depth": depth,
-        "cae.masked": _ordered(0.4, 0.5, 0.75),
+        "cae.masked": ordered(0.4, 0.5, 0.75),
         "cae.block": Choice(values=(False, True)),
         "cae.target": Choice(values=("pixels", "codes")),
-        "cae.alignment": _ordered(0.0, 0.1, 2.0),
+        "cae.alignment": ordered(0.0, 0.1, 2.0),
         "cae.width": width,
         "cae.regressor_depth": depth,
         "croco.masked": share,
-        "croco.crop": _ordered(0.4, 0.6, 0.8),
-        "croco.jitter": _ordered(0.0, 0.2, 0.4),
+        "croco.crop": ordered(0.4, 0.6, 0.8),
+        "croco.jitter": ordered(0.0, 0.2, 0.4),
         "croco.decoder_width": width,
         "croco.decoder_depth": depth,
-        "selfie.masked": _ordered(0.5, 0.6, 0.75),
-        "selfie.grid": _ordered(2, 4),
-        "selfie.pool_depth": _ordered(1, 2),
-        "weight.simclr": _ordered(0.25, 1.0, 4.0),
+        "selfie.masked": ordered(0.5, 0.6, 0.75),
+        "selfie.grid": ordered(2, 4),
+        "selfie.pool_depth": ordered(1, 2),
+        "weight.simclr": ordered(0.25, 1.0, 4.0),
     }
-
-
-def _ordered(*values: float) -> Dimension:
-    return Choice(values=values, ordered=True)
