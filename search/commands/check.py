@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from search.rehearsal.data_page import data_page
+    from search.rehearsal.extended import of_extended
     from search.rehearsal.machine import of_machine
     from search.rehearsal.needs import check_secrets, reach, rehearse
     from search.setting.beginning import beginning_of, describe
@@ -47,7 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
     begun = describe(setting, beginning_of(setting))
     prior = prior_of(setting.config, setting.space).describe()
     pages = data_page(setting.splits, pixels=not arguments.quick), of_machine(setting)
-    for line in chain(plan(setting), begun, prior, *pages, rehearse(setting), reach(setting.config)):
+    for line in chain(
+        plan(setting), begun, prior, *pages, rehearse(setting), of_extended(setting), reach(setting.config)
+    ):
         console.print(line)
     if config.limits.max_latency_ms is not None and setting.device is None:
         console.print("limits.max_latency_ms: not looked at, since nothing is measured by --quick")

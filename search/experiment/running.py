@@ -29,6 +29,7 @@ from search.identity.saved import resolved, saved
 from search.problem.problem import Observations
 from search.record.trial import Trial
 from search.rehearsal.data_page import notices
+from search.rehearsal.extended import of_extended
 from search.rehearsal.machine import of_machine
 from search.rehearsal.needs import check_secrets, rehearse
 from search.setting.beginning import beginning_of, describe
@@ -131,6 +132,8 @@ def carry_out(
             if sentence.startswith(WARNING):
                 say(sentence)
     rehearse(setting, to)
+    if not begun:  # else the run's trials have had these values
+        list(of_extended(setting))
     for sentence in notices(setting.splits):
         say(f"data: {sentence}")
     tell_of_tracking(config.tracking)

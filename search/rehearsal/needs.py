@@ -17,7 +17,6 @@ from fsspec.implementations.local import LocalFileSystem
 
 from search.executors.places import checkpoint_places
 from search.files import check_writable
-from search.rehearsal.extended import of_extended
 from search.setting.config import Config
 from search.setting.sections.search import words_of_score
 from search.setting.setting import Setting, needs_other_networks
@@ -40,8 +39,7 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
         target: folder where the family is written; in the run's folder by default.
 
     Raises:
-        Mistake: a folder or the checkpoints' place cannot be written, or nothing can be trained with a value that the
-            configuration adds to the space.
+        Mistake: a folder or the checkpoints' place cannot be written.
         TeacherError: a teacher cannot be loaded.
         WeightsError: weights that a candidate may begin with cannot be fetched or read, or do not fit.
     """
@@ -56,7 +54,7 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
     if config.family.stored_targets:
         check_writable(targets)
         opened.append(f"stored targets: '{targets}' can be written")
-    return [*opened, *_teachers(setting), *_weights(setting), *_score(setting), *of_extended(setting)]
+    return [*opened, *_teachers(setting), *_weights(setting), *_score(setting)]
 
 
 def _teachers(setting: Setting) -> Iterator[str]:
