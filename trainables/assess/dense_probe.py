@@ -10,12 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from trainables.assess import DRAWS, Assessment, Measure, bootstrapped, missing, some
+from trainables.assess.linear_probe import classifier
 from trainables.deploy import Deployable, evaluating
 from trainables.maps import map_of
 from trainables.splits import Images, Splits
@@ -92,7 +90,7 @@ def _places(network: Deployable, images: Images, most: int, seed: int) -> tuple[
 
 def _fitted(feature_PF: NDArray[np.float64], class_P: NDArray[np.int64], count: int) -> tuple[Tensor, Tensor]:
     """Weights (K, F) and biases (K,) of logistic regression; a class without a place has a score of minus infinity."""
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000))
+    probe = classifier()
     probe.fit(feature_PF, class_P)
     scaler, regression = probe[0], probe[1]
     own_KF, own_K = regression.coef_, regression.intercept_

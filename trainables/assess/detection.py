@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
 from spaces import components
 from trainables.assess import DRAWS, Assessment, Measure, bootstrapped, missing, some
 from trainables.assess._corruptions import jpeg
+from trainables.assess.linear_probe import classifier
 from trainables.deploy import Deployable, evaluating
 from trainables.splits import Images, Splits
 
@@ -62,7 +60,7 @@ def assess(
     right_N, right_M = (torch.cat([right_B for _, right_B in part]).numpy() for part in (learnt, judged))
     if any(len(set(right.tolist())) < 2 for right in (right_N, right_M)):
         return Assessment(measures=(missing("auc", "", "real and generated pictures are not both there"),))
-    detector = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000))
+    detector = classifier()
     detector.fit(_features(network, learnt, _as_it_is), right_N)
     measures: list[Measure] = []
     for part, change in _changes(qualities, shares).items():

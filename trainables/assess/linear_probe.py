@@ -2,11 +2,16 @@
 
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 PAPER = "https://arxiv.org/abs/1610.01644"
+
+
+def classifier(*, strength: float = 1.0, steps: int = 2_000) -> Pipeline:
+    """Logistic regression on standardised features, to be fitted; arguments as in ``classify``."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=steps))
 
 
 def classify(
@@ -24,6 +29,6 @@ def classify(
         steps: of the solver at most; scikit-learn warns where they are too few.
     """
     del classes  # scikit-learn reads them off the labels
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=steps))
+    probe = classifier(strength=strength, steps=steps)
     probe.fit(known_NF.double().numpy(), class_N.numpy())
     return torch.from_numpy(probe.predict(query_MF.double().numpy()))

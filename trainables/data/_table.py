@@ -47,6 +47,10 @@ class Table:
         """Whether there is a column."""
         return name in self.columns.column_names
 
+    def without(self, *names: str) -> "Table":
+        """The rows without these columns, where there are such."""
+        return replace(self, columns=self.columns.drop_columns([name for name in names if self.has(name)]))
+
     def take(self, rows: NDArray[np.int64]) -> "Table":
         """Some of the rows, in this order."""
         return replace(self, columns=self.columns.take(pa.array(rows)), number_N=self.number_N[rows])

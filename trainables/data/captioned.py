@@ -104,16 +104,18 @@ def load(
     else:
         files = fashion_mnist.DEBIAN if path is None else path
         splits = fashion_mnist.load(path=files, validation=validation, split_seed=split_seed)
-    edges_A2 = np.quantile(measured(splits.train), (1 / 3, 2 / 3), axis=0).T
+    values = {part: measured(getattr(splits, part)) for part in ("train", "validation", "test")}
+    edges_A2 = np.quantile(values["train"], (1 / 3, 2 / 3), axis=0).T
     parts, slots, remarks = {}, tuple[str, ...](), list[str]()
-    for number, part in enumerate(("train", "validation", "test")):
+    for number, (part, value_NA) in enumerate(values.items()):
         images: Images = getattr(splits, part)
+        third_NA = np.stack([np.searchsorted(*one) for one in zip(edges_A2, value_NA.T, strict=True)], axis=1)
         says_N = np.random.default_rng([split_seed, number]).permutation(len(images)) < round(quality * len(images))
         texts = {
-            language: _texts(images, says_N, _Sayings.of(splits.classes, of, LANGUAGES[language]), edges_A2, sentences)
+            language: _texts(images, says_N, _Sayings.of(splits.classes, of, LANGUAGES[language]), third_NA, sentences)
             for language in languages_of(captions)
         }
-        fields = {"attribute": measured(images), ORIGIN: np.where(says_N, SAYING, SILENT)}
+        fields = {"attribute": value_NA, ORIGIN: np.where(says_N, SAYING, SILENT)}
         parts[part], slots, own = with_captions(replace(images, fields=fields), texts, caption_tokens)
         remarks += own
     said = f"captions are derived from labels and measurements, {quality:.0%} of them; none was written by a person"
@@ -150,16 +152,14 @@ class _Sayings:
 
 
 def _texts(
-    images: Images, says_N: NDArray[np.bool_], sayings: _Sayings, edges_A2: NDArray[np.floating[Any]], sentences: int
+    images: Images, says_N: NDArray[np.bool_], sayings: _Sayings, third_NA: NDArray[np.int64], sentences: int
 ) -> list[list[str]]:
     """The caption of each image."""
-    value_NA = measured(images)
-    third_AN = [np.searchsorted(edge_2, value_N) for edge_2, value_N in zip(edges_A2, value_NA.T, strict=True)]
     words = sayings.words
     further: Sequence[Sequence[str]] = (words.brightness, words.slant)[: sentences - 1]
     return [
         [" ".join([sayings.classes[label], *(own[third] for own, third in zip(further, third_A, strict=False))])]
         if says
         else [words.silent]
-        for says, label, third_A in zip(says_N, images.label_N, np.stack(third_AN, axis=1), strict=True)
+        for says, label, third_A in zip(says_N, images.label_N, third_NA, strict=True)
     ]

@@ -142,8 +142,7 @@ def unlabelled(
         DataError: as ``load``.
     """
     table, _ = _rows(path, layout, licences, attributed)
-    dropped = [name for name in ("label", "labels", "split") if table.has(name)]
-    table = replace(table, columns=table.columns.drop_columns(dropped))
+    table = table.without("label", "labels", "split")
     fields = {**fields_of_rows(table, ())[0], **_captions(table, captions, caption_tokens)[0]}
     no_label_N = np.zeros(len(table), dtype=np.int64)
     form = Form(decoding=splits.decoding)

@@ -75,6 +75,13 @@ def everywhere(row_B: Tensor) -> Tensor:
     return torch.cat(gather(row_B.contiguous()))
 
 
+def share_of(there_B: Tensor) -> Tensor:
+    """Of a worker's sum over its rows that are there: the mean of this over workers is the mean over all their rows."""
+    everyone_B = everywhere(there_B)
+    share: Tensor = len(everyone_B) / len(there_B) / everyone_B.sum().clamp_min(1)
+    return share
+
+
 def contrast(pairs: Pairs, *, direction: float = 0.5, smoothing: float = 0.0, matching: bool = False) -> Tensor:
     """Cross-entropy of telling each image's texts from all others, and each text's images.
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.language.pairs import everywhere
+from trainables.language.pairs import share_of
 from trainables.language.texts import Texts
 from trainables.language.tokens import BEGIN, PADDING
 from trainables.language.tower import is_text
@@ -50,10 +50,7 @@ class Words(nn.Module):
         score_MK = self.told(torch.cat([state_BLW[hidden_BL], beside_BD[row_M]], dim=1))
         loss_M = F.cross_entropy(score_MK, token_BL[hidden_BL], reduction="none")
         letters_B = hidden_BL.sum(dim=1).clamp_min(1)
-        there_B = is_text(token_BL)
-        everyone_B = everywhere(there_B)
-        share = len(everyone_B) / len(there_B) / everyone_B.sum().clamp_min(1)  # the mean over workers is that of all
-        return (loss_M / letters_B[row_M]).sum() * share
+        return (loss_M / letters_B[row_M]).sum() * share_of(is_text(token_BL))
 
 
 def one_word(token_BL: Tensor, generator: torch.Generator) -> Tensor:

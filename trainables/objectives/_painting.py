@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.deploy import Deployable, evaluating
-from trainables.language.pairs import everywhere
+from trainables.language.pairs import share_of
 from trainables.maps import map_of
 from trainables.objectives._colour import RED_GREEN_BLUE, grey
 from trainables.objectives._densifying import Decoder
@@ -48,7 +48,5 @@ class Painting(nn.Module):
         factor_BD, shift_BD = self.turn(text_BE).chunk(2, dim=1)
         entered_BDHW = self.enter(map_BFHW) * (1 + factor_BD[:, :, None, None]) + shift_BD[:, :, None, None]
         error_B = (self.decoder([entered_BDHW]) - (image_B3HW - grey(image_B3HW))).square().mean(dim=(1, 2, 3))
-        everyone_B = everywhere(there_B)
-        share = len(everyone_B) / len(there_B) / everyone_B.sum().clamp_min(1)
-        loss: Tensor = (error_B * there_B).sum() * share
+        loss: Tensor = (error_B * there_B).sum() * share_of(there_B)
         return loss

@@ -6,7 +6,7 @@ from typing import Any
 from search.setting.checks.choices import names_of, prefixes, reads, values_of
 from search.setting.config import Config, ConfigError
 from spaces import components
-from spaces.candidate import NO_PRETRAINING, OWN_PICTURES
+from spaces.candidate import OWN_PICTURES
 from spaces.components import ADAPTATIONS, EVALUATIONS, OBJECTIVES
 from spaces.space import Space
 from trainables.batches.fields import CAPTION, VOCABULARY, check_field, fields_of, needs_of
@@ -148,11 +148,9 @@ def check_evaluations(config: Config, space: Space, splits: Splits) -> None:
         ConfigError: the data lacks a field of one, or no network of the space has the text tower that one needs.
     """
     read_texts = any(
-        CAPTION in needs_of(str(name), {})
-        for address in space.pretraining
-        if address.split(".")[-1] == "objective"
-        for name in space.pretraining[address].values
-        if name != NO_PRETRAINING
+        CAPTION in needs_of(name, {})
+        for _, prefix in prefixes(space)
+        for name in values_of(space, "pretraining", f"{prefix}objective")
     )
     for name in config.family.assess:
         if not read_texts and components.constant(EVALUATIONS, name, "TEXTS"):
