@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,11 @@ from spaces import components
 from spaces.mistake import Mistake
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from search.executors.protocol import Executor
+    from search.learning.earlier import Earlier
+    from search.setting.setting import Setting
 
 
 EXAMPLE = "record configs/digits.yaml --candidates 3000 --out tables/digits"
@@ -22,6 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidates", type=int, default=1000, help="how many are drawn (default 1000)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each candidate (default 1)")
     parser.add_argument("--repeat", type=int, default=100, help="candidates trained three times more (default 100)")
+    parser.add_argument(
+        "--searched",
+        type=int,
+        default=0,
+        help="then as many that the configured search would train next, given all scores so far: what is drawn seldom "
+        "comes near what a search ends with (default 0)",
+    )
+    parser.add_argument("--extend", type=Path, help="TABLE.json whose rows are known before, and are kept")
     parser.add_argument("--most", type=int, help="trainings in this process, then stop; by default all that are left")
     parser.add_argument("--out", type=Path, help="folder of the rows and the table (default: the run's folder)")
 
@@ -30,42 +42,105 @@ def run(arguments: argparse.Namespace) -> None:
     """Train what the folder lacks, then write the table of what it holds.
 
     Raises:
-        Mistake: counts that make no sense, or a folder with rows of another recording.
+        Mistake: counts that make no sense, a folder with rows of another recording, or a table that cannot be extended.
     """
-    from search.replay.recording import Plan, Recording, even_in_log_cost, write_table
+    from search.problem.problem import Observations
+    from search.replay.even import even_in_log_cost
+    from search.replay.recorded_table import write_table
+    from search.replay.recording import Onwards, Plan, Recording
+    from search.samplers.by_name import build
+    from search.samplers.protocol import Offer
+    from search.setting.beginning import beginning_of
     from search.setting.config import read
     from search.setting.setting import prepare
 
-    counts = {"candidates": arguments.candidates, "seeds": arguments.seeds}
-    wrong = [f"--{name} is {count}" for name, count in counts.items() if count < 1]
-    if wrong or arguments.repeat < 0 or (arguments.most is not None and arguments.most < 0):
-        raise Mistake(f"counts are at least 1 (--repeat and --most at least 0); {' '.join(wrong)}".rstrip("; "))
+    _check_counts(arguments)
     config = read(arguments.config)
     folder = arguments.out or config.folder
     setting = prepare(config.model_copy(update={"runs": str(folder.parent), "name": folder.name}))
+    problem, epochs = setting.problem, config.search.epochs
+    base = None if arguments.extend is None else _base(arguments.extend, setting)
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([config.seed, 5])
     plan = Plan(
-        codes_ND=even_in_log_cost(setting.problem, arguments.candidates, rng),
+        codes_ND=even_in_log_cost(problem, arguments.candidates, rng)
+        if arguments.candidates
+        else np.empty((0, len(problem.space.dimensions)), dtype=np.int16),
         seed=config.seed,
         seeds=arguments.seeds,
-        repeat=arguments.repeat,
+        repeat=arguments.repeat if arguments.candidates else 0,
     )
-    epochs = config.search.epochs
+    known = Observations(codes_ND=plan.codes_ND[:0], score_N=np.zeros(0))
+    if base is not None:
+        known = base[2].observations(problem.space)
+    onwards = None
+    if arguments.searched:
+        offer = Offer(problem=problem, seed=config.seed, initial=1)
+        first = [one.candidate for one in beginning_of(setting).first]
+        onwards = Onwards(
+            count=arguments.searched, first=first, sampler=build(config.search.sampler, offer), known=known
+        )
     recording = Recording(
-        folder, setting.space, plan, epochs=epochs, statistics=setting.statistics, say=print, most=arguments.most
+        folder,
+        setting.space,
+        plan,
+        epochs=epochs,
+        statistics=setting.statistics,
+        say=print,
+        most=arguments.most,
+        onwards=onwards,
     )
     print(f"{recording.total} trainings, {recording.done} of them done before")
     executor: Executor
     with components.load(components.EXECUTORS, config.run.executor).Executor(setting.place) as executor:
         executor.run(recording.next_job, lambda number, report: True, recording.ended)
-    splits = setting.splits
-    card = {
+    card = {**_told(setting), "seed": config.seed}
+    if base is None:
+        path = write_table(folder, folder.name, setting.space, epochs, card)
+    else:
+        description, frame, _ = base
+        card = {**description, **card, "extends": {"table": description["name"], "rows": len(frame)}}
+        path = write_table(folder, folder.name, setting.space, epochs, card, frame)
+    print(f"wrote {path} and {path.with_suffix('.parquet').name}")
+
+
+def _check_counts(arguments: argparse.Namespace) -> None:
+    """Counts that make sense.
+
+    Raises:
+        Mistake: some do not, or nothing is asked for.
+    """
+    least = {"candidates": 0 if arguments.searched else 1, "seeds": 1, "searched": 0, "repeat": 0, "most": 0}
+    for name, fewest in least.items():
+        count = getattr(arguments, name)
+        if count is not None and count < fewest:
+            raise Mistake(f"--{name} is {count}, and at least {fewest}")
+
+
+def _base(path: Path, setting: "Setting") -> "tuple[dict[str, Any], pd.DataFrame, Earlier]":
+    """Description and rows of a table, and what they tell a search.
+
+    Raises:
+        Mistake: the table cannot be read, or was recorded on another space, other images or another schedule.
+    """
+    from search.learning import recorded
+    from search.learning.earlier import of_table
+
+    description, frame = recorded.read(path)
+    earlier = of_table(path, setting.space)
+    for name, value in _told(setting).items():
+        theirs = description.get(name, value)
+        if theirs != value:
+            raise Mistake(f"--extend needs a table of the same trainings: {name} of '{path}': {theirs}, here: {value}")
+    return description, frame, earlier
+
+
+def _told(setting: "Setting") -> dict[str, Any]:
+    """What a table says of how its candidates were trained."""
+    splits, config = setting.splits, setting.config
+    return {
         "data": config.data.source,
         "images": {"train": len(splits.train), "search-validation": len(splits.validation)},
         "shape": {"classes": len(splits.classes), "channels": splits.channels},
-        "epochs": epochs,
-        "seed": config.seed,
+        "epochs": config.search.epochs,
     }
-    path = write_table(folder, folder.name, setting.space, epochs, card)
-    print(f"wrote {path} and {path.with_suffix('.parquet').name}")

@@ -1,5 +1,8 @@
 """Record a table of one's own: candidates even in the logarithm of a cost, trained in full, whole curves kept.
 
+What a search ends with lies far from most of what is drawn, so a table that others shall begin from also has candidates
+that a search would train next (``Onwards``).
+
 Rows are appended to ``rows.jsonl`` as trainings end, so that a recording goes on where it was stopped; the table of
 what there is so far is written from them at any time.
 """
@@ -8,78 +11,25 @@ import dataclasses
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from search.executors.work import Outcome
-from search.files import write_text
-from search.learning.recorded import INACTIVE
-from search.problem.feasible import sample_within, smallest
-from search.problem.problem import Problem
+from search.executors.work import LATER, Later, Outcome
+from search.problem.problem import Observations
+from search.samplers.protocol import Proposer
 from spaces.candidate import Candidate
-from spaces.codes import first_of_each
-from spaces.dimensions import is_ordinal
 from spaces.mistake import Mistake
 from spaces.space import Codes, Space
 from trainables.counting.counts import Statistics
 from trainables.job import Job
 
-BANDS = 40
-"""Most parts of the range of a cost, equal in its logarithm, that hold equally many candidates."""
-TRIES = 60
-"""Draws for a band before it is taken to have no more candidates."""
-FRUITLESS = 6
-"""Draws in a row without a new candidate after which it is, too."""
-DRAWN = 400
 ROWS = "rows.jsonl"
-
-
-def even_in_log_cost(problem: Problem, n: int, rng: np.random.Generator, cost: str = "macs") -> Codes:
-    """Up to ``n`` different candidates, even in the logarithm of a cost from the smallest to the limit, shape (n, D).
-
-    Bands take turns, in an order drawn anew for each turn, so that the first rows of any number are even as well.
-    Where bands have too few candidates, or none since costs take few values, the others give more.
-
-    Raises:
-        Mistake: the problem has no limit on the cost.
-    """
-    most = problem.limits.bounds().get(cost)
-    if most is None:
-        raise Mistake(f"a recording is even in {cost} up to a limit: give limits.max_{cost}")
-    count = min(BANDS, n)
-    edges = np.geomspace(smallest(problem.space, problem.costs, cost), most, count + 1)
-    each = -(-n // count)
-    ranges = [(edges[k] if k else 0.0, edges[k + 1]) for k in range(count)]
-    bands = [_band(problem, cost, low, high, each, rng) for low, high in ranges]
-    while (missing := n - sum(map(len, bands))) > 0 and (full := [k for k in range(count) if len(bands[k]) == each]):
-        each += -(-missing // len(full))
-        for k in full:
-            bands[k] = _band(problem, cost, *ranges[k], each, rng)
-    turns = [bands[band][turn] for turn in range(each) for band in rng.permutation(count) if turn < len(bands[band])]
-    return np.stack(turns)[:n]
-
-
-def _band(problem: Problem, cost: str, low: float, high: float, n: int, rng: np.random.Generator) -> Codes:
-    """Up to ``n`` different candidates that cost more than ``low`` and at most ``high``."""
-    limits = dataclasses.replace(problem.limits, **{f"max_{cost}": float(high)})
-    rows_ND = np.empty((0, len(problem.space.dimensions)), dtype=np.int16)
-    fruitless = 0
-    for _ in range(TRIES):
-        if len(rows_ND) >= n or fruitless == FRUITLESS:
-            break
-        before = len(rows_ND)
-        drawn_ND = sample_within(problem, DRAWN, rng, limits=limits)
-        inside_ND = drawn_ND[np.asarray(problem.costs(drawn_ND)[cost]) > low]
-        rows_ND = np.concatenate([rows_ND, inside_ND])
-        rows_ND = rows_ND[first_of_each(rows_ND)]
-        fruitless = fruitless + 1 if len(rows_ND) == before else 0
-    return rows_ND[:n]
+AT_ONCE = 8
+"""Candidates that are searched for between two looks at the scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +68,23 @@ class Plan:
         return hashlib.sha256(self.codes_ND.tobytes() + bytes(str(self.seed), "ascii")).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onwards:
+    """Candidates beyond the plan's: what a search would train next.
+
+    Attributes:
+        count: how many.
+        first: those that the search begins with; the sampler chooses the others from all scores that are known.
+        sampler: which.
+        known: scores that were there before the recording, of a table that it extends.
+    """
+
+    count: int
+    first: Sequence[Candidate]
+    sampler: Proposer
+    known: Observations
+
+
 class Recording:
     """Hands out the trainings that a folder lacks, and appends what they gave.
 
@@ -129,6 +96,8 @@ class Recording:
         statistics: exact costs of candidates.
         say: called with a line for each training that has ended.
         most: trainings to hand out; all by default.
+        onwards: what is trained once each after the plan; nothing by default. It is chosen from the scores of what was
+            trained before, so a recording that was stopped may go on with others.
 
     Raises:
         Mistake: the folder holds rows of another plan.
@@ -144,15 +113,27 @@ class Recording:
         statistics: Callable[[Codes], list[Statistics]],
         say: Callable[[str], None],
         most: int | None = None,
+        onwards: Onwards | None = None,
     ) -> None:
         self._path, self._plan, self._epochs, self._say = folder / ROWS, plan, epochs, say
-        self._candidates = space.decode(plan.codes_ND)
-        self._statistics = statistics(plan.codes_ND)
-        ended = {(row["row"], row["turn"]) for row in self._ended()}
+        self._space, self._count, self._onwards = space, statistics, onwards
+        rows = list(self._ended())
+        planned = dict(enumerate(space.decode(plan.codes_ND)))
+        self._candidates = planned | {row["row"]: Candidate.from_dict(row["candidate"]) for row in rows}
+        self._statistics = dict(zip(self._candidates, statistics(self._codes(self._candidates)), strict=True))
+        self._accuracy: dict[int, list[float]] = {}
+        for row in rows:
+            self._note(row["row"], row["accuracy"], row["message"])
+        ended = {(row["row"], row["turn"]) for row in rows}
         left = [pair for pair in plan.trainings if pair not in ended]
-        self.total, self.done = len(plan.trainings), len(plan.trainings) - len(left)
-        self._open = deque(left[:most])
+        searched = len(self._candidates) - len(planned)
+        self._searched = 0 if onwards is None else max(onwards.count - searched, 0)
+        self.total = len(plan.trainings) + searched + self._searched
+        self.done = len(ended)
+        self._most = len(left) + self._searched if most is None else most
+        self._open = deque(left)
         self._running: dict[int, tuple[int, int]] = {}
+        self._number = 0
 
     def _ended(self) -> Iterator[dict[str, Any]]:
         for row in read_rows(self._path.parent):
@@ -163,12 +144,20 @@ class Recording:
                 )
             yield row
 
-    def next_job(self) -> Job | None:
-        """The next training; None when all have been handed out."""
+    def next_job(self) -> Job | Later | None:
+        """The next training; None when all have been handed out; ``LATER`` before what is chosen from all scores."""
+        if not self._most:
+            return None
+        if not self._open and self._searched:
+            if self._running:
+                return LATER
+            self._open.extend(self._proposed())
         if not self._open:
             return None
         row, turn = self._open.popleft()
-        number = self._plan.trainings.index((row, turn))
+        number = self._number
+        self._number += 1
+        self._most -= 1
         self._running[number] = (row, turn)
         return Job(
             number=number,
@@ -177,6 +166,39 @@ class Recording:
             stop=self._epochs,
             seed=self._plan.seed_of(row, turn),
         )
+
+    def _proposed(self) -> Iterator[tuple[int, int]]:
+        """The next candidates of the search, as rows that are trained once."""
+        assert self._onwards is not None
+        count, begun = min(AT_ONCE, self._searched), max(self._candidates, default=-1) + 1
+        known = set(self._candidates.values())
+        first = [one for one in self._onwards.first if one not in known][:count]
+        first_ND = self._codes(dict(enumerate(first)))
+        chosen_ND = self._onwards.sampler.propose(self._observed(), first_ND, count - len(first))
+        codes_ND = np.concatenate([first_ND, chosen_ND])
+        rows = range(begun, begun + count)
+        self._candidates |= zip(rows, self._space.decode(codes_ND), strict=True)
+        self._statistics |= zip(rows, self._count(codes_ND), strict=True)
+        self._searched -= count
+        return ((row, 0) for row in rows)
+
+    def _observed(self) -> Observations:
+        """The mean score of every candidate that has one."""
+        assert self._onwards is not None
+        known = self._onwards.known
+        return Observations(
+            codes_ND=np.concatenate(
+                [known.codes_ND, self._codes({row: self._candidates[row] for row in self._accuracy})]
+            ),
+            score_N=np.concatenate([known.score_N, [float(np.mean(each)) for each in self._accuracy.values()]]),
+        )
+
+    def _codes(self, candidates: Mapping[int, Candidate]) -> Codes:
+        return self._space.encode(list(candidates.values()))
+
+    def _note(self, row: int, accuracies: Sequence[float], message: str | None) -> None:
+        if message is None and len(accuracies) == self._epochs:
+            self._accuracy.setdefault(row, []).append(accuracies[-1])
 
     def ended(self, outcome: Outcome) -> None:
         """Append a row."""
@@ -194,6 +216,7 @@ class Recording:
         }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+        self._note(row, entry["accuracy"], outcome.message)
         self.done += 1
         last = f"{outcome.reports[-1].accuracy:.4f}" if outcome.reports else outcome.message
         self._say(f"[{self.done}/{self.total}] row {row}: {self._statistics[row].macs:,} macs, {last}")
@@ -209,85 +232,3 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     if len(whole) < len(content):
         path.write_bytes(whole)
     return [json.loads(line) for line in whole.decode().splitlines()]
-
-
-def write_table(folder: Path, name: str, space: Space, epochs: int, card: dict[str, Any]) -> Path:
-    """``NAME.json`` and ``NAME.parquet`` of what has been recorded so far; returns the path of the JSON.
-
-    One line a candidate: its values, its costs, the mean accuracy over its trainings, each training's accuracy
-    (``accuracy.0``, ...), the curve of the first training (``epoch.1``, ...) and its seconds. A failed training is
-    missing.
-
-    Raises:
-        Mistake: nothing has been recorded.
-    """
-    trained = [row for row in read_rows(folder) if row["message"] is None and len(row["accuracy"]) == epochs]
-    if not trained:
-        raise Mistake(f"'{folder}' holds no finished training yet")
-    by_row: dict[int, list[dict[str, Any]]] = {}
-    for entry in sorted(trained, key=lambda entry: (entry["row"], entry["turn"])):
-        by_row.setdefault(entry["row"], []).append(entry)
-    turns = max(map(len, by_row.values()))
-    frame = pd.DataFrame([_line(space, entries, turns, epochs) for entries in by_row.values()])
-    dimensions = [_described(space, address) for address in space.addresses if address not in _fixed(space)]
-    description = {
-        "name": name,
-        "space": space.name,
-        "rows": len(frame),
-        "complete_grid": False,
-        "dimensions": dimensions,
-        "fixed": {address: space.dimension(address).values[0] for address in _fixed(space)},
-        "metric": {
-            "column": "accuracy",
-            "direction": "maximize",
-            "seed_columns": [f"accuracy.{turn}" for turn in range(turns)],
-        },
-        "curve_columns": [f"epoch.{epoch}" for epoch in range(1, epochs + 1)],
-        "statistics": ["macs", "params", "activations"],
-        "measured_costs": ["seconds"],
-        "versions": {package: version(package) for package in ("torch", "timm")},
-        **card,
-    }
-    path = folder / f"{name}.json"
-    frame.to_parquet(path.with_suffix(".parquet"), index=False)
-    write_text(path, json.dumps(description, indent=1) + "\n")
-    return path
-
-
-def _fixed(space: Space) -> list[str]:
-    """Addresses without a choice, which have no column."""
-    return [address for address in space.addresses if len(space.dimension(address).values) == 1]
-
-
-def _line(space: Space, entries: Sequence[dict[str, Any]], turns: int, epochs: int) -> dict[str, Any]:
-    candidate = Candidate.from_dict(entries[0]["candidate"])
-    values = space.addressed(candidate)
-    line: dict[str, Any] = {}
-    for address in space.addresses:
-        dimension = space.dimension(address)
-        if len(dimension.values) > 1:
-            line[address] = _cell(space, address, values.get(address, INACTIVE))
-    line |= {name: entries[0]["statistics"][name] for name in ("macs", "params", "activations")}
-    finals = [entry["accuracy"][-1] for entry in entries]
-    line["accuracy"] = float(np.mean(finals))
-    line |= {f"accuracy.{turn}": finals[turn] if turn < len(finals) else None for turn in range(turns)}
-    line |= {f"epoch.{epoch}": entries[0]["accuracy"][epoch - 1] for epoch in range(1, epochs + 1)}
-    return line | {"seconds": entries[0]["seconds"]}
-
-
-def _cell(space: Space, address: str, value: Any) -> Any:
-    """A dimension that can be off has words in all its cells, since a column of a table has one type."""
-    return str(value) if address in space.conditions else value
-
-
-def _described(space: Space, address: str) -> dict[str, Any]:
-    dimension = space.dimension(address)
-    conditional = address in space.conditions
-    values = [_cell(space, address, value) for value in dimension.values]
-    return {
-        "name": address,
-        "role": address.partition(".")[0],
-        "type": "ordinal" if is_ordinal(dimension) else "categorical",
-        "log": bool(getattr(dimension, "log", False)),
-        "values": [*values, INACTIVE] if conditional else values,
-    }

@@ -8,7 +8,8 @@ import pytest
 
 from search.__main__ import main
 from search.replay import tables
-from search.replay.recording import Plan, even_in_log_cost, read_rows
+from search.replay.even import even_in_log_cost
+from search.replay.recording import Plan, read_rows
 from search.replay.samplers import play_samplers
 from search.setting.config import parse
 from search.setting.setting import prepare
