@@ -11,7 +11,8 @@ from search.replay import tables
 from search.replay.even import even_in_log_cost
 from search.replay.recording import Plan, read_rows
 from search.replay.samplers import play_samplers
-from search.setting.config import parse
+from search.setting.beginning import beginning_of
+from search.setting.config import parse, read
 from search.setting.setting import prepare
 from spaces.codes import distinct
 from spaces.mistake import Mistake
@@ -71,11 +72,34 @@ def test_rows_of_another_plan_are_refused(tmp_path: Path, capsys: pytest.Capture
     assert "rows of another configuration, seed or number of candidates" in capsys.readouterr().err
 
 
+def test_a_table_is_extended_by_what_a_search_would_train_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record(tmp_path) == 0
+    base = tmp_path / "joint" / "joint.json"
+    options = ["--candidates", "0", "--searched", "10", "--extend", str(base), "--out", str(tmp_path / "more")]
+    file = configuration(tmp_path, TEXT.replace("epochs: 2", "epochs: 2, references: all, initial: 40"))
+    assert main(["record", str(file), *options, "--most", "3"]) == 0
+    assert main(["record", str(file), *options]) == 0
+    assert "10 trainings, 3 of them done before" in capsys.readouterr().out
+    rows = read_rows(tmp_path / "more")
+    assert len({json.dumps(row["candidate"]) for row in rows}) == 10
+    old, new = tables.load(base), tables.load(tmp_path / "more" / "more.json")
+    assert len(new.codes_ND) == 16
+    np.testing.assert_array_equal(new.truth_N[:6], old.truth_N)
+    assert (new.costs["macs"] <= 100e3).all()
+    first = beginning_of(prepare(read(file))).first
+    assert [row["candidate"] for row in rows[:2]] == [one.candidate.to_dict() for one in first[:2]]
+    other = configuration(tmp_path, TEXT.replace("epochs: 2", "epochs: 3"))
+    assert main(["record", str(other), *options]) == 2
+    assert "needs a table of the same trainings: epochs" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
         ("", ["--candidates", "0"], "--candidates is 0"),
-        ("", ["--repeat", "-1"], "--repeat and --most at least 0"),
+        ("", ["--repeat", "-1"], "--repeat is -1, and at least 0"),
         ("limits: {max_macs: 100k}", [], "give limits.max_macs"),
     ],
 )
