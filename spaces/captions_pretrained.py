@@ -1,7 +1,8 @@
 """Pretrained image towers x CLIP and its options x what is made of class names: EfficientNet-Lite at 64 to 112 pixels.
 
-A model begins with its ImageNet weights or without, may then learn from captions, and goes on with labels, prompts,
-images that captions name, or class names alone. For a thousand captioned photographs on a processor.
+A model begins with its ImageNet weights or without, may then learn from captions, trained or locked (LiT,
+https://arxiv.org/abs/2111.07991), and goes on with labels, prompts, images that captions name, or class names alone.
+For a thousand captioned photographs on a processor.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ RETRIEVED: dict[str, Dimension] = {
 
 
 def space() -> Space:
-    """The space: three models with or without weights, some 1e8 pretrainings with captions, five adaptations."""
+    """The space: three models with or without weights, some 2e8 pretrainings with captions, five adaptations."""
     models = of_pretrained("captions_pretrained", names=NAMES, resolutions=RESOLUTIONS, batches=(32,), knobs={})
     recipe = {
         **recipe_of_pretraining(),
@@ -32,7 +33,8 @@ def space() -> Space:
         "optimizer.learning_rate.adamw": Real(low=1e-4, high=1e-2, levels=9, log=True),
     }
     recipe["source"] = Choice(values=("own",))  # to which a configuration may add its pools
-    whole = with_pretraining(models, ("none", "clip"), knobs_of_clip(), recipe=recipe)
+    knobs = {**knobs_of_clip(), "clip.locked": Choice(values=(False, True))}
+    whole = with_pretraining(models, ("none", "clip"), knobs, recipe=recipe)
     timms = {address: values for address, values in whole.architecture.items() if address != "neck"}
     methods = {"prompts": PROMPTS, "retrieved": RETRIEVED, "zero_shot": {}}
     return with_methods(replace(whole, architecture=timms), methods)

@@ -1,13 +1,14 @@
 """Losses beside CLIP's own: what each makes of a batch that both towers have seen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainables.deploy import Deployable
+from trainables.deploy import Deployable, evaluating
 from trainables.language.pairs import Pairs
 from trainables.language.places import Places
 from trainables.language.prototypes import Prototypes
@@ -32,6 +33,7 @@ class Seen:
         token_BL: a caption of each.
         pairs: of that caption first, and of further ones.
         kind_B, parts: as in ``trainables.language.pairs.paired``.
+        locked: whether the network stays as it is.
         generator: of what terms draw.
     """
 
@@ -43,7 +45,19 @@ class Seen:
     pairs: tuple[Pairs, ...]
     kind_B: Tensor | None
     parts: int
+    locked: bool
     generator: torch.Generator
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Inside, the network sees what are no images of the data: its running statistics stay as they are."""
+        return at_rest(self.network) if self.locked else still(self.network)
+
+
+@contextmanager
+def at_rest(network: Deployable) -> Iterator[None]:
+    """Inside, the network is as in evaluation, and learns nothing."""
+    with evaluating(network), torch.no_grad():
+        yield
 
 
 def _of_prototypes(term: Prototypes, seen: Seen) -> Tensor:
@@ -54,8 +68,9 @@ def _of_prototypes(term: Prototypes, seen: Seen) -> Tensor:
 def _of_places(term: Places, seen: Seen) -> Tensor:
     if seen.features is None:
         raise RuntimeError("places are read of features")
-    with still(seen.network):  # places alone are no images
-        place_BPE = seen.texts.of_images(pooled_places(seen.network, seen.features))
+    with seen.beside():  # places alone are no images
+        pooled_BPF = pooled_places(seen.network, seen.features)
+    place_BPE = seen.texts.of_images(pooled_BPF)
     loss: Tensor = term(place_BPE, seen.pairs, seen.kind_B, seen.parts)
     return loss
 
@@ -67,7 +82,7 @@ def _of_words(term: Words, seen: Seen) -> Tensor:
 
 def _of_painted(term: Painting, seen: Seen) -> Tensor:
     network, view_B3HW = seen.network, seen.view_BCHW
-    with still(network):  # whose running statistics are those of images in colour
+    with seen.beside():  # its running statistics are those of images in colour
         map_BFHW = map_of(network, grey(view_B3HW).expand_as(view_B3HW))
     image_B3HW = resize(view_B3HW, network.resolution, network.interpolation)
     loss: Tensor = term(map_BFHW, seen.pairs[0].text_BE, image_B3HW, is_text(seen.token_BL))

@@ -5,10 +5,11 @@ Each option is off by default: ConVIRT (https://arxiv.org/abs/2010.00747) is ``d
 (https://arxiv.org/abs/2206.01125) is ``prefix`` and pure ``batches``; DreamLIP (https://arxiv.org/abs/2403.17007) and
 M2-Encoder (https://arxiv.org/abs/2401.15896) have several ``captions``, ``places`` and ``parts``; ProtoCLIP
 (https://arxiv.org/abs/2206.10996) has ``prototypes``; PLIP (https://arxiv.org/abs/2305.08386) is ``grouped`` and
-``matching`` with ``painted`` and ``words``.
+``matching`` with ``painted`` and ``words``; LiT (https://arxiv.org/abs/2111.07991) is ``locked``.
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from trainables.language.texts import Texts
 from trainables.language.tower import is_text
 from trainables.language.words import Words
 from trainables.objectives._accumulating import in_pieces
-from trainables.objectives._clip_terms import TERMS, Seen
+from trainables.objectives._clip_terms import TERMS, Seen, at_rest
 from trainables.objectives._collapse import Spread, alike
 from trainables.objectives._freezing import freeze_unused
 from trainables.objectives._painting import Painting
@@ -44,9 +45,14 @@ KINDS = 2
 BATCHES = ("mixed", "pure")
 
 
-def passes(*, accumulate: int = 1, painted: float = 0.0, **knobs: object) -> float:
-    """One view an image, of which pieces are computed once more, and its grey; texts and decoder are not counted."""
+def passes(*, accumulate: int = 1, painted: float = 0.0, locked: bool = False, **knobs: object) -> float:
+    """One view an image, of which pieces are computed once more, and its grey; texts and decoder are not counted.
+
+    A locked network goes forward alone, and nothing of it is computed twice.
+    """
     del knobs
+    if locked:
+        return (1 + (painted > 0)) / 3
     return (1.0 if accumulate == 1 else 4 / 3) + (painted > 0)
 
 
@@ -79,6 +85,7 @@ def objective(
     words: float = 0.0,
     painted: float = 0.0,
     decoder_width: int = 32,
+    locked: bool = False,
     crop: float = 0.6,
     jitter: float = 0.2,
     flip: float = 0.0,
@@ -110,6 +117,8 @@ def objective(
         words: weight of telling a hidden word of a caption from its others and the image, at least 0.
         painted: weight of painting the colours of an image from its grey and its caption, at least 0.
         decoder_width: of what paints, at the last map.
+        locked: whether the network stays as it is, batch statistics too, so that texts learn what it sees; for one
+            with pretrained weights. Another objective beside this one may train it.
         crop, jitter, flip, colour: of the view, see ``trainables.objectives._views``.
 
     Raises:
@@ -160,6 +169,7 @@ def objective(
         parts=parts,
         accumulate=accumulate,
         pure=batches == "pure",
+        locked=locked,
         views=Views(crop=crop, jitter=jitter, flip=flip, colour=colour),
     )
 
@@ -179,11 +189,15 @@ class _Clip(nn.Module):
         parts: int,
         accumulate: int,
         pure: bool,
+        locked: bool,
         views: Views,
     ) -> None:
         super().__init__()
-        self.network = network
-        freeze_unused(network, network.pooled)
+        self.network, self._locked = network, locked
+        if locked:
+            network.requires_grad_(False)
+        else:
+            freeze_unused(network, network.pooled)
         self.texts = texts
         self._direction, self._smoothing, self._grouped = direction, smoothing, grouped
         self._captions, self._parts, self._pure, self._views = captions, parts, pure, views
@@ -224,6 +238,7 @@ class _Clip(nn.Module):
             pairs=tuple(pairs),
             kind_B=batch.fields["group"] if self._grouped else None,
             parts=self._parts,
+            locked=self._locked,
             generator=generator,
         )
         for name, weight in self._weights.items():
@@ -232,10 +247,12 @@ class _Clip(nn.Module):
 
     def _pooled(self, view_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
         """Pooled features of views, and what they are pooled from where a term reads it."""
-        if "places" not in self._weights:
-            return in_pieces(self.network.pooled, self._accumulate, view_BCHW, norms_of=self.network), None
-        features = in_pieces(self.network.features, self._accumulate, view_BCHW, norms_of=self.network)
-        return self.network.pooled_from(features), features
+        network, pieces = self.network, 1 if self._locked else self._accumulate
+        with at_rest(network) if self._locked else nullcontext():
+            if "places" not in self._weights:
+                return in_pieces(network.pooled, pieces, view_BCHW, norms_of=network), None
+            features = in_pieces(network.features, pieces, view_BCHW, norms_of=network)
+            return network.pooled_from(features), features
 
     def _pairs(self, image_BE: Tensor, token_BL: Tensor, fields: Mapping[str, Tensor]) -> Pairs:
         prefix_B = fields["origin"].clamp_min(0) if self.texts.tower.prefixes else None

@@ -20,6 +20,7 @@ from tests.trainables.small import batch, few_labels, loss_of, network, pretrain
 from trainables.batches.fields import FieldError
 from trainables.batches.order import Pure
 from trainables.data import digits
+from trainables.joint import load
 from trainables.language.texts import Texts
 from trainables.language.tokens import text_of, tokens
 from trainables.objectives import clip
@@ -57,6 +58,7 @@ NUMBERS = [(f"number {row}",) for row in range(8)]
         {"places": 0.0, "threshold": 0.5},
         {"words": 0.0},
         {"painted": 0.0, "decoder_width": 8},
+        {"locked": False},
         {"batches": "pure"},
         {"grouped": True},
     ],
@@ -135,6 +137,45 @@ def test_statistics_are_counted_once_where_a_batch_is_seen_again() -> None:
     for (name, value), other in zip(body.named_buffers(), twin.buffers(), strict=True):
         if name.endswith(("running_mean", "running_var")):
             torch.testing.assert_close(value, other, rtol=1e-5, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("terms", [{}, {"places": 1.0, "words": 1.0}, {"accumulate": 2}])
+def test_a_locked_network_stays_as_it_is_and_texts_learn_what_it_sees(terms: dict[str, Any]) -> None:
+    """With the gradients of the text side that a trained network has whose batch statistics stay."""
+    body = network("clip")
+    before = {name: value.clone() for name, value in body.state_dict().items()}
+    locked = clip.objective(body, **STILL, **terms, locked=True).train()
+    twin = clip.objective(network("clip"), **STILL, **terms)
+    twin.load_state_dict(locked.state_dict())
+    twin.train().network.eval()
+    for objective in (locked, twin):
+        loss_of(objective, captioned(*NUMBERS)).backward()  # type: ignore[no-untyped-call]
+    assert locked.network.training
+    for name, value in body.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    own = dict(twin.named_parameters())
+    learnt = {name: value for name, value in locked.named_parameters() if value.requires_grad}
+    assert learnt and not any(name.startswith("network.") for name in learnt)
+    for name, value in learnt.items():
+        torch.testing.assert_close(value.grad, own[name].grad, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_a_locked_network_goes_forward_alone() -> None:
+    assert clip.passes(locked=True) == pytest.approx(1 / 3)
+    assert clip.passes(locked=True, accumulate=4, painted=1.0) == pytest.approx(2 / 3)
+
+
+def test_beside_another_objective_it_is_that_one_which_trains_a_locked_network() -> None:
+    """The gradients of the network are those of the other objective alone."""
+    of_both = {}
+    for weight in (1.0, 0.0):
+        body = network("clip+simclr")
+        knobs = {"clip": {**STILL, "locked": True}, "simclr": {}, "weight": {"clip": 1.0, "simclr": weight}}
+        objective = load("clip+simclr").objective(body, **knobs).train()
+        loss_of(objective, captioned(*NUMBERS)).backward()  # type: ignore[no-untyped-call]
+        of_both[weight] = [value.grad for value in body.parameters() if value.grad is not None]
+    assert len(of_both[1.0]) > 0
+    assert of_both[0.0] == []
 
 
 def test_pure_batches_are_asked_for() -> None:
