@@ -96,23 +96,50 @@ def contrast(pairs: Pairs, *, direction: float = 0.5, smoothing: float = 0.0, ma
             (PLIP's matching). The authors divide a target by its length, so that one of two images sums to 1.41; here
             each sums to 1.
     """
+    return told_apart(
+        pairs,
+        pairs.scale * pairs.image_BE @ pairs.text_NE.T,
+        pairs.scale * pairs.text_BE @ pairs.image_NE.T,
+        direction=direction,
+        smoothing=smoothing,
+        matching=matching,
+    )
+
+
+def told_apart(
+    pairs: Pairs,
+    text_of_image_BN: Tensor,
+    image_of_text_BN: Tensor,
+    *,
+    direction: float = 0.5,
+    smoothing: float = 0.0,
+    matching: bool = False,
+) -> Tensor:
+    """``contrast`` of scores that others have made.
+
+    Args:
+        pairs: says which images and texts belong together, and which take part.
+        text_of_image_BN: score of every text for each of this worker's images.
+        image_of_text_BN: score of every image for each of this worker's texts.
+        direction, smoothing, matching: as in ``contrast``.
+    """
     losses = []
     if direction > 0:
-        losses.append(direction * _found(pairs, pairs.image_BE, pairs.text_NE, smoothing, matching))
+        losses.append(direction * _found(pairs, text_of_image_BN, smoothing, matching))
     if direction < 1:
-        losses.append((1 - direction) * _found(pairs, pairs.text_BE, pairs.image_NE, smoothing, matching))
+        losses.append((1 - direction) * _found(pairs, image_of_text_BN, smoothing, matching))
     return torch.stack(losses).sum()
 
 
-def _found(pairs: Pairs, own_BE: Tensor, other_NE: Tensor, smoothing: float, matching: bool) -> Tensor:
-    own = slice(pairs.first, pairs.first + len(own_BE))
+def _found(pairs: Pairs, score_BN: Tensor, smoothing: float, matching: bool) -> Tensor:
+    own = slice(pairs.first, pairs.first + len(score_BN))
     there_BN = pairs.there_N & (pairs.part_N[own, None] == pairs.part_N)
-    right_BN = (there_BN & (pairs.kind_N[own, None] == pairs.kind_N)).to(own_BE.dtype)
+    right_BN = (there_BN & (pairs.kind_N[own, None] == pairs.kind_N)).to(score_BN.dtype)
     share_BN = right_BN / right_BN.sum(dim=1, keepdim=True).clamp_min(1.0)
     if smoothing:
-        even_BN = there_BN.to(own_BE.dtype) / there_BN.sum(dim=1, keepdim=True).clamp_min(1)
+        even_BN = there_BN.to(score_BN.dtype) / there_BN.sum(dim=1, keepdim=True).clamp_min(1)
         share_BN = (1 - smoothing) * share_BN + smoothing * even_BN
-    score_BN = (pairs.scale * own_BE @ other_NE.T).masked_fill(~there_BN, -torch.inf)
+    score_BN = score_BN.masked_fill(~there_BN, -torch.inf)
     # A row without a text has none to be found, so that all its scores may be out.
     score_BN = torch.where(pairs.there_N[own, None], score_BN, 0.0)
     log_BN = score_BN.log_softmax(dim=1)

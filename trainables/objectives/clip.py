@@ -82,6 +82,7 @@ def objective(
     translate: bool = True,
     places: float = 0.0,
     threshold: float = 0.3,
+    grouped_for: str = "every",
     words: float = 0.0,
     painted: float = 0.0,
     decoder_width: int = 32,
@@ -113,7 +114,7 @@ def objective(
         prototypes: weight of the loss between images and clusters of texts, and the reverse, at least 0.
         clusters, queue, episode, softness, translate: of these, see ``trainables.language.prototypes``.
         places: weight of the loss between captions and the places of an image that they are like, at least 0.
-        threshold: of these, see ``trainables.language.places``.
+        threshold, grouped_for: of these, see ``trainables.language.places``.
         words: weight of telling a hidden word of a caption from its others and the image, at least 0.
         painted: weight of painting the colours of an image from its grey and its caption, at least 0.
         decoder_width: of what paints, at the last map.
@@ -152,7 +153,7 @@ def objective(
             width, clusters=clusters, queue=queue, episode=episode, softness=softness, translate=translate
         )
     if places:
-        terms["places"] = Places(temperature=temperature, threshold=threshold)
+        terms["places"] = Places(temperature=temperature, threshold=threshold, grouped_for=grouped_for)
     if words:
         terms["words"] = Words(texts)
     if painted:

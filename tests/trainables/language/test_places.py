@@ -22,10 +22,14 @@ def directions(*shape: int, seed: int = 0) -> Tensor:
     return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
 
 
+def cosines(place_BPE: Tensor, text_BE: Tensor) -> Tensor:
+    return torch.einsum("bpe,be->bp", place_BPE, text_BE)
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 1.0])
 def test_shares_of_a_caption_are_one_in_all(threshold: float) -> None:
     place_BPE, text_BE = directions(5, 9, 4), directions(5, 4, seed=1)
-    share_BP = shares(place_BPE, text_BE, threshold)
+    share_BP = shares(cosines(place_BPE, text_BE), threshold)
     torch.testing.assert_close(share_BP.sum(dim=1), torch.ones(5))
     for place_PE, text_E, share_P in zip(place_BPE, text_BE, share_BP, strict=True):
         cosine = [float(place_E @ text_E) for place_E in place_PE]
@@ -36,20 +40,36 @@ def test_shares_of_a_caption_are_one_in_all(threshold: float) -> None:
 
 def test_places_that_are_all_alike_share_evenly_and_have_gradients() -> None:
     place_BPE = directions(2, 1, 4).expand(2, 6, 4).clone().requires_grad_(True)
-    share_BP = shares(place_BPE, directions(2, 4, seed=1), 0.3)
+    share_BP = shares(cosines(place_BPE, directions(2, 4, seed=1)), 0.3)
     assert torch.equal(share_BP, torch.full((2, 6), 1 / 6))
     (share_BP[:, :, None] * place_BPE).sum().backward()  # type: ignore[no-untyped-call]
     assert place_BPE.grad is not None
     assert place_BPE.grad.isfinite().all()
 
 
-def test_the_loss_of_one_caption_is_clips_of_its_places() -> None:
-    places, place_BPE, text_BE = Places(temperature=0.1, threshold=0.3), directions(6, 9, 4), directions(6, 4, seed=1)
-    share_BP = shares(place_BPE, text_BE, 0.3)
-    score_BB = 10 * F.normalize(torch.einsum("bp,bpe->be", share_BP, place_BPE), dim=1) @ text_BE.T
+@pytest.mark.parametrize("grouped_for", ["every", "own"])
+def test_the_loss_of_one_caption_is_clips_of_its_places(grouped_for: str) -> None:
+    places = Places(temperature=0.1, threshold=0.3, grouped_for=grouped_for)
+    place_BPE, text_BE = directions(6, 9, 4), directions(6, 4, seed=1)
+    score_BB = torch.empty(6, 6)
+    for image, place_PE in enumerate(place_BPE):
+        for text, text_E in enumerate(text_BE):
+            chooses = text_BE[image] if grouped_for == "own" else text_E
+            share_P = shares(place_PE @ chooses, 0.3)
+            score_BB[image, text] = 10 * F.normalize(share_P @ place_PE, dim=0) @ text_E
     expected = (F.cross_entropy(score_BB, torch.arange(6)) + F.cross_entropy(score_BB.T, torch.arange(6))) / 2
     pairs = paired(directions(6, 4, seed=2), text_BE, torch.ones(6, dtype=torch.bool), torch.tensor(3.0))
     torch.testing.assert_close(places(place_BPE, [pairs, pairs], None, 1), expected, rtol=1e-5, atol=0)
+
+
+def test_places_that_are_chosen_by_the_right_caption_give_it_away() -> None:
+    """Images that all show every caption: the paper's loss is nearly none, and grouped for every one that of guessing."""
+    text_BE = torch.eye(6)
+    everything_BPE = text_BE.expand(6, 6, 6)
+    pairs = paired(text_BE, text_BE, torch.ones(6, dtype=torch.bool), torch.tensor(3.0))
+    own, every = (Places(temperature=0.1, threshold=0.3, grouped_for=one) for one in ("own", "every"))
+    assert float(own(everything_BPE, [pairs], None, 1).detach()) < 0.01
+    assert float(every(everything_BPE, [pairs], None, 1).detach()) == pytest.approx(np.log(6), rel=1e-5)
 
 
 def test_the_loss_is_a_part_of_clips_and_trains_a_scale_of_its_own() -> None:
