@@ -1,7 +1,8 @@
 """Figures that benchmarks keep as they come, so that a long measurement can be made in pieces and gone on with.
 
-With ``NARS_FIGURES`` naming a folder, every measurement is a line of a file there, and what has its line is not measured
-again; without it, all is measured anew. A line says of which commit it is: files of other code are not gone on with.
+With ``NARS_FIGURES`` naming a folder, every measurement is a line of a file there, and what has its line is not
+measured again; without it, all is measured anew. A line says at which commit it was made: begin a new folder where the
+code that is measured has changed.
 
     NARS_FIGURES=figures python -m pytest -m benchmark -s tests/benchmarks/test_caption_options.py -k "clip and 0"
     python -m tests.benchmarks.kept figures/caption_options.jsonl --against clip

@@ -1,7 +1,6 @@
-"""What networks learn from names of emoji, against names of other emoji, and what CLIP's options bring."""
+"""What networks learn from names of emoji, against names of other emoji, and what names of their groups are worth."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ import torch
 
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
+from tests.benchmarks.kept import kept
+from tests.benchmarks.stamps import MOBILE
 from tests.emoji import needs_emoji
-from trainables.assess import pointing, retrieval, zero_shot
+from trainables.assess import retrieval, zero_shot
 from trainables.data.sources import load_source
-from trainables.pretrained import Source
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.features import accuracy
 from trainables.training.trial import Task, trained, trial
@@ -28,22 +28,10 @@ RECIPE: dict[str, Value] = {
     "optimizer.name": "adamw", "optimizer.learning_rate.adamw": 3e-3, "optimizer.weight_decay": 0.05, "batch.size": 128,
     "schedule.name": "cosine", "schedule.warmup_epochs": 2, "schedule.final": 0.01,
 }  # fmt: skip
-MOBILE: dict[str, Value] = {
-    "resolution": 32, "stem_width": 16, "stem_stride": 2, "activation": "relu", "head_expansion": 1, "head_width": 96,
-    **{f"{name}.{stage}": value for name, values in {
-        "width": (16, 32, 64), "depth": (1, 2, 2), "kernel": (3, 3, 3), "expansion": (3, 3, 3), "stride": (2, 2, 2),
-        "squeeze_excite": (True, True, True),
-    }.items() for stage, value in enumerate(values)},
-}  # fmt: skip
 ARMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "clip": ({}, {}),
     "names of others": ({}, {"wrong_captions": 1.0}),
     "two captions a step": ({"clip.captions": 2}, {}),
-    "ALIGN": ({"clip.smoothing": 0.1, "clip.temperature": 1.0}, {}),
-    "ConVIRT": ({"clip.direction": 0.75, "clip.learned": False, "clip.temperature": 0.1}, {}),
-    "with SimCLR": ({"objective": "clip+simclr"}, {}),
-    "ProtoCLIP": ({"clip.prototypes": 1.0}, {}),
-    "places": ({"clip.places": 1.0}, {}),
     "keywords": ({}, {"keywords": True}),
 }
 """Knobs of the pretraining, and keywords of the data."""
@@ -98,9 +86,9 @@ def reached(arm: str, seed: int, folder: Path) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_what_is_learnt_from_names(arm: str, tmp_path: Path) -> None:
-    for seed in SEEDS:
-        print(arm, seed, {name: round(value, 4) for name, value in reached(arm, seed, tmp_path).items()})
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_learnt_from_names(arm: str, seed: int, tmp_path: Path) -> None:
+    kept("captions", arm, seed, lambda: reached(arm, seed, tmp_path))
 
 
 def named(method: str, seed: int, folder: Path) -> float:
@@ -116,7 +104,7 @@ def named(method: str, seed: int, folder: Path) -> float:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_names_are_worth(method: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_names_are_worth(method: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp() / "named"
-    for seed in SEEDS:
-        print(method, seed, round(named(method, seed, folder), 4))
+    kept("names", method, seed, lambda: {"accuracy": named(method, seed, folder)})

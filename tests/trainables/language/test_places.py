@@ -63,7 +63,7 @@ def test_the_loss_of_one_caption_is_clips_of_its_places(grouped_for: str) -> Non
 
 
 def test_places_that_are_chosen_by_the_right_caption_give_it_away() -> None:
-    """Images that all show every caption: the paper's loss is nearly none, and grouped for every one that of guessing."""
+    """Where all images show every caption, the paper's loss is nearly none; grouped for every one it is of guessing."""
     text_BE = torch.eye(6)
     everything_BPE = text_BE.expand(6, 6, 6)
     pairs = paired(text_BE, text_BE, torch.ones(6, dtype=torch.bool), torch.tensor(3.0))
