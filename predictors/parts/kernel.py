@@ -125,7 +125,10 @@ def prior(dims: Dimensions, statistics: int, length: float = 1.0) -> tuple[Hyper
 def matern52(distance: Values) -> Values:
     """Matern-5/2 of scaled distances."""
     scaled = SQRT5 * distance
-    result: Values = (1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled)
+    result: Values = scaled**2
+    result /= 3.0
+    result += 1.0 + scaled
+    result *= np.exp(np.negative(scaled, out=scaled), out=scaled)
     return result
 
 
@@ -167,8 +170,10 @@ class Pairs:
         gaps = [at.geometry.gaps(self.dims, d, level_L, level_L) for d, level_L in enumerate(self.levels)]
         product_P, a_DP = np.ones(len(self.upper[0])), np.empty(self.cell_DP.shape)
         for d, gap_LL in enumerate(gaps):
-            product_P *= _factor(gap_LL, at.product_D[d], self.dims.ordinal_D[d]).ravel()[self.cell_DP[d]]
-            a_DP[d] = _factor(gap_LL, at.additive_D[d], self.dims.ordinal_D[d]).ravel()[self.cell_DP[d]]
+            correlation_LL = _factor(gap_LL, at.additive_D[d], self.dims.ordinal_D[d])
+            product_LL = _factor(gap_LL, at.product_D[d], self.dims.ordinal_D[d])
+            product_P *= np.take(product_LL, self.cell_DP[d], out=a_DP[d], mode="clip")
+            np.take(correlation_LL, self.cell_DP[d], out=a_DP[d], mode="clip")
         sum_P = a_DP.sum(axis=0)
         r_P = np.sqrt(self.square_PK @ np.exp(-2.0 * at.statistics_K))
         parts_5P = np.stack(
@@ -225,28 +230,50 @@ def self_covariance(dimensions: int, square_N: Values) -> Values:
     return np.stack([one_N, one_N * (dimensions > 0), one_N * (dimensions > 1), one_N, square_N])
 
 
+BLOCK = 64
+"""Rows of a covariance that are made at a time: what is looked up for them stays in the processor's cache."""
+
+
 def cross_covariance(new: Inputs, old: Inputs, at: Hyperparameters) -> tuple[Values, Values]:
     """Covariances of M new rows with N old ones, (M, N), and of each new row with itself, (M,)."""
-    dims, count = new.dims, len(new.dims)
-    product_MN = np.ones((len(new), len(old)))
-    sum_MN, square_MN = np.zeros_like(product_MN), np.zeros_like(product_MN)
-    for d in range(count):
-        # few levels occur in a dimension: the correlation is computed once a level and looked up
-        level_L, which_M = np.unique(new.level_ND[:, d], return_inverse=True)
-        gap_LN = at.geometry.gaps(dims, d, level_L, old.level_ND[:, d])
-        product_MN *= _factor(gap_LN, at.product_D[d], dims.ordinal_D[d])[which_M]
-        a_MN = _factor(gap_LN, at.additive_D[d], dims.ordinal_D[d])[which_M]
-        sum_MN += a_MN
-        square_MN += np.square(a_MN, out=a_MN)
+    dims, count, statistics = new.dims, len(new.dims), max(new.z_NK.shape[1], 1)
     variances = np.exp(at.variances_5)
-    statistics = max(new.z_NK.shape[1], 1)
+    tables = [_looked_up(new, old, at, d) for d in range(count)]
     new_z, old_z = new.z_NK * np.exp(-at.statistics_K), old.z_NK * np.exp(-at.statistics_K)
-    covariance_MN = variances[0] * product_MN
-    covariance_MN += (variances[1] / max(count, 1)) * sum_MN
-    covariance_MN += (variances[2] / max(count * (count - 1), 1)) * (sum_MN**2 - square_MN)
-    covariance_MN += variances[3] * matern52(np.sqrt(squared_distances(new_z, old_z)))
-    covariance_MN += (variances[4] / statistics) * (new.z_NK @ old.z_NK.T)
+    statistics_MN = squared_distances(new_z, old_z)
+    linear_MN = new.z_NK @ old.z_NK.T
+    covariance_MN = np.empty((len(new), len(old)))
+    for start in range(0, len(new), BLOCK):
+        block = slice(start, start + BLOCK)
+        product_BN, linear_BN = covariance_MN[block], linear_MN[block]
+        product_BN[:] = 1.0
+        sum_BN, square_BN, a_BN = np.zeros_like(product_BN), np.zeros_like(product_BN), np.empty_like(product_BN)
+        for which_M, product_LN, a_LN in tables:
+            product_BN *= np.take(product_LN, which_M[block], axis=0, out=a_BN, mode="clip")
+            sum_BN += np.take(a_LN, which_M[block], axis=0, out=a_BN, mode="clip")
+            square_BN += np.square(a_BN, out=a_BN)
+        product_BN *= variances[0]
+        product_BN += np.multiply(sum_BN, variances[1] / max(count, 1), out=a_BN)
+        np.square(sum_BN, out=sum_BN)
+        sum_BN -= square_BN
+        sum_BN *= variances[2] / max(count * (count - 1), 1)
+        product_BN += sum_BN
+        similar_BN = matern52(np.sqrt(statistics_MN[block]))
+        similar_BN *= variances[3]
+        product_BN += similar_BN
+        linear_BN *= variances[4] / statistics
+        product_BN += linear_BN
     return covariance_MN, variances @ self_covariance(count, (new.z_NK**2).sum(1) / statistics)
+
+
+def _looked_up(new: Inputs, old: Inputs, at: Hyperparameters, d: int) -> tuple[NDArray[np.intp], Values, Values]:
+    """Which level each new row has in a dimension, and the two correlations of these levels with the old rows.
+
+    Few levels occur in a dimension: a correlation is computed once a level and looked up.
+    """
+    level_L, which_M = np.unique(new.level_ND[:, d], return_inverse=True)
+    gap_LN, ordinal = at.geometry.gaps(new.dims, d, level_L, old.level_ND[:, d]), bool(new.dims.ordinal_D[d])
+    return which_M, _factor(gap_LN, at.product_D[d], ordinal), _factor(gap_LN, at.additive_D[d], ordinal)
 
 
 def correlation(dims: Dimensions, d: int, level_L: Values, other_M: Values, at: Hyperparameters) -> Values:

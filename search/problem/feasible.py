@@ -56,25 +56,28 @@ def _smallest_rows(space: Space, costs: CostFunction, name: str) -> Codes:
         starts_SD = np.repeat(starts_SD, families, axis=0)
         starts_SD[:, space.index[FAMILY]] = np.tile(np.arange(families), 2)
     starts_SD = space.complete(starts_SD, np.zeros_like(starts_SD))
-    return np.concatenate([_descend(space, costs, name, start_D) for start_D in starts_SD])
+    return _descend(space, costs, name, starts_SD)
 
 
-def _descend(space: Space, costs: CostFunction, name: str, codes_D: Codes) -> Codes:
-    best_1D, best = codes_D[None], float(costs(codes_D[None])[name][0])
+def _descend(space: Space, costs: CostFunction, name: str, starts_SD: Codes) -> Codes:
+    """Where coordinate descents from the starts end, shape (S, D): side by side, since a count of few rows is dear."""
+    best_SD, best_S = starts_SD.copy(), np.asarray(costs(starts_SD)[name], dtype=float)
     for _ in range(8):
-        before = best
+        before_S = best_S.copy()
         for column, size in enumerate(space.sizes_D.tolist()):
-            if size == 1 or best_1D[0, column] < 0:
+            active = np.flatnonzero(best_SD[:, column] >= 0)
+            if size == 1 or not active.size:
                 continue
-            options_VD = np.repeat(best_1D, size, axis=0)
-            options_VD[:, column] = np.arange(size)
+            options_VD = np.repeat(best_SD[active], size, axis=0)
+            options_VD[:, column] = np.tile(np.arange(size), active.size)
             options_VD = space.complete(options_VD, np.zeros_like(options_VD))
-            value_V = np.asarray(costs(options_VD)[name], dtype=float)
-            if value_V.min() < best:
-                best_1D, best = options_VD[[int(value_V.argmin())]], float(value_V.min())
-        if best == before:
+            value_AV = np.asarray(costs(options_VD)[name], dtype=float).reshape(active.size, size)
+            better = np.flatnonzero(value_AV.min(axis=1) < best_S[active])
+            best_SD[active[better]] = options_VD[better * size + value_AV[better].argmin(axis=1)]
+            best_S[active[better]] = value_AV[better].min(axis=1)
+        if (best_S == before_S).all():
             break
-    return best_1D
+    return best_SD
 
 
 def sample_within(problem: Problem, n: int, rng: np.random.Generator, *, limits: Limits | None = None) -> Codes:
@@ -132,17 +135,26 @@ def _anchor(problem: Problem, limits: Limits) -> Codes:
         return {"worst": np.max([np.asarray(costs[name], float) / bound for name, bound in bounds.items()], axis=0)}
 
     space, least = problem.space, {}
-    rows = _smallest_rows(space, worst, "worst")
+    # One bound orders candidates as its cost does, whatever the bound is.
+    rows = _cheapest(problem, *bounds) if len(bounds) == 1 else _smallest_rows(space, worst, "worst")
     for name in bounds:
         if limits.allow(problem.costs(rows)).any():
-            return rows[limits.allow(problem.costs(rows))][:1]
+            break
         # The worst of several costs has ridges on which the descent can stop; the cheapest by each are other starts.
-        cheapest = _smallest_rows(space, problem.costs, name)
+        cheapest = _cheapest(problem, name)
         least[name] = float(problem.costs(cheapest)[name].min())
-        rows = np.concatenate([rows, cheapest, *(_descend(space, worst, "worst", row_D) for row_D in cheapest)])
-    if limits.allow(problem.costs(rows)).any():
-        return rows[limits.allow(problem.costs(rows))][:1]
+        rows = np.concatenate([rows, cheapest, _descend(space, worst, "worst", cheapest)])
+    allowed = limits.allow(problem.costs(rows))
+    if allowed.any():
+        return rows[allowed][:1]
     raise unreachable(space.name, limits, least, "the smallest found (by descents, not proven)")
+
+
+def _cheapest(problem: Problem, name: str) -> Codes:
+    """The candidates of ``_smallest_rows`` by one cost of the problem, which every budget on that cost begins from."""
+    if name not in problem.cheapest:
+        problem.cheapest[name] = _smallest_rows(problem.space, problem.costs, name)
+    return problem.cheapest[name]
 
 
 def _pull(

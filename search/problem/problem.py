@@ -39,6 +39,11 @@ class Problem:
         """A candidate within each of the limits that candidates were drawn within, found once: thousands of counts."""
         return {}
 
+    @cached_property
+    def cheapest(self) -> dict[str, Codes]:
+        """The cheapest candidates by each cost that was asked for, by the name of the cost, found once."""
+        return {}
+
     def feasible(self, codes_ND: Codes) -> NDArray[np.bool_]:
         """Whether each candidate meets the hard limits, shape (N,)."""
         return self.limits.allow(self.costs(codes_ND))

@@ -22,7 +22,7 @@ from search.samplers._plain_optuna import Bridge, space_of
 from search.samplers._start import DRAWN_FOR_BUDGET, opening, stratified
 from search.samplers._surrogates import Surrogates
 from search.samplers.protocol import Offer
-from spaces.codes import distinct, without
+from spaces.codes import distinct, row_keys, without
 from spaces.mistake import Mistake
 from spaces.space import Codes, Condition
 
@@ -234,14 +234,20 @@ class Sampler(BaseSampler):
         rng: np.random.Generator,
     ) -> Belief:
         """The field with the surroundings of its best candidates of each budget, then of the best among those, ..."""
-        left_ND = seen_ND[:0]
+        left_ND, gain_N = seen_ND[:0], np.zeros(0)
+        met = set(row_keys(np.concatenate([seen_ND, field.codes_ND])).tolist())
         for _ in range(CLIMBS):
-            gain_N = acquisition.family_improvement(field.mean_N, field.std_N, field.fits_KN, best_K, weight_K)
+            added = slice(len(gain_N), None)  # what was gained by those before does not change
+            mean_A, std_A, fits_KA = field.mean_N[added], field.std_N[added], field.fits_KN[:, added]
+            gain_A = acquisition.family_improvement(mean_A, std_A, fits_KA, best_K, weight_K)
+            gain_N = np.concatenate([gain_N, gain_A])
             top_ND = without(field.codes_ND[acquisition.best_of_bands(gain_N, field.band_N, CLIMBERS)], left_ND)
-            near_ND = self._supply.around(top_ND, rng, pairs=8)
-            new_ND = without(distinct(near_ND), np.concatenate([seen_ND, field.codes_ND]))
+            near_ND = distinct(self._supply.around(top_ND, rng, pairs=8))
+            keys = row_keys(near_ND).tolist()
+            new_ND = near_ND[[row for row, key in enumerate(keys) if key not in met]]
             if not len(new_ND):
                 break
+            met.update(keys)
             left_ND = np.concatenate([left_ND, top_ND])
             field = field.joined(Belief.of(self.problem, model, new_ND))
         return field
