@@ -8,7 +8,9 @@ list of what exists, so the driver and its workers cannot disagree.
 import ast
 import importlib
 import importlib.util
+import inspect
 import re
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -59,6 +61,7 @@ def names(kind: Kind) -> tuple[str, ...]:
     return tuple(sorted(name for name, file in _files(kind.package).items() if _defines(file, kind.defines)))
 
 
+@cache
 def _files(package: str) -> dict[str, Path]:
     """The file of each module in a package, by the module's name."""
     spec = importlib.util.find_spec(package)
@@ -69,16 +72,13 @@ def _files(package: str) -> dict[str, Path]:
 
 
 def _defines(file: Path, symbol: str) -> bool:
-    # A line is found sooner than a file is parsed, and most files of a folder have none.
-    line = re.search(rf"^(def|class) {symbol}\b", file.read_text(encoding="utf-8"), re.MULTILINE)
-    return line is not None and any(_is_named(node, symbol) for node in _body(file))
+    """Whether a file defines a symbol; the contract of a kind (``class Executor(Protocol)``) is none of it.
 
-
-def _is_named(node: ast.stmt, symbol: str) -> bool:
-    """Whether a statement defines a symbol; the contract of a kind (``class Executor(Protocol)``) is none of it."""
-    if isinstance(node, ast.ClassDef):
-        return node.name == symbol and not any(getattr(base, "id", None) == "Protocol" for base in node.bases)
-    return isinstance(node, ast.FunctionDef) and node.name == symbol
+    Read line by line: parsing every file of a folder would take longer than what most commands do.
+    """
+    code = re.sub(r"(\"{3}|'{3}).*?\1", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
+    definition = rf"^(def {symbol}\b|class {symbol}\b(?!\([^)]*\bProtocol\b))"
+    return re.search(definition, code, re.MULTILINE) is not None
 
 
 def _body(file: Path) -> list[ast.stmt]:
@@ -102,8 +102,18 @@ def summary(kind: Kind, name: str) -> str:
         UnknownComponent: as ``load``.
     """
     _check(kind, name)
-    docstring = ast.get_docstring(_module(_files(kind.package)[name])) or ""
-    return " ".join(docstring.partition("\n\n")[0].split())
+    return " ".join(_docstring(_files(kind.package)[name]).partition("\n\n")[0].split())
+
+
+def _docstring(file: Path) -> str:
+    """The string that a file begins with, after comments; nothing where it begins with something else."""
+    with file.open(encoding="utf-8") as lines:
+        for token in tokenize.generate_tokens(lines.readline):
+            if token.type == tokenize.STRING:
+                return inspect.cleandoc(str(ast.literal_eval(token.string)))
+            if token.type not in (tokenize.COMMENT, tokenize.NL):
+                break
+    return ""
 
 
 NO_DEFAULT = object()
@@ -132,8 +142,9 @@ def parameters(kind: Kind, name: str) -> Parameters:
         UnknownComponent: as ``load``.
     """
     _check(kind, name)
-    (function,) = [one for one in _body(_files(kind.package)[name]) if _is_named(one, kind.defines)]
-    if not isinstance(function, ast.FunctionDef):
+    functions = [one for one in _body(_files(kind.package)[name]) if isinstance(one, ast.FunctionDef)]
+    function = next((one for one in functions if one.name == kind.defines), None)
+    if function is None:
         raise TypeError(f"{kind.package}.{name} defines {kind.defines} as a class, whose parameters are not read")
     every = function.args
     positional = [*every.posonlyargs, *every.args]
@@ -198,7 +209,12 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 
 def _check(kind: Kind, name: str) -> None:
-    existing = names(kind)
-    if name not in existing:
+    if not _exists(kind, name):
         folder = kind.package.replace(".", "/")
-        raise UnknownComponent(f"'{name}' is not in {folder}/, which has: {', '.join(existing)}")
+        raise UnknownComponent(f"'{name}' is not in {folder}/, which has: {', '.join(names(kind))}")
+
+
+@cache
+def _exists(kind: Kind, name: str) -> bool:
+    file = _files(kind.package).get(name)
+    return file is not None and _defines(file, kind.defines)

@@ -236,7 +236,7 @@ BLOCK = 64
 
 def cross_covariance(new: Inputs, old: Inputs, at: Hyperparameters) -> tuple[Values, Values]:
     """Covariances of M new rows with N old ones, (M, N), and of each new row with itself, (M,)."""
-    dims, count, statistics = new.dims, len(new.dims), max(new.z_NK.shape[1], 1)
+    count, statistics = len(new.dims), max(new.z_NK.shape[1], 1)
     variances = np.exp(at.variances_5)
     tables = [_looked_up(new, old, at, d) for d in range(count)]
     new_z, old_z = new.z_NK * np.exp(-at.statistics_K), old.z_NK * np.exp(-at.statistics_K)

@@ -21,6 +21,8 @@ from trainables.counting.statistics import count
 
 EXAMPLE = "spaces tiny --sample 3"
 PERCENTILES = (5, 50, 95)
+DRAWS, LISTED_DRAWS = 2_000, 500
+"""Candidates counted for the percentiles of one space, and of each in the list, which is to appear at once."""
 SMALL = 64
 """Images below this many pixels are taken to have ten classes, others a thousand."""
 
@@ -30,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("space", nargs="?", help="a space to show in full; all are listed without it")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="show N random candidates of the space")
     parser.add_argument("--seed", type=int, default=0, help="of the random candidates")
-    parser.add_argument("--draws", type=int, default=2_000, help="candidates counted for the percentiles")
+    parser.add_argument(
+        "--draws",
+        type=int,
+        help=f"candidates counted for the percentiles (default: {DRAWS:,} of one space, {LISTED_DRAWS} of each listed)",
+    )
     parser.add_argument(
         "--classes", type=int, help="classes of the classifier (default: 10 for tiny images, else 1000)"
     )
@@ -44,18 +50,17 @@ def run(arguments: argparse.Namespace) -> None:
         UnknownComponent: no such space.
         UsageError: a negative number of candidates, or a sample without a space.
     """
-    if arguments.sample < 0 or arguments.draws < 1:
-        raise UsageError(
-            f"--sample needs 0 or more and --draws 1 or more, given {arguments.sample} and {arguments.draws}"
-        )
+    draws = arguments.draws if arguments.draws is not None else LISTED_DRAWS if arguments.space is None else DRAWS
+    if arguments.sample < 0 or draws < 1:
+        raise UsageError(f"--sample needs 0 or more and --draws 1 or more, given {arguments.sample} and {draws}")
     if arguments.space is None and arguments.sample:
         raise UsageError(f"--sample needs the name of a space: {', '.join(names(SPACES))}")
     console = Console(highlight=False)
     images = Images(classes=arguments.classes, channels=arguments.channels)
     if arguments.space is None:
-        console.print(table(images, arguments.draws, arguments.seed))
+        console.print(table(images, draws, arguments.seed))
     else:
-        show(console, load(SPACES, arguments.space).space(), images, arguments.draws, arguments.sample, arguments.seed)
+        show(console, load(SPACES, arguments.space).space(), images, draws, arguments.sample, arguments.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +160,8 @@ def _backbones(space: Space) -> tuple[str, ...]:
 
 
 def _most(value_N: NDArray[Any]) -> str:
-    least, _, most = np.percentile(value_N, PERCENTILES)
+    value_N = np.sort(value_N)  # percentiles between two values would need more of numpy than is imported yet
+    least, most = (value_N[len(value_N) * percent // 100] for percent in (PERCENTILES[0], PERCENTILES[-1]))
     return f"{rounded(least)}-{rounded(most)}"
 
 

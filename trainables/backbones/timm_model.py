@@ -7,7 +7,6 @@ and the result kept on disk in ``$NARS_CACHE`` (by default ``~/.cache/nars``).
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +99,8 @@ def cost(*, classes: int, channels: int, name: Any, resolution: Any, weights: An
 def _measured(*, name: str, resolution: int, classes: int, channels: int) -> Statistics:
     """From the cache, or traced and written to it (by rename, so that a reader never sees half a file)."""
     folder = machine_cache("timm_statistics")
+    from importlib.metadata import version  # here because it takes longer than to count other families
+
     path = folder / f"{version('timm')}-{name}-{resolution}-{classes}-{channels}.json"
     if path.is_file():
         return Statistics(**json.loads(path.read_text(encoding="utf-8")))
