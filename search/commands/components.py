@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from search.commands._reach import places
+from search.words import program
 from spaces import components
 
 EXAMPLE = "components ingredient"
@@ -31,6 +31,8 @@ class Listing:
         """Summary, knobs, features, where it can be chosen, and paper of a component; a dash where there is none."""
         features = ", ".join(components.constant(self.kind, name, self.features)) if self.features else "-"
         paper = str(components.constant(self.kind, name, "PAPER")) if self.has_paper else "-"
+        from search.commands._reach import places  # it makes every space
+
         chosen = ", ".join(places(self.kind, name)) or "-"
         return components.summary(self.kind, name), self._knobs(name) or "-", features, chosen, paper
 
@@ -62,19 +64,36 @@ SUPPLIED = frozenset(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("kind", nargs="?", choices=sorted(KINDS), help="one kind; all are listed without it")
+    parser.add_argument("kind", nargs="?", choices=sorted(KINDS), help="one kind in full; without it, a line for each")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a table of each kind: name, summary, knobs with their defaults, what it supports, who offers it, paper."""
+    """Print the components of all kinds, a line each, or of one kind all that is known of each.
+
+    That is its name, summary, knobs with their defaults, what it supports, who offers it, and its paper.
+    """
     console = Console()
-    for name in [arguments.kind] if arguments.kind else KINDS:
-        table = Table(title=name, title_justify="left", show_lines=True)
-        for column in ("name", "what it is", "knobs", "supports", "chosen in", "paper"):
-            table.add_column(column, overflow="fold")
-        for component in components.names(KINDS[name].kind):
-            table.add_row(component, *KINDS[name].describe(component))
-        console.print(table)
+    console.print(_everything() if arguments.kind is None else _in_full(arguments.kind))
+
+
+def _everything() -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, caption_justify="left")
+    table.caption = f"{program()} {EXAMPLE}: the knobs of each, where it can be chosen, its paper"
+    for column in ("kind", "name", "what it is"):
+        table.add_column(column, no_wrap=column != "what it is")
+    for kind, listing in KINDS.items():
+        for component in components.names(listing.kind):
+            table.add_row(kind, component, components.summary(listing.kind, component))
+    return table
+
+
+def _in_full(kind: str) -> Table:
+    table = Table(title=kind, title_justify="left", show_lines=True)
+    for column in ("name", "what it is", "knobs", "supports", "chosen in", "paper"):
+        table.add_column(column, overflow="fold")
+    for component in components.names(KINDS[kind].kind):
+        table.add_row(component, *KINDS[kind].describe(component))
+    return table
 
 
 def _knob(name: str, default: Any) -> str:

@@ -85,7 +85,8 @@ ASK = (
     "build(sys.argv[2], Offer(problem=problem, seed=0)).propose(observed, observed.codes_ND[:0], 8)",
 )
 WATCHED = (
-    OBSERVED + "from search.learning.learner import Learner\n",
+    OBSERVED + "from search.learning.learner import Learner\n"
+    "import torch._dynamo  # which the first optimizer of a process imports\nimport predictors.mlp\n",
     "learner = Learner(problem=problem, name=sys.argv[2], pretrain=5000, seed=0)\n"
     "learner.held_out_tau(observed), learner.held_out_tau(observed, pretrained=False)",
 )

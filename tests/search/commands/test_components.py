@@ -30,12 +30,39 @@ def test_every_component_of_a_kind_is_described(kind: str, capsys: pytest.Captur
         assert name == "name" or (paper == "-") is not KINDS[kind].has_paper
 
 
-def test_knobs_have_their_defaults_and_what_the_search_supplies_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_kind_each_component_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["components"]) == 0
-    listed = rows(capsys.readouterr().out)
-    *most, paper = listed["label_smoothing"]
-    assert (most[1], most[2], paper) == ("rate", "-", "https://arxiv.org/abs/1512.00567")
-    assert "as_published" in most[3]  # the others stand in further lines
-    assert "family.objective" in listed["jensen_shannon"][3]
-    assert listed["simmim"][2] == "tokens"
-    assert listed["importance"][1] == "-"
+    listed = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    for kind, listing in KINDS.items():
+        for name in components.names(listing.kind):
+            assert [kind, name, components.summary(listing.kind, name)] in [
+                list(map(str.rstrip, row)) for row in listed
+            ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "column", "cell"),
+    [
+        ("ingredient", "label_smoothing", 1, "rate"),
+        ("ingredient", "label_smoothing", 2, "-"),
+        ("ingredient", "label_smoothing", 4, "https://arxiv.org/abs/1512.00567"),
+        ("objective", "simmim", 2, "tokens"),
+        ("section", "importance", 1, "-"),
+    ],
+)
+def test_knobs_have_their_defaults_and_what_the_search_supplies_is_none(
+    kind: str, name: str, column: int, cell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["components", kind]) == 0
+    assert rows(capsys.readouterr().out)[name][column] == cell
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "place"),
+    [("ingredient", "label_smoothing", "as_published"), ("objective", "jensen_shannon", "family.objective")],
+)
+def test_where_a_component_can_be_chosen_is_told(
+    kind: str, name: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["components", kind]) == 0
+    assert place in rows(capsys.readouterr().out)[name][3]
