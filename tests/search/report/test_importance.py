@@ -49,6 +49,21 @@ def test_too_few_trials_have_no_importance():
     assert interaction(trials) is None
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_intervals_of_an_interaction_hold_what_all_trials_say(seed: int):
+    shares = interaction(trials_frame(records(60)), seed)
+    assert shares is not None and shares.both_interval is not None and shares.flips_interval is not None
+    assert shares.both_interval[0] <= shares.both <= shares.both_interval[1]
+    assert shares.flips_interval[0] <= shares.flips <= shares.flips_interval[1]
+
+
+def test_of_many_trials_an_even_selection_is_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("search.report.importance.MOST_TRIALS", 50)
+    few = importance(trials_frame(records(51)))
+    assert few is not None
+    assert few.r2 > 0.5  # 50 of them, not every second
+
+
 def test_variance_shares_of_tables_whose_answer_is_known():
     rng = np.random.default_rng(0)
     row, column = rng.normal(size=(30, 1)), rng.normal(size=(1, 30))
