@@ -52,7 +52,9 @@ def test_too_few_trials_have_no_importance():
 @pytest.mark.parametrize("seed", range(3))
 def test_the_intervals_of_an_interaction_hold_what_all_trials_say(seed: int):
     shares = interaction(trials_frame(records(60)), seed)
-    assert shares is not None and shares.both_interval is not None and shares.flips_interval is not None
+    assert shares is not None
+    assert shares.both_interval is not None
+    assert shares.flips_interval is not None
     assert shares.both_interval[0] <= shares.both <= shares.both_interval[1]
     assert shares.flips_interval[0] <= shares.flips <= shares.flips_interval[1]
 
