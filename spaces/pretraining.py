@@ -87,7 +87,7 @@ def _parts(
 ) -> Iterator[tuple[dict[str, Dimension], tuple[str, ...]]]:
     """Dimensions of pretraining by address, and the objectives that have them."""
     yield dict(recipe), trained
-    of_any_images = tuple(name for name in trained if not _reads_targets(name) and not _reads_fields(name))
+    of_any_images = tuple(name for name in trained if not _reads_targets(name) and not _reads_fields(name, knobs))
     if of_any_images:
         yield {"source": Choice(values=("own", "fractals"))}, of_any_images
     if OF_FRACTALS in trained:
@@ -103,9 +103,13 @@ def _reads_targets(name: str) -> bool:
     return any(constant(OBJECTIVES, part, "LABELS") for part in parts_of(name))
 
 
-def _reads_fields(name: str) -> bool:
-    """Whether an objective, or a part of it, always reads more of images than pixels, such as captions."""
-    return any(not knob for part in parts_of(name) for knob, _ in constant(OBJECTIVES, part, "NEEDS"))
+def _reads_fields(name: str, knobs: Mapping[str, Dimension]) -> bool:
+    """Whether an objective, or a part of it, reads more of images than pixels: always, or for one of these knobs."""
+    return any(
+        not knob or f"{part}.{knob}" in knobs
+        for part in parts_of(name)
+        for knob, _ in constant(OBJECTIVES, part, "NEEDS")
+    )
 
 
 def _owners(address: str, trained: tuple[str, ...]) -> tuple[str, ...]:

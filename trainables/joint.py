@@ -213,9 +213,16 @@ class _Sum(nn.Module):
 
     @property
     def order(self) -> Any:
-        """That of the first part that asks for one."""
-        orders = (getattr(part, "order", None) for part in self.parts.values())
-        return next((order for order in orders if order is not None), None)
+        """That of the part that asks for one.
+
+        Raises:
+            JointError: two parts ask for different ones.
+        """
+        orders = [getattr(part, "order", None) for part in self.parts.values()]
+        asked = [order for order in orders if order is not None]
+        if any(order != asked[0] for order in asked):
+            raise JointError(f"parts of the objective draw {' and '.join(map(str, asked))}; leave one's knob out")
+        return asked[0] if asked else None
 
     @property
     def evaluated(self) -> nn.Module:

@@ -1,5 +1,6 @@
 """What every objective on disk must do: a new file is tested here without an edit."""
 
+from contextlib import suppress
 from dataclasses import replace
 from inspect import signature
 from itertools import islice
@@ -67,7 +68,8 @@ def test_missing_parts_of_a_contract_are_named() -> None:
     module = ModuleType("half")
     module.LABELS, module.objective = True, nn.Identity  # type: ignore[attr-defined]
     assert lacking(module, Objective) == [
-        "COMPARES", "FIXED_SIDE", "NEEDS", "ON_FEATURES", "PAPER", "PER_WORKER", "SOURCE", "SUPPORTS", "passes"
+        "AT_MOST", "COMPARES", "FIXED_SIDE", "NEEDS", "ON_FEATURES", "ORDERS", "PAPER", "PER_WORKER", "SOURCE",
+        "SUPPORTS", "passes",
     ]  # fmt: skip
 
 
@@ -155,3 +157,32 @@ def test_two_workers_match_one_or_their_file_says_why() -> None:
         else:
             assert mean == pytest.approx(loss, rel=1e-5), name
             np.testing.assert_allclose(both[0][name][1], gradient, rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_knobs_that_order_batches_are_the_stated_ones(name: str) -> None:
+    plain = module_of(name).objective(network(name), **knobs(name))
+    if not hasattr(plain, "order"):
+        assert module_of(name).ORDERS == ()
+        return
+    assert plain.order is None
+    ordering = set()
+    for knob, default in components.parameters(components.OBJECTIVES, name).defaults.items():
+        for value in (2, "group", "pure"):
+            with suppress(ValueError, TypeError):
+                if type(value) is type(default) and _ordered(name, {knob: value}):
+                    ordering.add(knob)
+    assert ordering == {knob for knob, _ in module_of(name).ORDERS}
+
+
+def _ordered(name: str, knob: dict[str, Any]) -> bool:
+    return module_of(name).objective(network(name), **knobs(name), **knob).order is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_largest_batches_are_stated_of_knobs_that_there_are(name: str) -> None:
+    parameters = signature(module_of(name).objective).parameters
+    for knob, most, times in module_of(name).AT_MOST:
+        assert knob in parameters
+        assert most in parameters if isinstance(most, str) else most > 0
+        assert times >= 1

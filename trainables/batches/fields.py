@@ -203,13 +203,14 @@ def _asked(name: str, knobs: Mapping[str, Any]) -> Iterator[str]:
             yield field
 
 
-def check_field(name: str, fields: Mapping[str, Any], images: str = "these images") -> None:
+def check_field(name: str, fields: Mapping[str, Any], images: str = "these images", knob: str = "") -> None:
     """That a field is there.
 
     Args:
         name: of the field.
         fields: that there are.
         images: whose these are, for people.
+        knob: full address of what asks for it, where it is one.
 
     Raises:
         FieldError: it is not.
@@ -217,6 +218,6 @@ def check_field(name: str, fields: Mapping[str, Any], images: str = "these image
     if name not in fields and not VOCABULARY[name].written:
         raise FieldError(
             f"the objective reads the field {name} ({VOCABULARY[name].meaning}), which {images} do not have; "
-            f"pretrain on images that have it{_HINTS.get(name, '')}, or leave out the objective or the knob that "
-            "asks for it"
+            f"pretrain on images that have it{_HINTS.get(name, '')}, or leave out "
+            f"{knob or 'the objective or the knob that asks for it'}"
         )

@@ -8,6 +8,8 @@ from typing import Any, get_args
 
 from trainables.splits import DataError
 
+UNLABELLED, POOLS = "unlabelled", "pools"
+"""Keywords of every source that name further images; none of a pool."""
 SEED = "split_seed"
 LARGEST_SEED = 2**32 - 1
 """That scikit-learn takes."""

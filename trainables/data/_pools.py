@@ -11,11 +11,13 @@ import numpy as np
 from spaces import components
 from spaces.candidate import OWN_PICTURES
 from trainables.data import unlabelled_folder
-from trainables.data._keywords import check_types
+from trainables.data._keywords import POOLS, UNLABELLED, check_types
 from trainables.splits import DataError, Images, Splits
 
 FOLDER = "unlabelled_folder"
 """The source of a pool that names none."""
+ANNOTATIONS = ("labels", "level", "segments")
+"""Fields that are labels by other names, which people gave; pretraining on a pool is to see none."""
 
 
 def pools_of(pools: Any, splits: Splits, load: Callable[[str, Mapping[str, Any]], Splits]) -> dict[str, Images]:
@@ -53,7 +55,7 @@ def _pool(
     if name in others or not name.isidentifier():
         raise DataError(f"data.pools.{name}: the name of a pool is a word, and none of {', '.join(others)}")
     source = keywords.pop("source", FOLDER)
-    if nested := sorted({"pools", "unlabelled"} & set(keywords)):
+    if nested := sorted({POOLS, UNLABELLED} & set(keywords)):
         raise DataError(f"data.pools.{name} has {nested[0]}, which is one of section data alone; make it a pool beside")
     if source == FOLDER:
         unknown = sorted(set(keywords) - {"path", "unreadable", "cache"})
@@ -77,4 +79,5 @@ def _pool(
             f"data.pools.{name} has images of {other[1]} x {other[2]} pixels in {other[0]} channels, the data of "
             f"{own[1]} x {own[2]} in {own[0]}; give it keywords that make them alike"
         )
-    return replace(images, label_N=np.zeros_like(images.label_N))
+    unlabelled = {field: value_N for field, value_N in images.fields.items() if field not in ANNOTATIONS}
+    return replace(images, label_N=np.zeros_like(images.label_N), fields=unlabelled)

@@ -17,6 +17,7 @@ from trainables.splits import DataError, Splits
 
 PAPER = "https://arxiv.org/abs/2110.03091"
 TARGETS = True
+ORDERED = False
 """A picture's target says which systems it shows."""
 
 PICTURES = 2**20

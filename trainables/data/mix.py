@@ -19,6 +19,7 @@ from trainables.splits import DataError, Joined, Pictures, Splits
 
 PAPER = "https://arxiv.org/abs/2407.17904"
 TARGETS = False
+ORDERED = True
 
 ORIGIN = "origin"
 OWN, FRACTALS = "own", "fractals"

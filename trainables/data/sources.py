@@ -12,14 +12,14 @@ from spaces import components
 from trainables.batches.fields import misfits
 from trainables.data import unlabelled_folder
 from trainables.data._captions import disturbed
-from trainables.data._keywords import check_types
+from trainables.data._keywords import POOLS, UNLABELLED, check_types
 from trainables.data._pools import pools_of
 from trainables.data._synonyms import with_synonyms
 from trainables.data._text_vectors import with_text_vectors
 from trainables.data.splitting import DRAWN, SPLIT, with_labels, with_share
 from trainables.splits import DataError, Joined, Splits
 
-LABELS, UNLABELLED, POOLS = "labels", "unlabelled", "pools"
+LABELS = "labels"
 WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS = "wrong_captions", "class_captions", "synonyms"
 TEXT_VECTORS = "text_vectors"
 SHARE = "share"

@@ -12,6 +12,7 @@ from trainables.splits import DataError, Images, Splits
 
 PAPER = "none: one's own images"
 TARGETS = False
+ORDERED = False
 
 
 def pictures(splits: Splits, *, path: str, unreadable: float = UNREADABLE, cache: str | None = None) -> Images:

@@ -44,6 +44,12 @@ class Objective(Protocol):
     NEEDS: tuple[tuple[str, str], ...]
     """Knobs and fields of images (``trainables.batches.fields``) that it reads where a knob is not at its default;
     of an empty knob always."""
+    ORDERS: tuple[tuple[str, int | str], ...]
+    """Knobs that, where not at their default, give batches an order of their own (``trainables.batches.order``), and
+    how many images stand together in it: a number, or the knob that says it."""
+    AT_MOST: tuple[tuple[str, int | str, int], ...]
+    """Knobs with which, where not at their default, a step of all workers has a largest number of images; that number,
+    or the knob that says it; and how often an image counts."""
     passes: Callable[..., float]
     """``passes(**knobs)``: forward-backward passes of the backbone for each image, above 0, by which objectives are
     compared at equal compute. An encoder that sees a quarter of the tokens makes a quarter of a pass; a forward pass

@@ -22,6 +22,8 @@ PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = True  # the regressor's positions fit the resolution
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 TARGETS = ("pixels", "codes")
 

@@ -39,6 +39,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = (("", "caption"), ("grouped", "group"), ("prefix", "origin"), ("batches", "origin"))
+ORDERS = (("batches", 1),)
+AT_MOST = ()
 
 KINDS = 2
 """Values of the field ``origin``, of which each has a prefix."""

@@ -23,6 +23,8 @@ PER_WORKER = "each worker draws the masks and views of its own images"
 FIXED_SIDE = True  # the decoder's positions fit the resolution
 ON_FEATURES = False
 NEEDS = (("pairs", "group"), ("gap", "frame"))
+ORDERS = (("pairs", 2),)
+AT_MOST = ()
 
 PAIRS = ("views", "group")
 

@@ -32,6 +32,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = (("instances_per_group", "group"),)
+ORDERS = (("instances_per_group", "instances_per_group"),)
+AT_MOST = (("instances", "queue", 2), ("neighbours", "queue", 2))
 
 SMALL_AREA = (0.05, 0.25)
 """Least and largest share of an image that a small crop shows."""

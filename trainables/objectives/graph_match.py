@@ -31,9 +31,10 @@ PER_WORKER = "the noise of the matching falls on other pairs of images"
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = (("edges", 256, 1),)
 
-
-MOST = 256
+MOST = AT_MOST[0][1]
 """Images of a step that are matched with edges."""
 
 

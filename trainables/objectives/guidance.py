@@ -25,6 +25,8 @@ PER_WORKER = "each worker compares layers over its own images"
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 passes = one_pass
 
 

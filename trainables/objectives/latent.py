@@ -38,6 +38,8 @@ PER_WORKER = "each worker draws what is hidden of its own images"
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 RATIO = 0.7
 """Share of the diagonal of a cell below which two places are the same, PixPro's."""

@@ -31,6 +31,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 UNKNOWN = -1
 """The class of rows of the memory that hold no image yet."""

@@ -20,6 +20,8 @@ PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = True  # the decoder's positions fit the resolution
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 
 def passes(*, masked: float = 0.75, **knobs: object) -> float:

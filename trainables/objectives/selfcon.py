@@ -28,6 +28,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = (("level_weight", "level"),)
+ORDERS = ()
+AT_MOST = ()
 
 
 def passes(**knobs: object) -> float:

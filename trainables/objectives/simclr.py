@@ -29,6 +29,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = (("memory", "memory", 1),)
 
 
 def passes(*, memory: int = 0, **knobs: object) -> float:

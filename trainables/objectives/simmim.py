@@ -23,6 +23,8 @@ PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = True  # masks fit the resolution
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 
 def passes(**knobs: object) -> float:

@@ -29,6 +29,8 @@ PER_WORKER = "each worker draws what is corrupted of its own images"
 FIXED_SIDE = True
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 FILLINGS = ("noise", "grey")
 

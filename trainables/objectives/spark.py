@@ -24,6 +24,8 @@ PER_WORKER = "each worker draws the masks of its own images"
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 
 def passes(**knobs: object) -> float:

@@ -14,6 +14,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 passes = one_pass
 SMALLEST_STD = 1e-7
 

@@ -17,6 +17,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = True
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 
 def passes() -> float:

@@ -25,6 +25,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = ()
+ORDERS = ()
+AT_MOST = ()
 
 SMALL_AREA = (0.05, 0.14)
 """Least and largest share of an image that a small crop shows."""

@@ -26,6 +26,8 @@ PER_WORKER = None
 FIXED_SIDE = False
 ON_FEATURES = False
 NEEDS = (("", "text"),)
+ORDERS = ()
+AT_MOST = ()
 FORMS = ("symmetric", "one_way", "distance")
 
 

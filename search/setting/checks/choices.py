@@ -1,6 +1,7 @@
 """What a space offers: which components the values of its choices name."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from spaces import components
 from spaces.candidate import NO_PRETRAINING, OWN_PICTURES
@@ -50,3 +51,29 @@ def values_of(space: Space, role: str, address: str) -> list[str]:
 def reads(kind: Kind, name: str) -> Callable[[str], bool]:
     """Whether a component's function has a keyword; False of all where there is no such component."""
     return components.parameters(kind, name).reads if name in components.names(kind) else lambda _: False
+
+
+def together(space: Space, wanted: Mapping[str, Collection[Any]]) -> bool:
+    """Whether a candidate of the space has, at every one of these full addresses, one of the values."""
+    allowed: dict[str, set[Any]] = {}
+    waiting = list(wanted.items())
+    while waiting:
+        address, values = waiting.pop()
+        if address not in space.index:
+            return False
+        left = allowed.get(address, set(space.dimension(address).values)).intersection(values)
+        if not left:
+            return False
+        allowed[address] = left
+        if (condition := space.conditions.get(address)) is not None:
+            waiting.append((condition.parent, condition.values))
+    return True
+
+
+def turned_on(space: Space, prefix: str, part: str, knob: str) -> dict[str, list[Any]]:
+    """The values of an objective's knob, by its full address, that are not its default; no entry where it has none."""
+    address = f"pretraining.{prefix}{part}.{knob}"
+    default = components.parameters(OBJECTIVES, part).defaults[knob]
+    values = space.dimension(address).values if address in space.index else ()
+    changed = [value for value in values if value != default]
+    return {address: changed} if changed else {}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from search.setting.checks.choices import names_of, prefixes, reads, values_of
+from search.setting.checks.choices import names_of, prefixes, reads, together, turned_on, values_of
 from search.setting.config import Config, ConfigError
 from spaces import components
 from spaces.candidate import OWN_PICTURES
@@ -11,10 +11,12 @@ from spaces.components import ADAPTATIONS, EVALUATIONS, OBJECTIVES
 from spaces.space import Space
 from trainables.batches.fields import CAPTION, VOCABULARY, check_field, fields_of, needs_of
 from trainables.data._synonyms import are_named
-from trainables.splits import Splits
+from trainables.splits import Joined, Splits
 
 CLIP = "clip"
 """The objective that reads captions."""
+MIX, ORIGIN = "mix", "origin"
+"""The source that joins images, and the field that says which of them one is."""
 COLOURED = 3
 """Channels of images in colour."""
 
@@ -22,21 +24,28 @@ COLOURED = 3
 def check_fields(space: Space, splits: Splits) -> None:
     """The images to pretrain on, of every source, have what the objectives of the space read of them.
 
-    What an objective reads for one of its knobs alone is looked for in the data's own images.
-
     Raises:
-        FieldError: they lack a field; the message names it, and the source.
+        FieldError: they lack a field; the message names it, the source, and the knob that asks for it.
     """
-    needs: dict[str, set[str]] = {}
     for _, prefix in prefixes(space):
         for objective in values_of(space, "pretraining", f"{prefix}objective"):
-            for source in _sources(space, prefix, objective):
-                needs.setdefault(source, set()).update(needs_of(objective, {}))
-            needs.setdefault(OWN_PICTURES, set()).update(_needs_of_knobs(space, prefix, objective))
-    for source, names in needs.items():
-        fields, images = _images_of(source, splits) if names else ({}, "")
-        for name in sorted(names):
-            check_field(name, fields, images)
+            for field, asked in _asked(space, prefix, objective):
+                for source, offered in _sources(space, prefix, objective).items():
+                    if together(space, {**asked, **offered}):
+                        fields, images = _images_of(source, space, prefix, splits)
+                        knobs = [address for address in asked if not address.endswith(".objective")]
+                        check_field(field, fields, images, " and ".join(knobs))
+
+
+def _asked(space: Space, prefix: str, objective: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Fields that an objective may read, and the values by full address with which it does."""
+    chosen = {f"pretraining.{prefix}objective": [objective]}
+    for part in components.parts_of(objective):
+        for knob, field in components.constant(OBJECTIVES, part, "NEEDS"):
+            if not knob:
+                yield field, chosen
+            elif changed := turned_on(space, prefix, part, knob):
+                yield field, {**chosen, **changed}
 
 
 def check_mixes(space: Space, splits: Splits) -> None:
@@ -63,10 +72,28 @@ def check_captions(space: Space, splits: Splits) -> None:
     if caption_NTL is None:
         return
     _, slots, tokens = caption_NTL.shape
+    _check_prefixes(space, splits)
     for _, prefix in prefixes(space):
         if CLIP in names_of(space, "pretraining", f"{prefix}objective"):
             for unsuited in _unsuited(space, prefix, slots, tokens, splits.channels):
                 raise ConfigError(f"space '{space.name}' offers pretraining.{prefix}clip.{unsuited}, or restrict it")
+
+
+def _check_prefixes(space: Space, splits: Splits) -> None:
+    """Texts come from no more origins than ``clip`` has prefixes for."""
+    kinds = int(components.constant(OBJECTIVES, CLIP, "KINDS"))
+    own_N = fields_of(splits.unlabelled).get(ORIGIN)
+    for _, prefix in prefixes(space):
+        asked = turned_on(space, prefix, CLIP, "prefix")
+        address = f"pretraining.{prefix}source"
+        count = 0 if own_N is None else int(own_N.max(initial=-1)) + 1
+        if together(space, {**asked, address: [MIX]}):
+            count = 1 + _mixes_fractals(space, prefix) + len(splits.pools)
+        if asked and together(space, asked) and count > kinds:
+            raise ConfigError(
+                f"space '{space.name}' offers {next(iter(asked))}, whose prefixes tell {kinds} origins apart, and "
+                f"these images have {count}: restrict it to false, or join fewer"
+            )
 
 
 def _unsuited(space: Space, prefix: str, slots: int, tokens: int, channels: int) -> Iterator[str]:
@@ -103,33 +130,35 @@ def check_names(space: Space, splits: Splits) -> None:
         )
 
 
-def _needs_of_knobs(space: Space, prefix: str, objective: str) -> Iterator[str]:
-    """Fields that an objective reads with some value of one of its knobs."""
-    for part in components.parts_of(objective):
-        for address, dimension in space.pretraining.items():
-            local = address.removeprefix(prefix)
-            if address.startswith(prefix) and local.startswith(f"{part}."):
-                for value in dimension.values:
-                    yield from needs_of(part, {local.removeprefix(f"{part}."): value})
-
-
-def _sources(space: Space, prefix: str, objective: str) -> Sequence[str]:
-    """Where the images come from that an objective may be pretrained on."""
-    address = f"{prefix}source"
-    condition = space.conditions.get(f"pretraining.{address}")
-    chosen = condition is None or f"pretraining.{prefix}objective" != condition.parent or objective in condition.values
-    if chosen and address in space.pretraining:
-        return tuple(map(str, space.pretraining[address].values))
+def _sources(space: Space, prefix: str, objective: str) -> Mapping[str, Mapping[str, Sequence[Any]]]:
+    """Where the images come from that an objective may be pretrained on, and the choice that says so, if one does."""
+    address = f"pretraining.{prefix}source"
+    if address in space.index:
+        values = space.dimension(address).values
+        if together(space, {f"pretraining.{prefix}objective": [objective], address: values}):
+            return {str(value): {address: [value]} for value in values}
     own = {str(components.constant(OBJECTIVES, part, "SOURCE")) for part in components.parts_of(objective)}
-    return tuple(own) if len(own) == 1 else (OWN_PICTURES,)
+    return {source: {} for source in (own if len(own) == 1 else (OWN_PICTURES,))}
 
 
-def _images_of(source: str, splits: Splits) -> tuple[Mapping[str, Any], str]:
+def _images_of(source: str, space: Space, prefix: str, splits: Splits) -> tuple[Mapping[str, Any], str]:
     """The fields of the images of a source, and what people call these."""
     if source == OWN_PICTURES:
         return fields_of(splits.unlabelled), "these images"
+    called = f"the images of pretraining.source '{source}'"
+    if source == MIX:
+        joined = (
+            {} if _mixes_fractals(space, prefix) else fields_of(Joined((splits.unlabelled, *splits.pools.values())))
+        )
+        return {**joined, ORIGIN: None}, called
     pool = splits.pools.get(source)  # else pictures that are made, of which nothing is known
-    return {} if pool is None else fields_of(pool), f"the images of pretraining.source '{source}'"
+    return {} if pool is None else fields_of(pool), called
+
+
+def _mixes_fractals(space: Space, prefix: str) -> bool:
+    """Whether a space offers a share of fractals in a mix, of which nothing is known."""
+    share = space.pretraining.get(f"{prefix}{MIX}.fractals")
+    return share is not None and any(share.values)
 
 
 def unserved(names: Sequence[str], splits: Splits) -> Iterator[tuple[str, str]]:

@@ -50,16 +50,20 @@ class DataSection(Section):
     @property
     def pools(self) -> tuple[str, ...]:
         """Names of further images that candidates may be pretrained on."""
-        pools = self.keywords.get("pools", {})
+        from trainables.data._keywords import POOLS
+
+        pools = self.keywords.get(POOLS, {})
         return tuple(pools) if isinstance(pools, dict) else ()
 
 
 def _located(keywords: Mapping[str, Any]) -> dict[str, Any]:
     """With absolute paths, also those of pools."""
+    from trainables.data._keywords import POOLS
+
     located = {key: absolute(value) if key in PATHS else value for key, value in keywords.items()}
-    pools = keywords.get("pools")
+    pools = keywords.get(POOLS)
     if isinstance(pools, dict):
-        located["pools"] = {name: _located(pool) if isinstance(pool, dict) else pool for name, pool in pools.items()}
+        located[POOLS] = {name: _located(pool) if isinstance(pool, dict) else pool for name, pool in pools.items()}
     return located
 
 

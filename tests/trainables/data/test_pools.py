@@ -37,6 +37,21 @@ def test_a_pool_is_a_folder_or_the_training_images_of_a_source(tmp_path: Path) -
     assert not pools["more"].label_N.any()  # type: ignore[attr-defined]
 
 
+def test_labels_of_a_pool_are_left_out_whatever_they_are_called() -> None:
+    tagged = few_labels()
+    count = len(tagged.train)
+    fields = {
+        "level": np.arange(count) % 3,
+        "labels": np.ones((count, 2), dtype=bool),
+        "segments": np.zeros((count, 2, 2), dtype=np.int64),
+        "group": np.arange(count),
+    }
+    tagged = replace(tagged, train=replace(tagged.train, fields=fields))
+    pool = pools_of({"more": {"source": "digits"}}, few_labels(), lambda source, keywords: tagged)["more"]
+    assert set(pool.fields) == {"group"}
+    assert not pool.label_N.any()
+
+
 @pytest.mark.parametrize(
     ("pools", "words"),
     [
