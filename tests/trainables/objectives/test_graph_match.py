@@ -81,7 +81,7 @@ def test_the_gradient_points_where_the_expected_loss_falls() -> None:
 def test_a_graph_joins_each_node_with_its_nearest() -> None:
     direction = torch.nn.functional.normalize(torch.randn(7, 4, generator=torch.Generator().manual_seed(1)))
     joined = graph(direction, 2)
-    assert torch.equal(joined, joined.T)
+    torch.testing.assert_close(joined, joined.T)  # the last bit of a product depends on the processor
     assert joined.diagonal().abs().sum() == 0
     cosine = direction @ direction.T - 2 * torch.eye(7)
     for row in range(7):
