@@ -25,6 +25,7 @@ LITE0 = Source(
 RATE = "optimizer.learning_rate.adamw"
 ARMS: Mapping[str, tuple[str, int, Mapping[str, Any], Mapping[str, Any]]] = {
     "locked": ("pretrained", 3, {"clip.locked": True}, {}),
+    "locked, as many steps as trained": ("pretrained", 1, {"clip.locked": True}, {}),
     "trained": ("pretrained", 3, {}, {}),
     "locked, captions of others": ("pretrained", 3, {"clip.locked": True}, {"wrong_captions": 1.0}),
     "trained at 3e-3": ("pretrained", 3, {RATE: 3e-3}, {}),
