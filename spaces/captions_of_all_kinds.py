@@ -17,7 +17,12 @@ from spaces.space import Space
 CONFIGURATIONS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
     {
         **captions.CONFIGURATIONS,
-        "DreamLIP": {"objective": "clip", "clip.captions": 2, "clip.places": 1.0},
+        "DreamLIP": {
+            "objective": "clip",
+            "clip.captions": 2,
+            "clip.places": 1.0,
+            "clip.grouped_for": "own",
+        },
         "M2-Encoder": {"objective": "clip", "clip.captions": 2, "clip.parts": 2},
         "ProtoCLIP": {"objective": "clip", "clip.prototypes": 1.0},
         "PLIP": {"objective": "clip", "clip.matching": True, "clip.words": 0.3, "clip.painted": 0.3},
@@ -32,11 +37,12 @@ OPTIONS: Mapping[str, Dimension] = MappingProxyType(
         "clip.matching": Choice(values=(False, True)),
         "clip.prototypes": Choice(values=(0.0, 0.3, 1.0), ordered=True),
         "clip.places": Choice(values=(0.0, 0.3, 1.0), ordered=True),
+        "clip.grouped_for": Choice(values=("every", "own")),
         "clip.words": Choice(values=(0.0, 0.3, 1.0), ordered=True),
         "clip.painted": Choice(values=(0.0, 0.3, 1.0), ordered=True),
     }
 )
-"""By address below ``pretraining``; the first of each is off."""
+"""By address below ``pretraining``; the first of each is off, or the default."""
 
 
 def space() -> Space:
