@@ -1,5 +1,6 @@
 """The places of an image that a caption speaks of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.trainables.small import batch, loss_of, network
+from tests.conformance.workers import together
+from tests.trainables.small import batch, loss_of, network, part_of
 from trainables.assess import pointing
 from trainables.language.pairs import paired
 from trainables.language.places import Places, shares
@@ -16,6 +18,7 @@ from trainables.language.texts import Texts
 from trainables.language.tokens import tokens
 from trainables.objectives import clip
 from trainables.splits import Images, from_parts
+from trainables.training.world import World
 
 
 def directions(*shape: int, seed: int = 0) -> Tensor:
@@ -79,6 +82,28 @@ def test_the_loss_is_a_part_of_clips_and_trains_a_scale_of_its_own() -> None:
     assert isinstance(places, Places)
     assert places.log_scale.grad is not None
     assert not objective.texts.log_scale.grad.equal(places.log_scale.grad)  # type: ignore[union-attr]
+
+
+def measured(world: World, knobs: Sequence[dict[str, Any]]) -> list[tuple[float, Any]]:
+    """Loss, and gradient of the projection of images, of this worker's part of a batch, with each of the knobs."""
+    part, results = part_of(batch(), slice(world.rank, None, world.size)), []
+    for own in knobs:
+        objective = clip.objective(network("clip"), places=1.0, crop=1.0, jitter=0.0, **own).eval()
+        wrapped = world.wrap(objective, torch.device("cpu"))  # which must live until the gradients are averaged
+        value = loss_of(wrapped, part)
+        value.backward()  # type: ignore[no-untyped-call]
+        results.append((float(value.detach()), objective.texts.image_projection.weight.grad.numpy().copy()))  # type: ignore[union-attr]
+    return results
+
+
+@pytest.mark.slow
+def test_two_workers_have_the_loss_and_gradients_of_one() -> None:
+    knobs: list[dict[str, Any]] = [{"grouped_for": "every"}, {"grouped_for": "own"}, {"locked": True}]
+    both, alone = together(measured, knobs), measured(World(), knobs)
+    for first, second, whole in zip(*both, alone, strict=True):
+        assert (first[0] + second[0]) / 2 == pytest.approx(whole[0], rel=1e-5)
+        np.testing.assert_allclose(first[1], second[1])
+        np.testing.assert_allclose(first[1], whole[1], rtol=1e-3, atol=1e-6)
 
 
 def test_running_statistics_are_those_of_images() -> None:
