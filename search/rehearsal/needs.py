@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -22,8 +22,13 @@ from search.setting.sections.search import words_of_score
 from search.setting.setting import Setting, needs_other_networks
 from search.tracking.address import check_address
 from search.words import masked
+from spaces import components
+from spaces.candidate import Candidate
 from spaces.mistake import Mistake
 from spaces.sampling import sobol
+
+if TYPE_CHECKING:
+    from trainables.deploy import Deployable
 
 T = TypeVar("T")
 
@@ -88,9 +93,25 @@ def _score(setting: Setting) -> Iterator[str]:
     some = setting.space.decode(sobol(setting.space, 16, 0))
     candidate = min(some, key=lambda one: setting.statistics_of(one).macs)
     network = build(candidate, setting.splits)
+    evaluations = [name.split(".")[1] for name, _ in weights if "." in name]
+    if any(components.constant(components.EVALUATIONS, name, "TEXTS") for name in evaluations):
+        network = _with_texts(network, candidate)
     right = accuracy(network, setting.splits.validation)
     score, _ = judged(weights, network, setting.splits, right)
     yield f"score: {words_of_score(setting.config.search)} is {score:.3f} of an untrained network"
+
+
+def _with_texts(network: "Deployable", candidate: Candidate) -> "Deployable":
+    """A network beside the text tower that its pretraining would train."""
+    from trainables.joint import knobs_of, load
+    from trainables.plan import Reading
+
+    rest = dict(candidate.pretraining)
+    name = str(rest["objective"])
+    objective = load(name).objective(network, **knobs_of(name, rest))
+    assert isinstance(objective, Reading)
+    assert objective.texts is not None
+    return network.beside(objective.texts.eval())
 
 
 def check_secrets(config: Config) -> None:

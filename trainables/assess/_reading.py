@@ -21,12 +21,18 @@ def texts_of(network: Deployable) -> Texts | None:
 
 @torch.inference_mode()
 def directions_of_images(network: Deployable, texts: Texts, images: Images) -> Tensor:
-    """Of pooled features in the space of the texts, shape (N, E)."""
-    return texts.of_images(pooled(network, images))
+    """Of pooled features in the space of the texts, shape (N, E), on the CPU."""
+    return texts.of_images(pooled(network, images).to(texts.log_scale.device)).cpu()
+
+
+@torch.inference_mode()
+def directions_of_tokens(texts: Texts, token_NL: Tensor) -> Tensor:
+    """Of texts as tokens, shape (N, E), on the CPU."""
+    return texts.of_tokens(token_NL.to(texts.log_scale.device)).cpu()
 
 
 @torch.inference_mode()
 def directions_of_classes(texts: Texts, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-    """Mean directions of the classes' names in each template, shape (K, E), as CLIP's zero-shot classifier has them."""
+    """Mean directions of the classes' names in each template, (K, E), on the CPU: CLIP's zero-shot classifier."""
     each = [texts.of_texts([template.format(name) for name in classes]) for template in templates]
-    return F.normalize(torch.stack(each).mean(dim=0), dim=1)
+    return F.normalize(torch.stack(each).mean(dim=0), dim=1).cpu()

@@ -12,7 +12,7 @@ from trainables.splits import Splits
 PAPER = "https://arxiv.org/abs/2103.00020"
 BETTER = {"accuracy": "high"}
 NEEDS = ()
-SCORES = ()
+SCORES = ("accuracy",)
 TEXTS = True
 IN_SEARCH: dict[str, int] = {}
 

@@ -176,6 +176,8 @@ class PhaseState:
             raise TrialFailed(f"the training loss is {loss} in epoch {epoch}; the learning rate may be too high")
         monitors = self._watched(epoch)
         world.align(self.evaluated)
+        if isinstance(plan.texts, Texts):
+            self.evaluated.beside(plan.texts)  # which evaluations of a score may read
         right, figures_of_score = self._whole.score(phase, self.evaluated, probing)
         return loss, right, {**monitors, **figures_of_score}
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search.setting.checks.choices import names_of, prefixes, reads, together, turned_on, values_of
+from search.setting.checks.readers import leaves_no_texts
 from search.setting.config import Config, ConfigError
 from spaces import components
-from spaces.candidate import OWN_PICTURES
+from spaces.candidate import NO_PRETRAINING, OWN_PICTURES
 from spaces.components import ADAPTATIONS, EVALUATIONS, OBJECTIVES
 from spaces.space import Space
 from trainables.batches.fields import CAPTION, VOCABULARY, check_field, fields_of, needs_of
@@ -174,7 +175,8 @@ def check_evaluations(config: Config, space: Space, splits: Splits) -> None:
     """Data and space can serve the evaluations that a configuration names.
 
     Raises:
-        ConfigError: the data lacks a field of one, or no network of the space has the text tower that one needs.
+        ConfigError: the data lacks a field of one, no network of the space has the text tower that one needs, or not
+            every one has that which a score needs.
     """
     read_texts = any(
         CAPTION in needs_of(name, {})
@@ -188,6 +190,16 @@ def check_evaluations(config: Config, space: Space, splits: Splits) -> None:
                 f"leaves, and space '{space.name}' offers no such objective; leave it out, or choose another space"
             )
     scored = [name.split(".")[1] for name, _ in config.search.weights if "." in name]
+    reading = [name for name in scored if components.constant(EVALUATIONS, name, "TEXTS")]
+    for _, prefix in prefixes(space) if reading else ():
+        objective = space.pretraining.get(f"{prefix}objective")
+        alone = objective is not None and NO_PRETRAINING in objective.values
+        left = f"'{NO_PRETRAINING}' of 'pretraining.{prefix}objective'" if alone else leaves_no_texts(space, prefix)
+        if left is not None:
+            raise ConfigError(
+                f"search.score has evaluation '{reading[0]}': it needs the text tower that pretraining.objective clip "
+                f"leaves, and {left} leaves none; restrict space '{space.name}' to clip, or score by something else"
+            )
     for key, names in (("family.assess", config.family.assess), ("search.score", scored)):
         for name, reason in unserved(names, splits):
             raise ConfigError(f"{key} has evaluation '{name}': {reason}; leave it out, or choose another source")

@@ -92,17 +92,22 @@ def _without_texts(space: Space, prefix: str) -> Iterator[str]:
     reading = [name for name in names_of(space, "adaptation", f"{prefix}method") if reads(ADAPTATIONS, name)("texts")]
     if not reading:
         return
-    objectives = values_of(space, "pretraining", f"{prefix}objective")
-    without = [
-        name for name in objectives if all(part in components.names(OBJECTIVES) for part in components.parts_of(name))
-    ]
-    without = [name for name in without if CAPTION not in needs_of(name, {})]
-    if without or not objectives:
-        left = f"'{without[0]}' of 'pretraining.{prefix}objective'" if without else "training without pretraining"
+    left = leaves_no_texts(space, prefix)
+    if left is not None:
         yield (
             f"'adaptation.{prefix}method' has the value '{reading[0]}', which needs a text tower, and {left} leaves "
             "none; offer clip alone, or leave the method out"
         )
+
+
+def leaves_no_texts(space: Space, prefix: str) -> str | None:
+    """What a pretraining below a prefix may be that leaves no text tower; None where each leaves one."""
+    objectives, files = values_of(space, "pretraining", f"{prefix}objective"), components.names(OBJECTIVES)
+    without = [name for name in objectives if all(part in files for part in components.parts_of(name))]
+    without = [name for name in without if CAPTION not in needs_of(name, {})]
+    if without:
+        return f"'{without[0]}' of 'pretraining.{prefix}objective'"
+    return None if objectives else "training without pretraining"
 
 
 def _unread_keyword(kind: Kind, role: str, address: str, local: str) -> Iterator[str]:

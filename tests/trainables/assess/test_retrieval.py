@@ -39,7 +39,13 @@ def test_recall_is_counted_by_caption_both_ways_over_images_that_have_it() -> No
     data = replace(splits(caption=np.stack([own, half], axis=1)), captions=("en", "de"))
     judged = retrieval.assess(reading(), data)
     parts = {(one.metric, one.part): one for one in judged.measures}
-    assert len(parts) == 3 * 2 * 2
+    assert len(parts) == 3 * 2 * 2 + 3
+    assert parts["recall_10", ""].count == 40
+    of_own, of_half = (
+        [parts["recall_10", f"{name}: {way}"].value for way in ("texts of images", "images of texts")]
+        for name in ("en", "de")
+    )
+    assert min(*of_own, *of_half) <= parts["recall_10", ""].value <= max(*of_own, *of_half)
     assert parts["recall_10", "en: texts of images"].count == 40
     assert parts["recall_10", "de: images of texts"].count == 20
     body = reading()
@@ -49,6 +55,15 @@ def test_recall_is_counted_by_caption_both_ways_over_images_that_have_it() -> No
         cosine_MM = directions_of_images(body, texts, data.test) @ texts.of_tokens(torch.from_numpy(own).long()).T
     best = cosine_MM.topk(5).indices == torch.arange(40)[:, None]
     assert parts["recall_5", "en: texts of images"].value == pytest.approx(float(best.any(dim=1).float().mean()))
+
+
+def test_the_recall_of_all_is_the_mean_over_images_of_what_each_has() -> None:
+    own = tokens([f"number {row}" for row in range(40)], 64)
+    data = replace(splits(caption=own[:, None]), captions=("en",))
+    parts = {(one.metric, one.part): one.value for one in retrieval.assess(reading(), data).measures}
+    for metric in retrieval.SCORES:
+        both = [parts[metric, f"en: {way}"] for way in ("texts of images", "images of texts")]
+        assert parts[metric, ""] == pytest.approx(sum(both) / 2)
 
 
 def test_the_same_text_is_right_wherever_it_is() -> None:

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from search.setting.checks.data import check_captions, check_fields
+from search.setting.checks.data import check_captions, check_evaluations, check_fields
 from search.setting.checks.readers import check_readers
-from search.setting.config import ConfigError
+from search.setting.config import ConfigError, parse
 from spaces import captions, captions_pretrained
 from spaces.dimensions import Choice
 from spaces.pretraining import with_pretraining
 from spaces.space import Condition
 from spaces.tiny import space as tiny
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained
+from trainables.assess import retrieval
 from trainables.batches.fields import FieldError
 from trainables.batches.order import Pure
 from trainables.data import digits
@@ -29,6 +30,12 @@ from trainables.training.checkpoint import Checkpoint
 from trainables.training.trial import Task, trained, trial
 
 STILL = {"crop": 1.0, "jitter": 0.0}
+SCORED = """
+name: recall
+data: {source: digits}
+space: {name: tiny}
+search: {score: assess.retrieval.recall_10}
+"""
 PURE = {"clip.prefix": True, "clip.batches": "pure"}
 
 
@@ -290,3 +297,33 @@ def test_it_tells_what_it_has_learnt_and_leaves_it(tmp_path: Path) -> None:
     heads = torch.load(shared, weights_only=True)["states"]["heads"]
     for name, value in texts.state_dict().items():
         assert torch.equal(value, heads[f"texts.{name}"])
+
+
+def test_what_captions_find_may_be_what_trials_are_judged_by(tmp_path: Path) -> None:
+    """Each report after pretraining has the recall of search-validation captions."""
+    recall = "assess.retrieval.recall_5"
+    task = Task(candidate=pretrained("clip"), epochs=4, seed=0, score=((recall, 0.5), ("accuracy", 0.5)))
+    checkpoint = Checkpoint(path=tmp_path / "x.pt")
+    *_, last = trial(task, few_labels(), checkpoint=checkpoint)
+    splits = few_labels()
+    judged = retrieval.assess(trained(task, splits, checkpoint), replace(splits, test=splits.validation), most=500)
+    (expected,) = (one.value for one in judged.measures if (one.metric, one.part) == ("recall_5", ""))
+    assert last.monitors[recall] == pytest.approx(expected)
+    assert last.accuracy == pytest.approx((expected + last.monitors["assess.accuracy"]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "message"),
+    [
+        (("clip",), None),
+        (("none", "clip"), r"search\.score has evaluation 'retrieval'.*'none' of 'pretraining\.objective' leaves none"),
+        (("clip", "simclr"), r"'simclr' of 'pretraining\.objective' leaves none; restrict space 'tiny' to clip"),
+    ],
+)
+def test_a_check_names_candidates_without_the_text_tower_that_a_score_needs(
+    objectives: tuple[str, ...], message: str | None
+) -> None:
+    space = with_pretraining(tiny(), objectives)
+    config = parse(SCORED)
+    with nullcontext() if message is None else pytest.raises(ConfigError, match=message):
+        check_evaluations(config, space, few_labels())
