@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from optuna.storages import RDBStorage
-
 from search.family.members import load_family
 from search.identity.folder import prepare_run, read_study
 from search.identity.saved import saved
@@ -82,12 +80,7 @@ def copied(run: Path, to: Path) -> Path:
 
 def trials(run: Path) -> list[Trial]:
     """The record of a run."""
-    study = read_study(prepare_run(saved(run)), encoded=True)
-    trials, storage = study.trials(), study.optuna._storage
-    if isinstance(storage, RDBStorage):  # a connection that is collected while open fails the whole session of tests
-        storage.remove_session()
-        storage.engine.dispose()
-    return trials
+    return read_study(prepare_run(saved(run)), encoded=True).trials()
 
 
 def curves(run: Path) -> list[tuple[int, str, str, list[tuple[int, float, float]]]]:

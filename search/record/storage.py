@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from weakref import finalize
 
 from optuna.distributions import json_to_distribution
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -40,13 +41,22 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
     """
     if url is not None:
         try:
-            # A connection is tried before use, since a server that was restarted has closed it.
-            return patiently(lambda: RDBStorage(expanded(url), engine_kwargs={"pool_pre_ping": True}), longest=30)
+            return patiently(lambda: _of_database(expanded(url)), longest=30)
         except (ArgumentError, ImportError) as error:
             raise StorageError(_no_database(url, error)) from None
     _check_file(folder)
     drop_torn_line(folder / JOURNAL)
     return _of_journal(Journal(str(folder / JOURNAL)), folder)
+
+
+def _of_database(url: str) -> RDBStorage:
+    """A storage whose connections are closed once nobody holds it any more, or the process ends.
+
+    A connection is tried before use, since a server that was restarted has closed it.
+    """
+    storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    finalize(storage, storage.engine.dispose)
+    return storage
 
 
 def check_storage(url: str) -> None:

@@ -1,6 +1,6 @@
 """The study in databases: SQLite always, PostgreSQL where Debian's package and psycopg are installed."""
 
-import contextlib
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.storages import RDBStorage
 from optuna.storages.journal import _storage as reading
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from search.record import patience
@@ -33,18 +33,6 @@ def new(number: int) -> Trial:
 
 def opened(url: str) -> Study:
     return Study(name="s", storage=open_storage(Path(), url), space=SPACE, create=True)
-
-
-@contextlib.contextmanager
-def closing_storage(url: str) -> Iterator[Study]:
-    """The study, with its connections closed at the end, of whose leaving psycopg warns."""
-    storage = open_storage(Path(), url)
-    assert isinstance(storage, RDBStorage)
-    try:
-        yield Study(name="s", storage=storage, space=SPACE, create=True)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
 def gone(times: int) -> Any:
@@ -126,18 +114,38 @@ def postgres() -> Iterator[Postgres]:
 
 def test_postgresql_that_restarts_in_the_middle_loses_nothing(postgres: Postgres) -> None:
     check_storage(postgres.url)
-    with closing_storage(postgres.url) as study:
-        for number in range(3):
-            study.start(study.add(new(number)).number)
-        study.finish(0, CURVE)
-        postgres.control("restart", "-m", "immediate")
-        study.finish(1, CURVE)
-        postgres.control("restart", "-m", "fast")
-        study.finish(2, (), "training failed")
-        study.add(new(3))
-    with closing_storage(postgres.url) as again:
-        states = [trial.state for trial in again.trials()]
+    study = opened(postgres.url)
+    for number in range(3):
+        study.start(study.add(new(number)).number)
+    study.finish(0, CURVE)
+    postgres.control("restart", "-m", "immediate")
+    study.finish(1, CURVE)
+    postgres.control("restart", "-m", "fast")
+    study.finish(2, (), "training failed")
+    study.add(new(3))
+    states = [trial.state for trial in opened(postgres.url).trials()]
     assert states == ["complete", "complete", "fail", "waiting"]
+
+
+def test_a_storage_that_nobody_holds_leaves_no_connection(postgres: Postgres) -> None:
+    """Of a connection that is collected while open psycopg warns, which ends a session of tests; servers keep it."""
+    study = opened(postgres.url)
+    study.add(new(0))
+    assert connections(postgres) > 0
+    del study
+    gc.collect()
+    assert connections(postgres) == 0
+
+
+def connections(postgres: Postgres) -> int:
+    """Those of others to the server."""
+    engine = create_engine(postgres.url)
+    count = text("SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = :kind")
+    try:
+        with engine.connect() as connection:
+            return int(connection.execute(count, {"kind": "client backend"}).scalar_one())
+    finally:
+        engine.dispose()
 
 
 def test_ranges_that_every_trial_repeats_are_read_once(tmp_path: Path) -> None:
