@@ -45,9 +45,10 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object], *, alone: bool
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Rows ``row_N`` of a memory-mapped array of images (M, C, H, W), uint8; eight bytes of memory a row.
+    """Rows ``row_N`` of an array of images (M, C, H, W), uint8, memory-mapped perhaps; eight bytes of memory a row.
 
-    ``names`` is a file with the name of each of the M, a JSON string a line.
+    Where ``row_N`` is (N, T), image n is a clip: the channels of T rows, one row's after another's. ``names`` is a file
+    with the name of each of the M, a JSON string a line.
     """
 
     image_MCHW: NDArray[np.uint8]
@@ -60,11 +61,14 @@ class Stored:
     @property
     def shape(self) -> tuple[int, ...]:
         """(N, C, H, W)."""
-        return (len(self.row_N), *self.image_MCHW.shape[1:])
+        _, channels, *sides = self.image_MCHW.shape
+        frames = self.row_N.shape[1] if self.row_N.ndim == 2 else 1
+        return (len(self.row_N), frames * channels, *sides)
 
     def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
-        image_NCHW: NDArray[np.uint8] = self.image_MCHW[self.row_N[rows]]
-        return image_NCHW
+        row = self.row_N[rows]
+        image: NDArray[np.uint8] = self.image_MCHW[row]
+        return image if self.row_N.ndim == 1 else image.reshape(*row.shape[:-1], *self.shape[1:])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype=dtype)

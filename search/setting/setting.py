@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from search.problem.problem import Problem
 from search.problem.references import Fitting, fitting, of_space
 from search.setting.checks.batches import check_batches
-from search.setting.checks.data import check_captions, check_evaluations, check_fields, check_mixes, check_names
+from search.setting.checks.data import (
+    check_captions,
+    check_evaluations,
+    check_fields,
+    check_frames,
+    check_mixes,
+    check_names,
+)
 from search.setting.checks.readers import check_readers
 from search.setting.checks.sections import check_executor, check_family_objective, check_packages, check_stages
 from search.setting.config import Config, ConfigError
@@ -118,6 +125,7 @@ def prepare(config: Config, *, measure: bool = True) -> Setting:
         check_weights(space, config.sources)
     check_family_objective(config.family)
     splits = replace(load_source(config.data.source, config.data.located), weights=config.sources)
+    check_frames(space, splits)
     check_fields(space, splits)
     check_batches(space, splits)
     check_names(space, splits)

@@ -33,14 +33,16 @@ FEW = {"timm_model": {"architecture.name": ("mobilenetv3_small_100",), "architec
 
 
 def offering(backbone: str) -> Iterator[Space]:
-    """The spaces of this backbone, and its part of those that join it with others."""
+    """The spaces of this backbone, and its part of those that join it with others; for images, which are no clips."""
     few = FEW.get(backbone, {})
     for name in names(SPACES):
         space = load(SPACES, name).space()
         if not space.joins_families:
             own = space.backbone == backbone
             if own and all(set(values) <= set(space.dimension(address).values) for address, values in few.items()):
-                yield space.restrict(few)
+                yield space.restrict(
+                    {**few, **({"architecture.frames": (1,)} if "frames" in space.architecture else {})}
+                )
         elif not few and backbone in space.dimension(FAMILY).values:
             yield space.restrict({FAMILY: (backbone,)})
 

@@ -15,7 +15,7 @@ from search.rehearsal.data_page import data_page
 from spaces import components
 from spaces.candidate import Candidate
 from tests.trainables.small import MOBILE, OPTIMIZER
-from trainables.data.sources import load_source
+from trainables.data.sources import defaults_of, load_source
 from trainables.splits import DataError, Images, Splits
 from trainables.stages.phases import Task
 from trainables.training.trial import trial
@@ -62,9 +62,10 @@ def rows(images: Images) -> list[tuple[bytes, int]]:
     return [(image.tobytes(), int(label)) for image, label in zip(pixels(images), images.label_N, strict=True)]
 
 
-def test_shapes_and_ranges(splits: Splits) -> None:
+def test_shapes_and_ranges(name: str, keywords: dict[str, Any], splits: Splits) -> None:
     shape = (splits.channels, splits.resolution, splits.resolution)
-    assert splits.channels in {1, 3}
+    frames = {**defaults_of(name), **keywords}.get("frames", 1)
+    assert splits.channels in {frames, 3 * frames}
     assert len(splits.mean) == len(splits.std) == splits.channels
     for images in parts(splits).values():
         assert pixels(images).dtype == np.uint8

@@ -101,6 +101,11 @@ def _quickly_counted(space: Space) -> Space:
     return space
 
 
+def channels_of(space: Space) -> int:
+    """Of images in colour, or of clips of them where networks may see such."""
+    return 3 * max(space.dimension("architecture.frames").values if "frames" in space.architecture else (1,))
+
+
 def test_its_name_is_its_file_and_its_parts_exist(space: Space) -> None:
     assert space.name in NAMES
     backbones = space.architecture["backbone"].values if space.joins_families else (space.backbone,)
@@ -148,7 +153,8 @@ def test_columns_are_unit_and_tell_candidates_apart(space: Space) -> None:
 def test_statistics_are_finite_positive_and_the_same_one_by_one(space: Space) -> None:
     space = _quickly_counted(space)
     codes_ND = uniform(space, 60, np.random.default_rng(5))
-    counts = count(space, codes_ND, classes=10, channels=3)
+    channels = channels_of(space)
+    counts = count(space, codes_ND, classes=10, channels=channels)
     for cost_N in counts.costs().values():
         assert cost_N.shape == (60,)
         assert (cost_N > 0).all()
@@ -156,7 +162,7 @@ def test_statistics_are_finite_positive_and_the_same_one_by_one(space: Space) ->
     assert s_NK.shape == (60, len(columns))
     assert np.isfinite(s_NK).all()
     for row in range(0, 60, 20):
-        assert count(space, codes_ND[row : row + 1], classes=10, channels=3)[0] == counts[row]
+        assert count(space, codes_ND[row : row + 1], classes=10, channels=channels)[0] == counts[row]
 
 
 def covering(space: Space) -> Codes:
@@ -178,11 +184,11 @@ def covering(space: Space) -> Codes:
     return codes_ND[rows]
 
 
-def unweighted(candidate: Candidate) -> nn.Module:
+def unweighted(candidate: Candidate, channels: int) -> nn.Module:
     """Its network with zeros for weights, on which counts do not depend and which take no time to draw."""
     with torch.device("meta"):
         network: nn.Module = load(BACKBONES, candidate.backbone).build(
-            classes=10, channels=3, **keywords(candidate.architecture)
+            classes=10, channels=channels, **keywords(candidate.architecture)
         )
         shape(network, candidate)
     network.to_empty(device="cpu")
@@ -192,9 +198,10 @@ def unweighted(candidate: Candidate) -> nn.Module:
 
 
 def check_counts_equal_fvcores(space: Space, codes_ND: Codes) -> None:
-    counts = count(space, codes_ND, classes=10, channels=3)
+    channels = channels_of(space)
+    counts = count(space, codes_ND, classes=10, channels=channels)
     for row, candidate in enumerate(space.decode(codes_ND)):
-        traced = trace(unweighted(candidate), channels=3, resolution=counts[row].resolution)
+        traced = trace(unweighted(candidate, channels), channels=channels, resolution=counts[row].resolution)
         assert traced == counts[row], candidate
 
 
@@ -203,11 +210,12 @@ def test_statistics_equal_those_of_fvcore_and_torch(space: Space) -> None:
     space = _quickly_counted(space)
     codes_ND = covering(space)[:2]
     check_counts_equal_fvcores(space, codes_ND)
-    counts = count(space, codes_ND, classes=10, channels=3)
+    channels = channels_of(space)
+    counts = count(space, codes_ND, classes=10, channels=channels)
     for row, candidate in enumerate(space.decode(codes_ND)):
         # by matrix products, since torch does not count its fused attention on CPUs
         with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            unweighted(candidate)(torch.zeros(1, 3, counts[row].resolution, counts[row].resolution))
+            unweighted(candidate, channels)(torch.zeros(1, channels, *[counts[row].resolution] * 2))
         assert counter.get_total_flops() == 2 * counts[row].macs  # torch counts multiplication and addition
 
 
@@ -246,7 +254,7 @@ def test_its_references_of_a_family_differ_in_cost(space: Space) -> None:
     for candidates in families.values():
         some = [candidates[0], candidates[-1]] if space.name in TRACED else candidates
         rows = [translate(space, addressed(space, candidate) or {}) for candidate in some]
-        macs_N = count(space, np.array(rows, dtype=np.int16), classes=10, channels=3).macs_N
+        macs_N = count(space, np.array(rows, dtype=np.int16), classes=10, channels=channels_of(space)).macs_N
         assert (macs_N > 0).all()
         assert len(np.unique(macs_N)) > 1
 

@@ -1,10 +1,13 @@
 """UniFormer: blocks that mix neighbours by a learned convolution, then blocks of attention over the whole map.
 
-Li et al., 2022 (https://arxiv.org/abs/2201.04676), in the image form of https://arxiv.org/abs/2201.09450. Own writing
-of their equations 3 to 6; the published sizes have the parameters of the authors' networks.
+Li et al., 2022 (https://arxiv.org/abs/2201.04676), in the image form of https://arxiv.org/abs/2201.09450 and in the
+clip form of the former, whose kernels and attention reach over frames. Own writing of their equations 3 to 6; the
+published sizes of the image form have the parameters of the authors' networks. They have no clip form with convolutions
+for patches: ours reaches over time in its first convolution, as the patches do.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,8 @@ TRACED = False
 STEMS = ("patch", "conv")
 STEM_STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
 """Of the two convolutions of a convolutional stem, by the stride of the stem."""
+FRAME_REACH, FRAME_STRIDE = 3, 2
+"""Frames that a position of a clip's first map sees, and from one to the next, as published."""
 
 
 def build(
@@ -38,6 +43,7 @@ def build(
     mlp_ratio: float,
     stem: str,
     stem_stride: int,
+    frames: int = 1,
     neck: int = 0,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
@@ -56,18 +62,21 @@ def build(
         stem: ``patch``, patches that do not overlap and layer norms, or ``conv``, 3x3 convolutions and batch norms;
             also between the stages.
         stem_stride: pixels to a position of the first map: 1, 2 or 4.
+        frames: of a clip, whose channels are those of one frame after the other; 1 is the image form, which sees all
+            channels as those of one image.
         neck: width of a hidden layer below the classifier, see ``_neck``; 0 is none.
         dropout: probability before the classifier.
         stochastic_depth: probability of skipping the last block; falls linearly to 0 at the first.
 
     Raises:
         ValueError: lists of disagreeing lengths, an unknown stem, an even kernel, a width that its heads do not fill,
-            or an image too small for the strides.
+            an image too small for the strides, or frames that do not divide the channels.
     """
     from torch import nn
 
+    from trainables.backbones._frames import ClipStages
     from trainables.backbones._stages import Stages
-    from trainables.backbones._uniformer import Global, Local, first_map, smaller
+    from trainables.backbones._uniformer import Global, Local, first_map, map_batch_norm, smaller
 
     check_stages("uniformer", width=width, depth=depth)
     if stem not in STEMS or stem_stride not in STEM_STRIDES:
@@ -78,21 +87,27 @@ def build(
         raise ValueError(f"local_kernel of a uniformer is odd, given {local_kernel}")
     check_heads("uniformer", width[switch:], head_width)
     check_side(resolution, [stem_stride] + [2] * (len(width) - 1))
-    stages = []
+    if frames < 1 or channels % frames:
+        raise ValueError(
+            f"architecture.frames {frames} of a uniformer does not divide the {channels} channels of the data; leave "
+            "out the values that do not, or give clips of as many frames (docs/clips.md)"
+        )
+    clip, stages = frames > 1, []
     for stage, rates in enumerate(drop_rates(depth, stochastic_depth)):
         channels_here = width[stage]
         blocks = [
-            Local(channels_here, local_kernel, mlp_ratio, rate)
+            Local(channels_here, local_kernel, mlp_ratio, rate, clip=clip)
             if stage < switch
-            else Global(channels_here, head_width, mlp_ratio, rate)
+            else Global(channels_here, head_width, mlp_ratio, rate, clip=clip)
             for rate in rates
         ]
-        first = [smaller(stem, width[stage - 1], channels_here)] if stage else []
+        first = [smaller(stem, width[stage - 1], channels_here, clip=clip)] if stage else []
         stages.append(nn.Sequential(*first, *blocks))
-    return Stages(
-        first_map(stem, channels, width[0], stem_stride),
+    form = partial(ClipStages, frames=frames) if clip else Stages
+    return form(
+        first_map(stem, channels // frames, width[0], stem_stride, clip=clip),
         stages,
-        nn.BatchNorm2d(width[-1]),
+        map_batch_norm(width[-1], clip=clip),
         width[-1],
         classes=classes,
         channels=channels,
@@ -115,23 +130,27 @@ def cost(
     mlp_ratio: Any,
     stem: Any,
     stem_stride: Any,
+    frames: Any = 1,
     neck: Any = 0,
 ) -> Counts:
     """Exact counts of N networks; takes ``build``'s keywords with arrays of shape (N,) in place of numbers."""
     del head_width  # heads share the width, so how many there are changes no count
     tally, marks = Tally(), []
-    patches = np.equal(stem, "patch")
-    side = _add_stem(tally, channels, width[0], resolution, stem_stride, patches)
+    patches, clip = np.equal(stem, "patch"), np.greater(frames, 1)
+    side = _add_stem(tally, channels // frames, width[0], resolution, stem_stride, patches, frames)
+    steps = np.where(clip, out_side(frames, FRAME_REACH, FRAME_STRIDE, FRAME_REACH // 2), 1)
     for stage, (channels_here, blocks) in enumerate(zip(width, depth, strict=True)):
         marks.append(tally.macs)
         if stage:
             side = -(-side // 2)  # of whole patches, and of convolutions with padding
-            kernel = np.where(patches, 2, 3)
-            tally.conv(width[stage - 1], channels_here, kernel, side, bias=True)
-        positions = side * side
-        tally.conv(channels_here, channels_here, 3, side, groups=channels_here, bias=True, norm=False, times=blocks)
+            weight = np.where(patches, 2, 3) ** 2 * width[stage - 1] * channels_here
+            _add_normalised(tally, weight, channels_here, steps * side * side)
+        positions = steps * side * side
+        _add_depthwise(tally, channels_here, 3, clip, positions, times=blocks)
         local = blocks * np.less(stage, switch)
-        _add_mixing(tally, channels_here, local_kernel, side, times=local)
+        tally.params = tally.params + 2 * channels_here * local  # the batch norm of a local block's mixing
+        tally.linear(channels_here, channels_here, positions=positions, times=2 * local)
+        _add_depthwise(tally, channels_here, local_kernel, clip, positions, times=local)
         add_attention(tally, channels_here, positions, times=blocks - local)
         add_perceptron(tally, channels_here, mlp_ratio, positions, times=blocks)
     marks.append(tally.macs)
@@ -143,18 +162,26 @@ def cost(
     return tally.counts(resolution, features)
 
 
-def _add_stem(tally: Tally, channels: int, width: Any, resolution: Any, stride: Any, patches: Any) -> Any:
+def _add_stem(tally: Tally, channels: Any, width: Any, resolution: Any, stride: Any, patches: Any, frames: Any) -> Any:
     """Side of the first map."""
     side = -(-resolution // stride)
-    tally.conv(channels, width, stride, side, bias=True, times=patches)
+    clip = np.greater(frames, 1)
+    reach = np.where(clip, FRAME_REACH, 1)
+    steps = np.where(clip, out_side(frames, FRAME_REACH, FRAME_STRIDE, FRAME_REACH // 2), 1)
+    _add_normalised(tally, reach * stride**2 * channels * width, width, steps * side**2, times=patches)
     first_side = out_side(resolution, 3, np.where(np.greater(stride, 1), 2, 1), 1)
-    tally.conv(channels, width // 2, 3, first_side, bias=True, times=~patches)
-    tally.conv(width // 2, width, 3, side, bias=True, times=~patches)
+    half = width // 2
+    _add_normalised(tally, reach * 9 * channels * half, half, steps * first_side**2, times=~patches)
+    _add_normalised(tally, 9 * half * width, width, steps * side**2, times=~patches)
     return side
 
 
-def _add_mixing(tally: Tally, width: Any, kernel: Any, side: Any, *, times: Any) -> None:
-    """Batch norm, 1x1, depthwise and 1x1 convolution, each with a bias."""
-    tally.params = tally.params + 2 * width * times
-    tally.linear(width, width, positions=side * side, times=2 * times)
-    tally.conv(width, width, kernel, side, groups=width, bias=True, norm=False, times=times)
+def _add_normalised(tally: Tally, weight: Any, outputs: Any, positions: Any, *, times: Any = 1) -> None:
+    """A convolution with a bias, and the norm of its outputs."""
+    tally.add(weight=weight, positions=positions, outputs=outputs, others=3 * outputs, times=times)
+
+
+def _add_depthwise(tally: Tally, width: Any, kernel: Any, clip: Any, positions: Any, *, times: Any) -> None:
+    """A depthwise convolution with a bias, whose kernel reaches as far in time as in space."""
+    weight = width * kernel ** np.where(clip, 3, 2)
+    tally.add(weight=weight, positions=positions, outputs=width, others=width, times=times)

@@ -12,6 +12,7 @@ from spaces import components
 from trainables.batches.fields import misfits
 from trainables.data import unlabelled_folder
 from trainables.data._captions import disturbed
+from trainables.data._clips import with_clips
 from trainables.data._keywords import POOLS, UNLABELLED, check_types
 from trainables.data._pools import pools_of
 from trainables.data._synonyms import with_synonyms
@@ -22,8 +23,9 @@ from trainables.splits import DataError, Joined, Splits
 LABELS = "labels"
 WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS = "wrong_captions", "class_captions", "synonyms"
 TEXT_VECTORS = "text_vectors"
+CLIPS = "clips"
 SHARE = "share"
-COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS, TEXT_VECTORS)
+COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS, TEXT_VECTORS, CLIPS)
 """Keywords of every source."""
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 """Errors that are not the data's."""
@@ -41,7 +43,8 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
             that candidates may be pretrained on instead (``trainables.data._pools``), and
             ``wrong_captions`` and ``class_captions``, shares of the training images whose captions are another's or
             the name of their class (``trainables.data._captions``), ``synonyms``, names of classes in captions
-            (``trainables.data._synonyms``), and ``text_vectors`` (``trainables.data._text_vectors``).
+            (``trainables.data._synonyms``), and ``text_vectors`` (``trainables.data._text_vectors``), and ``clips``,
+            which makes clips of the frames of an object (``trainables.data._clips``).
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -99,6 +102,8 @@ def _check_common(common: Mapping[str, Any]) -> None:
 
 def _changed(splits: Splits, common: Mapping[str, Any], seed: int, cache: str | None) -> Splits:
     """Splits as the keywords of every source have them."""
+    if (clips := common.get(CLIPS)) is not None:
+        splits = with_clips(splits, clips)
     if (share := common.get(SHARE, 1.0)) != 1:
         splits = with_share(splits, share, seed)
     splits = disturbed(splits, common.get(WRONG_CAPTIONS, 0.0), common.get(CLASS_CAPTIONS, 0.0), seed)

@@ -32,13 +32,14 @@ def check_tokens(network: Deployable, what: str, otherwise: str) -> None:
 
 @torch.no_grad()
 def embedded_and_features(network: Deployable) -> tuple[Tensor, Tensor]:
-    """The embedded tokens and the features of one empty image."""
+    """The embedded tokens and the features of one empty image; those of clips as of one frame."""
     outputs: list[Tensor] = []
     hook = _embedding(network).register_forward_hook(lambda module, inputs, output: outputs.append(output))
     with evaluating(network):
         features = network.features(network.blank())
     hook.remove()
-    return outputs[0], features
+    embedded = outputs[0]
+    return embedded if embedded.ndim < 5 else embedded[:, :, 0], features
 
 
 @contextmanager
@@ -54,8 +55,9 @@ def hiding(network: Deployable, token_F: Tensor, hidden_B1TT: Tensor, *, sealed:
 
     def seal(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         del module
-        (x_BCHW,) = inputs
-        return x_BCHW * (1 - F.interpolate(hidden_B1TT.float(), size=x_BCHW.shape[-2:], mode="nearest"))
+        (x,) = inputs
+        shown_B1HW = 1 - F.interpolate(hidden_B1TT.float(), size=x.shape[-2:], mode="nearest")
+        return x * (shown_B1HW if x.ndim == 4 else shown_B1HW[:, :, None])  # of all frames of clips
 
     def hide(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         del module, inputs
@@ -80,4 +82,6 @@ def _hidden(embedded: Tensor, token_F: Tensor, hidden_B1TT: Tensor) -> Tensor:
         return torch.where(hidden_B1TT.flatten(1)[:, :, None], token_F, embedded)
     if channels_last(embedded):
         return torch.where(hidden_B1TT[:, 0, :, :, None], token_F, embedded)
+    if embedded.ndim == 5:  # (B, F, frames, T, T): the same places of all frames
+        return torch.where(hidden_B1TT[:, :, None], token_F[:, None, None, None], embedded)
     return torch.where(hidden_B1TT, token_F[:, None, None], embedded)

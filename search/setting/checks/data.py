@@ -63,6 +63,24 @@ def check_mixes(space: Space, splits: Splits) -> None:
         )
 
 
+def check_frames(space: Space, splits: Splits) -> None:
+    """Images are clips of as many frames as networks may see in time.
+
+    Raises:
+        ConfigError: frames do not divide their channels.
+    """
+    for name, dimension in space.architecture.items():
+        if name.rpartition(".")[2] != "frames":
+            continue
+        odd = [frames for frames in dimension.values if splits.channels % int(frames)]
+        if odd:
+            raise ConfigError(
+                f"space '{space.name}' offers architecture.{name} {odd[0]}, which does not divide the "
+                f"{splits.channels} channel(s) of the images; give clips of so many frames (docs/clips.md), or "
+                f"restrict architecture.{name} to others"
+            )
+
+
 def check_captions(space: Space, splits: Splits) -> None:
     """Images have as many captions, and as short, as ``clip`` is offered to read, and colours if it may paint them.
 

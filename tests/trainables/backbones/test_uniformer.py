@@ -78,6 +78,7 @@ def test_odd_maps_are_padded_to_whole_patches(stem: str, stride: int) -> None:
         ({"head_width": 5}, r"attention are multiples of its head_width 5, given \[16\]"),
         ({"depth": [1]}, r"an item for each stage in every list, given width \[8, 16\], depth \[1\]"),
         ({"stem": "pool"}, "stem is patch or conv and its stem_stride 1, 2 or 4, given pool and 1"),
+        ({"frames": 2}, "frames 2 of a uniformer does not divide the 1 channels"),
         ({"local_kernel": 4}, "local_kernel of a uniformer is odd, given 4"),
         ({"resolution": 4, "stem_stride": 4}, r"4 pixels is too small for the strides \[4, 2\].*smaller stem_stride"),
     ],
