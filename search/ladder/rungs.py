@@ -1,29 +1,22 @@
 """Trainings of one candidate on nested shares of the data, by the run's executor; what was measured is kept."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from search.errors import UsageError
-from search.executors.work import Failure, Workplace
 from search.files import write_text
-from search.finals.jobs import on_labels
+from search.ladder.training import FEWEST, folder_of, jobs_of, listed, measured, place_of
 from search.setting.setting import Setting
-from spaces import components
 from spaces.candidate import Candidate
 from trainables.data.sources import SHARE
-from trainables.final.jobs import FinalJob, network_of
-from trainables.job import Report
-from trainables.training.features import accuracy
+from trainables.final.jobs import FinalJob
 
-FOLDER, FILE = "ladder", "ladder.csv"
+FILE = "ladder.csv"
 COLUMNS = ("candidate", "epochs", "share", "images", "seed", "validation", "test", "judged")
 """Of the table: a training a row, ``judged`` the number of test images."""
-KEYS = ("candidate", "epochs", "share", "seed")
-FEWEST = 4
-"""Shares of a ladder: three that a law is fitted to, and the largest, which it predicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +66,22 @@ def measure(setting: Setting, ladder: Ladder, say: Callable[[str], None]) -> pd.
         UsageError: a training failed.
         DataError: a share leaves a class without an image.
     """
-    folder = setting.config.folder.resolve() / FOLDER
-    folder.mkdir(exist_ok=True)
+    folder = folder_of(setting)
     for share in ladder.shares:
-        _place(setting, folder, share).splits()  # whatever is wrong with a share is said before the first training
+        place_of(setting, share).splits()  # whatever is wrong with a share is said before the first training
     for share in ladder.shares:
         known = read_ladder(folder)
-        jobs = [job for seed, job in _jobs(setting, ladder, share) if not _is_known(known, ladder, share, seed)]
+        jobs = [
+            job
+            for seed, job in jobs_of(setting, ladder.candidate, seeds=ladder.seeds, epochs=ladder.epochs, share=share)
+            if not _is_known(known, ladder, share, seed)
+        ]
         if jobs:
-            rows = _trained(_place(setting, folder, share), setting.config.run.executor, jobs, ladder, share)
+            rows = _trained(setting, jobs, ladder, share)
             write_text(folder / FILE, pd.concat([known, pd.DataFrame(rows)], ignore_index=True).to_csv(index=False))
         own = rungs(read_ladder(folder), ladder).query("share == @share")
-        say(f"share {share:g}, {int(own['images'].iloc[0]):,} images: {_listed(own['test'].tolist())} on test")
+        say(f"share {share:g}, {int(own['images'].iloc[0]):,} images: {listed(own['test'].tolist())} on test")
     return rungs(read_ladder(folder), ladder)
-
-
-def _listed(accuracies: Sequence[float]) -> str:
-    return ", ".join(f"{one:.4f}" for one in accuracies)
 
 
 def read_ladder(folder: Path) -> pd.DataFrame:
@@ -110,31 +102,9 @@ def _is_known(known: pd.DataFrame, ladder: Ladder, share: float, seed: int) -> b
     return bool(((own["share"] == share) & (own["seed"] == seed)).any())
 
 
-def _place(setting: Setting, folder: Path, share: float) -> Workplace:
-    place = setting.place
-    checkpoints = None if place.checkpoints is None else f"{place.checkpoints}/{FOLDER}"
-    keywords = {**place.keywords, SHARE: share * place.keywords.get(SHARE, 1.0)}  # of the images of the run
-    return replace(place, folder=folder, checkpoints=checkpoints, keywords=keywords, score=())
-
-
-def _jobs(setting: Setting, ladder: Ladder, share: float) -> Iterator[tuple[int, FinalJob]]:
-    family = setting.config.family.model_copy(update={"seeds": ladder.seeds, "epochs": ladder.epochs})
-    for seed, job in enumerate(on_labels(family, setting.config.seed, ladder.candidate)):
-        yield seed, replace(job, name=f"{ladder.candidate.key}-{ladder.epochs}-{share:g}-{seed}")
-
-
-def _trained(
-    place: Workplace, executor: str, jobs: Sequence[FinalJob], ladder: Ladder, share: float
-) -> list[dict[str, object]]:
-    reached: dict[str, Report] = {}
-
-    def failed(name: str, failure: Failure) -> None:
-        raise UsageError(f"training {name} of the ladder failed: {failure.message}")
-
-    with components.load(components.EXECUTORS, executor).Executor(place) as running:
-        running.train(jobs, reached.__setitem__, failed)
-    splits = place.splits()
-    images = max(1, round(place.keywords[SHARE] * len(splits.train)))
+def _trained(setting: Setting, jobs: Sequence[FinalJob], ladder: Ladder, share: float) -> list[dict[str, object]]:
+    place = place_of(setting, share)
+    images = max(1, round(place.keywords[SHARE] * len(place.splits().train)))
     return [
         {
             "candidate": ladder.candidate.key,
@@ -142,9 +112,7 @@ def _trained(
             "share": share,
             "images": images,
             "seed": int(job.name.rpartition("-")[2]),
-            "validation": reached[job.name].accuracy,
-            "test": accuracy(network_of(job, splits, place.final), splits.test),
-            "judged": len(splits.test),
+            **row,
         }
-        for job in jobs
+        for job, row in zip(jobs, measured(place, setting.config.run.executor, jobs), strict=True)
     ]

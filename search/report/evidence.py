@@ -71,6 +71,7 @@ class Evidence:
         evaluations: what ``search evaluate`` has kept of the members: ``network``, ``evaluation``, ``metric``,
             ``part``, ``value``, ``low``, ``high``, ``count``.
         ladder: trainings on growing shares of the data, as ``search.ladder.rungs`` keeps them.
+        along: trainings along addresses, as ``search.ladder.along`` keeps them.
 
     Raises:
         ValueError: a table lacks a column.
@@ -97,6 +98,7 @@ class Evidence:
     validation_images: int = 0
     evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
     ladder: pd.DataFrame = field(default_factory=pd.DataFrame)
+    along: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         needed = {

@@ -12,7 +12,9 @@ from search.family.members import Family, load_family
 from search.family.references import references_table
 from search.family.spent import spent
 from search.identity.folder import family_folder, read_study
-from search.ladder.rungs import FOLDER, read_ladder
+from search.ladder.along import read_along
+from search.ladder.rungs import read_ladder
+from search.ladder.training import FOLDER
 from search.problem.limits import Limits
 from search.record.study import Study
 from search.record.trial import Trial
@@ -55,6 +57,7 @@ def gather(setting: Setting, study: Study, family: Family, folder: Path, page: P
         folder=Path(os.path.relpath(folder, page.parent)).as_posix(),
         validation_images=len(setting.splits.validation),
         ladder=read_ladder(config.folder / FOLDER),
+        along=read_along(config.folder / FOLDER),
         evaluations=read_evaluations({member.name: folder / member.name for member in family.members}),
         notices=(*(() if setting.device is None else (setting.device.describe(),)), *family.failures),
     )

@@ -39,9 +39,11 @@ def test_trainings_of_other_ladders_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--seeds", "1"), "--seeds counts trainings of each share, 2 to 100, given 1"),
-        (("--times", "1"), "--times is how many times the data, above 1"),
+        (("--seeds", "1"), "--seeds counts trainings of each rung, 2 to 100, given 1"),
+        (("--times", "1"), "--times is how many times the data or the cost, above 1"),
         (("--epochs", "0"), "--epochs counts epochs, from 1 on, given 0"),
+        (("--along", "architecture.width.0", "--shares", "0.1,0.2,0.5,1"), "leave one of --along and --shares out"),
+        (("--values", "8,16"), "--values and --over are of a ladder along an address"),
         ((), "holds no run"),
     ],
 )
@@ -64,3 +66,10 @@ def test_a_ladder_is_trained_once_and_says_what_more_data_would_bring(
     table = (run / "ladder" / "ladder.csv").read_bytes()
     assert main(["ladder", str(run), "--seeds", "2", "--epochs", "1"]) == 0
     assert (run / "ladder" / "ladder.csv").read_bytes() == table
+    capsys.readouterr()
+    assert main(["ladder", str(run), "--along", "architecture.resolution", "--seeds", "2", "--epochs", "1"]) == 0
+    assert "2 times the macs" in capsys.readouterr().out
+    trained = pd.read_csv(run / "ladder" / "along.csv")
+    assert trained["macs"].is_monotonic_increasing
+    assert main(["ladder", str(run), "--along", "architecture.resolution", "--seeds", "2", "--epochs", "1"]) == 0
+    assert pd.read_csv(run / "ladder" / "along.csv").equals(trained)

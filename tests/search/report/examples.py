@@ -26,6 +26,11 @@ LADDER = pd.DataFrame(
     {"candidate": "a", "epochs": 3, "share": [0.125, 0.25, 0.5, 1.0] * 2, "images": [50, 100, 200, 400] * 2,
      "seed": [0] * 4 + [1] * 4, "validation": 0.5, "test": [0.5, 0.6, 0.7, 0.75, 0.52, 0.61, 0.69, 0.76], "judged": 100}
 )  # fmt: skip
+ALONG = pd.DataFrame(
+    {"candidate": "a", "epochs": 3, "along": "architecture.width.0", "value": [4, 8, 12, 16] * 2,
+     "trained": ["a", "b", "c", "d"] * 2, "macs": [100, 200, 400, 800] * 2, "params": [10, 20, 40, 80] * 2,
+     "seed": [0] * 4 + [1] * 4, "validation": 0.5, "test": [0.5, 0.6, 0.7, 0.75, 0.52, 0.61, 0.69, 0.76], "judged": 100}
+)  # fmt: skip
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "stop"}
 
 
@@ -57,6 +62,7 @@ def evidence(count: int = 60, **changes: Any) -> Evidence:
         "settings": {"data": "toy", "seed": 0},
         "evaluations": EVALUATIONS,
         "ladder": LADDER,
+        "along": ALONG,
     }
     return Evidence(**{**values, **changes})
 
@@ -83,6 +89,7 @@ def begun_runs() -> Iterator[Evidence]:
             candidates={},
             evaluations=EVALUATIONS[:0],
             ladder=LADDER[:0],
+            along=ALONG[:0],
         )
 
 
