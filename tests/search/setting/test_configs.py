@@ -7,12 +7,15 @@ import pytest
 from search.__main__ import main
 from search.setting.checks.readers import check_readers
 from search.setting.config import read
+from search.setting.setting import prepare
 from search.setting.weights import check_weights
 from spaces.components import SPACES, load
 from tests.places import ROOT
 from tests.trainables.data.images import write_images
 
 FILES = sorted((ROOT / "configs").glob("*.yaml"))
+ON_PACKAGES = [file for file in FILES if read(file).data.source in ("digits", "moving")]
+"""Whose data any machine has."""
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -21,6 +24,11 @@ def test_a_configuration_is_read_and_its_space_has_what_it_names(file: Path) -> 
     space = load(SPACES, config.space.name).space().restrict(config.space.restrict)
     check_readers(space)
     check_weights(space, config.sources)
+
+
+@pytest.mark.parametrize("file", ON_PACKAGES, ids=lambda file: file.stem)
+def test_data_space_limits_and_budgets_go_together(file: Path) -> None:
+    prepare(read(file))
 
 
 @pytest.mark.nightly
