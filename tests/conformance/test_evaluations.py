@@ -41,6 +41,7 @@ def with_fields(images: Images) -> Images:
     fields = {
         "labels": np.eye(10, dtype=bool)[label_N] | np.eye(10, dtype=bool)[(label_N * 3) % 10],
         "slice": label_N % 3,
+        "level": label_N // 2,
         "segments": np.where(images.image_NCHW[:][:, 0] > 128, label_N[:, None, None], 10),
         "attribute": images.image_NCHW[:].mean(axis=(1, 2, 3), dtype=np.float32)[:, None] / np.float32(255),
         "caption": np.full((len(images), 1, 8), 65, dtype=np.uint16),

@@ -3,12 +3,14 @@
 The linear probe is fitted to its optimum, so that it says what the classifier of the network could have been.
 """
 
+from collections.abc import Iterator
+
 import torch
 
 from spaces import components
-from trainables.assess import Assessment, pooled, share, some
+from trainables.assess import Assessment, Measure, pooled, share, some
 from trainables.deploy import Deployable
-from trainables.splits import Splits
+from trainables.splits import Images, Splits
 
 PAPER = "https://arxiv.org/abs/1610.01644"
 BETTER = {"accuracy": "high"}
@@ -28,14 +30,26 @@ def assess(network: Deployable, splits: Splits, *, seed: int = 0, known: int = 1
         known: training images at most.
     """
     del seed
-    labelled, classes = some(splits.train, known), len(splits.classes)
-    known_NF, query_MF = pooled(network, labelled).double(), pooled(network, splits.test).double()
+    labelled = some(splits.train, known)
     class_N, right_M = torch.from_numpy(labelled.label_N), torch.from_numpy(splits.test.label_N)
+    return Assessment(measures=tuple(by_protocol(network, labelled, class_N, splits.test, right_M)))
 
-    def right(name: str) -> torch.Tensor:
+
+def by_protocol(
+    network: Deployable, known: Images, class_N: torch.Tensor, judged: Images, right_M: torch.Tensor
+) -> Iterator[Measure]:
+    """Accuracy of each protocol.
+
+    Args:
+        network: whose pooled features are judged.
+        known: N images whose classes are given to the protocols.
+        class_N: these classes, numbers from 0.
+        judged: M images.
+        right_M: their classes.
+    """
+    known_NF, query_MF = pooled(network, known).double(), pooled(network, judged).double()
+    classes = int(max(class_N.max(), right_M.max())) + 1
+    for name in components.names(components.PROTOCOLS):
         protocol = components.load(components.PROTOCOLS, name)
         predicted_M: torch.Tensor = protocol.classify(known_NF, class_N, query_MF, classes=classes)
-        return predicted_M == right_M
-
-    names = components.names(components.PROTOCOLS)
-    return Assessment(measures=tuple(share("accuracy", right(name), name) for name in names))
+        yield share("accuracy", predicted_M == right_M, name)

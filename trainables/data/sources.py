@@ -15,6 +15,7 @@ from trainables.data._captions import disturbed
 from trainables.data._clips import with_clips
 from trainables.data._keywords import POOLS, UNLABELLED, check_types
 from trainables.data._pools import pools_of
+from trainables.data._super_classes import with_super_classes
 from trainables.data._synonyms import with_synonyms
 from trainables.data._text_vectors import with_text_vectors
 from trainables.data.splitting import DRAWN, SPLIT, with_labels, with_share
@@ -23,9 +24,20 @@ from trainables.splits import DataError, Joined, Splits
 LABELS = "labels"
 WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS = "wrong_captions", "class_captions", "synonyms"
 TEXT_VECTORS = "text_vectors"
-CLIPS = "clips"
+CLIPS, SUPER_CLASSES = "clips", "super_classes"
 SHARE = "share"
-COMMON = (SHARE, LABELS, UNLABELLED, POOLS, WRONG_CAPTIONS, CLASS_CAPTIONS, SYNONYMS, TEXT_VECTORS, CLIPS)
+COMMON = (
+    SHARE,
+    LABELS,
+    UNLABELLED,
+    POOLS,
+    WRONG_CAPTIONS,
+    CLASS_CAPTIONS,
+    SYNONYMS,
+    TEXT_VECTORS,
+    CLIPS,
+    SUPER_CLASSES,
+)
 """Keywords of every source."""
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 """Errors that are not the data's."""
@@ -44,7 +56,8 @@ def load_source(source: str, keywords: Mapping[str, Any]) -> Splits:
             ``wrong_captions`` and ``class_captions``, shares of the training images whose captions are another's or
             the name of their class (``trainables.data._captions``), ``synonyms``, names of classes in captions
             (``trainables.data._synonyms``), and ``text_vectors`` (``trainables.data._text_vectors``), and ``clips``,
-            which makes clips of the frames of an object (``trainables.data._clips``).
+            which makes clips of the frames of an object (``trainables.data._clips``), and ``super_classes``, which
+            puts classes together (``trainables.data._super_classes``).
 
     Raises:
         DataError: the source does not have such a keyword, or cannot be used.
@@ -104,6 +117,8 @@ def _changed(splits: Splits, common: Mapping[str, Any], seed: int, cache: str | 
     """Splits as the keywords of every source have them."""
     if (clips := common.get(CLIPS)) is not None:
         splits = with_clips(splits, clips)
+    if (groups := common.get(SUPER_CLASSES)) is not None:
+        splits = with_super_classes(splits, groups)
     if (share := common.get(SHARE, 1.0)) != 1:
         splits = with_share(splits, share, seed)
     splits = disturbed(splits, common.get(WRONG_CAPTIONS, 0.0), common.get(CLASS_CAPTIONS, 0.0), seed)
