@@ -21,6 +21,7 @@ from trainables.data.decoded import Encoded, cached, digest_of
 from trainables.data.kept import Form
 from trainables.predict import ORIENTATION
 from trainables.splits import DataError, Images
+from trainables.stored import write_whole
 from trainables.survey import Survey
 
 SIDEWAYS = (5, 6, 7, 8)
@@ -77,20 +78,30 @@ def decoded_pictures(
     row_N = images.label_N  # a set is kept with the rows as labels, so that labels and fields may change
     own = taken(fields, row_N)
     if BOX in own:
-        size_N2 = _sizes([wholes[row] for row in row_N])
+        size_N2 = _sizes(store / f"{digest}.sizes.npy", [wholes[row] for row in row_N])
         own[BOX] = on_squares(own[BOX], size_N2[:, 0], size_N2[:, 1], form.decoding.crop_pct)
     fitted = replace(images, label_N=label_N[row_N], fields=own)
     return fitted, survey + Survey(unreadable=absent)
 
 
-def _sizes(wholes: Sequence[str]) -> NDArray[np.int64]:
-    """Width and height of each picture, upright: (N, 2); of their headers alone."""
-    sizes = []
-    for whole in wholes:
-        with fsspec.open(whole, "rb") as stream, Image.open(stream) as image:
-            turned = image.getexif().get(ORIENTATION, 1) in SIDEWAYS
-            sizes.append(image.size[::-1] if turned else image.size)
-    return np.array(sizes, dtype=np.int64).reshape(-1, 2)
+def _sizes(kept: Path, wholes: Sequence[str]) -> NDArray[np.int64]:
+    """Width and height of each picture, upright: (N, 2); of their headers alone, once for all processes of a machine.
+
+    Args:
+        kept: file beside the decoded set, whose name changes when a picture does.
+        wholes: the pictures of that set.
+    """
+    if not kept.exists():
+        size_N2 = np.array([_size(whole) for whole in wholes], dtype=np.int64).reshape(-1, 2)
+        write_whole(kept, lambda file: np.save(file, size_N2))
+    read_N2: NDArray[np.int64] = np.load(kept)
+    return read_N2
+
+
+def _size(whole: str) -> tuple[int, int]:
+    with fsspec.open(whole, "rb") as stream, Image.open(stream) as image:
+        width, height = image.size
+        return (height, width) if image.getexif().get(ORIENTATION, 1) in SIDEWAYS else (width, height)
 
 
 def encoded_pictures(table: Table, place: Place) -> Iterator[Encoded]:

@@ -14,7 +14,7 @@ from tests.miniatures import manifest
 from tests.miniatures.layouts import clipart, identities, imaginet, mvimgnet, noise, without_people
 from tests.trainables.data.test_manifest import rewritten
 from trainables.batches.order import Grouped
-from trainables.data import digits
+from trainables.data import _listed_pictures, digits
 from trainables.data._layouts import read_layout
 from trainables.data._row_fields import on_squares
 from trainables.data.layouts import _colmap
@@ -233,6 +233,30 @@ def test_boxes_become_fields_of_upright_squares(tmp_path: Path, keywords: dict[s
     assert np.allclose(box_N4[~np.isnan(box_N4).any(1)], [0.5, 0.0, 1.0, 1.0])
     with pytest.raises(DataError, match="boxes are known of squares alone"):
         load(**{**keywords, "path": str(tmp_path / "table.csv")}, stored=16)
+
+
+def test_sizes_of_pictures_are_read_once_and_again_when_one_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        level_HWC = np.random.default_rng(number).integers(0, 256, (20, 40, 3), dtype=np.uint8)
+        Image.fromarray(level_HWC).save(tmp_path / f"{number}.png")
+    lines = ["path,label,box", *(f"{number}.png,{'ab'[number % 2]},0.5;0;0.75;1" for number in range(12))]
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+
+    def boxes() -> Any:
+        splits = load(path=str(tmp_path / "table.csv"), cache=str(tmp_path / "cache"), resolution=8)
+        return np.unique(
+            np.concatenate([p.fields["box"] for p in (splits.train, splits.validation, splits.test)]), axis=0
+        )
+
+    first_14 = boxes()
+    with monkeypatch.context() as patch:
+        patch.setattr(_listed_pictures, "_size", lambda whole: pytest.fail(f"the header of {whole} was read again"))
+        assert np.array_equal(boxes(), first_14)
+    Image.fromarray(np.zeros((20, 20, 3), dtype=np.uint8)).save(tmp_path / "3.png")  # as wide as high
+    assert len(first_14) == 1
+    assert len(boxes()) == 2
 
 
 @pytest.mark.parametrize(
