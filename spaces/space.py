@@ -278,6 +278,11 @@ class Space:
         """
         codes_ND = np.full((len(candidates), len(self.dimensions)), INACTIVE, dtype=np.int16)
         for row, candidate in enumerate(candidates):
+            if candidate.objective != self.objective:
+                raise Mistake(
+                    f"candidate {candidate.key} has the objective '{candidate.objective}', space '{self.name}' has "
+                    f"'{self.objective}'"
+                )
             values_of = self.addressed(candidate)
             unknown = sorted(set(values_of) - set(self.addresses))
             if unknown:

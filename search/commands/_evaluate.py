@@ -33,8 +33,6 @@ def evaluate(path: Path, names: str | None, data: str | None, images: Sequence[s
         images: KEY=PATH of where a member's images are.
         seed: of whatever an evaluation draws.
     """
-    if seed < 0:
-        raise UsageError(f"--seed is a number from 0 on, given {seed}")
     named = None if names is None else _named(names)
     subjects = subjects_of(path, data, places(images))
     console = Console(highlight=False, soft_wrap=True)

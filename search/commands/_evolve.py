@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from predictors.protocol import Predictor
+from search.commands.evolve import POINTS
 from search.console.lines import tell
 from search.errors import UsageError
 from search.evolution.evolve import STARTS, evolve
 from search.experiment.pairs import Pair, entries, front, pairs_of, table
 from search.experiment.running import Known, read_run
 from search.experiment.warm_start import earlier_observations
-from search.files import write_text
+from search.files import check_writable, write_text
 from search.learning.learner import Learner
 from search.problem.budgets import budgets_along, budgets_of, parse_bounds
 from search.problem.limits import COSTS
@@ -29,6 +30,12 @@ def evolve_run(arguments: argparse.Namespace) -> None:
         UsageError: the run has too few trials, or the file cannot be written.
         Mistake: an argument makes no sense for the run.
     """
+    if arguments.points is not None and arguments.objective != "pareto":
+        raise UsageError("--points divides a front: add --objective pareto, or leave it out")
+    if arguments.out is not None:
+        check_writable(arguments.out.parent)
+        if arguments.out.is_dir():
+            raise UsageError(f"--out '{arguments.out}' is a folder; name a file")
     known = read_run(arguments.run, arguments.max_latency_ms is not None, arguments.latency_file)
     config, device = known.setting.config, known.setting.device
     began = time.monotonic()
@@ -62,10 +69,11 @@ def _evolved(known: Known, model: Predictor, arguments: argparse.Namespace) -> t
     problem, lift = narrow(known.setting.problem, parse_fixed(known.setting.space, arguments.fix))
     bounds = parse_bounds({cost: getattr(arguments, f"max_{cost}") for cost in COSTS}, problem)
     pareto = arguments.objective == "pareto"
+    points = POINTS if arguments.points is None else arguments.points
     picks = evolve(
         problem,
         model,
-        budgets=budgets_along(bounds, arguments.points, problem) if pareto else budgets_of(bounds, problem),
+        budgets=budgets_along(bounds, points, problem) if pareto else budgets_of(bounds, problem),
         start_ND=lift.lower(observed.best(STARTS)),
         rng=np.random.default_rng(arguments.seed),
         confidence=confidence,

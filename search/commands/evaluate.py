@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from search.commands._arguments import seed
+
 EXAMPLE = "evaluate runs/digits --with inputs,continual"
 
 
@@ -20,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=PATH",
         help="with members: where their images are now, such as path=/data/photos (a key of section data)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of whatever an evaluation draws (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of whatever an evaluation draws (0)")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -3,10 +3,13 @@
 import argparse
 from pathlib import Path
 
+from search.commands._arguments import seed
 from search.problem.budgets import option
 from search.problem.limits import COSTS
 
 EXAMPLE = "evolve runs/digits --max-macs 8k,30k"
+POINTS = 12
+"""Budgets along a front, unless told."""
 HELP = {
     "macs": "multiply-accumulates, such as 20M,40M,80M: one pair for each",
     "params": "parameters; one value for all, or as many as there are budgets",
@@ -34,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="best",
         help="best: one pair for each limit; pareto: the front from the cheapest candidate up to the limit",
     )
-    parser.add_argument("--points", type=int, default=12, help="budgets along the front (with --objective pareto)")
+    parser.add_argument("--points", type=int, help=f"budgets along the front (with --objective pareto; {POINTS})")
     parser.add_argument("--per-budget", type=int, default=1, help="different pairs for each limit")
     parser.add_argument(
         "--confidence",
         type=float,
         help="standard deviations to subtract from the prediction; as in the run if not given",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the evolution")
+    parser.add_argument("--seed", type=seed, default=0, help="of the evolution")
     parser.add_argument("--out", type=Path, help="file to write; RUN/candidates.json if not given")
 
 

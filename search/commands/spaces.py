@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from search.commands._arguments import at_least_one, seed
 from search.errors import UsageError
 from search.words import amount, rounded
 from spaces.candidate import ROLES, Candidate
@@ -31,16 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``spaces``."""
     parser.add_argument("space", nargs="?", help="a space to show in full; all are listed without it")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="show N random candidates of the space")
-    parser.add_argument("--seed", type=int, default=0, help="of the random candidates")
+    parser.add_argument("--seed", type=seed, default=0, help="of the random candidates")
     parser.add_argument(
         "--draws",
         type=int,
         help=f"candidates counted for the percentiles (default: {DRAWS:,} of one space, {LISTED_DRAWS} of each listed)",
     )
     parser.add_argument(
-        "--classes", type=int, help="classes of the classifier (default: 10 for tiny images, else 1000)"
+        "--classes", type=at_least_one, help="classes of the classifier (default: 10 for tiny images, else 1000)"
     )
-    parser.add_argument("--channels", type=int, default=3, help="channels of the images")
+    parser.add_argument("--channels", type=at_least_one, default=3, help="channels of the images")
 
 
 def run(arguments: argparse.Namespace) -> None:

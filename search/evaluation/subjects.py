@@ -127,9 +127,11 @@ def _loaded(data: str, before: DataSection | None = None) -> Splits:
     """The splits of data given as YAML; of a source like that of ``before``, split as then, if it does not say how."""
     try:
         content = yaml.safe_load(data)
-        section = DataSection(**(content if isinstance(content, dict) else {"source": content}))
-    except (yaml.YAMLError, ValidationError) as error:
-        words = error.errors()[0]["msg"] if isinstance(error, ValidationError) else " ".join(str(error).split())
-        raise UsageError(f"--data '{data}' is no data: {words}") from error
+        section = DataSection.model_validate(content if isinstance(content, dict) else {"source": content})
+    except ValidationError as error:
+        words = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"--data '{data[:80]}' is no data: {words}") from error
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise UsageError(f"--data '{data[:80]}' is no data: {' '.join(str(error).split())[:200]}") from error
     split = before.keywords.get(SPLIT) if before is not None and before.source == section.source else None
     return load_source(section.source, {**({} if split is None else {SPLIT: split}), **section.keywords})

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,12 @@ def test_a_candidate_of_another_backbone_is_refused() -> None:
     candidate = resnet_rs.space().decode(uniform(resnet_rs.space(), 1, np.random.default_rng(0)))[0]
     with pytest.raises(ValueError, match="has the backbone 'resnet'"):
         tiny.space().encode([candidate])
+
+
+def test_a_candidate_of_another_objective_is_refused() -> None:
+    candidate = tiny.space().decode(uniform(tiny.space(), 1, np.random.default_rng(0)))[0]
+    with pytest.raises(ValueError, match=r"has the objective 'nothing', space 'tiny' has 'supervised'"):
+        tiny.space().encode([replace(candidate, objective="nothing")])
 
 
 def test_families_are_pretrained_by_objectives_that_find_what_they_need_in_them() -> None:

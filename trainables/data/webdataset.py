@@ -177,7 +177,8 @@ def _samples(uri: str, label: str, names: tuple[str, ...] | None) -> Iterator[En
                     raise DataError(f"sample '{name}' has no image ({', '.join(IMAGES)})")
                 yield Encoded(name=name, source=io.BytesIO(image), label=_label(sample, name, label, names))
     except (OSError, tarfile.TarError) as error:
-        raise DataError(f"shard '{uri}' cannot be read: {error}; get it again") from error
+        reason = error.strerror or error.args[0] if isinstance(error, OSError) else error.args[0]  # others hold objects
+        raise DataError(f"shard '{uri}' cannot be read ({reason}); get it again") from error
 
 
 def _label(sample: Mapping[str, Any], name: str, key: str, names: tuple[str, ...] | None) -> int:

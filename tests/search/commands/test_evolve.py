@@ -115,6 +115,8 @@ def test_a_front_climbs_in_cost_and_score(run_folder, tmp_path):
         (["--max-latency-ms", "5", "--latency-file", "none.json"], "'none.json' does not give a device's latencies"),
         (["--fix", "recipe.optimizer.name=lion"], "allows rmsprop, sgd, adamw"),
         (["--objective", "pareto", "--points", "1"], "--points must be at least 2"),
+        (["--points", "5"], "--points divides a front: add --objective pareto"),
+        (["--out", "."], "--out '.' is a folder; name a file"),
         (["--per-budget", "0"], "per_budget must be at least 1"),
         (["--confidence", "-1"], "confidence must be finite and at least 0"),
         (["--out", "/nowhere/at/all.json"], "cannot write '/nowhere/at/all.json'"),

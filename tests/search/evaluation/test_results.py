@@ -59,7 +59,6 @@ def test_the_report_has_a_column_a_member(tmp_path: Path) -> None:
     [
         ((), "neither a run nor a folder with networks"),
         (("--with", "continual,grdcam"), "'grdcam' is not in trainables/assess/, which has: attributes"),
-        (("--seed", "-1"), "--seed is a number from 0 on, given -1"),
     ],
 )
 def test_a_mistake_is_one_sentence(
