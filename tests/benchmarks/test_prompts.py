@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.benchmark, needs_stamps]
 
 SEEDS = (0, 1, 2)
 SHOTS = (1, 2, 4, 8, 16)
-BEFORE, AFTER = 3, 3
+BEFORE, AFTER = 3, 1
 """Passes of compute of a locked network with captions, and of what follows."""
 CONFIG = Path("configs/captions_pretrained.yaml")
 ARCHITECTURE: dict[str, Value] = {"name": LITE0.model, "resolution": 64, "weights": "pretrained"}
