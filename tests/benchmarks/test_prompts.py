@@ -44,6 +44,7 @@ def following(method: dict[str, Value]) -> Candidate:
     return replace(own, adaptation=method, recipe=recipe, pretraining=pretraining)
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes")  # scikit-learn's of one or two labels a class
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_labels_bring(seed: int, tmp_path: Path) -> None:
     synonyms = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["data"]["synonyms"]
