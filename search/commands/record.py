@@ -1,11 +1,14 @@
 """Train candidates drawn evenly over a space's costs and keep their curves as a table for ``replay``."""
 
 import argparse
+import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.files import check_writable
 from spaces import components
 from spaces.mistake import Mistake
 
@@ -56,7 +59,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     _check_counts(arguments)
     config = read(arguments.config)
-    folder = arguments.out or config.folder
+    folder = config.folder if arguments.out is None else arguments.out.absolute()
+    if folder.exists() and not folder.is_dir():
+        raise Mistake(f"--out '{folder}' is a file; name a folder")
+    check_writable(folder)
     setting = prepare(config.model_copy(update={"runs": str(folder.parent), "name": folder.name}))
     problem, epochs = setting.problem, config.search.epochs
     base = None if arguments.extend is None else _base(arguments.extend, setting)
@@ -89,6 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
         say=print,
         most=arguments.most,
         onwards=onwards,
+        trained_on=_trained_on(setting),
     )
     print(f"{recording.total} trainings, {recording.done} of them done before")
     executor: Executor
@@ -133,6 +140,15 @@ def _base(path: Path, setting: "Setting") -> "tuple[dict[str, Any], pd.DataFrame
         if isinstance(theirs, type(value)) and theirs != value:  # a shipped table describes its images in words
             raise Mistake(f"--extend needs a table of the same trainings: {name} of '{path}': {theirs}, here: {value}")
     return description, frame, earlier
+
+
+def _trained_on(setting: "Setting") -> str:
+    """Names images and schedule, wherever the images lie."""
+    from search.setting.sections.data import PLACES
+
+    keywords = {key: value for key, value in setting.config.data.keywords.items() if key not in PLACES}
+    text = json.dumps([_told(setting), setting.space.name, keywords], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _told(setting: "Setting") -> dict[str, Any]:

@@ -28,6 +28,8 @@ from trainables.counting.counts import Statistics
 from trainables.job import Job
 
 ROWS = "rows.jsonl"
+REQUIRED = {"plan", "row", "turn", "candidate", "statistics", "accuracy", "message"}
+"""Fields of every row."""
 AT_ONCE = 8
 """Candidates that are searched for between two looks at the scores."""
 
@@ -96,6 +98,8 @@ class Recording:
         statistics: exact costs of candidates.
         say: called with a line for each training that has ended.
         most: trainings to hand out; all by default.
+        trained_on: names images and recipe of the trainings, so that those of others are not taken for their own; rows
+            from before there was such a name have none.
         onwards: what is trained once each after the plan; nothing by default. It is chosen from the scores of what was
             trained before, so a recording that was stopped may go on with others.
 
@@ -114,7 +118,9 @@ class Recording:
         say: Callable[[str], None],
         most: int | None = None,
         onwards: Onwards | None = None,
+        trained_on: str = "",
     ) -> None:
+        self._trained_on = trained_on
         self._path, self._plan, self._epochs, self._say = folder / ROWS, plan, epochs, say
         self._space, self._count, self._onwards = space, statistics, onwards
         rows = list(self._ended())
@@ -137,10 +143,14 @@ class Recording:
 
     def _ended(self) -> Iterator[dict[str, Any]]:
         for row in read_rows(self._path.parent):
-            if row["plan"] != self._plan.digest:
+            if "trained_on" in row:
+                others = row["trained_on"] != self._trained_on
+            else:
+                others = row["message"] is None and len(row["accuracy"]) != self._epochs
+            if row["plan"] != self._plan.digest or others:
                 raise Mistake(
-                    f"'{self._path}' holds rows of another configuration, seed or number of candidates; record into "
-                    "another folder, or give what it was begun with"
+                    f"'{self._path}' holds rows of another configuration, other data, another seed or number of "
+                    "candidates; record into another folder, or give what it was begun with"
                 )
             yield row
 
@@ -205,6 +215,7 @@ class Recording:
         row, turn = self._running.pop(outcome.number)
         entry = {
             "plan": self._plan.digest,
+            "trained_on": self._trained_on,
             "row": row,
             "turn": turn,
             "candidate": self._candidates[row].to_dict(),
@@ -223,7 +234,11 @@ class Recording:
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """The trainings that have ended; a last line that a kill left unfinished is left out."""
+    """The trainings that have ended; a last line that a kill left unfinished is left out.
+
+    Raises:
+        Mistake: a line is no training.
+    """
     path = folder / ROWS
     if not path.exists():
         return []
@@ -231,4 +246,15 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) < len(content):
         path.write_bytes(whole)
-    return [json.loads(line) for line in whole.decode().splitlines()]
+    rows = []
+    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+        try:
+            rows.append(json.loads(line))
+            if not set(rows[-1]) >= REQUIRED:
+                raise ValueError("it lacks what a training has")
+        except (ValueError, TypeError) as error:
+            raise Mistake(
+                f"line {number} of '{path}' is no training ({str(error)[:80]}): the file was damaged or edited; "
+                "remove the line to train it again, or record into another folder"
+            ) from error
+    return rows

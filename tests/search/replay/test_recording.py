@@ -147,3 +147,31 @@ def test_first_trainings_come_before_second_ones() -> None:
     assert plan.trainings[10:] == [(row, turn) for turn in (1, 2) for row in (0, 4, 9)]
     assert len({plan.seed_of(row, turn) for row, turn in plan.trainings}) == 16
     assert json.dumps(plan.digest)
+
+
+def test_rows_of_other_data_or_epochs_are_not_taken_for_those_of_a_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record(tmp_path, "--most", "1") == 0
+    for old, new in (("epochs: 2", "epochs: 1"), ("validation: 0.3", "validation: 0.3, labels: 0.5")):
+        words = ["record", str(configuration(tmp_path, TEXT.replace(old, new))), "--candidates", "6", "--repeat", "2"]
+        assert main([*words, "--out", str(tmp_path / "joint")]) == 2
+        assert "holds rows of another configuration, other data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe{}", b"{}", b"[]", b"3", b"{"])
+def test_a_row_that_is_none_is_named(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(line + b"\n")
+    with pytest.raises(Mistake, match=r"line 1 of '.*' is no training"):
+        read_rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("to", "words"), [("/proc/x", "cannot be written"), ("record.yaml", "is a file; name a folder")]
+)
+def test_a_place_that_is_no_folder_is_told_first(
+    to: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = configuration(tmp_path)
+    assert main(["record", str(file), "--candidates", "6", "--out", str(tmp_path / to)]) == 2
+    assert words in capsys.readouterr().err

@@ -217,3 +217,12 @@ def test_few_labels_of_a_source_on_disk(labels: float, tmp_path: Path) -> None:
     splits = load_source("webdataset", keywords)
     assert sorted(splits.train.label_N.tolist()) == [0, 1]
     assert len(splits.unlabelled) == 18
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"x" * 100, "truncated header"), (b"", "empty file")])
+def test_a_shard_that_is_none_is_told_in_words(content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        webdataset.load(path=str(tmp_path / "a.tar"), resolution=SIDE, cache=str(tmp_path / "cache"))
+    assert words in str(caught.value)
+    assert "object at" not in str(caught.value)
