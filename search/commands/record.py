@@ -131,9 +131,12 @@ def _base(path: Path, setting: "Setting") -> "tuple[dict[str, Any], pd.DataFrame
         Mistake: the table cannot be read, or was recorded on another space, other images or another schedule.
     """
     from search.learning import recorded
-    from search.learning.earlier import of_table
+    from search.learning.earlier import misfits, of_table
 
     description, frame = recorded.read(path)
+    reason = misfits(path, setting.space)
+    if reason:
+        raise Mistake(f"--extend needs a table of space '{setting.space.name}', and '{path}' is not: {reason}")
     earlier = of_table(path, setting.space)
     for name, value in _told(setting).items():
         theirs = description.get(name, value)
