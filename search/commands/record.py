@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> None:
         path = write_table(folder, folder.name, setting.space, epochs, card)
     else:
         description, frame, _ = base
-        card = {**description, **card, "extends": {"table": description["name"], "rows": len(frame)}}
+        card = {**card, **description, "extends": {"table": description["name"], "rows": len(frame)}}
         path = write_table(folder, folder.name, setting.space, epochs, card, frame)
     print(f"wrote {path} and {path.with_suffix('.parquet').name}")
 

@@ -65,7 +65,7 @@ def test_means_follow_the_recorded_scores_and_noise_is_theirs(surrogate: Surroga
 def test_the_model_says_how_good_it_is() -> None:
     quality, noise = surrogate_of(TABLE).describe()
     assert quality.startswith(
-        "surrogate of 'tiny_emoji' ('rank_by_macs', 300 rows): rank correlation (Spearman) on held"
+        "surrogate of 'tiny_emoji' ('rank_by_macs', 396 rows): rank correlation (Spearman) on held"
     )
     assert noise.endswith("from 20 candidates that were trained several times")
 
