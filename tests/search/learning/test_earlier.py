@@ -29,6 +29,7 @@ def recorded_table(folder: Path, space: Space | None = None, rows: int = ROWS) -
     folder.mkdir(exist_ok=True)
     entries = [
         {
+            "plan": "made up",
             "row": row,
             "turn": 0,
             "candidate": candidate.to_dict(),
