@@ -69,7 +69,7 @@ def test_a_recording_goes_on_and_is_a_table(tmp_path: Path, capsys: pytest.Captu
 def test_rows_of_another_plan_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert record(tmp_path, "--most", "1") == 0
     assert record(tmp_path, "--candidates", "7") == 2
-    assert "rows of another configuration, seed or number of candidates" in capsys.readouterr().err
+    assert "rows of another configuration, other data, another seed or number of candidates" in capsys.readouterr().err
 
 
 def test_a_table_is_extended_by_what_a_search_would_train_next(
