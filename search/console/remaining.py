@@ -107,11 +107,16 @@ class Remaining:
     _ahead: list[Work] = field(default_factory=list)
     _trained: float = 0.0
     _began: float | None = None
+    _last: float = 0.0
+    _before: float = 0.0
     _most: int = 0
 
     def begin(self, waiting: Mapping[str, Work], ahead: Sequence[Work] = ()) -> None:
         """A stage begins: its trainings by name, and those of later stages."""
         self._waiting, self._ahead, self._open = dict(waiting), list(ahead), {}
+        if self._began is not None:  # what lies between stages, such as an evolution, makes no training slower
+            self._before += self._last - self._began
+            self._began = None
 
     def expect(self, ahead: Sequence[Work]) -> None:
         """Trainings of later stages, as is known by now."""
@@ -134,6 +139,7 @@ class Remaining:
         if self._began is None:
             self._began = self.now() - spent
         self._trained += spent
+        self._last = self.now()
         self._most = max(self._most, len(self._open))
         training.epoch, training.seconds = epoch, seconds
 
@@ -148,7 +154,7 @@ class Remaining:
     def seconds(self) -> float | None:
         """Until the end of the last training of the run; None as long as nothing is known of its speed."""
         speeds = self._speeds or [(one.work.macs or 0.0, one.epoch, one.seconds) for one in self._open.values()]
-        if not speeds or self._began is None or not self._trained:
+        if not speeds or not self._trained:
             return None
         macs_N, epochs_N, seconds_N = np.array(speeds, dtype=float).T
         (fixed, each), _ = nnls(np.stack([np.ones_like(macs_N), macs_N], axis=1), seconds_N / epochs_N)
@@ -159,5 +165,6 @@ class Remaining:
             macs = usual.macs if work.macs is None else work.macs
             epochs = usual.epochs if work.epochs is None else work.epochs
             total += (fixed + each * (macs or 0.0)) * max(0.0, (epochs or 0.0) - work.given)
-        at_once = min(self._trained / max(self.now() - self._began, 1e-9), float(self._most))
+        elapsed = self._before + (0.0 if self._began is None else self.now() - self._began)
+        at_once = min(self._trained / max(elapsed, 1e-9), float(self._most))
         return total / at_once

@@ -107,3 +107,20 @@ def test_larger_networks_take_longer() -> None:
     left = remaining.seconds()
     assert left is not None
     assert left == pytest.approx(100, rel=0.1)
+
+
+def test_what_lies_between_stages_makes_no_training_slower() -> None:
+    clock = Clock()
+    remaining = Remaining(clock)
+    work = Work(1e3, 2.0)
+    remaining.begin({"a": work})
+    clock.time = 10.0
+    remaining.reported("a", work, 2, 10.0)
+    remaining.ended("a")
+    clock.time = 100.0  # an evolution
+    remaining.begin({"b": work, "c": work})
+    assert remaining.seconds() == pytest.approx(20.0)
+    clock.time = 110.0
+    remaining.reported("b", work, 2, 10.0)
+    remaining.ended("b")
+    assert remaining.seconds() == pytest.approx(10.0)
