@@ -48,9 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
         Mistake: counts that make no sense, a folder with rows of another recording, or a table that cannot be extended.
     """
     from search.problem.problem import Observations
-    from search.replay.even import even_in_log_cost
-    from search.replay.recorded_table import write_table
-    from search.replay.recording import Onwards, Plan, Recording
+    from search.recorder.even import even_in_log_cost
+    from search.recorder.recording import Onwards, Plan, Recording
+    from search.recorder.table import write_table
     from search.samplers.by_name import build
     from search.samplers.protocol import Offer
     from search.setting.beginning import beginning_of

@@ -11,7 +11,7 @@ import pytest
 
 from search.learning import earlier, recorded
 from search.learning.earlier import misfits, of_table, shipped
-from search.replay.recorded_table import write_table
+from search.recorder.table import write_table
 from spaces import tiny
 from spaces.components import SPACES, load
 from spaces.dimensions import Choice

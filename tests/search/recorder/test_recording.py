@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from search.__main__ import main
+from search.recorder.even import even_in_log_cost
+from search.recorder.recording import Plan, read_rows
 from search.replay import tables
-from search.replay.even import even_in_log_cost
-from search.replay.recording import Plan, read_rows
 from search.replay.samplers import play_samplers
 from search.setting.beginning import beginning_of
 from search.setting.config import parse, read

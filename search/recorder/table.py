@@ -11,7 +11,7 @@ import pandas as pd
 
 from search.files import write_text
 from search.learning.recorded import INACTIVE
-from search.replay.recording import read_rows
+from search.recorder.recording import read_rows
 from spaces.candidate import Candidate
 from spaces.dimensions import is_ordinal
 from spaces.mistake import Mistake
