@@ -1,4 +1,4 @@
-"""Train a member's pair on growing shares of the data, or larger and smaller, and say what more would bring."""
+"""Train a member's pair on growing shares of the data, or grown and shrunk: what more would bring."""
 
 import argparse
 from pathlib import Path

@@ -21,7 +21,7 @@ from search.words import amount, duration, fraction
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob
 from trainables.job import Report
-from trainables.stages.pretraining import pretrainings_of
+from trainables.stages.pretraining import reports_of_pretraining
 
 SHOWN = 4
 """Trainings that the live display names; those that reported last."""
@@ -143,13 +143,13 @@ class Progress:
 
     def _note_pretraining(self, candidate: Candidate, epochs: int) -> None:
         """That a candidate's pretraining is made, from which other trainings of it begin."""
-        self._pretrained.append(_reports(candidate, epochs) / epochs)
+        self._pretrained.append(reports_of_pretraining(candidate, epochs) / epochs)
         self._made.add((candidate.key, epochs))
 
     def _work(self, job: FinalJob, macs: float) -> Work:
         """A final training, which begins from a pretraining that was made."""
         made = (job.candidate.key, job.epochs) in self._made
-        return Work(macs, job.last_epoch, float(_reports(job.candidate, job.epochs)) if made else 0.0)
+        return Work(macs, job.last_epoch, float(reports_of_pretraining(job.candidate, job.epochs)) if made else 0.0)
 
     def _enter(self, name: str, total: int, done: int) -> None:
         self._stage, self._total, self._done, self._training = name, total, done, {}
@@ -186,7 +186,8 @@ class Progress:
     def reported(self, trial: Trial, report: Report) -> None:
         """An epoch of a trial has ended."""
         name = _name(trial)
-        self._epoch(name, name, Work(trial.statistics.macs, trial.stop), trial.stop, report)
+        pretrained = reports_of_pretraining(trial.candidate, trial.epochs)
+        self._epoch(name, name, Work(trial.statistics.macs, trial.stop), trial.stop, report, pretrained)
 
     def ended(self, trial: Trial) -> None:
         """A trial has ended."""
@@ -197,26 +198,29 @@ class Progress:
         if trial.message is not None:
             self._say_failure(f"{name} failed ({macs} macs{origin}): {trial.message}", trial.trace)
             return
-        accuracy, epochs = trial.reports[-1].accuracy, len(trial.reports)
-        self._keep(name, accuracy, trial.statistics.macs, trial.origin in self._references)
+        last, pretrained = trial.reports[-1], reports_of_pretraining(trial.candidate, trial.epochs)
+        if last.epoch > pretrained:
+            self._keep(name, last.accuracy, trial.statistics.macs, trial.origin in self._references)
         self._note_pretraining(trial.candidate, trial.epochs)
         self._remaining.expect(self._after_trials())
         of = f"{self._done} of {self._total}"
         self.say(
-            f"{of}: {name}, {fraction(accuracy)} after {epochs} epochs, {macs} macs{origin}{self._left_of_a_pipe()}"
+            f"{of}: {name}, {_accuracy(last, pretrained)} after {last.epoch} epochs, {macs} macs{origin}"
+            f"{self._left_of_a_pipe()}"
         )
 
     def trained(self, name: str, job: FinalJob, macs: int, report: Report, *, reference: bool = False) -> None:
         """An epoch of a final training, which people call ``name``, has ended."""
-        self._epoch(job.name, name, self._work(job, macs), job.epochs, report)
+        pretrained = reports_of_pretraining(job.candidate, job.epochs)
+        self._epoch(job.name, name, self._work(job, macs), job.epochs, report, pretrained)
         if report.epoch < job.last_epoch:
             return
         self._end(job.name)
         if report.epoch == job.epochs:
             self._keep(name, report.accuracy, macs, reference)
         self.say(
-            f"{self._done} of {self._total}: {name}, {fraction(report.accuracy)} after {report.epoch} of {job.epochs} "
-            f"epochs{self._left_of_a_pipe()}"
+            f"{self._done} of {self._total}: {name}, {_accuracy(report, pretrained)} after {report.epoch} of "
+            f"{job.epochs} epochs{self._left_of_a_pipe()}"
         )
 
     def failed(self, job: FinalJob, sentence: str, trace: str | None) -> None:
@@ -224,11 +228,14 @@ class Progress:
         self._end(job.name)
         self._say_failure(sentence, trace)
 
-    def _epoch(self, key: str, name: str, work: Work, epochs: int, report: Report) -> None:
+    def _epoch(self, key: str, name: str, work: Work, epochs: int, report: Report, pretrained: int) -> None:
         self._remaining.reported(key, work, report.epoch, report.seconds)
-        self._reached[key] = max(report.accuracy, self._reached.get(key, 0.0))
+        reached = _accuracy(report, pretrained)
+        if report.epoch > pretrained:  # what a pretraining reports is no score of the network
+            self._reached[key] = max(report.accuracy, self._reached.get(key, 0.0))
+            reached = f"best {fraction(self._reached[key])}"
         self._training.pop(key, None)  # the last one that reported is shown last
-        self._training[key] = f"{name}: epoch {report.epoch} of {epochs}, best {fraction(self._reached[key])}"
+        self._training[key] = f"{name}: epoch {report.epoch} of {epochs}, {reached}"
         if self._live is None and self.now() - self._said >= SILENCE:
             self._show(f"{self._training[key]}{self._left_of_a_pipe()}")
 
@@ -301,6 +308,6 @@ def _unnamed(count: int, given: float = 0.0) -> dict[str, Work]:
     return {f"waiting {position}": Work(None, None, given) for position in range(count)}
 
 
-def _reports(candidate: Candidate, epochs: int) -> int:
-    """Those of a candidate's pretraining."""
-    return sum(stage.reports for stage in pretrainings_of(candidate, epochs))
+def _accuracy(report: Report, pretrained: int) -> str:
+    """Of the network, or while it is pretrained of the nearest class mean of its features."""
+    return fraction(report.accuracy) + ("" if report.epoch > pretrained else " by its features")

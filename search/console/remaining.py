@@ -71,7 +71,7 @@ class Plan:
         left, done, epochs = self.family.finalists, 0.0, list[float]()
         halvings = math.ceil(math.log2(left)) if left > 1 else 0
         for halving in range(halvings, 0, -1):
-            rung = max(1, self.family.epochs // 2**halving)
+            rung = self._again + max(1, (self.family.epochs - self._again) // 2**halving)
             if rung > after:
                 epochs.append((left - 1) * (rung - max(done, after)))
             left, done = math.ceil(left / 2), rung

@@ -21,6 +21,7 @@ from search.setting.sections.family import FamilySection
 from spaces.candidate import Candidate
 from trainables.final.jobs import FinalJob, checkpoint_of
 from trainables.job import Report
+from trainables.stages.pretraining import reports_of_pretraining
 
 TAUGHT_ABOVE = 2.0
 """A network is taught where it makes at least this many times the teachers' errors on search-validation.
@@ -29,10 +30,13 @@ Teachers no better than their pupils cost half a point to a point (docs/family.m
 """
 
 
-def rungs(candidates: int, epochs: int) -> list[int]:
-    """Epochs after which the better half of a budget's candidates goes on: each half as many as the next."""
+def rungs(candidates: int, epochs: int, pretrained: int = 0) -> list[int]:
+    """Epochs after which the better half of a budget's candidates goes on: each half as many as the next.
+
+    The first ``pretrained`` epochs are not counted: what a pretraining reports is no score of a network.
+    """
     halvings = math.ceil(math.log2(candidates)) if candidates > 1 else 0
-    return [max(1, epochs // 2**left) for left in range(halvings, 0, -1)]
+    return [pretrained + max(1, (epochs - pretrained) // 2**left) for left in range(halvings, 0, -1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +134,9 @@ def _halved(
     left = [list(dict.fromkeys(group)) for group in candidates if group]
     failed = Finals(jobs=(), reports={})
     most = max(map(len, left), default=0)
-    for epoch in rungs(most, family.epochs):
+    compared = [candidate for group in left if len(group) > 1 for candidate in group]
+    pretrained = max((reports_of_pretraining(candidate, family.epochs) for candidate in compared), default=0)
+    for epoch in rungs(most, family.epochs, pretrained):
         heats = [
             replace(on_labels(family, seed, candidate)[0], stop=epoch)
             for candidate in dict.fromkeys(candidate for group in left if len(group) > 1 for candidate in group)

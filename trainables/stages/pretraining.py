@@ -104,6 +104,15 @@ def _even(total: int, parts: int) -> list[int]:
     return [(total * (part + 1)) // parts - (total * part) // parts for part in range(parts)]
 
 
+def reports_of_pretraining(candidate: Candidate, epochs: int) -> int:
+    """Reports of all stages of a candidate's pretraining, which come before those of its training.
+
+    Raises:
+        ValueError: as ``pretrainings_of``.
+    """
+    return sum(stage.reports for stage in pretrainings_of(candidate, epochs))
+
+
 def pretrainings_of(candidate: Candidate, epochs: int) -> tuple[Pretraining, ...]:
     """The stages of a candidate's pretraining; none if it is trained from scratch or from weights alone.
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -61,6 +62,18 @@ def test_a_final_training_is_named_by_its_budget() -> None:
     trained(progress, 20)
     assert not any("epoch 20" in line for line in rendered(progress))
     assert any(line.startswith("10k") and line.endswith(NAME) for line in rendered(progress))
+
+
+def test_what_a_pretraining_reports_is_called_that_and_is_never_the_best() -> None:
+    progress = Progress(BUDGETS, terminal())
+    pretraining = {"objective": "rotation", "share": 0.5}
+    job = replace(JOB, candidate=replace(candidate(), pretraining=pretraining), stop=None)
+    progress.finals("final training", {job: 8_610})
+    for epoch in range(1, 12):
+        progress.trained(NAME, job, 8_610, report(epoch, 0.9 if epoch <= 10 else 0.3))
+        if epoch == 10:
+            assert f"{NAME}: epoch 10 of 20, .900 by its features" in rendered(progress)
+    assert f"{NAME}: epoch 11 of 20, best .300" in rendered(progress)
 
 
 def test_the_best_within_each_budget_stands_beside_its_reference() -> None:

@@ -50,7 +50,7 @@ def test_halving_trains_the_epochs_that_are_expected(family: dict[str, object], 
         (20, {"finalists": 1}, 2 * 15),  # a quarter was made by their trials
         (10, {"finalists": 1}, 2 * 20),  # which were pretrained less
         (10, {"finalists": 1, "seeds": 2}, 2 * (20 + 15)),
-        (20, {"finalists": 2}, 2 * (15 + 5)),
+        (20, {"finalists": 2}, 2 * (15 + 7)),  # both to the middle of what is left after their pretraining
         (10, {"finalists": 1, "teachers": 1}, 2 * (20 + 7.5)),
     ],
 )

@@ -115,6 +115,11 @@ def test_each_half_trains_for_twice_as_long(candidates: int, epochs: int, expect
     assert rungs(candidates, epochs) == expected
 
 
+def test_networks_are_compared_once_all_are_pretrained() -> None:
+    assert rungs(4, 20, pretrained=10) == [12, 15]
+    assert rungs(4, 8, pretrained=7) == [8, 8]
+
+
 def test_the_better_half_goes_on_and_the_best_ends(setting: Setting) -> None:
     four = candidates_of(setting, 4)
     final = dict(zip(four, (0.5, 0.8, 0.7, 0.6), strict=True))
