@@ -81,6 +81,7 @@ def train_killed(product: Path, undisturbed: Path, folder: Path, moments: tuple[
     assert content(to / "family") == content(undisturbed)
 
 
+@pytest.mark.nightly
 def test_kills_in_final_training_and_in_its_hand_over(product: Path, undisturbed: Path, tmp_path: Path) -> None:
     """In the second training; in the second export."""
     moments = (
