@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from search.errors import UsageError
-from search.files import write_text
-from search.ladder.training import FEWEST, folder_of, jobs_of, listed, measured, place_of
+from search.ladder.training import FEWEST, folder_of, jobs_of, keep, listed, measured, place_of, read_kept
 from search.setting.setting import Setting
 from spaces.candidate import Candidate
 from spaces.dimensions import Value, is_ordinal
@@ -190,7 +189,7 @@ def measure_along(setting: Setting, along: Along, say: Callable[[str], None]) ->
                 }
                 for (seed, _), row in zip(missing, figures, strict=True)
             ]
-            write_text(folder / FILE, pd.concat([known, pd.DataFrame(rows)], ignore_index=True).to_csv(index=False))
+            keep(folder / FILE, known, rows)
         own = rungs_along(read_along(folder), along)
         own = own[own["trained"] == rung.key]
         amount = f"{int(own[along.over].iloc[0]):,} {along.over}"
@@ -200,8 +199,7 @@ def measure_along(setting: Setting, along: Along, say: Callable[[str], None]) ->
 
 def read_along(folder: Path) -> pd.DataFrame:
     """All trainings along addresses that a folder has kept."""
-    path = folder / FILE
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    return read_kept(folder / FILE, COLUMNS)
 
 
 def _own(table: pd.DataFrame, along: Along) -> pd.DataFrame:

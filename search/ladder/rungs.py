@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from search.errors import UsageError
-from search.files import write_text
-from search.ladder.training import FEWEST, folder_of, jobs_of, listed, measured, place_of
+from search.ladder.training import FEWEST, folder_of, jobs_of, keep, listed, measured, place_of, read_kept
 from search.setting.setting import Setting
 from spaces.candidate import Candidate
 from trainables.data.sources import SHARE
@@ -78,7 +77,7 @@ def measure(setting: Setting, ladder: Ladder, say: Callable[[str], None]) -> pd.
         ]
         if jobs:
             rows = _trained(setting, jobs, ladder, share)
-            write_text(folder / FILE, pd.concat([known, pd.DataFrame(rows)], ignore_index=True).to_csv(index=False))
+            keep(folder / FILE, known, rows)
         own = rungs(read_ladder(folder), ladder).query("share == @share")
         say(f"share {share:g}, {int(own['images'].iloc[0]):,} images: {listed(own['test'].tolist())} on test")
     return rungs(read_ladder(folder), ladder)
@@ -86,8 +85,7 @@ def measure(setting: Setting, ladder: Ladder, say: Callable[[str], None]) -> pd.
 
 def read_ladder(folder: Path) -> pd.DataFrame:
     """All trainings that a folder has kept."""
-    path = folder / FILE
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    return read_kept(folder / FILE, COLUMNS)
 
 
 def rungs(table: pd.DataFrame, ladder: Ladder) -> pd.DataFrame:

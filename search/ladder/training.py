@@ -1,11 +1,14 @@
 """Trainings of ladders, by the run's executor, in a folder of their own below the run's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from search.errors import UsageError
 from search.executors.work import Failure, Workplace
+from search.files import write_text
 from search.finals.jobs import on_labels
 from search.setting.setting import Setting
 from spaces import components
@@ -71,6 +74,16 @@ def measured(place: Workplace, executor: str, jobs: Sequence[FinalJob]) -> list[
         }
         for job in jobs
     ]
+
+
+def read_kept(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """All trainings that a file keeps, a row each; none where there is no file yet."""
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(columns))
+
+
+def keep(path: Path, known: pd.DataFrame, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write what a file keeps with further trainings behind it."""
+    write_text(path, pd.concat([known, pd.DataFrame(rows)], ignore_index=True).to_csv(index=False))
 
 
 def listed(accuracies: Sequence[float]) -> str:
