@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
+from search.finals.train import rungs
 from search.setting.sections.family import FamilySection
 from search.setting.sections.search import SearchSection
 
@@ -69,9 +70,7 @@ class Plan:
     def _heats(self, after: float) -> list[float]:
         """Epochs of a budget's candidates beyond those of the one that is trained to its end."""
         left, done, epochs = self.family.finalists, 0.0, list[float]()
-        halvings = math.ceil(math.log2(left)) if left > 1 else 0
-        for halving in range(halvings, 0, -1):
-            rung = self._again + max(1, (self.family.epochs - self._again) // 2**halving)
+        for rung in rungs(left, self.family.epochs, self._again):
             if rung > after:
                 epochs.append((left - 1) * (rung - max(done, after)))
             left, done = math.ceil(left / 2), rung

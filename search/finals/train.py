@@ -8,6 +8,7 @@ is not lost for those that go on, which continue from their checkpoints.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from trainables.final.jobs import FinalJob, checkpoint_of
 from trainables.job import Report
 from trainables.stages.pretraining import reports_of_pretraining
 
+Epochs = TypeVar("Epochs", int, float)
+
 TAUGHT_ABOVE = 2.0
 """A network is taught where it makes at least this many times the teachers' errors on search-validation.
 
@@ -30,7 +33,7 @@ Teachers no better than their pupils cost half a point to a point (docs/family.m
 """
 
 
-def rungs(candidates: int, epochs: int, pretrained: int = 0) -> list[int]:
+def rungs(candidates: int, epochs: int, pretrained: Epochs = 0) -> list[Epochs]:
     """Epochs after which the better half of a budget's candidates goes on: each half as many as the next.
 
     The first ``pretrained`` epochs are not counted: what a pretraining reports is no score of a network.
