@@ -69,16 +69,17 @@ def run(arguments: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([config.seed, 5])
     plan = Plan(
-        codes_ND=even_in_log_cost(problem, arguments.candidates, rng)
-        if arguments.candidates
-        else np.empty((0, len(problem.space.dimensions)), dtype=np.int16),
+        codes_ND=even_in_log_cost(problem, arguments.candidates, rng),
         seed=config.seed,
         seeds=arguments.seeds,
-        repeat=arguments.repeat if arguments.candidates else 0,
+        repeat=arguments.repeat,
     )
+    card, frame = {**_told(setting), "seed": config.seed}, None
     known = Observations(codes_ND=plan.codes_ND[:0], score_N=np.zeros(0))
     if base is not None:
-        known = base[2].observations(problem.space)
+        description, frame, earlier = base
+        card |= {**description, "extends": {"table": description["name"], "rows": len(frame)}}
+        known = earlier.observations(problem.space)
     onwards = None
     if arguments.searched:
         offer = Offer(problem=problem, seed=config.seed, initial=1)
@@ -101,13 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     executor: Executor
     with components.load(components.EXECUTORS, config.run.executor).Executor(setting.place) as executor:
         executor.run(recording.next_job, lambda number, report: True, recording.ended)
-    card = {**_told(setting), "seed": config.seed}
-    if base is None:
-        path = write_table(folder, folder.name, setting.space, epochs, card)
-    else:
-        description, frame, _ = base
-        card = {**card, **description, "extends": {"table": description["name"], "rows": len(frame)}}
-        path = write_table(folder, folder.name, setting.space, epochs, card, frame)
+    path = write_table(folder, folder.name, setting.space, epochs, card, frame)
     print(f"wrote {path} and {path.with_suffix('.parquet').name}")
 
 

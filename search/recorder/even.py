@@ -22,12 +22,16 @@ DRAWN = 400
 def even_in_log_cost(problem: Problem, n: int, rng: np.random.Generator, cost: str = "macs") -> Codes:
     """Up to ``n`` different candidates, even in the logarithm of a cost from the smallest to the limit, shape (n, D).
 
+    None are drawn where ``n`` is 0, with a limit or without.
+
     Bands take turns, in an order drawn anew for each turn, so that the first rows of any number are even as well.
     Where bands have too few candidates, or none since costs take few values, the others give more.
 
     Raises:
         Mistake: the problem has no limit on the cost.
     """
+    if not n:
+        return np.empty((0, len(problem.space.dimensions)), dtype=np.int16)
     most = problem.limits.bounds().get(cost)
     if most is None:
         raise Mistake(f"a recording is even in {cost} up to a limit: give limits.max_{cost}")

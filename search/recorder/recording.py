@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,8 @@ class Recording:
         rows = list(self._ended())
         planned = dict(enumerate(space.decode(plan.codes_ND)))
         self._candidates = planned | {row["row"]: Candidate.from_dict(row["candidate"]) for row in rows}
-        self._statistics = dict(zip(self._candidates, statistics(self._codes(self._candidates)), strict=True))
+        codes_ND = space.encode(list(self._candidates.values()))
+        self._statistics = dict(zip(self._candidates, statistics(codes_ND), strict=True))
         self._accuracy: dict[int, list[float]] = {}
         for row in rows:
             self._note(row["row"], row["accuracy"], row["message"])
@@ -183,7 +184,7 @@ class Recording:
         count, begun = min(AT_ONCE, self._searched), max(self._candidates, default=-1) + 1
         known = set(self._candidates.values())
         first = [one for one in self._onwards.first if one not in known][:count]
-        first_ND = self._codes(dict(enumerate(first)))
+        first_ND = self._space.encode(first)
         chosen_ND = self._onwards.sampler.propose(self._observed(), first_ND, count - len(first))
         codes_ND = np.concatenate([first_ND, chosen_ND])
         rows = range(begun, begun + count)
@@ -195,16 +196,11 @@ class Recording:
     def _observed(self) -> Observations:
         """The mean score of every candidate that has one."""
         assert self._onwards is not None
-        known = self._onwards.known
+        known, codes_ND = self._onwards.known, self._space.encode([self._candidates[row] for row in self._accuracy])
         return Observations(
-            codes_ND=np.concatenate(
-                [known.codes_ND, self._codes({row: self._candidates[row] for row in self._accuracy})]
-            ),
+            codes_ND=np.concatenate([known.codes_ND, codes_ND]),
             score_N=np.concatenate([known.score_N, [float(np.mean(each)) for each in self._accuracy.values()]]),
         )
-
-    def _codes(self, candidates: Mapping[int, Candidate]) -> Codes:
-        return self._space.encode(list(candidates.values()))
 
     def _note(self, row: int, accuracies: Sequence[float], message: str | None) -> None:
         if message is None and len(accuracies) == self._epochs:
