@@ -4,6 +4,8 @@ Data sources decode with this file, and every exported member has a copy of it, 
 what it saw in training. It imports nothing of this project: NumPy, Pillow and, as a script, ONNX Runtime are enough::
 
     python predict.py photo.jpg more/photos --json
+
+A network of clips takes folders of frames and files with several pictures, each as one object.
 """
 
 import argparse
@@ -12,12 +14,14 @@ import importlib.util
 import json
 import math
 import os
+import re
 import stat
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -63,10 +67,12 @@ class Decoding:
 
     Attributes:
         side: of the square, in pixels.
-        channels: 3, or 1 for grey.
+        channels: of a picture: 3, or 1 for grey.
         background: red, green and blue, 0 to 255.
         interpolation: one of ``RULES``.
         crop_pct: side of the crop as a share of the resized shorter side, in (0, 1].
+        frames: pictures of a clip, whose channels come one picture's after another's; 1 for images.
+        step: a clip has every ``step``-th picture of its object.
     """
 
     side: int
@@ -74,6 +80,8 @@ class Decoding:
     background: tuple[int, int, int] = (255, 255, 255)
     interpolation: str = "bicubic"
     crop_pct: float = 1.0
+    frames: int = 1
+    step: int = 1
 
     def __post_init__(self) -> None:
         if self.side < 1:
@@ -84,6 +92,13 @@ class Decoding:
             raise ValueError(f"crop_pct is a share in (0, 1], given {self.crop_pct}")
         if len(self.background) != 3 or not all(0 <= level <= 255 for level in self.background):
             raise ValueError(f"a background is three levels from 0 to 255, given {self.background}")
+        if self.frames < 1 or self.step < 1:
+            raise ValueError(f"a clip has one frame or more, one apart or more, given {self.frames} and {self.step}")
+
+    @property
+    def depth(self) -> int:
+        """Channels of an image or of a clip."""
+        return self.channels * self.frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,23 +144,56 @@ def read(
         UnreadableImage: it is no image, is damaged, or has pixels of unknown range.
         OSError: the file system cannot read it, with an ``errno``.
     """
+    with _one_error(), Image.open(source, formats=_formats()) as image:
+        image.load()
+        upright, transparent, made = _made(image, decoding, make)
+        seen = Seen(
+            format=str(image.format),
+            mode=image.mode,
+            width=upright.width,
+            height=upright.height,
+            turned=image.getexif().get(ORIENTATION, 1) not in (0, 1),
+            transparent=transparent,
+            pictures=bool(getattr(image, "is_animated", False)),
+        )
+    return made, seen
+
+
+def pictures(source: Path | IO[bytes], decoding: Decoding) -> list[NDArray[np.uint8]]:
+    """Pixels (channels, side, side) of every picture of a file, in its order.
+
+    Raises:
+        UnreadableImage, OSError: as ``decode``.
+    """
+    with _one_error(), Image.open(source, formats=_formats()) as image:
+        found = []
+        for number in range(_count(image)):
+            image.seek(number)
+            found.append(_made(image, decoding, square)[2])
+    return found
+
+
+def _count(image: Image.Image) -> int:
+    """Pictures of a file. What else an MPO has is of another lens, or no picture for people."""
+    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+
+
+def _made(
+    image: Image.Image, decoding: Decoding, make: Callable[[Image.Image, Decoding], Made]
+) -> tuple[Image.Image, bool, Made]:
+    """The picture upright, whether it can be seen through, and what is made of it."""
+    upright = ImageOps.exif_transpose(image)
+    solid, transparent = _opaque(_eight_bits(upright, str(image.format)), decoding)
+    return upright, transparent, make(solid, decoding)
+
+
+@contextlib.contextmanager
+def _one_error() -> Iterator[None]:
+    """All that Pillow may raise of a file that it cannot read is ``UnreadableImage``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, palettes and large sizes, all of which are read
-            with Image.open(source, formats=_formats()) as image:
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-                solid, transparent = _opaque(_eight_bits(upright, str(image.format)), decoding)
-                pixels = make(solid, decoding)
-                seen = Seen(
-                    format=str(image.format),
-                    mode=image.mode,
-                    width=upright.width,
-                    height=upright.height,
-                    turned=image.getexif().get(ORIENTATION, 1) not in (0, 1),
-                    transparent=transparent,
-                    pictures=bool(getattr(image, "is_animated", False)),
-                )
+            yield
     except UnreadableImage:
         raise
     except OSError as error:
@@ -156,7 +204,6 @@ def read(
         raise UnreadableImage(_reason(error)) from error
     except (ArithmeticError, AttributeError, AssertionError, Image.DecompressionBombError) as error:
         raise UnreadableImage(_reason(error)) from error
-    return pixels, seen
 
 
 def _formats() -> list[str]:
@@ -215,6 +262,23 @@ def square(image: Image.Image, decoding: Decoding) -> NDArray[np.uint8]:
     return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
+def windows(count: int, frames: int, step: int) -> Iterator[range]:
+    """Which of the ``count`` pictures of an object each of its clips has.
+
+    None is in two clips; of those that a step skips, each is in a clip of its own.
+    """
+    for first in range(0, count - (frames - 1) * step, frames * step):
+        for start in range(first, min(first + step, count - (frames - 1) * step)):
+            yield range(start, start + (frames - 1) * step + 1, step)
+
+
+def clips(pixel_CHW: Iterator[NDArray[np.uint8]], decoding: Decoding) -> Iterator[NDArray[np.uint8]]:
+    """Clips (depth, side, side) of an object's pictures, as ``windows`` cuts them; the pictures where frames is 1."""
+    while block := list(islice(pixel_CHW, decoding.frames * decoding.step)):
+        for window in windows(len(block), decoding.frames, decoding.step):
+            yield np.concatenate([block[number] for number in window])
+
+
 def image_files(folder: Path) -> tuple[list[Path], Counter[str]]:
     """Images below a folder at any depth, in order of their paths, and how many other files there are of each kind.
 
@@ -268,8 +332,11 @@ def _kind(path: Path) -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the likeliest classes of images; 0 if all were read, 1 if some were not, 2 if nothing could be done."""
     own = Path(__file__).resolve().parent
-    parser = argparse.ArgumentParser(description="The likeliest classes of images.")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an image, or a folder of images")
+    parser = argparse.ArgumentParser(description="The likeliest classes of images, or of clips.")
+    of_clips = "for a network of clips, a file with several pictures, or a folder of frames"
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help=f"an image, or a folder of images; {of_clips}"
+    )
     parser.add_argument("--top", type=int, default=5, help="classes an image (5)")
     parser.add_argument("--json", action="store_true", help="a JSON list in place of lines")
     parser.add_argument(
@@ -281,8 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        files = list(_listed(options.paths))
-        answers = list(predictions(own, options.model, files, max(1, options.top), options.labels))
+        answers = list(predictions(own, options.model, options.paths, max(1, options.top), options.labels))
     except (OSError, ImportError) as error:
         print(f"predict.py: {error}", file=sys.stderr)
         return 2
@@ -307,40 +373,89 @@ def _listed(paths: Sequence[Path]) -> Iterator[Path]:
             raise FileNotFoundError(f"'{path}' does not exist")
 
 
+def _objects(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Path]]]:
+    """Objects of clips, with their files: one that is named or has several pictures, all others of a folder together."""
+    for path in paths:
+        files = list(_listed([path]))
+        alone = [file for file in files if file == path or _several(file)]
+        yield from ((file, [file]) for file in alone)
+        frames = sorted(set(files).difference(alone), key=lambda file: (str(file.parent), _numbers(file.name)))
+        yield from ((folder, list(own)) for folder, own in groupby(frames, key=lambda file: file.parent))
+
+
+def _several(file: Path) -> bool:
+    with contextlib.suppress(UnreadableImage, OSError), _one_error(), Image.open(file, formats=_formats()) as image:
+        return _count(image) > 1
+    return False  # what cannot be read is said once it is read
+
+
+def _numbers(name: str) -> list[Any]:
+    """A key by which frame 2 comes before frame 10."""
+    return [int(part) if odd % 2 else part for odd, part in enumerate(re.split(r"(\d+)", name))]
+
+
+def _pixels(files: Sequence[Path], decoding: Decoding) -> Iterator[NDArray[np.uint8]]:
+    """Pictures of an object: the first of an image's file, all of a clip's files."""
+    for file in files:
+        try:
+            yield from pictures(file, decoding) if decoding.frames > 1 else (decode(file, decoding)[0],)
+        except UnreadableImage as error:
+            raise UnreadableImage(f"{file.name}: {error}" if len(files) > 1 else str(error)) from error
+
+
 def predictions(
-    folder: Path, model: Path, files: Sequence[Path], top: int, labels: Sequence[str] | None = None
+    folder: Path, model: Path, paths: Sequence[Path], top: int, labels: Sequence[str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Of each file the likeliest classes with their probabilities, or why it was not read.
 
     Args:
         folder: of the exported member.
         model: its ONNX graph.
-        files: images.
+        paths: images and folders of images. Of a network of clips, an object is a file with several pictures or a
+            folder of frames, and its probabilities are the mean of those of its clips.
         top: how many classes.
         labels: texts in place of its classes; the member was pretrained with captions.
 
     Raises:
-        FileNotFoundError: it was not.
+        FileNotFoundError: it was not, or there is no such path.
     """
     content = json.loads((folder / "input.json").read_text(encoding="utf-8"))
     described = content["decoding"]
     decoding = Decoding(**{**described, "background": tuple(described["background"])})
     names = content["classes"] if labels is None else labels
+    objects = list(_objects(paths)) if decoding.frames > 1 else [(file, [file]) for file in _listed(paths)]
     scores: Callable[[NDArray[Any]], NDArray[np.floating[Any]]]
     scores = _graph(model, "logits") if labels is None else _by_texts(folder, labels)
-    for file in files:
+    for name, files in objects:
         try:
-            pixel_CHW, _ = decode(file, decoding)
+            share_MK = np.array([_shares(scores(clip_DHW[None])[0]) for clip_DHW in _inputs(files, decoding)])
         except (UnreadableImage, OSError) as error:
-            yield {"file": str(file), "error": str(error)}
+            yield {"file": str(name), "error": str(error)}
             continue
-        image_NCHW = pixel_CHW[None].astype(np.float32) / np.float32(255.0)
-        score_K = scores(image_NCHW)[0].astype(np.float64)
-        share_K = np.exp(score_K - score_K.max())
-        share_K /= share_K.sum()
+        share_K = share_MK.mean(axis=0)
         best = np.argsort(-share_K, kind="stable")[:top]
         named = [{"class": names[k], "probability": round(float(share_K[k]), 6)} for k in best]
-        yield {"file": str(file), "classes": named}
+        yield {"file": str(name), "classes": named, **({"clips": len(share_MK)} if decoding.frames > 1 else {})}
+
+
+def _inputs(files: Sequence[Path], decoding: Decoding) -> Iterator[NDArray[np.float32]]:
+    """What a graph takes of an object, at least once."""
+    found = False
+    for clip_DHW in clips(_pixels(files, decoding), decoding):
+        found = True
+        yield clip_DHW.astype(np.float32) / np.float32(255.0)
+    if not found:
+        fewest = (decoding.frames - 1) * decoding.step + 1
+        raise UnreadableImage(
+            f"it has fewer than {fewest} pictures, and a clip has {decoding.frames}, {decoding.step} apart; name a "
+            "folder of frames, or a file with several pictures"
+        )
+
+
+def _shares(score_K: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Probabilities of scores."""
+    share_K = np.exp(score_K.astype(np.float64) - float(score_K.max()))
+    return share_K / share_K.sum()
 
 
 def _graph(path: Path, output: str) -> Callable[[NDArray[Any]], NDArray[np.float32]]:

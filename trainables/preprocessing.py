@@ -82,7 +82,7 @@ class Preprocessing:
     view: View
 
     def __post_init__(self) -> None:
-        channels = self.decoding.channels
+        channels = self.decoding.depth
         if not len(self.mean) == len(self.std) == channels or not all(value > 0 for value in self.std):
             raise ValueError(
                 f"{channels} channels need as many means and positive stds, given {self.mean} and {self.std}"
@@ -90,8 +90,8 @@ class Preprocessing:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images that the graphs take."""
-        return (self.decoding.channels, self.decoding.side, self.decoding.side)
+        """(C, H, W) of the images, or of the clips, that the graphs take."""
+        return (self.decoding.depth, self.decoding.side, self.decoding.side)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -125,13 +125,26 @@ class Preprocessing:
         decoding, side = self.decoding, self.decoding.side
         short = int(side / decoding.crop_pct)
         colours = "RGB" if decoding.channels == 3 else "grey (0.299 red, 0.587 green, 0.114 blue)"
+        picture = "The first picture of the file" if decoding.frames == 1 else "Each picture of an object"
         return [
-            "The first picture of the file is turned upright as its EXIF orientation says; 16-bit levels are divided "
-            "by 257; colour profiles are not applied.",
+            f"{picture} is turned upright as its EXIF orientation says; 16-bit levels are divided by 257; colour "
+            "profiles are not applied.",
             f"Transparency is laid on the colour {decoding.background} and the result converted to {colours}, 8 bits.",
             f"The shorter side is resized to {short} pixels ({decoding.interpolation} as Pillow resizes, antialiased), "
             f"and the middle {side} x {side} pixels are cropped.",
+            *self._stacking(),
             f"Levels are divided by 255: float32 in [0, 1], shape {('N', *self.shape)}.".replace("'", ""),
+        ]
+
+    def _stacking(self) -> list[str]:
+        """How pictures become a clip."""
+        frames, step, channels = self.decoding.frames, self.decoding.step, self.decoding.channels
+        if frames == 1:
+            return []
+        apart = "successive pictures" if step == 1 else f"pictures, each {step} after the one before,"
+        return [
+            f"{frames} {apart} are a clip: their channels come one picture's after another's, {channels} each, in the "
+            "order of the numbers in the files' names or of the pictures in one file."
         ]
 
     def in_graph(self) -> list[str]:

@@ -28,8 +28,9 @@ Runner = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 EVALUATIONS = "evaluations"
 """Where a member's folder has what was said of it later, which is no part of what was exported."""
 
-FORMAT = 2
-"""Version of ``input.json``. The first one had no file's way to the images, which was laid on black."""
+FORMAT = 3
+"""Version of ``input.json``. The first one had no file's way to the images, which was laid on black; the second one no
+frames of clips, which were channels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +58,9 @@ def load_spec(folder: Path) -> InputSpec:
     """
     content: dict[str, Any] = read_json(folder / "input.json")
     written = content.get("format", 1)
-    if written not in (1, FORMAT):
-        raise Mistake(f"{folder / 'input.json'} has format {written!r}; this version reads formats 1 and {FORMAT}")
-    preprocessing = Preprocessing.from_dict(content) if written == FORMAT else _of_format_1(content)
+    if written not in range(1, FORMAT + 1):
+        raise Mistake(f"{folder / 'input.json'} has format {written!r}; this version reads formats 1 to {FORMAT}")
+    preprocessing = _of_format_1(content) if written == 1 else Preprocessing.from_dict(content)
     return InputSpec(preprocessing=preprocessing, classes=tuple(content["classes"]))
 
 
@@ -78,7 +79,7 @@ def load_network(folder: Path) -> Deployable:
     check_sums(folder)
     spec, candidate = load_spec(folder), Candidate.from_dict(read_json(folder / "candidate.json"))
     backbone = components.load(components.BACKBONES, candidate.backbone)
-    channels = spec.preprocessing.decoding.channels
+    channels = spec.preprocessing.decoding.depth
     with torch.random.fork_rng():  # the weights that it is built with are replaced
         network = backbone.build(classes=len(spec.classes), channels=channels, **keywords(candidate.architecture))
         shape(network, candidate)

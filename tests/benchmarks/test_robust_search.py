@@ -30,8 +30,8 @@ tracking: {{enabled: false}}
 """
 
 
-@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("seed", range(5))
 def test_what_a_robust_score_finds(score: str, seed: int, tmp_path: Path) -> None:
     def measure() -> dict[str, float]:
         file = tmp_path / "robust.yaml"

@@ -14,7 +14,7 @@ from PIL import Image
 from timm.data import create_transform
 
 from trainables.data.decoded import VERSION
-from trainables.predict import Decoding, UnreadableImage, decode, image_files
+from trainables.predict import Decoding, UnreadableImage, _objects, clips, decode, image_files, pictures, windows
 
 RGB = Decoding(side=8)
 MODES = ("L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "1")
@@ -219,3 +219,57 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
     os.mkfifo(tmp_path / "x.png")
     assert image_files(tmp_path) == ([], {"no regular file": 1})
+
+
+# clips ---------------------------------------------------------------------------------------------------------------
+
+
+def film(pictures: int) -> list[Image.Image]:
+    """Pictures that each have a level of their own in the middle."""
+    frames = []
+    for number in range(pictures):
+        frame = Image.new("RGB", (8, 8), (20, 30, 40))
+        frame.paste((10 * number, 255 - 10 * number, 0), (2, 2, 6, 6))
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.parametrize(("kind", "lossless"), [("png", {}), ("gif", {}), ("tiff", {}), ("webp", {"lossless": True})])
+def test_a_file_with_several_pictures_has_the_pixels_of_each(kind: str, lossless: dict[str, bool]) -> None:
+    frames = film(5)
+    frames[0].save(stream := io.BytesIO(), kind, save_all=True, append_images=frames[1:], **lossless)
+    found = pictures(stream, RGB)
+    assert len(found) == 5
+    for pixel_CHW, frame in zip(found, frames, strict=True):
+        assert np.abs(pixel_CHW.astype(int) - decode(saved(frame), RGB)[0]).max() <= 1
+
+
+@given(count=st.integers(0, 40), frames=st.integers(1, 6), step=st.integers(1, 5))
+def test_clips_of_an_object_share_no_picture(count: int, frames: int, step: int) -> None:
+    found = [list(window) for window in windows(count, frames, step)]
+    numbers = [number for window in found for number in window]
+    assert len(set(numbers)) == len(numbers)
+    assert all(window == [window[0] + step * k for k in range(frames)] for window in found)
+    assert set(numbers) <= set(range(count))
+    assert bool(found) == (count > (frames - 1) * step)
+    assert step > 1 or len(found) == count // frames
+
+
+def test_clips_are_cut_from_a_stream_as_from_the_whole() -> None:
+    decoding = Decoding(side=1, channels=1, frames=3, step=2)
+    for count in range(20):
+        pixels = [np.full((1, 1, 1), number, dtype=np.uint8) for number in range(count)]
+        found = [clip_DHW.ravel().tolist() for clip_DHW in clips(iter(pixels), decoding)]
+        assert found == [list(window) for window in windows(count, 3, 2)]
+
+
+def test_a_network_of_images_sees_the_first_picture_and_an_object_of_files_is_a_folder(tmp_path: Path) -> None:
+    for number, frame in enumerate(film(11)):
+        frame.save(tmp_path / f"frame{number}.png")
+    frames = film(3)
+    frames[0].save(tmp_path / "whole.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "broken.gif").write_bytes(b"GIF89a")
+    objects = dict(_objects([tmp_path, tmp_path / "frame4.png"]))
+    assert set(objects) == {tmp_path, tmp_path / "whole.gif", tmp_path / "frame4.png"}
+    names = [file.name for file in objects[tmp_path]]
+    assert names == ["broken.gif", *(f"frame{number}.png" for number in range(11))]

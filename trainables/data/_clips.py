@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.photographs import Photographs
+from trainables.predict import windows
 from trainables.splits import DataError, Images, Splits, from_parts
 from trainables.stored import Stored
 from trainables.survey import Survey
@@ -22,7 +23,7 @@ OF_AN_IMAGE = ("box", "pose", "frame", "pair", "between", "other", "segments", "
 def with_clips(splits: Splits, asked: Any) -> Splits:
     """Splits whose images are clips: the channels of successive frames of a group, one frame's after another's.
 
-    Clips of a group have no frame in common. A clip has the fields of its first frame, but for those of a place in it.
+    Clips of a group are cut as ``trainables.predict.windows`` cuts them. A clip has the fields of its first frame, but for those of a place in it.
 
     Args:
         splits: of images with the fields ``group`` and ``frame``.
@@ -48,7 +49,10 @@ def with_clips(splits: Splits, asked: Any) -> Splits:
             )
     survey = splits.survey or Survey()
     survey = replace(survey, remarks=(*survey.remarks, *remarks))
-    clips = from_parts(parts["train"], parts["validation"], parts["test"], splits.classes, survey=survey)
+    decoding = replace(splits.decoding, frames=frames, step=step)
+    clips = from_parts(
+        parts["train"], parts["validation"], parts["test"], splits.classes, decoding=decoding, survey=survey
+    )
     return replace(clips, captions=splits.captions, slices=splits.slices)
 
 
@@ -76,9 +80,9 @@ def _rows(images: Images, frames: int, step: int, part: str) -> tuple[NDArray[np
         raise DataError("data.clips are made of squares; leave data.stored at 0")
     clips, short = [], 0
     for row_F in _objects(images):
-        windows = list(_windows(row_F, frames, step))
-        short += not windows
-        clips += windows
+        found = [row_F[window] for window in windows(len(row_F), frames, step)]
+        short += not found
+        clips += found
     row_MT = np.array(clips, dtype=np.int64).reshape(-1, frames)
     mixed_M = (images.label_N[row_MT] != images.label_N[row_MT[:, :1]]).any(1)
     if mixed_M.any():
@@ -98,16 +102,6 @@ def _objects(images: Images) -> Iterator[NDArray[np.int64]]:
         if twice:
             raise DataError(f"data.clips: group number {group} has frame {twice[0]} twice; number its frames")
         yield row_F
-
-
-def _windows(row_F: NDArray[np.int64], frames: int, step: int) -> Iterator[NDArray[np.int64]]:
-    """Frames of clips that have none in common; of several that a step skips, each is in a clip of its own."""
-    block = frames * step
-    for first in range(0, len(row_F) - (frames - 1) * step, block):
-        for offset in range(step):
-            window = row_F[first + offset : first + offset + (frames - 1) * step + 1 : step]
-            if len(window) == frames:
-                yield window
 
 
 def _stacked(images: Images, row_MT: NDArray[np.int64]) -> Images:

@@ -67,7 +67,8 @@ class Form:
     def described(self) -> list[Any]:
         """JSON values of all that decides these bytes."""
         if not self.stored:
-            return [asdict(self.decoding)]
+            of_picture = asdict(self.decoding)
+            return [{name: value for name, value in of_picture.items() if name not in ("frames", "step")}]
         return ["jpeg", QUALITY, self.stored, self.decoding.channels, list(self.decoding.background)]
 
     def file(self, store: Path, digest: str) -> Path:

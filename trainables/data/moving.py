@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data import digits
+from trainables.predict import Decoding
 from trainables.splits import DataError, Images, Splits, from_parts
 from trainables.survey import Survey
 
@@ -69,7 +70,10 @@ def load(
         clip_NTHW = _moved(digit_NHW, label_N, rng, side=side, frames=frames, step=step)
         parts[part] = replace(pool, image_NCHW=_noisy(clip_NTHW, noise, rng), label_N=label_N)
     said = Survey(remarks=("clips are derived: scikit-learn's digits, moved",))
-    return from_parts(parts["train"], parts["validation"], parts["test"], tuple(DIRECTIONS), survey=said)
+    decoding = Decoding(side=side, channels=1, frames=frames)
+    return from_parts(
+        parts["train"], parts["validation"], parts["test"], tuple(DIRECTIONS), decoding=decoding, survey=said
+    )
 
 
 def _moved(

@@ -127,6 +127,11 @@ def _changed(splits: Splits, common: Mapping[str, Any], seed: int, cache: str | 
         splits = with_text_vectors(splits, vectors)
     splits = replace(splits, pools=pools_of(common.get(POOLS, {}), splits, load_source))
     if (unlabelled := common.get(UNLABELLED)) is not None:
+        if splits.decoding.frames > 1:
+            raise DataError(
+                f"data.{UNLABELLED} is a folder of single pictures, and the data's images are clips of "
+                f"{splits.decoding.frames} frames; leave it out"
+            )
         further = unlabelled_folder.pictures(splits, path=unlabelled, cache=cache)
         splits = replace(splits, pool=Joined((splits.unlabelled, further)))
     synonyms = common.get(SYNONYMS)
