@@ -374,7 +374,7 @@ def _listed(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _objects(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Path]]]:
-    """Objects of clips, with their files: one that is named or has several pictures, all others of a folder together."""
+    """Objects of clips: a file that is named or has several pictures, or all other files of a folder."""
     for path in paths:
         files = list(_listed([path]))
         alone = [file for file in files if file == path or _several(file)]

@@ -64,9 +64,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("arm", WEIGHTS)
 @pytest.mark.parametrize("seed", range(3))
-def test_pooled_labels_beside_given_ones(
-    arm: str, seed: int, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_pooled_labels_beside_given_ones(arm: str, seed: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     def measure() -> dict[str, float]:
         splits, weight = load_source("canvas", CANVASES), WEIGHTS[arm]
         pooling = {"label_pooling.weight": weight}

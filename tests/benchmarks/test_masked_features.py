@@ -1,4 +1,4 @@
-"""Features after masked pretraining beside those of the network as initialised, on Fashion-MNIST, by three protocols."""
+"""Features after masked pretraining beside those of the untrained network, on Fashion-MNIST, by three protocols."""
 
 from pathlib import Path
 
@@ -57,7 +57,10 @@ def test_features_beside_those_of_the_untrained_network(arm: str, seed: int, tmp
             torch.manual_seed(seed)
             network = build(candidate, splits).eval()
         else:
-            task, checkpoint = Task(candidate=candidate, epochs=PASSES + 1, seed=seed), Checkpoint(path=tmp_path / "last.pt")
+            task, checkpoint = (
+                Task(candidate=candidate, epochs=PASSES + 1, seed=seed),
+                Checkpoint(path=tmp_path / "last.pt"),
+            )
             reports = list(trial(task, splits, checkpoint=checkpoint))
             monitors = {"loss": reports[PASSES - 1].loss, "first loss": reports[0].loss}
             network = trained(task, splits, checkpoint)

@@ -23,7 +23,8 @@ OF_AN_IMAGE = ("box", "pose", "frame", "pair", "between", "other", "segments", "
 def with_clips(splits: Splits, asked: Any) -> Splits:
     """Splits whose images are clips: the channels of successive frames of a group, one frame's after another's.
 
-    Clips of a group are cut as ``trainables.predict.windows`` cuts them. A clip has the fields of its first frame, but for those of a place in it.
+    Clips of a group are cut as by ``trainables.predict.windows``. A clip has the fields of its first frame, but for those
+    of a place in it.
 
     Args:
         splits: of images with the fields ``group`` and ``frame``.
