@@ -23,7 +23,7 @@ OF_AN_IMAGE = ("box", "pose", "frame", "pair", "between", "other", "segments", "
 def with_clips(splits: Splits, asked: Any) -> Splits:
     """Splits whose images are clips: the channels of successive frames of a group, one frame's after another's.
 
-    Clips of a group are cut as by ``trainables.predict.windows``. A clip has the fields of its first frame, but for those
+    Clips of a group are cut by ``trainables.predict.windows``. A clip has the fields of its first frame, but for those
     of a place in it.
 
     Args:
