@@ -454,8 +454,9 @@ def _inputs(files: Sequence[Path], decoding: Decoding) -> Iterator[NDArray[np.fl
 
 def _shares(score_K: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Probabilities of scores."""
-    share_K = np.exp(score_K.astype(np.float64) - float(score_K.max()))
-    return share_K / share_K.sum()
+    share_K: NDArray[np.float64] = np.exp(score_K.astype(np.float64) - float(score_K.max()))
+    share_K /= share_K.sum()
+    return share_K
 
 
 def _graph(path: Path, output: str) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
