@@ -31,7 +31,7 @@ def space() -> Space:
         "augment.operations": Choice(values=(0, 1, 2), ordered=True),
         "augment.magnitude": Choice(values=(3.0, 5.0, 7.0, 9.0), ordered=True),
         "augment.increasing": Choice(values=(False, True)),
-        "augment.crop": Choice(values=(1.0, 0.8, 0.6), ordered=True),
+        "augment.crop": Choice(values=(0.0, 0.2, 0.4), ordered=True),
         "curriculum.start": Choice(values=(1.0, 0.857, 0.714, 0.5), ordered=True),
         "preprocess.resize": Choice(values=("bilinear", "bicubic", "nearest")),
         "preprocess.normalise": Choice(values=("data", "half", "imagenet", "none")),
@@ -52,7 +52,7 @@ def space() -> Space:
 
 
 OFF: dict[str, Value] = {
-    "augment.operations": 0, "augment.crop": 1.0, "curriculum.start": 1.0, "preprocess.resize": "bilinear",
+    "augment.operations": 0, "augment.crop": 0.0, "curriculum.start": 1.0, "preprocess.resize": "bilinear",
     "preprocess.normalise": "data", "preprocess.crop": 1.0,
 }  # fmt: skip
 """What recipes of space ``tiny`` do without."""

@@ -3,15 +3,40 @@
 ``space.extend: {pretraining.mix.pools: [0.25, 0.5]}`` offers shares of ``data.pools``, which this space leaves at 0.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from spaces import tiny
-from spaces.dimensions import Choice
+from spaces.dimensions import Choice, Value
 from spaces.pretraining import OBJECTIVE, with_pretraining
+from spaces.reference import Reference
 from spaces.space import Condition, Space
 
 SHARES = {"mix.fractals": (0.0, 0.25, 0.5, 0.75), "mix.pools": (0.0,)}
 """Of an epoch's images, by address below ``pretraining``; own images have the rest."""
+
+BY_HAND: Mapping[str, Value] = MappingProxyType(
+    {
+        "objective": "simclr",
+        "source": "mix",
+        "mix.fractals": 0.0,
+        "mix.pools": 0.0,
+        "share": 0.5,
+        "batch.size": 64,
+        "schedule.name": "cosine",
+        "schedule.warmup_epochs": 1,
+        "schedule.final": 0.01,
+        "optimizer.name": "adamw",
+        "optimizer.learning_rate.adamw": 3e-3,
+        "optimizer.weight_decay": 1e-4,
+        "simclr.temperature": 0.5,
+        "simclr.layers": 2,
+        "simclr.crop": 0.2,
+        "simclr.jitter": 0.4,
+    }
+)
+"""SimCLR on own images alone, below ``pretraining``."""
 
 
 def space() -> Space:
@@ -26,3 +51,18 @@ def space() -> Space:
         pretraining={**family.pretraining, **dimensions},
         conditions={**family.conditions, **conditions},
     )
+
+
+def references() -> Iterator[Reference]:
+    """Those of space ``tiny``, pretrained on own images alone and fine-tuned whole."""
+    for reference in tiny.references():
+        candidate = reference.candidate
+        yield replace(
+            reference,
+            candidate=replace(
+                candidate,
+                architecture={**candidate.architecture, "neck": 0},
+                pretraining=BY_HAND,
+                adaptation={"method": "full", "full.layer_decay": 1.0},
+            ),
+        )

@@ -98,7 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
         onwards=onwards,
         trained_on=_trained_on(setting),
     )
-    print(f"{recording.total} trainings, {recording.done} of them done before")
+    beyond = f"; {recording.beyond} more than these are in the folder, and in its table" if recording.beyond else ""
+    print(f"{recording.total} trainings, {recording.done} of them done before{beyond}")
     executor: Executor
     with components.load(components.EXECUTORS, config.run.executor).Executor(setting.place) as executor:
         executor.run(recording.next_job, lambda number, report: True, recording.ended)

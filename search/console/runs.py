@@ -62,7 +62,9 @@ def row_of(run: Path) -> RunRow:
         best = _of_family(run) or best
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError, Mistake):
         damaged = True  # `repair` says what
-    state: State = "finished" if (run / "family" / "family.json").is_file() else "stopped"
+    finished = (run / "family" / "family.json").is_file()
+    damaged = damaged or (finished and trials == 0)  # the study is gone
+    state: State = "finished" if finished else "stopped"
     if _is_held(run):
         state = "running"
     return RunRow(

@@ -136,7 +136,8 @@ class Recording:
         searched = len(self._candidates) - len(planned)
         self._searched = 0 if onwards is None else max(onwards.count - searched, 0)
         self.total = len(plan.trainings) + searched + self._searched
-        self.done = len(ended)
+        asked = {*plan.trainings, *((row, 0) for row in self._candidates if row not in planned)}
+        self.done, self.beyond = len(ended & asked), len(ended - asked)
         self._most = len(left) + self._searched if most is None else most
         self._open = deque(left)
         self._running: dict[int, tuple[int, int]] = {}

@@ -62,9 +62,9 @@ def pictures(
             f"systems {systems}, most {most}, background {background}"
         )
     return Fractals(
-        systems=drawn(systems, seed),
         channels=splits.channels,
         side=splits.resolution,
+        systems=drawn(systems, seed),
         most=most,
         background=background,
         seed=seed,

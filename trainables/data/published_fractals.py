@@ -56,8 +56,6 @@ def pictures(
     Raises:
         DataError: images neither grey nor of three channels, or a number beyond its bounds.
     """
-    if splits.channels not in (GREY, RGB):
-        raise DataError(f"published_fractals are grey or in colour; the data has {splits.channels} channels")
     if systems < 2 or not 1 <= most <= systems or iterations < 1 or not 0 <= blur <= 1:
         raise DataError(
             "published_fractals need at least 2 systems, 1 to as many in a picture, iterations, and a probability of "
@@ -68,6 +66,8 @@ def pictures(
             "published_fractals need 0 < smallest <= largest and -2 <= low <= high <= 10, given "
             f"smallest {smallest}, largest {largest}, low {low}, high {high}"
         )
+    if splits.channels not in (GREY, RGB):
+        raise DataError(f"published_fractals are grey or in colour; the data has {splits.channels} channels")
     return PublishedFractals(
         maps=tuple(system(number, seed, low=low, high=high) for number in range(systems)),
         channels=splits.channels,

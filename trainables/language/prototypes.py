@@ -9,6 +9,19 @@ from torch import Tensor, nn
 from trainables.language.pairs import Pairs
 
 
+def check(clusters: int, queue: int, episode: int, softness: float) -> None:
+    """That pairs can be grouped so, as ``Prototypes`` says.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if clusters < 2 or queue < clusters or episode < 1 or softness < 0:
+        raise ValueError(
+            "prototypes have at least 2 clusters, a queue that holds as many, an episode of a step or more and a "
+            f"softness of at least 0, given {clusters}, {queue}, {episode} and {softness}"
+        )
+
+
 class Prototypes(nn.Module):
     """Cross-entropy of finding the cluster of an image's text from the image, and of a text's image from the text.
 
@@ -41,11 +54,7 @@ class Prototypes(nn.Module):
         self, width: int, *, clusters: int, queue: int, episode: int, softness: float, translate: bool
     ) -> None:
         super().__init__()
-        if clusters < 2 or queue < clusters or episode < 1 or softness < 0:
-            raise ValueError(
-                "prototypes have at least 2 clusters, a queue that holds as many, an episode of a step or more and a "
-                f"softness of at least 0, given {clusters}, {queue}, {episode} and {softness}"
-            )
+        check(clusters, queue, episode, softness)
         for name in ("image_QE", "text_QE"):
             self.register_buffer(name, torch.zeros(queue, width))
         for name in ("of_images_PE", "of_texts_PE", "among_images_PE", "among_texts_PE"):

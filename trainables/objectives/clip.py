@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from trainables.batches.order import Pure
 from trainables.deploy import Deployable
+from trainables.language import prototypes as of_clusters
 from trainables.language.pairs import Pairs, contrast, found_first, paired
 from trainables.language.places import Places
 from trainables.language.prototypes import Prototypes
@@ -139,6 +140,8 @@ def objective(
         raise ValueError(
             f"clip.captions, clip.parts and clip.accumulate are at least 1, given {captions}, {parts} and {accumulate}"
         )
+    if prototypes:
+        of_clusters.check(clusters, queue, episode, softness)
     texts = Texts(
         network.width,
         length=text_length,

@@ -67,6 +67,10 @@ def apply(
     extra: dict[str, Any] = {"momentum": momentum[name]} if momentum and name in momentum else {}
     if name == "sgd" and extra.get("momentum") == 0.0:
         extra["nesterov"] = False  # timm's sgd is Nesterov's, which needs a momentum
+    if name == "sgd8bit" and not extra.setdefault("momentum", 0.9):
+        raise ValueError(
+            "recipe.optimizer.momentum.sgd8bit is above 0, given 0: sgd keeps no state that 8 bits would save"
+        )
     network = plan.trained()
     groups: list[dict[str, Any]] = param_groups_weight_decay(network, weight_decay)
     if decay_all:
@@ -99,10 +103,6 @@ def _eight_bit(name: str, groups: list[dict[str, Any]], rate: float, extra: dict
     if unsupported := sorted(devices - {"cpu", "cuda"}):
         raise ValueError(
             f"recipe.optimizer.name '{name}' runs on cpu and cuda, not on {unsupported[0]}; use another one"
-        )
-    if name == "sgd8bit" and not extra.setdefault("momentum", 0.9):
-        raise ValueError(
-            "recipe.optimizer.momentum.sgd8bit is above 0, given 0: sgd keeps no state that 8 bits would save"
         )
     try:
         package = importlib.import_module("bitsandbytes")

@@ -35,7 +35,7 @@ class _Asker:
 
 
 def check_batches(space: Space, splits: Splits) -> None:
-    """One order of images at most, batches that it fills, and steps that objectives can take.
+    """One order of images at most, batches that it fills, and steps and images that objectives can take.
 
     Raises:
         ConfigError: a candidate of the space could not be trained; the message names the choices that exclude each
@@ -53,7 +53,7 @@ def check_batches(space: Space, splits: Splits) -> None:
                     )
             for asker in askers:
                 _check_blocks(space, splits, prefix, chosen, asker)
-            for sentence in _too_large(space, splits, prefix, objective):
+            for sentence in (*_too_large(space, splits, prefix, objective), *_changed(space, prefix, objective)):
                 raise ConfigError(f"space '{space.name}' offers {sentence}")
 
 
@@ -154,3 +154,34 @@ def _limits(
             yield int(value), {address: [value]}
     else:
         yield int(components.parameters(OBJECTIVES, part).defaults[most]), {}
+
+
+def _changed(space: Space, prefix: str, objective: str) -> Iterator[str]:
+    """Ingredients under which images are not as an objective needs them, and what to do."""
+    chosen = {f"pretraining.{prefix}objective": [objective]}
+    for ingredient, knob in (("curriculum", "start"), ("mixup", "alpha")):
+        address, off = f"pretraining.{prefix}{ingredient}.{knob}", components.constant(INGREDIENTS, ingredient, "OFF")
+        values = [
+            value for value in (space.dimension(address).values if address in space.index else ()) if value != off[knob]
+        ]
+        for asked, reason in _needs_of_images(space, prefix, objective, ingredient):
+            if values and together(space, {**chosen, **asked, address: values}):
+                named = " and ".join((f"objective '{objective}'", *asked))
+                yield (
+                    f"{address} {values[0]} together with {named}, which {reason}: restrict it to {off[knob]} by "
+                    "space.restrict"
+                )
+
+
+def _needs_of_images(
+    space: Space, prefix: str, objective: str, ingredient: str
+) -> Iterator[tuple[dict[str, list[Any]], str]]:
+    """With which knobs of an objective it needs images that an ingredient changes, and why."""
+    for part in components.parts_of(objective):
+        if ingredient == "curriculum" and components.constant(OBJECTIVES, part, "FIXED_SIDE"):
+            yield {}, "needs the full resolution"
+        if ingredient == "mixup":
+            for knob, field_name in components.constant(OBJECTIVES, part, "NEEDS"):
+                asked = turned_on(space, prefix, part, knob) if knob else {}
+                if asked or not knob:
+                    yield asked, f"reads the field {field_name} of images, which cannot be mixed"

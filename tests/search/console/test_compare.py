@@ -82,19 +82,21 @@ def test_what_cannot_be_compared_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_runs_are_listed_with_state_and_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_run(tmp_path / "done", 8, 0.6, 0.8)
-    going = write_run(tmp_path / "going", 8)
-    storage = optuna.storages.JournalStorage(Journal(str(going / "study.journal")))
-    study = optuna.create_study(storage=storage, study_name="s", direction="maximize")
-    for purpose, value in (("search", 0.5), ("search", 0.7), ("repeat", 0.9)):
-        study.add_trial(optuna.trial.create_trial(value=value, user_attrs={"purpose": purpose}))
+    done, going = write_run(tmp_path / "done", 8, 0.6, 0.8), write_run(tmp_path / "going", 8)
+    write_run(tmp_path / "without its journal", 8, 0.6)
+    for folder in (done, going):
+        storage = optuna.storages.JournalStorage(Journal(str(folder / "study.journal")))
+        study = optuna.create_study(storage=storage, study_name="s", direction="maximize")
+        for purpose, value in (("search", 0.5), ("search", 0.7), ("repeat", 0.9)):
+            study.add_trial(optuna.trial.create_trial(value=value, user_attrs={"purpose": purpose}))
     broken = write_run(tmp_path / "broken", 8)
     (broken / "config.yaml").write_text("name: [")
     with (going / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         states = {row.folder.name: (row.state, row.trials, row.best) for row in runs_in([tmp_path])}
     assert states == {
-        "done": ("finished", 0, ".800 on test, 10k macs"),
+        "done": ("finished", 2, ".800 on test, 10k macs"),
+        "without its journal": ("damaged", 0, ".600 on test, 1k macs"),
         "going": ("running", 2, ".700 on validation"),
         "broken": ("damaged", None, ""),
     }

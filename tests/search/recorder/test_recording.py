@@ -56,6 +56,8 @@ def test_a_recording_goes_on_and_is_a_table(tmp_path: Path, capsys: pytest.Captu
         [(row, 0) for row in range(6)] + [(row, turn) for row in (0, 5) for turn in (1, 2, 3)]
     )
     assert "12 trainings, 3 of them done before" in capsys.readouterr().out
+    assert record(tmp_path, "--repeat", "0") == 0
+    assert "6 trainings, 6 of them done before; 6 more than these are in the folder" in capsys.readouterr().out
     table = tables.load(tmp_path / "joint" / "joint.json")
     assert len(table.codes_ND) == 6
     assert np.isfinite(table.scores_NS).sum() == 12

@@ -106,6 +106,21 @@ def test_a_source_without_what_a_knob_reads_is_refused() -> None:
             r"dino.instances .* batches of 64 images, of which it takes 32 at most.*restrict pretraining.dino.queue",
             {"dino.queue": [512]},
         ),
+        (
+            "clip", {"mixup__alpha": (0.0, 0.2)},
+            r"mixup.alpha 0.2 together with objective 'clip', which reads the field caption .*cannot be mixed",
+            {"mixup.alpha": [0.0]},
+        ),
+        (
+            "croco", {"croco__pairs": ("views", "group"), "mixup__alpha": (0.0, 0.2)},
+            r"mixup.alpha 0.2 together with objective 'croco' and pretraining.croco.pairs, .* field group",
+            {"croco.pairs": ["views"]},
+        ),
+        (
+            "simmim", {"curriculum__start": (0.5, 1.0)},
+            r"curriculum.start 0.5 together with objective 'simmim', which needs the full resolution",
+            {"curriculum.start": [1.0]},
+        ),
     ],
 )  # fmt: skip
 def test_choices_that_exclude_each_other_are_named_with_what_mends_them(
