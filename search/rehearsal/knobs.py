@@ -140,7 +140,7 @@ class _Unseen(metaclass=_UnseenType):
     """In place of a network, a plan, images or texts: ends the call of whoever looks at it, if only at its type."""
 
     @property
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # type: ignore[misc]
         raise _Seen
 
     def __getattr__(self, name: str) -> Never:
