@@ -139,8 +139,8 @@ class _UnseenType(type):
 class _Unseen(metaclass=_UnseenType):
     """In place of a network, a plan, images or texts: ends the call of whoever looks at it, if only at its type."""
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         raise _Seen
 
     def __getattr__(self, name: str) -> Never:

@@ -1,8 +1,9 @@
 """Between Optuna's parameters and rows of codes."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -96,6 +97,9 @@ class Bridge:
         space, count = self.space, _Costs(bridge=self, costs=costs)
         first_1D = np.zeros((1, len(self.names)), dtype=np.int16)
         known = () if costs is None else count(space.complete(first_1D, first_1D))
+        absent = [name for one in (hard, *budgets) for name in one.bounds() if name not in known]
+        if absent:
+            raise ValueError(f"limits bound {absent[0]}, and costs= returns {', '.join(known)}")
         return Problem(
             space=space,
             costs=count,
@@ -118,13 +122,63 @@ class _Costs:
             return {"none": np.zeros(len(codes_ND))}
         space, names = self.bridge.space, dict(zip(self.bridge.space.addresses, self.bridge.names, strict=True))
         values = {names[f"{role}.{a}"]: v for role in ROLES for a, v in space.values(codes_ND, role).items()}
-        return self.costs(values)
+        costs = self.costs(values)
+        _check_costs(costs, len(codes_ND))
+        return costs
 
     def logarithms(self, codes_ND: Codes) -> NDArray[np.float64]:
         """Natural logarithm of each cost, shape (N, K)."""
         if self.costs is None:
             return np.zeros((len(codes_ND), 0))
         return np.log(np.maximum(np.stack([*self(codes_ND).values()], axis=1).astype(np.float64), 1e-12))
+
+
+def _check_costs(costs: Any, count: int) -> None:
+    """That a script's function gives an array of numbers for each cost.
+
+    Raises:
+        ValueError: it does not.
+    """
+    given = costs.items() if isinstance(costs, Mapping) else [("", costs)]
+    for name, value_N in given:
+        if not name or not isinstance(value_N, np.ndarray) or value_N.shape != (count,) or not _is_known(value_N):
+            described = (
+                f"an array {value_N.dtype} {value_N.shape}" if isinstance(value_N, np.ndarray) else repr(value_N)
+            )
+            raise ValueError(
+                f"costs= is given arrays of {count} values and returns a dictionary of arrays of as many numbers, none "
+                f"NaN, such as {{'macs': ...}}; given {f'{name!r}: ' if name else ''}{described[:80]}"
+            )
+
+
+def _is_known(value_N: NDArray[Any]) -> bool:
+    return bool(value_N.dtype.kind in "iuf" and not np.isnan(value_N).any())
+
+
+def check_declared(
+    distributions: Any, roles: Any, conditions: Mapping[str, Condition], budgets: Sequence[Limits], seed: Any
+) -> None:
+    """That what a script declares is of the kinds that it is to be of.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(distributions, Mapping) or not isinstance(roles, Mapping):
+        raise ValueError("distributions and roles are dictionaries by the name of the parameter")
+    for name, declared in distributions.items():
+        if not isinstance(declared, BaseDistribution):
+            raise ValueError(f"parameter '{name}' is to be a distribution of Optuna's, given {declared!r}")
+    for name, condition in conditions.items():
+        for named in (name, condition.parent):
+            if named not in distributions:
+                raise ValueError(f"a condition names '{named}', which is none of {', '.join(distributions)}")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is a whole number from 0, given {seed!r}")
+    for tighter, wider in pairwise(budgets):
+        for limit in fields(Limits):
+            low, high = getattr(tighter, limit.name), getattr(wider, limit.name)
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"budgets come tightest first: {limit.name} {low:g} stands before {high:g}")
 
 
 def space_of(

@@ -18,7 +18,7 @@ from search.problem.supply import Supply
 from search.samplers import _acquisition as acquisition
 from search.samplers._belief import Belief, weights
 from search.samplers._optuna_script import Script
-from search.samplers._plain_optuna import Bridge, space_of
+from search.samplers._plain_optuna import Bridge, check_declared, space_of
 from search.samplers._start import DRAWN_FOR_BUDGET, opening, stratified
 from search.samplers._surrogates import Surrogates
 from search.samplers.protocol import Offer
@@ -287,8 +287,10 @@ class Sampler(BaseSampler):
             distance: as above.
 
         Raises:
-            ValueError: a parameter without a role, limits without costs, or an argument outside its range.
+            ValueError: a parameter without a role, limits without costs, costs that are no numbers, or an argument
+                outside its range.
         """
+        check_declared(distributions, roles, conditions or {}, budgets, seed)
         bridge = space_of(distributions, roles, conditions or {})
         problem = bridge.problem(costs, limits, tuple(budgets))
         sampler = cls(Offer(problem=problem, seed=seed, initial=start, predictor=surrogate), distance=distance)

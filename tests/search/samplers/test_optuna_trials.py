@@ -276,3 +276,29 @@ def test_the_sampler_learns_where_trials_fail() -> None:
     study.optimize(objective, n_trials=30)
     late = [trial.params["width"] for trial in study.trials[15:]]
     assert sum(width > 30 for width in late) < len(late) / 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": None}, "seed is a whole number from 0, given None"),
+        ({"seed": -1}, "given -1"),
+        ({"seed": 1.5}, "given 1.5"),
+        ({"conditions": {"momentum": Condition(parent="nobody", values=(1,))}}, "names 'nobody', which is none of"),
+        ({"conditions": {"nobody": Condition(parent="optimizer", values=("sgd",))}}, "names 'nobody'"),
+        ({"costs": lambda values: {"params": 5.0}}, r"'params': 5.0"),
+        ({"costs": lambda values: {"params": list(values["width"])}}, r"'params': \["),
+        ({"costs": lambda values: values["width"]}, r"given an array int\d+ \(1,\)"),
+        ({"costs": lambda values: {"params": values["width"] * np.nan}}, r"'params': an array float64 \(1,\)"),
+        ({"costs": costs, "limits": Limits(max_macs=5)}, "limits bound macs, and costs= returns params"),
+        ({"costs": costs, "budgets": (Limits(max_params=64), Limits(max_params=16))}, "tightest first: max_params 64"),
+        ({"roles": ["architecture"]}, "dictionaries by the name"),
+        ({"distributions": {"width": 5}}, "'width' is to be a distribution"),
+    ],
+)
+def test_what_a_script_declares_wrongly_is_a_sentence_before_its_first_trial(
+    options: dict[str, object], words: str
+) -> None:
+    settings: dict[str, object] = {"distributions": DECLARED, "roles": ROLES, "seed": 0}
+    with pytest.raises(ValueError, match=words):
+        Sampler.for_optuna(**{**settings, **options})  # type: ignore[arg-type]
