@@ -101,15 +101,18 @@ def test_kills_anywhere_in_final_training_and_in_its_hand_over(
     train_killed(product, undisturbed, tmp_path, tuple(moments))
 
 
-def test_kills_in_export(product: Path, tmp_path: Path) -> None:
-    """In the first member, between members and tables, while a member takes the place of the one exported before."""
+IN_EXPORT = (
+    At("search.files:_write_sums"),
+    At("search.family.members:Family.save"),
+    At("pathlib:Path.rename", call=2),
+)
+"""In the first member, between members and tables, while a member takes the place of the one exported before."""
+
+
+@pytest.mark.parametrize("moments", [IN_EXPORT[1:2], pytest.param(IN_EXPORT, marks=pytest.mark.nightly)], ids=len)
+def test_kills_in_export(product: Path, tmp_path: Path, moments: tuple[At, ...]) -> None:
     run, to = shutil.copytree(product, tmp_path / "run"), tmp_path / "export"
     assert main(["export", str(run), "--to", str(tmp_path / "undisturbed")]) == 0
-    moments = (
-        At("search.files:_write_sums"),
-        At("search.family.members:Family.save"),
-        At("pathlib:Path.rename", call=2),
-    )
     for at in moments:
         with searching(tmp_path, "export", run, "--to", to, at=at) as killed:
             assert killed.code == -signal.SIGKILL, (at, killed.error.read_text())

@@ -104,7 +104,7 @@ def end_as(product: Path, folder: Path, moments: tuple[At, ...]) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_family(product: Path, tmp_path: Path) -> None:
-    end_as(product, tmp_path, MOMENTS[:5:2])
+    end_as(product, tmp_path, MOMENTS[:5:4])
 
 
 @pytest.mark.nightly
@@ -164,7 +164,7 @@ def test_a_warm_start_stays_with_the_run(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Executor, "train", stopped)
-    file = configuration(tmp_path, "warm", limit="70k", trials="5, initial: 3, batch: 2")
+    file = configuration(tmp_path, "warm", limit="70k", trials="3, initial: 2, batch: 1")
     assert main(["run", str(file), "--warm-start", str(product)]) == 130
     assert f"of 9 trials of {product} fit this space" in capsys.readouterr().out
     again = tmp_path / "again"

@@ -1,17 +1,21 @@
 """Small things that the tests of the product share: a network, a member, the records of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from search.family import export as exporting
 from search.family.card import Provenance
 from search.family.comparison import Comparison, Examined, compare
 from search.family.export import export_member
@@ -22,9 +26,26 @@ from search.files import check_sums
 from search.record.trial import Trial
 from spaces.candidate import Candidate
 from trainables.counting.counts import Statistics
+from trainables.counting.times import Latency
 from trainables.job import Report
 from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing, View
+
+
+@contextmanager
+def without_graphs() -> Iterator[None]:
+    """Members are handed over with empty graphs, for tests of something else: writing them takes most of that time."""
+
+    def write(model: nn.Module, spec: InputSpec, folder: Path) -> None:
+        for name in ("model.onnx", "model.pt2"):
+            (folder / name).touch()
+
+    timed = Latency(median_ms=1.0, spread_ms=0.0, runtime="none", threads=1, batch=1, repeats=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "write_graphs", write)
+        patch.setattr(exporting, "compare", lambda *_: {"onnx": 0.0, "pt2": 0.0})
+        patch.setattr(exporting, "latencies_of", lambda _: tuple(replace(timed, batch=n) for n, *_ in exporting.TIMED))
+        yield
 
 
 def spec_of(

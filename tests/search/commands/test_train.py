@@ -1,6 +1,7 @@
 import json
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from search.setting.config import ConfigError, parse
 from search.setting.setting import prepare
 from spaces.sampling import uniform
 from tests.processes import At, searching
+from tests.search.products import without_graphs
 
 TEXT = """
 name: alone
@@ -52,6 +54,12 @@ def weights(member: Path) -> dict[str, torch.Tensor]:
 def same(one: Path, other: Path) -> bool:
     a, b = weights(one), weights(other)
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_graphs() -> Iterator[None]:
+    with without_graphs():
+        yield
 
 
 @pytest.fixture(scope="module")

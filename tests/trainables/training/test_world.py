@@ -30,7 +30,11 @@ def curve(world: World) -> list[tuple[float, float]]:
     torch.set_default_dtype(torch.float64)
     try:
         splits = digits.load()
-        few = replace(splits, train=splits.train.take(np.arange(STEPS * BATCH)))
+        few = replace(
+            splits,
+            train=splits.train.take(np.arange(STEPS * BATCH)),
+            validation=splits.validation.take(np.arange(101)),
+        )
         task = Task(candidate=neutral("tiny", BATCH), epochs=2, seed=0)
         return [(report.loss, report.accuracy) for report in trial(task, few, world=world)]
     finally:
