@@ -19,8 +19,9 @@ from search.experiment.warm_start import earlier_observations
 from search.files import check_writable, write_text
 from search.learning.learner import Learner
 from search.problem.budgets import budgets_along, budgets_of, parse_bounds
-from search.problem.limits import COSTS
-from search.problem.restriction import narrow, parse_fixed
+from search.problem.limits import COSTS, Limits
+from search.problem.problem import Problem
+from search.problem.restriction import Lift, narrow, parse_fixed
 
 
 def evolve_run(arguments: argparse.Namespace) -> None:
@@ -33,11 +34,14 @@ def evolve_run(arguments: argparse.Namespace) -> None:
     if arguments.points is not None and arguments.objective != "pareto":
         raise UsageError("--points divides a front: add --objective pareto, or leave it out")
     if arguments.out is not None:
-        check_writable(arguments.out.parent)
         if arguments.out.is_dir():
             raise UsageError(f"--out '{arguments.out}' is a folder; name a file")
+        if not arguments.out.parent.is_dir():
+            raise UsageError(f"cannot write '{arguments.out}': there is no folder '{arguments.out.parent}'")
+        check_writable(arguments.out.parent)
     known = read_run(arguments.run, arguments.max_latency_ms is not None, arguments.latency_file)
     config, device = known.setting.config, known.setting.device
+    asked = _asked(known, arguments)
     began = time.monotonic()
     learner = Learner(
         problem=known.setting.problem,
@@ -48,7 +52,7 @@ def evolve_run(arguments: argparse.Namespace) -> None:
     )
     model = learner.learn(known.observed)
     fitted = time.monotonic()
-    pairs = _evolved(known, model, arguments)
+    pairs = _evolved(known, model, asked, arguments)
     ended = time.monotonic()
     out = arguments.out or config.folder / "candidates.json"
     _write(out, entries(pairs, device))
@@ -62,25 +66,32 @@ def evolve_run(arguments: argparse.Namespace) -> None:
     )
 
 
-def _evolved(known: Known, model: Predictor, arguments: argparse.Namespace) -> tuple[Pair, ...]:
-    """The pairs that the arguments ask for."""
-    observed = known.observed
-    confidence = known.setting.config.family.confidence if arguments.confidence is None else arguments.confidence
+def _asked(known: Known, arguments: argparse.Namespace) -> tuple[Problem, Lift, tuple[Limits, ...]]:
+    """The problem that is left with some dimensions fixed, the way back, and a budget for each pair."""
     problem, lift = narrow(known.setting.problem, parse_fixed(known.setting.space, arguments.fix))
     bounds = parse_bounds({cost: getattr(arguments, f"max_{cost}") for cost in COSTS}, problem)
-    pareto = arguments.objective == "pareto"
-    points = POINTS if arguments.points is None else arguments.points
+    if arguments.objective == "pareto":
+        return problem, lift, budgets_along(bounds, POINTS if arguments.points is None else arguments.points, problem)
+    return problem, lift, budgets_of(bounds, problem)
+
+
+def _evolved(
+    known: Known, model: Predictor, asked: tuple[Problem, Lift, tuple[Limits, ...]], arguments: argparse.Namespace
+) -> tuple[Pair, ...]:
+    """The pairs that the arguments ask for."""
+    confidence = known.setting.config.family.confidence if arguments.confidence is None else arguments.confidence
+    problem, lift, budgets = asked
     picks = evolve(
         problem,
         model,
-        budgets=budgets_along(bounds, points, problem) if pareto else budgets_of(bounds, problem),
-        start_ND=lift.lower(observed.best(STARTS)),
+        budgets=budgets,
+        start_ND=lift.lower(known.observed.best(STARTS)),
         rng=np.random.default_rng(arguments.seed),
         confidence=confidence,
         per_budget=arguments.per_budget,
         lift=lift,
     )
-    if pareto:
+    if arguments.objective == "pareto":
         picks = front(picks, confidence)
     return pairs_of(picks, lift(np.stack([pick.codes for pick in picks])), known)
 

@@ -89,7 +89,9 @@ def test_every_parameter_has_a_gradient_or_is_frozen(name: str, backbone: str) -
         assert parameter.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(
+    "backbone", [name if name == "mobile" else pytest.param(name, marks=pytest.mark.nightly) for name in BACKBONES]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_both_phases_resume_exactly(name: str, backbone: str, splits: Splits, tmp_path: Path) -> None:
     """Stopped once in each."""

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from search.setting.beginning import Named
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
-from trainables.final.jobs import keep_network, network_of, train
+from trainables.final.jobs import FinalJob, keep_network, network_of, train
 from trainables.job import Report
 from trainables.training.features import scores
 
@@ -43,13 +44,22 @@ def validated(setting: Setting, network: torch.nn.Module) -> float:
     return float((scores(network, images).argmax(1).numpy() == images.label_N).mean())
 
 
-def two_sides(runs: Path, soup: str) -> tuple[Setting, Finals]:
+@pytest.fixture(scope="module")
+def middle(tmp_path_factory: pytest.TempPathFactory) -> tuple[FinalJob, Path]:
+    """A final training, and the folder of the run that it ended in."""
+    setting = prepare(parse(TEXT.replace("RUNS", str(tmp_path_factory.mktemp("middle"))).replace("SOUP", "none")))
+    candidates = setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0)))
+    job = replace(on_labels(setting.config.family, setting.config.seed, candidates[0])[0], name="middle")
+    list(train(job, setting.splits, setting.config.folder))
+    return job, setting.config.folder
+
+
+def two_sides(trained_before: tuple[FinalJob, Path], runs: Path, soup: str) -> tuple[Setting, Finals]:
     """A trained network, and two trainings of it whose weights lie far to either side of it."""
     setting = prepare(parse(TEXT.replace("RUNS", str(runs)).replace("SOUP", soup)))
-    candidates = setting.space.decode(uniform(setting.space, 1, np.random.default_rng(0)))
-    jobs = on_labels(setting.config.family, setting.config.seed, candidates[0])
-    middle = replace(jobs[0], name="middle")
-    list(train(middle, setting.splits, setting.config.folder))
+    middle, folder = trained_before
+    shutil.copytree(folder, setting.config.folder)
+    jobs = on_labels(setting.config.family, setting.config.seed, middle.candidate)
     trained = network_of(middle, setting.splits, setting.config.folder)
     reports = {}
     for job, side in zip(jobs, (1, -1), strict=True):
@@ -69,8 +79,8 @@ def finalist_of(setting: Setting, finals: Finals) -> Finalist:
 
 
 @pytest.mark.parametrize("soup", ["uniform", "greedy", "learned"])
-def test_a_better_soup_is_the_member(tmp_path: Path, soup: str) -> None:
-    setting, finals = two_sides(tmp_path, soup)
+def test_a_better_soup_is_the_member(middle: tuple[FinalJob, Path], tmp_path: Path, soup: str) -> None:
+    setting, finals = two_sides(middle, tmp_path, soup)
     finalist = finalist_of(setting, finals)
     assert finalist.job.name.endswith("-soup")
     assert finalist.search_accuracy > max(report.accuracy for report in finals.reports.values())
@@ -88,15 +98,15 @@ def test_a_better_soup_is_the_member(tmp_path: Path, soup: str) -> None:
     assert member.test_accuracy_std == pytest.approx(abs(single[0] - single[1]) / math.sqrt(2))
 
 
-def test_without_a_soup_the_best_training_is_the_member(tmp_path: Path) -> None:
-    setting, finals = two_sides(tmp_path, "none")
+def test_without_a_soup_the_best_training_is_the_member(middle: tuple[FinalJob, Path], tmp_path: Path) -> None:
+    setting, finals = two_sides(middle, tmp_path, "none")
     finalist = finalist_of(setting, finals)
     assert finalist.job == max(finals.jobs, key=lambda job: finals.reports[job.name].accuracy)
     assert finalist.search_accuracy == finals.reports[finalist.job.name].accuracy
 
 
-def test_a_failed_training_leaves_the_others(tmp_path: Path) -> None:
-    setting, finals = two_sides(tmp_path, "uniform")
+def test_a_failed_training_leaves_the_others(middle: tuple[FinalJob, Path], tmp_path: Path) -> None:
+    setting, finals = two_sides(middle, tmp_path, "uniform")
     lost, other = finals.jobs
     reports = {**finals.reports, lost.name: replace(finals.reports[lost.name], epoch=2)}
     part = replace(finals, reports=reports, messages={lost.name: "its loss is nan"})
@@ -109,15 +119,15 @@ def test_a_failed_training_leaves_the_others(tmp_path: Path) -> None:
     assert failures(setting, finals) == ()
 
 
-def test_without_a_training_that_ended_there_is_one_sentence(tmp_path: Path) -> None:
-    setting, finals = two_sides(tmp_path, "none")
+def test_without_a_training_that_ended_there_is_one_sentence(middle: tuple[FinalJob, Path], tmp_path: Path) -> None:
+    setting, finals = two_sides(middle, tmp_path, "none")
     with pytest.raises(UsageError, match=r"no final training ended.*before its last epoch.*search resume") as caught:
         finalists_of(setting, replace(finals, reports={}), {})
     assert "\n" not in str(caught.value)
 
 
-def test_a_reference_that_failed_is_called_so(tmp_path: Path) -> None:
-    setting, finals = two_sides(tmp_path, "none")
+def test_a_reference_that_failed_is_called_so(middle: tuple[FinalJob, Path], tmp_path: Path) -> None:
+    setting, finals = two_sides(middle, tmp_path, "none")
     lost = finals.jobs[0]
     part = replace(finals, reports={}, messages={lost.name: "its loss is nan"}).of([lost])
     named = Named(name="By hand", family="", candidate=lost.candidate)

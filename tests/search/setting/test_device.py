@@ -27,28 +27,29 @@ run: {{executor: serial}}
 """
 
 
-@pytest.fixture
-def clock(monkeypatch):
+class Clock:
     """A made-up machine: a fixed time, and one for every parameter; ``calls`` counts what was measured."""
 
-    class Clock:
-        calls = 0
-        load = 1.0
-        noise = None
+    calls = 0
+    load = 1.0
+    noise = None
 
-        def __call__(self, network, **how):
-            self.calls += 1
-            noise = 1.0 if self.noise is None else float(np.exp(self.noise.normal(0, 0.5)))
-            params = sum(weight.numel() for weight in network.parameters())
-            return Latency(
-                median_ms=noise * self.load * (1 + params / 1e4),
-                spread_ms=0.0,
-                runtime="torch",
-                threads=1,
-                batch=1,
-                repeats=1,
-            )
+    def __call__(self, network, **how):
+        self.calls += 1
+        noise = 1.0 if self.noise is None else float(np.exp(self.noise.normal(0, 0.5)))
+        params = sum(weight.numel() for weight in network.parameters())
+        return Latency(
+            median_ms=noise * self.load * (1 + params / 1e4),
+            spread_ms=0.0,
+            runtime="torch",
+            threads=1,
+            batch=1,
+            repeats=1,
+        )
 
+
+@pytest.fixture
+def clock(monkeypatch):
     made_up = Clock()
     monkeypatch.setattr(device, "measure", made_up)
     monkeypatch.setattr(device, "MEASURED", 24)
@@ -57,6 +58,17 @@ def clock(monkeypatch):
 
 def setting(folder, limits):
     return prepare(parse(CONFIG.format(runs=folder, limits=limits)))
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """The folder of a run that has measured, and its setting."""
+    folder = tmp_path_factory.mktemp("once")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "measure", Clock())
+        patch.setattr(device, "MEASURED", 24)
+        limited = setting(folder, "{max_latency_ms: 3}")
+    return folder / "late", limited
 
 
 def test_predicted_latency_is_a_hard_limit_like_the_others(tmp_path, clock):
@@ -90,20 +102,19 @@ def test_of_two_that_measure_at_once_the_first_file_stays(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [FILE]
 
 
-def test_another_devices_file_is_kept_with_the_run(tmp_path, clock):
-    there = setting(tmp_path / "there", "{max_latency_ms: 3}")
-    content = json.loads((tmp_path / "there" / "late" / FILE).read_text())
+def test_another_devices_file_is_kept_with_the_run(tmp_path, clock, once):
+    content = json.loads((once[0] / FILE).read_text())
     content |= {"device": "a phone", "theta": None}
     phone = tmp_path / "phone.json"
     phone.write_text(json.dumps(content))
     here = setting(tmp_path / "here", f"{{max_latency_ms: 3, latency_file: {phone}}}")
-    assert clock.calls == 24
+    assert clock.calls == 0
     assert here.device.name == "a phone"
     phone.unlink()
     assert setting(tmp_path / "here", f"{{max_latency_ms: 3, latency_file: {phone}}}").device.name == "a phone"
-    codes_ND = uniform(there.space, 50, np.random.default_rng(0))
+    codes_ND = uniform(once[1].space, 50, np.random.default_rng(0))
     np.testing.assert_allclose(
-        here.problem.costs(codes_ND)["latency_ms"], there.problem.costs(codes_ND)["latency_ms"], rtol=1e-9
+        here.problem.costs(codes_ND)["latency_ms"], once[1].problem.costs(codes_ND)["latency_ms"], rtol=1e-9
     )
 
 
@@ -137,23 +148,22 @@ def test_the_error_is_that_of_candidates_held_out(tmp_path, clock):
         (lambda content: content["measured"][0].update(latency_ms=-1), "positive, finite"),
     ],
 )
-def test_a_file_that_describes_no_device_is_refused(tmp_path, clock, change, message):
-    limited = setting(tmp_path, "{max_latency_ms: 3}")
-    path = tmp_path / "late" / FILE
-    content = json.loads(path.read_text())
+def test_a_file_that_describes_no_device_is_refused(tmp_path, once, change, message):
+    folder, limited = once
+    content = json.loads((folder / FILE).read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    (tmp_path / FILE).write_text(json.dumps(content))
     with pytest.raises(ConfigError, match=message):
-        device_of(tmp_path / "late", limited.space, limited.splits, None)
+        device_of(tmp_path, limited.space, limited.splits, None)
 
 
-def test_files_that_do_not_exist_and_other_spaces_are_refused(tmp_path, clock):
+def test_files_that_do_not_exist_and_other_spaces_are_refused(tmp_path, once):
     with pytest.raises(ConfigError, match="does not exist"):
         setting(tmp_path, "{max_latency_ms: 3, latency_file: nowhere.json}")
-    limited = setting(tmp_path, "{max_latency_ms: 3}")
+    folder, limited = once
     smaller: Space = limited.space.restrict({"architecture.resolution": [8]})
     with pytest.raises(ConfigError, match="in this space"):
-        load_device(tmp_path / "late" / FILE, smaller, limited.splits)
+        load_device(folder / FILE, smaller, limited.splits)
 
 
 def test_a_limit_below_the_space_is_refused(tmp_path, clock, capsys):
