@@ -88,7 +88,8 @@ class Progress:
         for trial in trials:
             if trial.score is not None:
                 self._note_pretraining(trial.candidate, trial.epochs)
-                self._remaining.saw(trial.statistics.macs, len(trial.reports), trial.seconds)
+                pretrained = reports_of_pretraining(trial.candidate, trial.epochs)
+                self._remaining.saw(trial.statistics.macs, [one.seconds for one in trial.reports], pretrained)
                 self._keep(_name(trial), trial.score, trial.statistics.macs, trial.origin in self._references)
 
     # stages ----------------------------------------------------------------------------------------------------------
@@ -148,8 +149,12 @@ class Progress:
 
     def _work(self, job: FinalJob, macs: float) -> Work:
         """A final training, which begins from a pretraining that was made."""
-        made = (job.candidate.key, job.epochs) in self._made
-        return Work(macs, job.last_epoch, float(reports_of_pretraining(job.candidate, job.epochs)) if made else 0.0)
+        return self._begun(job.candidate, macs, job.epochs, job.last_epoch)
+
+    def _begun(self, candidate: Candidate, macs: float, epochs: int, last: int) -> Work:
+        """A training up to its epoch ``last``, which begins from a pretraining if an earlier training has made it."""
+        pretrained = float(reports_of_pretraining(candidate, epochs))
+        return Work(macs, last, pretrained if (candidate.key, epochs) in self._made else 0.0, pretrained)
 
     def _enter(self, name: str, total: int, done: int) -> None:
         self._stage, self._total, self._done, self._training = name, total, done, {}
@@ -187,7 +192,8 @@ class Progress:
         """An epoch of a trial has ended."""
         name = _name(trial)
         pretrained = reports_of_pretraining(trial.candidate, trial.epochs)
-        self._epoch(name, name, Work(trial.statistics.macs, trial.stop), trial.stop, report, pretrained)
+        work = self._begun(trial.candidate, trial.statistics.macs, trial.epochs, trial.stop)
+        self._epoch(name, name, work, trial.stop, report, pretrained)
 
     def ended(self, trial: Trial) -> None:
         """A trial has ended."""
@@ -305,7 +311,7 @@ def _name(trial: Trial) -> str:
 
 
 def _unnamed(count: int, given: float = 0.0) -> dict[str, Work]:
-    return {f"waiting {position}": Work(None, None, given) for position in range(count)}
+    return {f"waiting {position}": Work(None, None, given, None) for position in range(count)}
 
 
 def _accuracy(report: Report, pretrained: int) -> str:

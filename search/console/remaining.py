@@ -18,14 +18,36 @@ TAUGHT = 0.5
 
 
 class Work(NamedTuple):
-    """A training that is to be done, or part of one; macs or epochs of None are those of the trials so far.
+    """A training that is to be done, or part of one; what is None is that of the trials so far.
 
-    The first ``given`` epochs are a pretraining that an earlier training has made, and take no time.
+    The first ``pretrained`` epochs are pretraining, which has a speed of its own. The first ``given`` ones were made by
+    an earlier training, and take no time.
     """
 
     macs: float | None
     epochs: float | None
     given: float = 0.0
+    pretrained: float | None = 0.0
+
+
+class Spent(NamedTuple):
+    """Epochs of one kind that a training has made, and their seconds."""
+
+    epochs: float = 0.0
+    seconds: float = 0.0
+
+
+NOTHING = Spent()
+
+
+class Seen(NamedTuple):
+    """A training as far as it was seen: its macs, its epochs, those of pretraining among them, and what it spent."""
+
+    macs: float
+    epochs: float
+    pretrained: float
+    pretraining: Spent
+    training: Spent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +72,7 @@ class Plan:
     def repeats(self) -> list[Work]:
         """Contenders with fresh seeds, which begin from the pretraining of their trials."""
         count, given = self.family.contenders * self.family.repeats, self.pretrained * self.search.epochs
-        return [Work(macs, None, given) for macs in self.budgets for _ in range(count)]
+        return [Work(macs, None, given, given) for macs in self.budgets for _ in range(count)]
 
     @property
     def _again(self) -> float:
@@ -62,8 +84,13 @@ class Plan:
         given = self._again if self.family.epochs == self.search.epochs else 0.0  # else trials were pretrained less
         after = max(after, given)
         epochs = max(0.0, self.family.epochs - after) + (self.family.seeds - 1) * (self.family.epochs - self._again)
-        heats = [Work(macs, count) for macs in self.budgets for count in self._heats(after)]
-        members = [Work(macs, epochs) for macs in self.budgets]
+        first = max(0.0, self._again - after)  # epochs of pretraining that are left
+        heats = [
+            Work(macs, count, 0.0, 0.0 if number else (self.family.finalists - 1) * first)
+            for macs in self.budgets
+            for number, count in enumerate(self._heats(after))
+        ]
+        members = [Work(macs, epochs, 0.0, first) for macs in self.budgets]
         references = [Work(macs, self.family.seeds * self.family.epochs) for macs in self.references]
         return [*heats, *members, *references, *self.teaching]
 
@@ -89,6 +116,14 @@ class _Training:
     work: Work
     epoch: int = 0
     seconds: float = 0.0
+    pretraining: Spent = NOTHING
+    training: Spent = NOTHING
+
+    def seen(self, ended: bool = False) -> Seen:
+        """With the epochs that it made, or, as long as it goes on, those that it is going to make."""
+        epochs = self.epoch if ended or self.work.epochs is None else self.work.epochs
+        pretrained = min(self.work.pretrained or 0.0, epochs)
+        return Seen(self.work.macs or 0.0, epochs, pretrained, self.pretraining, self.training)
 
 
 @dataclass
@@ -100,7 +135,7 @@ class Remaining:
     """
 
     now: Callable[[], float] = time.monotonic
-    _speeds: list[tuple[float, float, float]] = field(default_factory=list)  # macs, epochs, seconds
+    _seen: list[Seen] = field(default_factory=list)
     _waiting: dict[str, Work] = field(default_factory=dict)
     _open: dict[str, _Training] = field(default_factory=dict)
     _ahead: list[Work] = field(default_factory=list)
@@ -121,10 +156,15 @@ class Remaining:
         """Trainings of later stages, as is known by now."""
         self._ahead = list(ahead)
 
-    def saw(self, macs: float, epochs: int, seconds: float) -> None:
-        """A training, or a whole earlier one, took so many seconds for its epochs."""
-        if epochs and seconds > 0:
-            self._speeds.append((macs, epochs, seconds))
+    def saw(self, macs: float, ends: Sequence[float], pretrained: int = 0) -> None:
+        """A whole earlier training: seconds after which its epochs ended, of which the first were pretraining."""
+        first = min(pretrained, len(ends))
+        before, whole = (0.0 if not count else ends[count - 1] for count in (first, len(ends)))
+        self._keep(Seen(macs, len(ends), first, Spent(first, before), Spent(len(ends) - first, whole - before)))
+
+    def _keep(self, seen: Seen) -> None:
+        if seen.pretraining.seconds > 0 or seen.training.seconds > 0:
+            self._seen.append(seen)
 
     def reported(self, name: str, work: Work, epoch: int, seconds: float) -> None:
         """An epoch of a training has ended, whose ``seconds`` count from its beginning."""
@@ -134,12 +174,16 @@ class Remaining:
             done = seconds * (epoch - 1) / epoch  # by an earlier attempt, if it is not the first epoch
             self._open[name] = _Training(work, epoch - 1, done)
         training = self._open[name]
-        spent = max(0.0, seconds - training.seconds)
+        spent = max(0.0, seconds - training.seconds) if epoch > work.given else 0.0
         if self._began is None:
             self._began = self.now() - spent
         self._trained += spent
         self._last = self.now()
         self._most = max(self._most, len(self._open))
+        if epoch > work.given:
+            kind = "pretraining" if epoch <= (work.pretrained or 0.0) else "training"
+            epochs, before = getattr(training, kind)
+            setattr(training, kind, Spent(epochs + 1, before + spent))
         training.epoch, training.seconds = epoch, seconds
 
     def ended(self, name: str) -> None:
@@ -148,22 +192,43 @@ class Remaining:
         if training is None:
             self._waiting.pop(name, None)
         else:
-            self.saw(training.work.macs or 0.0, training.epoch, training.seconds)
+            self._keep(training.seen(ended=True))
 
     def seconds(self) -> float | None:
         """Until the end of the last training of the run; None as long as nothing is known of its speed."""
-        speeds = self._speeds or [(one.work.macs or 0.0, one.epoch, one.seconds) for one in self._open.values()]
-        if not speeds or not self._trained:
+        seen = self._seen or [one.seen() for one in self._open.values()]
+        pretraining, training = ([(one.macs, one[kind]) for one in seen] for kind in (3, 4))
+        of_pretraining, of_training = _rate(pretraining) or _rate(training), _rate(training) or _rate(pretraining)
+        if of_pretraining is None or of_training is None or not self._trained:
             return None
-        macs_N, epochs_N, seconds_N = np.array(speeds, dtype=float).T
-        (fixed, each), _ = nnls(np.stack([np.ones_like(macs_N), macs_N], axis=1), seconds_N / epochs_N)
+        usual = Work(*np.mean([(one.macs, one.epochs, 0.0, one.pretrained) for one in seen[-32:]], axis=0).tolist())
         rest = [one.work._replace(given=max(one.work.given, float(one.epoch))) for one in self._open.values()]
-        usual = Work(float(macs_N.mean()), float(epochs_N[-32:].mean()))
         total = 0.0
         for work in (*rest, *self._waiting.values(), *self._ahead):
-            macs = usual.macs if work.macs is None else work.macs
-            epochs = usual.epochs if work.epochs is None else work.epochs
-            total += (fixed + each * (macs or 0.0)) * max(0.0, (epochs or 0.0) - work.given)
+            macs, epochs, given, pretrained = _filled(work, usual)
+            total += of_pretraining(macs) * max(0.0, min(pretrained, epochs) - given)
+            total += of_training(macs) * max(0.0, epochs - max(given, pretrained))
         elapsed = self._before + (0.0 if self._began is None else self.now() - self._began)
         at_once = min(self._trained / max(elapsed, 1e-9), float(self._most))
         return total / at_once
+
+
+def _filled(work: Work, usual: Work) -> tuple[float, float, float, float]:
+    """Macs, epochs, given and pretrained ones of a work, the usual ones where it does not say."""
+    (macs, epochs, given, pretrained), (own_macs, own_epochs, _, own_pretrained) = work, usual
+    assert own_macs is not None
+    assert own_epochs is not None
+    assert own_pretrained is not None
+    epochs = own_epochs if epochs is None else epochs
+    pretrained = epochs * own_pretrained / own_epochs if pretrained is None else pretrained
+    return own_macs if macs is None else macs, epochs, given, pretrained
+
+
+def _rate(made: Sequence[tuple[float, Spent]]) -> Callable[[float], float] | None:
+    """Seconds of an epoch by macs, from the macs of trainings and what was spent; None where nothing was."""
+    rows = [(macs, epochs, seconds) for macs, (epochs, seconds) in made if epochs and seconds > 0]
+    if not rows:
+        return None
+    macs_N, epochs_N, seconds_N = np.array(rows, dtype=float).T
+    (fixed, each), _ = nnls(np.stack([np.ones_like(macs_N), macs_N], axis=1), seconds_N / epochs_N)
+    return lambda macs: float(fixed + each * macs)

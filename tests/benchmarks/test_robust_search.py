@@ -1,6 +1,6 @@
 """What families gain under corruption, and lose without, whose search chose by half of each.
 
-Each search with three seeds on digits, small enough for a piece to take two minutes of a core; it is kept (``tests.benchmarks.kept``).
+Each search with three seeds on digits; a seed is a piece of two minutes of a core, and is kept (``kept.py``).
 """
 
 import json

@@ -100,7 +100,7 @@ def test_what_an_earlier_process_trained_does_not_count_as_done_by_this_one() ->
 def test_larger_networks_take_longer() -> None:
     remaining = Remaining(Clock())
     for macs in (1e3, 2e3, 3e3):
-        remaining.saw(macs, 10, 10 * (1 + macs / 1e3))
+        remaining.saw(macs, [(1 + macs / 1e3) * epoch for epoch in range(1, 11)])
     remaining.reported("now", Work(1e3, 1), 1, 2.0)
     remaining.ended("now")
     remaining.begin({"large": Work(9e3, 10)})
@@ -124,3 +124,35 @@ def test_what_lies_between_stages_makes_no_training_slower() -> None:
     remaining.reported("b", work, 2, 10.0)
     remaining.ended("b")
     assert remaining.seconds() == pytest.approx(10.0)
+
+
+def test_pretraining_has_a_speed_of_its_own_and_what_was_made_takes_no_time() -> None:
+    clock = Clock()
+    remaining = Remaining(clock)
+    work = Work(1e3, 6, 0.0, 4.0)
+    unnamed = {"waiting 0": Work(None, None, 0.0, None), "waiting 1": Work(None, None, 0.0, None)}
+    remaining.begin(unnamed, [Work(1e3, 6, 4.0, 4.0), Work(1e3, 4)])
+    for epoch, end in enumerate((10.0, 20.0, 30.0, 40.0, 41.0, 42.0), start=1):
+        clock.time = end
+        remaining.reported("a", work, epoch, end)
+        if epoch == 3:  # nothing is known of the speed of training yet
+            assert remaining.seconds() == pytest.approx(3 * 10 + 60 + 20 + 40)
+    remaining.ended("a")
+    assert remaining.seconds() == pytest.approx(42 + 2 + 4)
+    remaining.begin({"b": Work(1e3, 6, 4.0, 4.0), "c": Work(1e3, 6, 4.0, 4.0)})
+    for epoch in range(1, 5):  # of the pretraining, at once
+        remaining.reported("b", Work(1e3, 6, 4.0, 4.0), epoch, 10.0 * epoch)
+    assert remaining.seconds() == pytest.approx(4)
+    clock.time = 43.0
+    remaining.reported("b", Work(1e3, 6, 4.0, 4.0), 5, 41.0)
+    assert remaining.seconds() == pytest.approx(3)
+
+
+def test_what_was_recorded_before_is_told_apart_too() -> None:
+    clock = Clock()
+    remaining = Remaining(clock)
+    remaining.saw(1e3, [10.0, 20.0, 21.0, 22.0], pretrained=2)
+    remaining.begin({"a": Work(1e3, 4, 2.0, 2.0), "b": Work(1e3, 4, 0.0, 2.0)})
+    clock.time = 1.0
+    remaining.reported("a", Work(1e3, 4, 2.0, 2.0), 3, 1.0)
+    assert remaining.seconds() == pytest.approx(1 + 22)
