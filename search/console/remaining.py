@@ -197,8 +197,9 @@ class Remaining:
     def seconds(self) -> float | None:
         """Until the end of the last training of the run; None as long as nothing is known of its speed."""
         seen = self._seen or [one.seen() for one in self._open.values()]
-        pretraining, training = ([(one.macs, one[kind]) for one in seen] for kind in (3, 4))
-        of_pretraining, of_training = _rate(pretraining) or _rate(training), _rate(training) or _rate(pretraining)
+        pretraining = _rate([(one.macs, one.pretraining) for one in seen])
+        training = _rate([(one.macs, one.training) for one in seen])
+        of_pretraining, of_training = pretraining or training, training or pretraining
         if of_pretraining is None or of_training is None or not self._trained:
             return None
         usual = Work(*np.mean([(one.macs, one.epochs, 0.0, one.pretrained) for one in seen[-32:]], axis=0).tolist())
