@@ -21,7 +21,7 @@ from search.setting.config import read
 from search.setting.setting import prepare
 from tests.processes import At, searching, state, wait_until
 from tests.runs import configuration, curves, facts, trials
-from tests.search.products import accuracy
+from tests.search.products import accuracy, without_graphs
 
 
 def test_a_run_leaves_a_family_with_its_evidence(product: Path) -> None:
@@ -148,7 +148,8 @@ def test_own_images_in_folders(tmp_path: Path) -> None:
         picture = Image.fromarray((image * 15.9).astype(np.uint8)).resize((20 + number % 5, 22))
         picture.save(folder / f"{number}.png")
     data = f"{{source: folder, path: {tmp_path / 'images'}, resolution: 16, cache: {tmp_path / 'cache'}}}"
-    assert main(["run", str(configuration(tmp_path, "own", data=data, budgets="[60k]"))]) == 0
+    with without_graphs():
+        assert main(["run", str(configuration(tmp_path, "own", data=data, budgets="[60k]"))]) == 0
     described = json.loads((tmp_path / "runs" / "own" / "family" / "member-1" / "input.json").read_text())
     assert described["classes"] == [f"digit-{label}" for label in range(10)]
     assert (described["decoding"]["channels"], described["decoding"]["side"]) == (3, 16)

@@ -46,7 +46,7 @@ def right_answers(script: str, folder: Path, *arguments: str | Path) -> int:
 
 
 @pytest.mark.parametrize("script", ["with_torch.py", "with_onnxruntime.py"])
-@pytest.mark.parametrize("name", ["member-1", "member-2"])
+@pytest.mark.parametrize("name", ["member-1", pytest.param("member-2", marks=pytest.mark.nightly)])
 def test_a_members_files_reproduce_the_table(product: fresh.Product, tmp_path: Path, script: str, name: str) -> None:
     right = right_answers(script, tmp_path, product.folder / name, product.images)
     assert right == pytest.approx(product.right[name], abs=1)

@@ -15,6 +15,7 @@ from search.setting.beginning import Named
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
 from spaces.sampling import uniform
+from tests.search.products import without_graphs
 from trainables.final.jobs import FinalJob, network_of, train
 from trainables.training.features import accuracy
 
@@ -42,7 +43,8 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setting, list
         for job, costs in sorted(zip(jobs, setting.statistics(codes_ND), strict=True), key=lambda pair: pair[1].macs)
     ]
     exported: list[Member] = []
-    members = hand_over(setting, finalists, setting.config.folder / "family", Examiner(setting), exported.append)
+    with without_graphs():
+        members = hand_over(setting, finalists, setting.config.folder / "family", Examiner(setting), exported.append)
     assert tuple(exported) == members
     family = Family(members=members)
     save_family(family, setting.config.folder / "family")
