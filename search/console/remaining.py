@@ -36,6 +36,10 @@ class Spent(NamedTuple):
     epochs: float = 0.0
     seconds: float = 0.0
 
+    def with_epoch(self, seconds: float) -> "Spent":
+        """After one more epoch that took so many seconds."""
+        return Spent(self.epochs + 1, self.seconds + seconds)
+
 
 NOTHING = Spent()
 
@@ -180,10 +184,10 @@ class Remaining:
         self._trained += spent
         self._last = self.now()
         self._most = max(self._most, len(self._open))
-        if epoch > work.given:
-            kind = "pretraining" if epoch <= (work.pretrained or 0.0) else "training"
-            epochs, before = getattr(training, kind)
-            setattr(training, kind, Spent(epochs + 1, before + spent))
+        if work.given < epoch <= (work.pretrained or 0.0):
+            training.pretraining = training.pretraining.with_epoch(spent)
+        elif epoch > work.given:
+            training.training = training.training.with_epoch(spent)
         training.epoch, training.seconds = epoch, seconds
 
     def ended(self, name: str) -> None:
@@ -202,27 +206,24 @@ class Remaining:
         of_pretraining, of_training = pretraining or training, training or pretraining
         if of_pretraining is None or of_training is None or not self._trained:
             return None
-        usual = Work(*np.mean([(one.macs, one.epochs, 0.0, one.pretrained) for one in seen[-32:]], axis=0).tolist())
+        usual = np.mean([(one.macs, one.epochs, one.pretrained) for one in seen[-32:]], axis=0).tolist()
         rest = [one.work._replace(given=max(one.work.given, float(one.epoch))) for one in self._open.values()]
         total = 0.0
         for work in (*rest, *self._waiting.values(), *self._ahead):
-            macs, epochs, given, pretrained = _filled(work, usual)
-            total += of_pretraining(macs) * max(0.0, min(pretrained, epochs) - given)
-            total += of_training(macs) * max(0.0, epochs - max(given, pretrained))
+            macs, epochs, pretrained = _filled(work, *usual)
+            total += of_pretraining(macs) * max(0.0, min(pretrained, epochs) - work.given)
+            total += of_training(macs) * max(0.0, epochs - max(work.given, pretrained))
         elapsed = self._before + (0.0 if self._began is None else self.now() - self._began)
         at_once = min(self._trained / max(elapsed, 1e-9), float(self._most))
         return total / at_once
 
 
-def _filled(work: Work, usual: Work) -> tuple[float, float, float, float]:
-    """Macs, epochs, given and pretrained ones of a work, the usual ones where it does not say."""
-    (macs, epochs, given, pretrained), (own_macs, own_epochs, _, own_pretrained) = work, usual
-    assert own_macs is not None
-    assert own_epochs is not None
-    assert own_pretrained is not None
-    epochs = own_epochs if epochs is None else epochs
-    pretrained = epochs * own_pretrained / own_epochs if pretrained is None else pretrained
-    return own_macs if macs is None else macs, epochs, given, pretrained
+def _filled(work: Work, macs: float, epochs: float, pretrained: float) -> tuple[float, float, float]:
+    """Macs, epochs and pretrained ones of a work; where it does not say, those given, and their share."""
+    share = pretrained / epochs
+    epochs = epochs if work.epochs is None else work.epochs
+    pretrained = epochs * share if work.pretrained is None else work.pretrained
+    return macs if work.macs is None else work.macs, epochs, pretrained
 
 
 def _rate(made: Sequence[tuple[float, Spent]]) -> Callable[[float], float] | None:
