@@ -204,6 +204,16 @@ def _of_equals(pixels: _Pixels, names: Mapping[str, Sequence[str]], parts: Mappi
 
 def _of_balance(parts: Mapping[str, Images], splits: Splits) -> Iterator[str]:
     classes = splits.classes
+    by_form: dict[str, list[str]] = defaultdict(list)
+    for name in classes:
+        by_form["".join(name.casefold().split())].append(name)
+    alike = [names for names in by_form.values() if len(names) > 1]
+    if alike:
+        named_so = " and ".join(f"'{name}'" for name in alike[0][:LISTED])
+        yield (
+            f"names of classes that differ in case or spaces alone: {named_so}"
+            f"{f', and {len(alike) - 1} more' if len(alike) > 1 else ''}; make one of them, if they mean the same"
+        )
     count_K = _counts(parts["training"], classes)
     if count_K.max() > UNEVEN * max(1, int(count_K.min())):
         yield (

@@ -9,6 +9,7 @@ from search.setting.setting import Setting
 from search.words import amount
 from spaces.mistake import Mistake
 from spaces.sampling import sobol
+from trainables.data.photo_folders import is_shown
 
 BYTES_PER_PARAMETER = 16
 """Of a checkpoint: weights, two moments of an optimizer and an average, in float32."""
@@ -48,7 +49,7 @@ def check_names(classes: tuple[str, ...]) -> None:
         Mistake: one is no printable text, or too long.
     """
     for name in classes:
-        if not name.isprintable() or not name.strip() or len(name) > LONGEST_CLASS:
+        if not is_shown(name) or not name.strip() or len(name) > LONGEST_CLASS:
             raise Mistake(
                 f"class {name[:LONGEST_CLASS]!r} cannot be written into the files of a member; give it a name of at "
                 f"most {LONGEST_CLASS} printable characters"

@@ -14,6 +14,8 @@ from trainables.data._captions import languages_of, with_captions
 from trainables.data.kept import names_of
 from trainables.splits import DataError, Images
 
+CAPTIONS = ".txt"
+"""Files of captions."""
 OWN = "own"
 """The language of text that names none."""
 
@@ -74,7 +76,7 @@ def texts_beside(image: Path) -> dict[str, list[str]]:
     Raises:
         DataError: the file is not UTF-8.
     """
-    file = image.with_suffix(".txt")
+    file = image.with_suffix(CAPTIONS)
     if not file.is_file():
         return {}
     try:

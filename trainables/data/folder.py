@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trainables.data._caption_files import captioned
+from trainables.data._caption_files import CAPTIONS, captioned
 from trainables.data._captions import TOKENS
 from trainables.data.decoded import (
     UNREADABLE,
@@ -21,7 +21,7 @@ from trainables.data.decoded import (
     form_of,
     store_of,
 )
-from trainables.data.photo_folders import class_folders, of_other_files, part_folders
+from trainables.data.photo_folders import class_folders, of_hidden, of_other_files, part_folders
 from trainables.data.splitting import HASH, completed
 from trainables.predict import EXTENSIONS, image_files
 from trainables.splits import DataError, Images, Splits
@@ -76,11 +76,15 @@ def load(
     folders = part_folders(root)
     names = tuple(class_folders(folders.parts["train"]))
     loaded: dict[str, Images] = {}
-    survey = Survey(remarks=folders.remarks)
+    hidden = (sentence for folder in folders.parts.values() for sentence in of_hidden(folder))
+    survey = Survey(remarks=(*folders.remarks, *hidden))
     listed = {part: _files(folder, names) for part, folder in folders.parts.items()}
     for part, (files, labels, others) in listed.items():
         loaded[part], own = cached_files(store, files, labels, form if part == "train" else form.squares)
-        survey += own + Survey(skipped=others)
+        if captions is not None:
+            read = sum(file.with_suffix(CAPTIONS).is_file() for file in files)
+            others = {kind: count - read * (kind == CAPTIONS) for kind, count in others.items()}
+        survey += own + Survey(skipped={kind: count for kind, count in others.items() if count > 0})
     check_readable(survey, unreadable, path)
     slots: tuple[str, ...] = ()
     if captions is not None:

@@ -3,10 +3,11 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from trainables.data.decoded import shown
-from trainables.predict import is_hidden
+from trainables.predict import EXTENSIONS, is_hidden
 from trainables.splits import DataError
 
 PARTS = {
@@ -18,6 +19,10 @@ PARTS = {
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts")
 UNKNOWN_IMAGES = (".heic", ".heif", ".svg", ".psd", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".eps", ".jxl")
 """Extensions of images that Pillow alone does not read."""
+JOINERS = "\u200c\u200d"
+"""Between letters of Persian and Hindi, and in emoji of several."""
+LOOKED_AT = 1000
+"""Files of a hidden folder among which an image is looked for."""
 
 
 def part_of(name: str) -> str | None:
@@ -88,17 +93,41 @@ def class_folders(folder: Path) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     for child in subfolders(folder):
         name = unicodedata.normalize("NFC", child.name)
-        if name != shown(name) or not name.isprintable():
-            raise DataError(f"the name of class folder '{shown(str(child))!r}' is no text in UTF-8; rename it")
+        if name != shown(name):
+            raise DataError(f"the name of class folder {shown(str(child))!r} is no text in UTF-8; rename it")
+        if not is_shown(name):
+            raise DataError(
+                f"the name of class folder {str(child)!r} has a character that cannot be shown, such as a line break; "
+                "rename it"
+            )
         if name in folders:
             raise DataError(f"'{folder}' has two folders named '{name}', written in two forms of Unicode; join them")
         folders[name] = child
     if len(folders) < 2:
         raise DataError(
             f"'{folder}' has {len(folders)} class folder(s){': ' + next(iter(folders)) if folders else ''}; "
-            "a classifier needs at least two, each with its images in it"
+            f"a classifier needs at least two, each with its images in it{'; '.join(('', *of_hidden(folder)))}"
         )
     return folders
+
+
+def is_shown(name: str) -> bool:
+    """Whether all characters of a name can be shown: those that join letters and emoji can, as parts of others."""
+    return all(letter.isprintable() or letter in JOINERS for letter in name)
+
+
+def of_hidden(folder: Path) -> list[str]:
+    """A sentence on the folders with images whose names begin with a dot, if there are any."""
+    try:
+        dotted = [child for child in folder.iterdir() if child.name.startswith(".") and child.is_dir()]
+        names = sorted(child.name for child in dotted if any(map(_is_image, islice(child.iterdir(), LOOKED_AT))))
+    except OSError:  # not the user's to read
+        return []
+    return [f"folders whose names begin with a dot are not read: {_listed(names)}"] if names else []
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in EXTENSIONS
 
 
 def of_other_files(skipped: Mapping[str, int]) -> list[str]:

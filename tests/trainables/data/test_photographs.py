@@ -83,11 +83,31 @@ def test_folders_that_can_be_meant_either_way(
 
 def test_names_in_any_script(load: Callable[..., Splits], tmp_path: Path) -> None:
     apart = unicodedata.normalize("NFD", "bébé")
-    names = ["кошка", "犬", "a b", "$x_1$", "<b>", apart, "😀"]
+    joined = ["👨\u200d👩\u200d👧", "می\u200cخواهم"]
+    names = ["кошка", "犬", "a b", "$x_1$", "<b>", *joined, apart, "😀"]
     splits = load(*names)
     assert sorted(splits.classes) == sorted([*names[:-2], "bébé", "😀"])
+    (tmp_path / "d" / "two\nlines").mkdir()
+    with pytest.raises(DataError, match=r"two\\nlines' has a character that cannot be shown"):
+        load()
+    (tmp_path / "d" / "two\nlines").rmdir()
     (tmp_path / "d" / os.fsdecode(b"caf\xe9")).mkdir()
     with pytest.raises(DataError, match=r"caf\\\\xe9.* is no text in UTF-8; rename it"):
+        load()
+
+
+def test_what_names_leave_out_or_may_mix_up_is_said(load: Callable[..., Splits], tmp_path: Path) -> None:
+    photographs(tmp_path / "d" / ".hidden", count=2)
+    (tmp_path / "d" / ".cache").mkdir()
+    (tmp_path / "d" / ".cache" / "index").touch()
+    lines = list(data_page(load("Cat", "cat", "ca t", "dog"), pixels=False))
+    assert "warning: folders whose names begin with a dot are not read: '.hidden'" in lines
+    (line,) = [line for line in lines if "case or spaces" in line]
+    assert "'Cat' and 'ca t' and 'cat'; make one of them" in line
+    shutil.rmtree(tmp_path / "d" / "dog")
+    for name in ("cat", "ca t"):
+        shutil.rmtree(tmp_path / "d" / name)
+    with pytest.raises(DataError, match=r"1 class folder\(s\): Cat.*begin with a dot are not read: '.hidden'"):
         load()
 
 
