@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0; 2 for a user's mistake; 70 for a fault of the program; 128 and the number of the signal that
         ended it, which is 141 where the reader of its output has gone.
     """
+    _open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     shadow = shadowed()
     if shadow:
@@ -44,6 +45,19 @@ def parser(known: Sequence[str] | None = None) -> argparse.ArgumentParser:
             module.add_arguments(command)
             command.add_argument("--verbose", action="store_true", help="show what Ray writes, and traces of faults")
     return top
+
+
+def _open_streams() -> None:
+    """Open the streams that were closed, as by ``>&-``, into nothing.
+
+    Else the next file that is opened has the number of one, and what libraries print goes into that file.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(opened)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -171,6 +171,17 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_streams_that_are_closed_are_opened_into_nothing() -> None:
+    """A file that a command opens must not become the stream that libraries print to."""
+    code = (
+        "import os, sys; from search.__main__ import main; code = main(['components']); "
+        "file = os.open(os.devnull, os.O_RDONLY); sys.exit(code if file > 2 else 1)"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(["bash", "-c", f"{shlex.join(words)} <&- >&- 2>&-"], cwd=ROOT, check=False)
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("words", [("fidelity", "nowhere"), ("replay",)])
 def test_results_that_cannot_be_written_are_told_first(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
