@@ -54,6 +54,15 @@ SYSTEM_NAMES = (
 """What systems and network drives leave in folders, beside names that begin with a dot."""
 
 
+JOINERS = "\u200c\u200d"
+"""Parts of letters and of emoji, which can be shown beside others."""
+COMPARE = "compare the member's files: sha256sum -c SHA256SUMS"
+
+
+class DamagedMember(Exception):
+    """A file of the exported member cannot be used; the message names it."""
+
+
 class UnreadableImage(ValueError):
     """A file that is no image, or one whose pixels cannot be known; the message says why."""
 
@@ -349,14 +358,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         answers = list(predictions(own, options.model, options.paths, max(1, options.top), options.labels))
-    except (OSError, ImportError) as error:
+    except (OSError, ImportError, DamagedMember) as error:
         print(f"predict.py: {error}", file=sys.stderr)
         return 2
     if options.json:
         print(json.dumps(answers, indent=1))
     for answer in [] if options.json else answers:
         classes = ", ".join(f"{one['class']} {one['probability']:.4f}" for one in answer.get("classes", ()))
-        print(f"{answer['file']}: {classes or 'not read: ' + answer['error']}")
+        name = "".join(one if one.isprintable() or one in JOINERS else repr(one)[1:-1] for one in answer["file"])
+        print(f"{name}: {classes or 'not read: ' + answer['error']}")
     return int(any("error" in answer for answer in answers))
 
 
@@ -367,8 +377,10 @@ def _listed(paths: Sequence[Path]) -> Iterator[Path]:
             if not files:
                 raise FileNotFoundError(f"'{path}' has no image ({', '.join(EXTENSIONS)})")
             yield from files
-        elif path.exists():
+        elif path.is_file():
             yield path
+        elif path.exists():  # reading a pipe would wait for whoever writes into it
+            raise OSError(f"'{path}' is no regular file; name an image, or a folder of images")
         else:
             raise FileNotFoundError(f"'{path}' does not exist")
 
@@ -418,11 +430,15 @@ def predictions(
 
     Raises:
         FileNotFoundError: it was not, or there is no such path.
+        DamagedMember: its description or its graph cannot be used.
     """
-    content = json.loads((folder / "input.json").read_text(encoding="utf-8"))
-    described = content["decoding"]
-    decoding = Decoding(**{**described, "background": tuple(described["background"])})
-    names = content["classes"] if labels is None else labels
+    described = folder / "input.json"
+    try:
+        content = json.loads(described.read_text(encoding="utf-8"))
+        decoding = Decoding(**{**content["decoding"], "background": tuple(content["decoding"]["background"])})
+        names = content["classes"] if labels is None else labels
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedMember(f"'{described}' is damaged ({' '.join(str(error).split())[:100]}); {COMPARE}") from error
     objects = list(_objects(paths)) if decoding.frames > 1 else [(file, [file]) for file in _listed(paths)]
     scores: Callable[[NDArray[Any]], NDArray[np.floating[Any]]]
     scores = _graph(model, "logits") if labels is None else _by_texts(folder, labels)
@@ -463,7 +479,11 @@ def _graph(path: Path, output: str) -> Callable[[NDArray[Any]], NDArray[np.float
     """An ONNX graph of one input and one output."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library has many
+        reason = " ".join(str(error).split())[:100]
+        raise DamagedMember(f"'{path}' is missing, or no graph that can be run ({reason}); {COMPARE}") from error
     name = session.get_inputs()[0].name
 
     def run(value: NDArray[Any]) -> NDArray[np.float32]:

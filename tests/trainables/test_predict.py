@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -14,7 +16,18 @@ from PIL import Image
 from timm.data import create_transform
 
 from trainables.data.decoded import VERSION
-from trainables.predict import Decoding, UnreadableImage, _objects, clips, decode, image_files, pictures, windows
+from trainables.predict import (
+    DamagedMember,
+    Decoding,
+    UnreadableImage,
+    _objects,
+    clips,
+    decode,
+    image_files,
+    pictures,
+    predictions,
+    windows,
+)
 
 RGB = Decoding(side=8)
 MODES = ("L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "1")
@@ -273,3 +286,36 @@ def test_a_network_of_images_sees_the_first_picture_and_an_object_of_files_is_a_
     assert set(objects) == {tmp_path, tmp_path / "whole.gif", tmp_path / "frame4.png"}
     names = [file.name for file in objects[tmp_path]]
     assert names == ["broken.gif", *(f"frame{number}.png" for number in range(11))]
+
+
+def member(folder: Path) -> Path:
+    """What ``predictions`` reads of a member, with a graph that is none."""
+    decoding = {"side": 8, "channels": 3, "background": [255, 255, 255], "interpolation": "bicubic", "crop_pct": 1.0}
+    (folder / "input.json").write_text(json.dumps({"decoding": decoding, "classes": ["a", "b"]}))
+    (folder / "model.onnx").write_bytes(b"\x08\x07cut")
+    Image.new("RGB", (9, 9)).save(folder / "photo.png")
+    return folder
+
+
+def test_a_pipe_that_is_named_is_not_waited_for(tmp_path: Path) -> None:
+    folder = member(tmp_path)
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(OSError, match=r"pipe.png' is no regular file"):
+        list(predictions(folder, folder / "model.onnx", [folder / "pipe.png"], 5))
+
+
+@pytest.mark.parametrize("content", ['{"decod', "[]", "{}", '{"decoding": {"side": 8}, "classes": []}', "\x00"])
+def test_a_damaged_description_of_a_member_is_told(tmp_path: Path, content: str) -> None:
+    folder = member(tmp_path)
+    (folder / "input.json").write_text(content)
+    with pytest.raises(DamagedMember, match=r"input.json' is damaged .*sha256sum -c SHA256SUMS"):
+        list(predictions(folder, folder / "model.onnx", [folder / "photo.png"], 5))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_damaged_graph_of_a_member_is_told(tmp_path: Path, there: bool) -> None:
+    folder = member(tmp_path)
+    if not there:
+        (folder / "model.onnx").unlink()
+    with pytest.raises(DamagedMember, match=r"model.onnx' is missing, or no graph that can be run .*sha256sum"):
+        list(predictions(folder, folder / "model.onnx", [folder / "photo.png"], 5))

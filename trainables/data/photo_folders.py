@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from trainables.data.decoded import shown
-from trainables.predict import EXTENSIONS, is_hidden
+from trainables.predict import EXTENSIONS, JOINERS, is_hidden
 from trainables.splits import DataError
 
 PARTS = {
@@ -19,8 +19,6 @@ PARTS = {
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts")
 UNKNOWN_IMAGES = (".heic", ".heif", ".svg", ".psd", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".eps", ".jxl")
 """Extensions of images that Pillow alone does not read."""
-JOINERS = "\u200c\u200d"
-"""Between letters of Persian and Hindi, and in emoji of several."""
 LOOKED_AT = 1000
 """Files of a hidden folder among which an image is looked for."""
 
