@@ -16,8 +16,8 @@ from trainables.training.trial import Task, trained, trial
 
 pytestmark = pytest.mark.benchmark
 
-DATA = {"train_images": 1_500, "test_images": 1_000}
-PASSES = 12
+DATA = {"train_images": 1_250, "test_images": 300}
+PASSES = 8
 """With one more for a linear classifier on features at rest, which moves none of them."""
 ARMS: dict[str, tuple[str, str | None]] = {
     "mobile, untrained": ("mobile", None),
