@@ -55,6 +55,7 @@ class Progress:
     now: Callable[[], float] = time.monotonic
     _plan: Plan | None = None
     _repeats_follow: bool = False
+    _members_trained: bool = False
     _pretrained: list[float] = field(default_factory=list)
     _made: set[tuple[str, int]] = field(default_factory=set)
     _references: frozenset[str] = frozenset()
@@ -122,7 +123,10 @@ class Progress:
         if plan is None or any(job.teachers or job.epochs != plan.family.epochs for job in jobs):
             return []
         paused = [job.last_epoch for job in jobs if job.last_epoch < job.epochs]
-        return plan.finals(after=max(paused)) if paused else plan.teaching
+        if paused:
+            return plan.finals(after=max(paused))
+        nothing_follows, self._members_trained = self._members_trained, True  # as after trials that were better
+        return [] if nothing_follows else plan.teaching
 
     def _after_trials(self) -> list[Work]:
         """What is trained after the trials of a stage."""

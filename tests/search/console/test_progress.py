@@ -167,3 +167,17 @@ def test_the_log_has_every_line_and_traces(tmp_path: Path) -> None:
     text = (tmp_path / "search.log").read_text()
     assert "failed: boom\n    Traceback" in text
     assert "member-1: 1k macs, .900 on search-validation, .950 on test" in text
+
+
+def test_after_the_trials_that_were_better_nothing_is_left() -> None:
+    clock, console = Clock(), Console(file=io.StringIO(), width=80)
+    progress = Progress(BUDGETS, console, now=clock)
+    progress.begin(PLAN, [], ())
+    for what, seed in (("final training", 0), ("teaching, and trials that were better", 1)):
+        job = replace(JOB, name=f"0123abcd-{seed}", seed=seed)
+        progress.finals(what, {job: 8_610})
+        for epoch in range(1, 21):
+            clock.time += 25.0
+            progress.trained(NAME, job, 8_610, Report(epoch=epoch, accuracy=0.5, loss=1.0, seconds=25.0 * epoch))
+    ends = [line for line in output(console).splitlines() if "after 20 of" in line]
+    assert [line.endswith("of training left") for line in ends] == [True, False]
