@@ -256,3 +256,12 @@ def test_equal_images_in_several_parts(load: Callable[..., Splits], tmp_path: Pa
     text = page(load())
     assert "equal images in several parts, whose accuracies are therefore too good: 1 set(s), such as '" in text
     assert "'val/a/9.png' (search-validation)" in text
+
+
+def test_captions_that_are_read_are_none_of_the_files_that_are_not(load: Callable[..., Splits], tmp_path: Path) -> None:
+    load("a", "b")
+    for number in range(10):
+        (tmp_path / "d" / "a" / f"{number}.txt").write_text("en.utf8=A picture.")
+    (tmp_path / "d" / "b" / "notes.txt").write_text("none")
+    assert "other files, not read: .txt 11" in page(load())
+    assert "other files, not read: .txt 1\n" in page(load(captions="en"))
