@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from search.rehearsal.data_page import data_page
     from search.rehearsal.extended import of_extended
+    from search.rehearsal.knobs import check_knobs
     from search.rehearsal.machine import of_machine
     from search.rehearsal.needs import check_secrets, reach, rehearse
     from search.setting.beginning import beginning_of, describe
@@ -45,6 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
     check_secrets(config)
     setting = prepare(config, measure=not arguments.quick)
     check_soup(setting.config.family, setting.space)
+    if setting.config.space.extend or setting.space.pretraining:
+        # Components are imported, which takes seconds, where combinations are the user's or many. A run asks of any space.
+        check_knobs(setting.space)
     begun = describe(setting, beginning_of(setting))
     prior = prior_of(setting.config, setting.space).describe()
     pages = data_page(setting.splits, pixels=not arguments.quick), of_machine(setting)

@@ -31,6 +31,7 @@ from search.record.trial import Trial
 from search.rehearsal.data_page import notices
 from search.rehearsal.extended import of_extended
 from search.rehearsal.machine import of_machine
+from search.rehearsal.knobs import check_knobs
 from search.rehearsal.needs import check_secrets, rehearse
 from search.setting.beginning import beginning_of, describe
 from search.setting.checks.sections import check_soup
@@ -131,6 +132,7 @@ def carry_out(
         for sentence in of_machine(setting):
             if sentence.startswith(WARNING):
                 say(sentence)
+    check_knobs(setting.space)
     rehearse(setting, to)
     if not begun:  # else the run's trials have had these values
         list(of_extended(setting))

@@ -17,7 +17,6 @@ from fsspec.implementations.local import LocalFileSystem
 
 from search.executors.places import checkpoint_places
 from search.files import check_writable
-from search.rehearsal.knobs import check_knobs
 from search.setting.config import Config
 from search.setting.sections.search import words_of_score
 from search.setting.setting import Setting, needs_other_networks
@@ -46,12 +45,10 @@ def rehearse(setting: Setting, target: Path | None = None) -> list[str]:
 
     Raises:
         Mistake: a folder or the checkpoints' place cannot be written.
-        Mistake: values of knobs that a space offers together, and a component cannot take.
         TeacherError: a teacher cannot be loaded.
         WeightsError: weights that a candidate may begin with cannot be fetched or read, or do not fit.
     """
     config = setting.config
-    check_knobs(setting.space)
     places = checkpoint_places(setting.checkpoints, config.folder.resolve())
     results, targets = target or config.folder / "family", config.folder / "targets"
     for folder in (config.folder, results):

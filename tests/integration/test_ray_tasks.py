@@ -11,7 +11,7 @@ from tests.search.executors.jobs import Finals, family, finals_of, jobs, place
 from trainables.final.jobs import FinalJob
 from trainables.job import Report
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.nightly, pytest.mark.filterwarnings("ignore")]
 """Ray warns of files that it leaves open, which is not ours to mend."""
 
 ray_tune = pytest.importorskip("search.executors.ray_tune")

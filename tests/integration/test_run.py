@@ -165,7 +165,7 @@ def test_a_warm_start_stays_with_the_run(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Executor, "train", stopped)
-    file = configuration(tmp_path, "warm", limit="70k", trials="3, initial: 2, batch: 1")
+    file = configuration(tmp_path, "warm", limit="70k", trials="4, initial: 3, batch: 1")
     assert main(["run", str(file), "--warm-start", str(product)]) == 130
     assert f"of 9 trials of {product} fit this space" in capsys.readouterr().out
     again = tmp_path / "again"

@@ -45,7 +45,7 @@ def right_answers(script: str, folder: Path, *arguments: str | Path) -> int:
     return int(done.stdout.split()[-1])
 
 
-@pytest.mark.parametrize("script", ["with_torch.py", "with_onnxruntime.py"])
+@pytest.mark.parametrize("script", [pytest.param("with_torch.py", marks=pytest.mark.nightly), "with_onnxruntime.py"])
 @pytest.mark.parametrize("name", ["member-1", pytest.param("member-2", marks=pytest.mark.nightly)])
 def test_a_members_files_reproduce_the_table(product: fresh.Product, tmp_path: Path, script: str, name: str) -> None:
     right = right_answers(script, tmp_path, product.folder / name, product.images)

@@ -91,7 +91,7 @@ def test_the_head_says_what_was_asked_and_what_came_out(page):
     assert any(text.startswith("2 networks for 2 budgets: from 1.1k macs") for text in page.texts)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_page_of_a_thousand_trials_is_below_five_megabytes(tmp_path):
     trials = records(1000)
     networks = whole_run().networks

@@ -134,7 +134,7 @@ def wait_for(path: Path, process: BaseProcess) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_kill_during_the_write_leaves_one_whole_pretraining(tmp_path: Path) -> None:
     victim = started(tmp_path, "victim", stops_in=2)
     rivals: dict[str, BaseProcess] = {}
