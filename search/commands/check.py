@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     setting = prepare(config, measure=not arguments.quick)
     check_soup(setting.config.family, setting.space)
     if setting.config.space.extend or setting.space.pretraining:
-        # Components are imported, which takes seconds, where combinations are the user's or many. A run asks of any space.
+        # It imports components, which takes seconds: only where combinations are the user's or many; a run always does.
         check_knobs(setting.space)
     begun = describe(setting, beginning_of(setting))
     prior = prior_of(setting.config, setting.space).describe()

@@ -30,8 +30,8 @@ from search.problem.problem import Observations
 from search.record.trial import Trial
 from search.rehearsal.data_page import notices
 from search.rehearsal.extended import of_extended
-from search.rehearsal.machine import of_machine
 from search.rehearsal.knobs import check_knobs
+from search.rehearsal.machine import of_machine
 from search.rehearsal.needs import check_secrets, rehearse
 from search.setting.beginning import beginning_of, describe
 from search.setting.checks.sections import check_soup
