@@ -5,7 +5,6 @@ labels. ResNet-RS is left out, since its networks have no neck for a projection 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from spaces import fbnetv3, tiny_vit
@@ -13,7 +12,7 @@ from spaces import imagenet as plain
 from spaces.batches import batches_of_256
 from spaces.dimensions import Choice, Dimension, Real
 from spaces.joined import join
-from spaces.pretraining import with_pretraining
+from spaces.pretraining import with_pretraining, with_stages
 from spaces.reference import Reference
 from spaces.space import Space
 
@@ -66,12 +65,4 @@ def space() -> Space:
 
 def references() -> Iterator[Reference]:
     """Those of space ``imagenet`` whose family is here, trained from scratch."""
-    for reference in plain.references():
-        candidate = reference.candidate
-        if candidate.backbone in BACKBONES:
-            yield replace(
-                reference,
-                candidate=replace(
-                    candidate, architecture={**candidate.architecture, "neck": 0}, pretraining={"objective": "none"}
-                ),
-            )
+    return with_stages(reference for reference in plain.references() if reference.candidate.backbone in BACKBONES)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from spaces import tiny
 from spaces.dimensions import Choice, Value
-from spaces.pretraining import OBJECTIVE, with_pretraining
+from spaces.pretraining import OBJECTIVE, with_pretraining, with_stages
 from spaces.reference import Reference
 from spaces.space import Condition, Space
 
@@ -55,14 +55,4 @@ def space() -> Space:
 
 def references() -> Iterator[Reference]:
     """Those of space ``tiny``, pretrained on own images alone and fine-tuned whole."""
-    for reference in tiny.references():
-        candidate = reference.candidate
-        yield replace(
-            reference,
-            candidate=replace(
-                candidate,
-                architecture={**candidate.architecture, "neck": 0},
-                pretraining=BY_HAND,
-                adaptation={"method": "full", "full.layer_decay": 1.0},
-            ),
-        )
+    return with_stages(tiny.references(), BY_HAND, {"method": "full", "full.layer_decay": 1.0})

@@ -5,17 +5,19 @@ without targets are pretrained on the data's own images or on fractals, which ``
 follows pretraining is the recipe of the tiny space, which also trains from scratch where the objective is ``none``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from spaces import tiny
 from spaces.components import OBJECTIVES, constant, parts_of
-from spaces.dimensions import Choice, Dimension, Real
+from spaces.dimensions import Choice, Dimension, Real, Value
 from spaces.joined import join
 from spaces.reference import Reference
 from spaces.space import Condition, Space
 
 OBJECTIVE = "pretraining.objective"
+FROM_SCRATCH: Mapping[str, Value] = MappingProxyType({"objective": "none"})
 OF_FRACTALS = "multi_instance"
 """The objective that reads which fractals a picture shows."""
 
@@ -32,14 +34,24 @@ def space() -> Space:
 
 def references() -> Iterator[Reference]:
     """Those of space ``tiny``, which are trained from scratch; nobody's usual transformer is as small as these."""
-    for reference in tiny.references():
+    return with_stages(tiny.references())
+
+
+def with_stages(
+    references: Iterable[Reference],
+    pretraining: Mapping[str, Value] = FROM_SCRATCH,
+    adaptation: Mapping[str, Value] = MappingProxyType({}),
+) -> Iterator[Reference]:
+    """References of a space without pretraining as those of its counterpart with it, without a neck."""
+    for reference in references:
         candidate = reference.candidate
         yield replace(
             reference,
             candidate=replace(
                 candidate,
                 architecture={**candidate.architecture, "neck": 0},
-                pretraining={"objective": "none"},
+                pretraining=pretraining,
+                adaptation=adaptation,
             ),
         )
 
