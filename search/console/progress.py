@@ -195,9 +195,8 @@ class Progress:
     def reported(self, trial: Trial, report: Report) -> None:
         """An epoch of a trial has ended."""
         name = _name(trial)
-        pretrained = reports_of_pretraining(trial.candidate, trial.epochs)
         work = self._begun(trial.candidate, trial.statistics.macs, trial.epochs, trial.stop)
-        self._epoch(name, name, work, trial.stop, report, pretrained)
+        self._epoch(name, name, work, trial.stop, report)
 
     def ended(self, trial: Trial) -> None:
         """A trial has ended."""
@@ -209,7 +208,7 @@ class Progress:
             self._say_failure(f"{name} failed ({macs} macs{origin}): {trial.message}", trial.trace)
             return
         last, pretrained = trial.reports[-1], reports_of_pretraining(trial.candidate, trial.epochs)
-        if last.epoch > pretrained:
+        if _is_score(last, pretrained):
             self._keep(name, last.accuracy, trial.statistics.macs, trial.origin in self._references)
         self._note_pretraining(trial.candidate, trial.epochs)
         self._remaining.expect(self._after_trials())
@@ -221,15 +220,15 @@ class Progress:
 
     def trained(self, name: str, job: FinalJob, macs: int, report: Report, *, reference: bool = False) -> None:
         """An epoch of a final training, which people call ``name``, has ended."""
-        pretrained = reports_of_pretraining(job.candidate, job.epochs)
-        self._epoch(job.name, name, self._work(job, macs), job.epochs, report, pretrained)
+        work = self._work(job, macs)
+        self._epoch(job.name, name, work, job.epochs, report)
         if report.epoch < job.last_epoch:
             return
         self._end(job.name)
         if report.epoch == job.epochs:
             self._keep(name, report.accuracy, macs, reference)
         self.say(
-            f"{self._done} of {self._total}: {name}, {_accuracy(report, pretrained)} after {report.epoch} of "
+            f"{self._done} of {self._total}: {name}, {_accuracy(report, work.pretrained)} after {report.epoch} of "
             f"{job.epochs} epochs{self._left_of_a_pipe()}"
         )
 
@@ -238,10 +237,10 @@ class Progress:
         self._end(job.name)
         self._say_failure(sentence, trace)
 
-    def _epoch(self, key: str, name: str, work: Work, epochs: int, report: Report, pretrained: int) -> None:
+    def _epoch(self, key: str, name: str, work: Work, epochs: int, report: Report) -> None:
         self._remaining.reported(key, work, report.epoch, report.seconds)
-        reached = _accuracy(report, pretrained)
-        if report.epoch > pretrained:  # what a pretraining reports is no score of the network
+        reached = _accuracy(report, work.pretrained)
+        if _is_score(report, work.pretrained):
             self._reached[key] = max(report.accuracy, self._reached.get(key, 0.0))
             reached = f"best {fraction(self._reached[key])}"
         self._training.pop(key, None)  # the last one that reported is shown last
@@ -318,6 +317,11 @@ def _unnamed(count: int, given: float = 0.0) -> dict[str, Work]:
     return {f"waiting {position}": Work(None, None, given, None) for position in range(count)}
 
 
-def _accuracy(report: Report, pretrained: int) -> str:
+def _is_score(report: Report, pretrained: float | None) -> bool:
+    """Whether a report is of the network, and not of the pretraining that its first epochs are."""
+    return report.epoch > (pretrained or 0.0)
+
+
+def _accuracy(report: Report, pretrained: float | None) -> str:
     """Of the network, or while it is pretrained of the nearest class mean of its features."""
-    return fraction(report.accuracy) + ("" if report.epoch > pretrained else " by its features")
+    return fraction(report.accuracy) + ("" if _is_score(report, pretrained) else " by its features")
