@@ -319,6 +319,11 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+def is_shown(text: str) -> bool:
+    """Whether all characters can be shown: those that join letters and emoji can, as parts of others."""
+    return all(letter.isprintable() or letter in JOINERS for letter in text)
+
+
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is none of the user's."""
     return name.startswith(".") or name in SYSTEM_NAMES
@@ -365,7 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(answers, indent=1))
     for answer in [] if options.json else answers:
         classes = ", ".join(f"{one['class']} {one['probability']:.4f}" for one in answer.get("classes", ()))
-        name = "".join(one if one.isprintable() or one in JOINERS else repr(one)[1:-1] for one in answer["file"])
+        name = "".join(one if is_shown(one) else repr(one)[1:-1] for one in answer["file"])
         print(f"{name}: {classes or 'not read: ' + answer['error']}")
     return int(any("error" in answer for answer in answers))
 

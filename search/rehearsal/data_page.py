@@ -154,6 +154,7 @@ def _warnings(parts: Mapping[str, Images], splits: Splits, pixels: _Pixels) -> I
     names = _names(parts) if pixels.equal or pixels.blank else {}
     yield from _of_blanks(pixels, names, splits)
     yield from _of_equals(pixels, names, parts)
+    yield from _of_names(splits.classes)
     yield from _of_balance(parts, splits)
     survey = splits.survey
     if survey is None:
@@ -202,8 +203,7 @@ def _of_equals(pixels: _Pixels, names: Mapping[str, Sequence[str]], parts: Mappi
             yield f"{what}: {len(groups):,} set(s), such as {_some(groups[0], names)}"
 
 
-def _of_balance(parts: Mapping[str, Images], splits: Splits) -> Iterator[str]:
-    classes = splits.classes
+def _of_names(classes: Sequence[str]) -> Iterator[str]:
     by_form: dict[str, list[str]] = defaultdict(list)
     for name in classes:
         by_form["".join(name.casefold().split())].append(name)
@@ -214,6 +214,10 @@ def _of_balance(parts: Mapping[str, Images], splits: Splits) -> Iterator[str]:
             f"names of classes that differ in case or spaces alone: {named_so}"
             f"{f', and {len(alike) - 1} more' if len(alike) > 1 else ''}; make one of them, if they mean the same"
         )
+
+
+def _of_balance(parts: Mapping[str, Images], splits: Splits) -> Iterator[str]:
+    classes = splits.classes
     count_K = _counts(parts["training"], classes)
     if count_K.max() > UNEVEN * max(1, int(count_K.min())):
         yield (

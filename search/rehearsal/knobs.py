@@ -45,7 +45,7 @@ def check_knobs(space: Space) -> None:
         if not component.knobs:
             continue
         refused, needed = _asked(component)
-        for values in _combinations(space, list(component.knobs)):
+        for values in _combinations(space, component.knobs):
             if values and refused(values) and together(space, {one: [value] for one, value in values.items()}):
                 fewest = _fewest(refused, values, needed)
                 raise Mistake(_sentence(space, component, fewest, str(refused(fewest))))
@@ -81,8 +81,7 @@ def _offered(space: Space) -> Iterator[_Component]:
                 yield _Component(kind=OBJECTIVES, name=name, knobs=_weights(space, f"pretraining.{prefix}", name))
     for kind, name, above in offered:
         if name in known[kind]:
-            own_knobs = _below(space, f"{above}{name}.")
-            yield _Component(kind=kind, name=name, knobs=own_knobs)
+            yield _Component(kind=kind, name=name, knobs=_below(space, f"{above}{name}."))
 
 
 def _below(space: Space, above: str) -> dict[str, str]:
@@ -96,7 +95,7 @@ def _weights(space: Space, above: str, name: str) -> dict[str, str]:
     return {address: knob for address, knob in _below(space, above).items() if knob in own}
 
 
-def _combinations(space: Space, own: Sequence[str]) -> Iterator[Values]:
+def _combinations(space: Space, own: Collection[str]) -> Iterator[Values]:
     """Values of some addresses that a candidate may have together, as far as conditions among them say."""
     grids = {address: list(space.dimension(address).values) for address in own}
     seen = set()

@@ -5,6 +5,7 @@ that hundreds of trials do not decode it again; ``stored`` keeps training images
 left out and named, up to a share. Captions lie beside the images, as ``trainables.data._caption_files`` says.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -81,10 +82,8 @@ def load(
     listed = {part: _files(folder, names) for part, folder in folders.parts.items()}
     for part, (files, labels, others) in listed.items():
         loaded[part], own = cached_files(store, files, labels, form if part == "train" else form.squares)
-        if captions is not None:
-            read = sum(file.with_suffix(CAPTIONS).is_file() for file in files)
-            others = {kind: count - read * (kind == CAPTIONS) for kind, count in others.items()}
-        survey += own + Survey(skipped={kind: count for kind, count in others.items() if count > 0})
+        read = 0 if captions is None else sum(file.with_suffix(CAPTIONS).is_file() for file in files)
+        survey += own + Survey(skipped=others - Counter({CAPTIONS: read}))
     check_readable(survey, unreadable, path)
     slots: tuple[str, ...] = ()
     if captions is not None:
@@ -106,7 +105,7 @@ def load(
     return evaluated_as_files(splits, store, lambda: encoded_files(files, labels), form)
 
 
-def _files(part: Path, names: Sequence[str]) -> tuple[list[Path], list[int], dict[str, int]]:
+def _files(part: Path, names: Sequence[str]) -> tuple[list[Path], list[int], Counter[str]]:
     """Images of a part, their class numbers, and how many other files there are of each kind."""
     folders = class_folders(part)
     unknown = sorted(set(folders) - set(names))
@@ -114,7 +113,7 @@ def _files(part: Path, names: Sequence[str]) -> tuple[list[Path], list[int], dic
         raise DataError(f"'{part}' has class '{unknown[0]}', which the training part does not have")
     files: list[Path] = []
     labels: list[int] = []
-    others: dict[str, int] = {}
+    others: Counter[str] = Counter()
     for name, folder in folders.items():
         try:
             of_class, skipped = image_files(folder)
@@ -127,5 +126,5 @@ def _files(part: Path, names: Sequence[str]) -> tuple[list[Path], list[int], dic
             )
         files += of_class
         labels += [names.index(name)] * len(of_class)
-        others = {kind: others.get(kind, 0) + skipped[kind] for kind in (*others, *skipped)}
+        others += skipped
     return files, labels, others

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from trainables.data.decoded import shown
-from trainables.predict import EXTENSIONS, JOINERS, is_hidden
+from trainables.predict import EXTENSIONS, is_hidden, is_shown
 from trainables.splits import DataError
 
 PARTS = {
@@ -107,11 +107,6 @@ def class_folders(folder: Path) -> dict[str, Path]:
             f"a classifier needs at least two, each with its images in it{'; '.join(('', *of_hidden(folder)))}"
         )
     return folders
-
-
-def is_shown(name: str) -> bool:
-    """Whether all characters of a name can be shown: those that join letters and emoji can, as parts of others."""
-    return all(letter.isprintable() or letter in JOINERS for letter in name)
 
 
 def of_hidden(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from trainables.language.pairs import Pairs
 
 
-def check(clusters: int, queue: int, episode: int, softness: float) -> None:
+def check_clusters(clusters: int, queue: int, episode: int, softness: float) -> None:
     """That pairs can be grouped so, as ``Prototypes`` says.
 
     Raises:
@@ -54,7 +54,7 @@ class Prototypes(nn.Module):
         self, width: int, *, clusters: int, queue: int, episode: int, softness: float, translate: bool
     ) -> None:
         super().__init__()
-        check(clusters, queue, episode, softness)
+        check_clusters(clusters, queue, episode, softness)
         for name in ("image_QE", "text_QE"):
             self.register_buffer(name, torch.zeros(queue, width))
         for name in ("of_images_PE", "of_texts_PE", "among_images_PE", "among_texts_PE"):

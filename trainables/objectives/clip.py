@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from trainables.batches.order import Pure
 from trainables.deploy import Deployable
-from trainables.language import prototypes as of_clusters
 from trainables.language.pairs import Pairs, contrast, found_first, paired
 from trainables.language.places import Places
-from trainables.language.prototypes import Prototypes
+from trainables.language.prototypes import Prototypes, check_clusters
 from trainables.language.texts import Texts
 from trainables.language.tower import is_text
 from trainables.language.words import Words
@@ -141,7 +140,7 @@ def objective(
             f"clip.captions, clip.parts and clip.accumulate are at least 1, given {captions}, {parts} and {accumulate}"
         )
     if prototypes:
-        of_clusters.check(clusters, queue, episode, softness)
+        check_clusters(clusters, queue, episode, softness)
     texts = Texts(
         network.width,
         length=text_length,

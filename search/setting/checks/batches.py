@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from search.setting.checks.choices import prefixes, together, turned_on, values_of
+from search.setting.checks.choices import prefixes, together, turned_on, values_but, values_of
 from search.setting.config import ConfigError
 from spaces import components
 from spaces.components import INGREDIENTS, OBJECTIVES, PICTURES
@@ -161,9 +161,7 @@ def _changed(space: Space, prefix: str, objective: str) -> Iterator[str]:
     chosen = {f"pretraining.{prefix}objective": [objective]}
     for ingredient, knob in (("curriculum", "start"), ("mixup", "alpha")):
         address, off = f"pretraining.{prefix}{ingredient}.{knob}", components.constant(INGREDIENTS, ingredient, "OFF")
-        values = [
-            value for value in (space.dimension(address).values if address in space.index else ()) if value != off[knob]
-        ]
+        values = values_but(space, address, off[knob])
         for asked, reason in _needs_of_images(space, prefix, objective, ingredient):
             if values and together(space, {**chosen, **asked, address: values}):
                 named = " and ".join((f"objective '{objective}'", *asked))

@@ -73,7 +73,10 @@ def together(space: Space, wanted: Mapping[str, Collection[Any]]) -> bool:
 def turned_on(space: Space, prefix: str, part: str, knob: str) -> dict[str, list[Any]]:
     """The values of an objective's knob, by its full address, that are not its default; no entry where it has none."""
     address = f"pretraining.{prefix}{part}.{knob}"
-    default = components.parameters(OBJECTIVES, part).defaults[knob]
-    values = space.dimension(address).values if address in space.index else ()
-    changed = [value for value in values if value != default]
+    changed = values_but(space, address, components.parameters(OBJECTIVES, part).defaults[knob])
     return {address: changed} if changed else {}
+
+
+def values_but(space: Space, address: str, value: Any) -> list[Any]:
+    """The values of a full address but one; none where the space does not have it."""
+    return [one for one in (space.dimension(address).values if address in space.index else ()) if one != value]
