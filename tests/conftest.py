@@ -47,6 +47,15 @@ def _test_leaves_nothing_running() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def no_graphs() -> Iterator[None]:
+    """For modules that look at no ONNX file of what they hand over."""
+    from tests.search.products import without_graphs
+
+    with without_graphs():
+        yield
+
+
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run, made once for all processes of tests: it is only read, or copied."""

@@ -1,7 +1,14 @@
 """What the benchmarks of objectives, adaptation and ingredients train."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy import stats
+
+from spaces.candidate import Candidate
+from trainables.deploy import Deployable
+from trainables.final.timm_folder import write_timm_folder
+from trainables.splits import Splits
 
 SEEDS = 5
 EPOCHS = 12
@@ -38,6 +45,13 @@ RECIPE = {
     "optimizer.learning_rate.adamw": 3e-3,
     "optimizer.weight_decay": 1e-3,
 }
+
+
+def as_teacher(network: Deployable, candidate: Candidate, splits: Splits, folder: Path) -> str:
+    """The name of a trained network as a teacher, written below a folder."""
+    (folder / "network").mkdir()
+    write_timm_folder(network, splits.decoding, candidate, splits.classes, folder / "network")
+    return f"local-dir:{folder / 'network'}"
 
 
 def difference(one_S: np.ndarray, other_S: np.ndarray) -> str:

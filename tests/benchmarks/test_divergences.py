@@ -13,10 +13,9 @@ from torch import Tensor
 
 from spaces.candidate import Candidate
 from tests.benchmarks.kept import kept
-from tests.benchmarks.small import ARCHITECTURE, EPOCHS, RECIPE
+from tests.benchmarks.small import ARCHITECTURE, EPOCHS, RECIPE, as_teacher
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, train
-from trainables.final.timm_folder import write_timm_folder
 from trainables.objectives import jensen_shannon
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.trial import Task, trained, trial
@@ -43,10 +42,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     task, checkpoint = Task(candidate=candidate, epochs=EPOCHS, seed=100), Checkpoint(path=folder / "last.pt")
     print("\nteacher:", list(trial(task, splits, checkpoint=checkpoint))[-1].accuracy)
-    (folder / "network").mkdir()
-    network = trained(task, splits, checkpoint)
-    write_timm_folder(network, splits.decoding, candidate, splits.classes, folder / "network")
-    return f"local-dir:{folder / 'network'}"
+    return as_teacher(trained(task, splits, checkpoint), candidate, splits, folder)
 
 
 def mean_square(score_BK: Tensor, teacher_BK: Tensor) -> Tensor:

@@ -14,9 +14,8 @@ import torch
 
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
-from tests.benchmarks.small import ARCHITECTURE, EPOCHS, RECIPE, SEEDS, difference
+from tests.benchmarks.small import ARCHITECTURE, EPOCHS, RECIPE, SEEDS, as_teacher, difference
 from trainables.data.sources import load_source
-from trainables.final.timm_folder import write_timm_folder
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.trial import Task, trained, trial
@@ -50,9 +49,7 @@ def teacher_of(splits: Splits, folder: Path) -> str:
     candidate, path = candidate_of(LARGE, "simclr", **{"simclr.layers": 3}), folder / "teacher.pt"
     reached(candidate, splits, 0, path)
     network = trained(Task(candidate=candidate, epochs=EPOCHS, seed=0), splits, Checkpoint(path=path))
-    (folder / "teacher").mkdir()
-    write_timm_folder(network, splits.decoding, candidate, splits.classes, folder / "teacher")
-    return f"local-dir:{folder / 'teacher'}"
+    return as_teacher(network, candidate, splits, folder)
 
 
 @pytest.mark.parametrize("share", [0.03, 0.1, 1.0])

@@ -14,10 +14,9 @@ import torch
 from spaces.candidate import Candidate
 from spaces.dimensions import Value
 from tests.benchmarks.kept import kept
-from tests.benchmarks.small import ARCHITECTURE, RECIPE
+from tests.benchmarks.small import ARCHITECTURE, RECIPE, as_teacher
 from trainables.data.sources import load_source
 from trainables.deploy import Deployable
-from trainables.final.timm_folder import write_timm_folder
 from trainables.splits import Splits
 from trainables.training.checkpoint import Checkpoint
 from trainables.training.features import scores
@@ -57,9 +56,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder, splits = tmp_path_factory.mktemp("teacher"), load_source("canvas", CANVASES)
     candidate, network = learnt(LARGE, splits, OF_TEACHER, 100, folder)
     print("\nteacher:", figures(network, splits))
-    (folder / "network").mkdir()
-    write_timm_folder(network, splits.decoding, candidate, splits.classes, folder / "network")
-    return f"local-dir:{folder / 'network'}"
+    return as_teacher(network, candidate, splits, folder)
 
 
 @pytest.mark.parametrize("arm", WEIGHTS)

@@ -17,6 +17,7 @@ from spaces.candidate import Candidate
 from spaces.pretraining import with_pretraining
 from spaces.sampling import uniform
 from tests.conformance.workers import together
+from tests.nights import by_night
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
 from trainables.adapt._shape import shape
 from trainables.counting.forms import keywords_of
@@ -89,9 +90,7 @@ def test_every_parameter_has_a_gradient_or_is_frozen(name: str, backbone: str) -
         assert parameter.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize(
-    "backbone", [name if name == "mobile" else pytest.param(name, marks=pytest.mark.nightly) for name in BACKBONES]
-)
+@pytest.mark.parametrize("backbone", by_night(BACKBONES, {"tiny_vit"}))
 @pytest.mark.parametrize("name", NAMES)
 def test_both_phases_resume_exactly(name: str, backbone: str, splits: Splits, tmp_path: Path) -> None:
     """Stopped once in each."""

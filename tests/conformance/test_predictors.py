@@ -16,6 +16,7 @@ from predictors.protocol import Prediction, Predictor
 from search.samplers._surrogates import SURROGATES
 from spaces.components import PREDICTORS, load, names
 from spaces.encoding import Layout
+from tests.nights import by_night
 from tests.places import ROOT
 from tests.predictors.worlds import LAYOUT, world
 from tests.processes import elsewhere
@@ -131,7 +132,7 @@ def test_a_second_fit_forgets_the_first(name: str) -> None:
     np.testing.assert_allclose(twice.predict(*new).mean_N, fitted(name, 2).predict(*new).mean_N, rtol=1e-6)
 
 
-SIXTY = [pytest.param(name, marks=pytest.mark.nightly) if name == "blend" else name for name in NAMES]
+SIXTY = by_night(NAMES, {"blend"})
 """Names for tests that fit sixty rows, which takes a blend half a minute beside others."""
 
 

@@ -20,6 +20,7 @@ from spaces.sampling import sobol, uniform
 from spaces.space import Codes, Space
 from spaces.translation import addressed, translate
 from spaces.variation import breed, mutate, neighbours
+from tests.nights import by_night
 from tests.places import ROOT
 from trainables.adapt._shape import shape
 from trainables.counting.statistics import count, free_statistics
@@ -237,9 +238,7 @@ SLOWLY_TRACED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.nightly) if name in SLOWLY_TRACED else name for name in NAMES]
-)
+@pytest.mark.parametrize("name", by_night(NAMES, SLOWLY_TRACED))
 def test_statistics_equal_fvcores_for_every_value_of_every_dimension(name: str) -> None:
     space = _quickly_counted(load(SPACES, name).space())
     check_counts_equal_fvcores(space, covering(space)[2:])

@@ -1,7 +1,6 @@
 import json
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from search.setting.config import ConfigError, parse
 from search.setting.setting import prepare
 from spaces.sampling import uniform
 from tests.processes import At, searching
-from tests.search.products import without_graphs
+
+pytestmark = pytest.mark.usefixtures("no_graphs")
 
 TEXT = """
 name: alone
@@ -54,12 +54,6 @@ def weights(member: Path) -> dict[str, torch.Tensor]:
 def same(one: Path, other: Path) -> bool:
     a, b = weights(one), weights(other)
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_graphs() -> Iterator[None]:
-    with without_graphs():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,12 @@ from search.record.study import Study
 from search.setting.beginning import Beginning
 from search.setting.config import parse
 from search.setting.setting import Setting, prepare
-from tests.search.products import without_graphs
 from tests.search.record.waiting import waiting
 from trainables.final import jobs
 from trainables.job import Report
 from trainables.training.trial import Task, TrialFailed
+
+pytestmark = pytest.mark.usefixtures("no_graphs")
 
 CONFIG = """
 name: small
@@ -36,12 +37,6 @@ family: {max_macs: [30k, 100k], contenders: 1, repeats: 0, epochs: 1, teachers: 
 run: {executor: serial}
 tracking: {enabled: false}
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_graphs() -> Iterator[None]:
-    with without_graphs():
-        yield
 
 
 @pytest.mark.slow

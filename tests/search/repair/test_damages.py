@@ -8,6 +8,7 @@ import pytest
 
 from search.__main__ import main
 from search.family.members import load_family
+from tests.nights import by_night
 from tests.runs import trials
 from tests.search.products import without_graphs
 from tests.search.repair.damages import DAMAGES
@@ -66,7 +67,7 @@ def test_repair_says_what_is_wrong(name: str, run: Path, capsys: pytest.CaptureF
         assert "wrong: " in shown.out, shown
 
 
-@pytest.mark.parametrize("name", [*MENDED, *(pytest.param(name, marks=pytest.mark.nightly) for name in MENDED_NIGHTLY)])
+@pytest.mark.parametrize("name", by_night((*MENDED, *MENDED_NIGHTLY), MENDED_NIGHTLY))
 def test_what_can_be_mended_is_mended(name: str, run: Path, product: Path, capsys: pytest.CaptureFixture[str]) -> None:
     DAMAGES[name](run)
     assert main(["repair", str(run)]) == 0
