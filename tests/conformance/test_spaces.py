@@ -206,6 +206,20 @@ def check_counts_equal_fvcores(space: Space, codes_ND: Codes) -> None:
         assert traced == counts[row], candidate
 
 
+LARGE_AS_ANOTHERS = {
+    "captions_pretrained",
+    "fbnetv3_augmented",
+    "finetune",
+    "finetune_whole",
+    "imagenet",
+    "imagenet_pretraining",
+    "resnet_rs_augmented",
+}
+"""Spaces whose networks are those of ``fbnetv3``, ``finetune_small``, ``resnet_rs``, ``timm_models`` and ``tiny_vit``,
+which are traced by day."""
+
+
+@pytest.mark.parametrize("space", by_night(NAMES, LARGE_AS_ANOTHERS), indirect=True)
 def test_statistics_equal_those_of_fvcore_and_torch(space: Space) -> None:
     """Of the one or two candidates that cover the most values; torch counts neither parameters nor activations."""
     one = space.name in (*OF_OTHERS, *SLOWLY_TRACED)

@@ -18,7 +18,7 @@ from tests.processes import At, searching
 from tests.runs import configuration, trials
 from tests.search.products import load_weights
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 def check_whole(family: Path) -> None:
@@ -81,7 +81,6 @@ def train_killed(product: Path, undisturbed: Path, folder: Path, moments: tuple[
     assert content(to / "family") == content(undisturbed)
 
 
-@pytest.mark.nightly
 def test_kills_in_final_training_and_in_its_hand_over(product: Path, undisturbed: Path, tmp_path: Path) -> None:
     """In the second training; in the second export."""
     moments = (
@@ -91,7 +90,6 @@ def test_kills_in_final_training_and_in_its_hand_over(product: Path, undisturbed
     train_killed(product, undisturbed, tmp_path, moments)
 
 
-@pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(6))
 def test_kills_anywhere_in_final_training_and_in_its_hand_over(
     product: Path, undisturbed: Path, tmp_path: Path, seed: int
@@ -109,11 +107,10 @@ IN_EXPORT = (
 """In the first member, between members and tables, while a member takes the place of the one exported before."""
 
 
-@pytest.mark.parametrize("moments", [IN_EXPORT[1:2], pytest.param(IN_EXPORT, marks=pytest.mark.nightly)], ids=len)
-def test_kills_in_export(product: Path, tmp_path: Path, moments: tuple[At, ...]) -> None:
+def test_kills_in_export(product: Path, tmp_path: Path) -> None:
     run, to = shutil.copytree(product, tmp_path / "run"), tmp_path / "export"
     assert main(["export", str(run), "--to", str(tmp_path / "undisturbed")]) == 0
-    for at in moments:
+    for at in IN_EXPORT:
         with searching(tmp_path, "export", run, "--to", to, at=at) as killed:
             assert killed.code == -signal.SIGKILL, (at, killed.error.read_text())
         assert not (to / "family.json").exists()

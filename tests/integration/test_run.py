@@ -149,13 +149,13 @@ def test_own_images_in_folders(tmp_path: Path) -> None:
         picture.save(folder / f"{number}.png")
     data = f"{{source: folder, path: {tmp_path / 'images'}, resolution: 16, cache: {tmp_path / 'cache'}}}"
     with without_graphs():
-        assert main(["run", str(configuration(tmp_path, "own", data=data, budgets="[60k]"))]) == 0
+        assert main(["run", str(configuration(tmp_path, "own", data=data, budgets="[60k]", trials="4, initial: 3, batch: 1"))]) == 0
     described = json.loads((tmp_path / "runs" / "own" / "family" / "member-1" / "input.json").read_text())
     assert described["classes"] == [f"digit-{label}" for label in range(10)]
     assert (described["decoding"]["channels"], described["decoding"]["side"]) == (3, 16)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_warm_start_stays_with_the_run(
     product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

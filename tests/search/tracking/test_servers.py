@@ -71,6 +71,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(kills: int, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_registered_member_is_served_and_answers(tmp_path: Path) -> None:
     folder, port = tmp_path / "family" / "member-1", free_port()
     export(folder, member())
