@@ -23,10 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    shadow = shadowed()
-    if shadow:
-        return _fail(shadow)
-    return _run(parser(words[:1]).parse_args(words))
+    try:
+        shadow = shadowed()
+        if shadow:
+            return _fail(shadow)
+        return _run(parser(words[:1]).parse_args(words))  # which imports what takes longest to begin
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(interrupt)
 
 
 def parser(known: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -72,8 +75,6 @@ def _run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
     except Mistake as mistake:
         return _fail(masked(str(mistake)))
-    except KeyboardInterrupt as interrupt:
-        return _interrupted(interrupt)
     except BrokenPipeError:
         return _unread()
     except SystemExit as end:  # how rich takes it

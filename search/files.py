@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and the sums that prove it."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from trainables.stored import write_whole
 
 SUMS = "SHA256SUMS"
 """Name of the file of checksums in a folder; ``sha256sum --check SHA256SUMS`` reads it."""
+LOCK = ".lock"
+"""Name of the empty file by which one process keeps others out of a folder."""
 
 
 class DamagedFiles(Mistake):
@@ -96,6 +99,24 @@ def _open_to_read(folder: Path) -> None:
     """Let everyone read what some libraries write for its owner alone; nothing in a result is a program to start."""
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder that exists, which the system takes back from a process that dies.
+
+    Raises:
+        Mistake: another process works on it.
+    """
+    with (folder / LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lost = os.fstat(lock.fileno()).st_nlink == 0  # removed by its holder since it was opened here
+        except BlockingIOError:
+            lost = True
+        if lost:
+            raise Mistake(f"another process works on '{folder}'; wait for it or stop it first")
+        yield
 
 
 def check_writable(folder: Path) -> None:

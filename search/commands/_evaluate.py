@@ -12,8 +12,7 @@ from search.commands._train import places
 from search.errors import UsageError
 from search.evaluation.running import run_evaluations
 from search.evaluation.subjects import Subject, Subjects, subjects_of
-from search.experiment.running import alone
-from search.files import check_writable
+from search.files import alone, check_writable
 from search.identity.folder import read_study
 from search.report.gather import write_report_of
 from search.setting.checks.data import unserved

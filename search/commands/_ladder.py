@@ -7,8 +7,8 @@ import pandas as pd
 from search.commands.ladder import SHARES
 from search.console.lines import aligned, say, tell
 from search.errors import UsageError
-from search.experiment.running import alone
 from search.family.members import Family, load_family
+from search.files import alone
 from search.identity.folder import family_folder, prepare_run
 from search.identity.saved import saved
 from search.ladder import along, rungs

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.errors import UsageError
-from search.files import check_writable
+from search.files import LOCK, alone, check_writable
 
 if TYPE_CHECKING:
     from search.family.copies import Comparison
@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     Raises:
         UsageError: the run has no family, or the target holds something else.
+        Mistake: another process exports to the target.
         DamagedFiles: the family's files are not those that were exported.
     """
     from search.family.copies import copy_family
@@ -43,7 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
     source, target = family_folder(arguments.run), arguments.to
     _check_target(source, target)
     splits = prepare_run(saved(arguments.run)).splits
-    comparisons = copy_family(source, target, splits, arguments.calibration)
+    target.mkdir(parents=True, exist_ok=True)
+    with alone(target):
+        comparisons = copy_family(source, target, splits, arguments.calibration)
+        (target / LOCK).unlink()
     Console().print(table(comparisons))
     Console(highlight=False, soft_wrap=True).print(f"written: {target}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.files import check_writable
+from search.files import alone, check_writable
 from spaces import components
 from spaces.mistake import Mistake
 
@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Train what the folder lacks, then write the table of what it holds.
 
     Raises:
-        Mistake: counts that make no sense, a folder with rows of another recording, or a table that cannot be extended.
+        Mistake: counts that make no sense, a folder with rows of another recording, one that another process works on, or
+            a table that cannot be extended.
     """
     from search.problem.problem import Observations
     from search.recorder.even import even_in_log_cost
@@ -87,23 +88,24 @@ def run(arguments: argparse.Namespace) -> None:
         onwards = Onwards(
             count=arguments.searched, first=first, sampler=build(config.search.sampler, offer), known=known
         )
-    recording = Recording(
-        folder,
-        setting.space,
-        plan,
-        epochs=epochs,
-        statistics=setting.statistics,
-        say=print,
-        most=arguments.most,
-        onwards=onwards,
-        trained_on=_trained_on(setting),
-    )
-    beyond = f"; {recording.beyond} more than these are in the folder, and in its table" if recording.beyond else ""
-    print(f"{recording.total} trainings, {recording.done} of them done before{beyond}")
-    executor: Executor
-    with components.load(components.EXECUTORS, config.run.executor).Executor(setting.place) as executor:
-        executor.run(recording.next_job, lambda number, report: True, recording.ended)
-    path = write_table(folder, folder.name, setting.space, epochs, card, frame)
+    with alone(folder):
+        recording = Recording(
+            folder,
+            setting.space,
+            plan,
+            epochs=epochs,
+            statistics=setting.statistics,
+            say=print,
+            most=arguments.most,
+            onwards=onwards,
+            trained_on=_trained_on(setting),
+        )
+        beyond = f"; {recording.beyond} more than these are in the folder, and in its table" if recording.beyond else ""
+        print(f"{recording.total} trainings, {recording.done} of them done before{beyond}")
+        executor: Executor
+        with components.load(components.EXECUTORS, config.run.executor).Executor(setting.place) as executor:
+            executor.run(recording.next_job, lambda number, report: True, recording.ended)
+        path = write_table(folder, folder.name, setting.space, epochs, card, frame)
     print(f"wrote {path} and {path.with_suffix('.parquet').name}")
 
 

@@ -12,6 +12,7 @@ import yaml
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from search.files import LOCK
 from search.record.storage import read_storage, study_names
 from search.words import amount, fraction
 from spaces.mistake import Mistake
@@ -115,7 +116,7 @@ def _of_family(run: Path) -> str:
 def _is_held(run: Path) -> bool:
     """Whether a process works on the run."""
     try:
-        with (run / ".lock").open() as lock:
+        with (run / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -1,7 +1,6 @@
 """Runs on disk: carried out by one process at a time, read by any."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import time
@@ -22,6 +21,7 @@ from search.experiment.experiment import Experiment, save_config
 from search.experiment.trials import Trials
 from search.experiment.warm_start import gather, read_earlier, write_earlier
 from search.family.members import Family, load_family
+from search.files import alone
 from search.identity.document import write_identity
 from search.identity.folder import check_family, check_record, open_study, prepare_run, read_study, settled
 from search.identity.identity import Identity
@@ -201,18 +201,3 @@ def _opened(setting: Setting, identity: Identity) -> Iterator[Experiment]:
         drop_all_but(setting.place.checkpoint_folder, running)
         with contextlib.closing(Experiment(setting, study, progress)) as experiment, logged(progress):
             yield experiment
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the run's lock, which the system takes back from a process that dies.
-
-    Raises:
-        UsageError: another process works on this run.
-    """
-    with (folder / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another process works on '{folder}'; wait for it or stop it first") from None
-        yield

@@ -15,14 +15,14 @@ from search.family.folder import EVALUATIONS, Runner, load_spec, onnx_runner
 from search.family.handover import save_family
 from search.family.members import load_family
 from search.family.quantise import quantise
-from search.files import SUMS, check_sums, whole_folder, write_text
+from search.files import LOCK, SUMS, check_sums, whole_folder, write_text
 from trainables.counting.latency import device_name
 from trainables.counting.times import Latency
 from trainables.splits import Images, Splits
 
 BATCH = 256
 
-LEFT = (".member-*.tmp", ".int8.csv.*.tmp", "int8.csv", ".family.json.*.tmp")
+LEFT = (LOCK, ".member-*.tmp", ".int8.csv.*.tmp", "int8.csv", ".family.json.*.tmp")
 """What a killed export may leave beside whole members, before there is a ``family.json``."""
 
 

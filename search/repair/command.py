@@ -4,8 +4,9 @@ from pathlib import Path
 
 from search.console.lines import tell
 from search.errors import UsageError
-from search.experiment.running import alone, carry_out, show_finished
+from search.experiment.running import carry_out, show_finished
 from search.family.members import is_complete
+from search.files import alone
 from search.identity.document import FILE
 from search.identity.saved import saved
 from search.record.storage import JOURNAL

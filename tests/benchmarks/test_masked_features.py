@@ -16,21 +16,20 @@ from trainables.training.trial import Task, trained, trial
 
 pytestmark = pytest.mark.benchmark
 
-DATA = {"train_images": 1_250, "test_images": 300}
-PASSES = 8
-"""With one more for a linear classifier on features at rest, which moves none of them."""
+DATA = {"train_images": 1_250, "test_images": 2_000}
+PASSES = 40
+"""With one more for a linear classifier on features at rest, which moves none of them. After eight, none of SparK's
+differences is beyond the spread over seeds."""
 ARMS: dict[str, tuple[str, str | None]] = {
     "mobile, untrained": ("mobile", None),
     "mobile, spark": ("mobile", "spark"),
-    "mobile, simclr": ("mobile", "simclr"),
     "tiny_vit, untrained": ("tiny_vit", None),
     "tiny_vit, simmim": ("tiny_vit", "simmim"),
-    "tiny_vit, simclr": ("tiny_vit", "simclr"),
 }
 
 
 @pytest.mark.parametrize("arm", ARMS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(5))
 def test_features_beside_those_of_the_untrained_network(arm: str, seed: int, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     backbone, objective = ARMS[arm]
@@ -64,7 +63,7 @@ def test_features_beside_those_of_the_untrained_network(arm: str, seed: int, tmp
             reports = list(trial(task, splits, checkpoint=checkpoint))
             monitors = {"loss": reports[PASSES - 1].loss, "first loss": reports[0].loss}
             network = trained(task, splits, checkpoint)
-        known, judged = splits.train, splits.validation
+        known, judged = splits.train, splits.test
         classes = (torch.from_numpy(images.label_N) for images in (known, judged))
         known_N, right_M = classes
         found = by_protocol(network, known, known_N, judged, right_M)

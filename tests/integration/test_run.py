@@ -148,8 +148,9 @@ def test_own_images_in_folders(tmp_path: Path) -> None:
         picture = Image.fromarray((image * 15.9).astype(np.uint8)).resize((20 + number % 5, 22))
         picture.save(folder / f"{number}.png")
     data = f"{{source: folder, path: {tmp_path / 'images'}, resolution: 16, cache: {tmp_path / 'cache'}}}"
+    few = {"budgets": "[60k]", "trials": "4, initial: 3, batch: 1"}
     with without_graphs():
-        assert main(["run", str(configuration(tmp_path, "own", data=data, budgets="[60k]", trials="4, initial: 3, batch: 1"))]) == 0
+        assert main(["run", str(configuration(tmp_path, "own", data=data, **few))]) == 0
     described = json.loads((tmp_path / "runs" / "own" / "family" / "member-1" / "input.json").read_text())
     assert described["classes"] == [f"digit-{label}" for label in range(10)]
     assert (described["decoding"]["channels"], described["decoding"]["side"]) == (3, 16)

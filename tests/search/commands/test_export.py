@@ -11,7 +11,7 @@ from search.__main__ import main
 from search.experiment.experiment import save_config
 from search.family.folder import onnx_runner
 from search.family.members import Family, load_family
-from search.files import check_sums
+from search.files import LOCK, alone, check_sums
 from search.setting.config import parse
 from tests.places import ROOT
 from tests.search.products import export, member, spec_of
@@ -62,6 +62,13 @@ def test_the_copy_is_a_family_with_whole_members(run, exported):
         }
         assert len(digests) == 1
     assert sorted(path.name for path in exported.iterdir()) == ["family.csv", "family.json", "int8.csv", "member-1"]
+
+
+def test_a_second_export_to_the_same_folder_is_kept_out(run, tmp_path, capsys):
+    with alone(tmp_path):
+        assert main(["export", str(run[0]), "--to", str(tmp_path)]) == 2
+    assert f"another process works on '{tmp_path}'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
 
 
 def test_the_stated_accuracies_are_those_of_the_files(run, exported):

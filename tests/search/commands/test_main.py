@@ -108,6 +108,17 @@ def end_of(error: BaseException, monkeypatch: pytest.MonkeyPatch, *options: str)
     return main(["spaces", *options])
 
 
+def test_a_command_that_is_interrupted_while_it_begins_ends_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(module: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(components, "names", interrupted)
+    assert main(["spaces"]) == 130
+    assert capsys.readouterr().err.startswith("stopped; ")
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from search.__main__ import main
+from search.files import alone
 from search.recorder.even import even_in_log_cost
 from search.recorder.recording import Plan, read_rows
 from search.replay import tables
@@ -66,6 +67,16 @@ def test_a_recording_goes_on_and_is_a_table(tmp_path: Path, capsys: pytest.Captu
     assert sorted(table.costs["macs"]) == sorted({row["row"]: row["statistics"]["macs"] for row in rows}.values())
     with pytest.raises(Mistake, match="6 candidates with a score; a replay needs at least 10"):
         play_samplers([tmp_path / "joint" / "joint.json"], ["random"], 4, 1, 3, tmp_path / "played", modes=["family"])
+
+
+def test_a_second_recording_into_the_same_folder_is_kept_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "joint").mkdir()
+    with alone(tmp_path / "joint"):
+        assert record(tmp_path) == 2
+    assert "another process works on" in capsys.readouterr().err
+    assert not read_rows(tmp_path / "joint")
 
 
 def test_rows_of_another_plan_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
