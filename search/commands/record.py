@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Train what the folder lacks, then write the table of what it holds.
 
     Raises:
-        Mistake: counts that make no sense, a folder with rows of another recording, one that another process works on, or
+        Mistake: counts that make no sense, a folder of another recording or one that another process works on, or
             a table that cannot be extended.
     """
     from search.problem.problem import Observations
