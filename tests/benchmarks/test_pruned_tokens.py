@@ -20,7 +20,7 @@ VIT: dict[str, Any] = {
     "resolution": 16, "patch": 2, "width": 32, "depth": 4, "head_width": 16, "mlp_ratio": 2.0, "pooling": "mean",
     "registers": 0, "attention": "reversed",
 }  # fmt: skip
-PASSES = 10
+PASSES = 30
 ARMS = {"none": 0.0, "by mass": 0.25, "at random": 0.25}
 """Share of the 64 tokens that each of the first three blocks leaves out: 16, so that the last one has 16."""
 

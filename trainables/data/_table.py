@@ -13,6 +13,7 @@ from pyarrow import csv, json, parquet
 from trainables.data._caption_files import OWN
 from trainables.splits import DataError
 
+OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 KINDS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 COLUMNS = (
     *("path", "label", "labels", "split", "licence", "attribution", "flags"),
@@ -123,7 +124,10 @@ def read_table(path: str) -> tuple[Table, tuple[str, ...]]:
     if twice:
         raise DataError(f"manifest '{path}' has column '{twice[0]}' twice, perhaps by another spelling; keep one")
     if "path" not in columns.column_names:
-        raise DataError(f"manifest '{path}' has no column 'path', but {', '.join(columns.column_names) or 'none'}")
+        found = ", ".join(columns.column_names) or "none"
+        other = next((one for one in OTHER_DELIMITERS if len(columns.column_names) == 1 and one in found), None)
+        hint = "" if other is None else f"; separate columns by commas, not by {OTHER_DELIMITERS[other]}"
+        raise DataError(f"manifest '{path}' has no column 'path', but {' '.join(found.split())}{hint}")
     if not len(columns):
         raise DataError(f"manifest '{path}' has no rows; give one picture a row")
     read = [name for name in columns.column_names if name in COLUMNS or name.startswith((ATTRIBUTE, CAPTION))]

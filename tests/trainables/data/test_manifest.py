@@ -170,6 +170,13 @@ def first(column: str, value: object) -> Rewrite:
     return lambda table: table.assign(**{column: [value, *table.get(column, pd.Series("x", table.index))[1:]]})
 
 
+@pytest.mark.parametrize(("delimiter", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_that_no_comma_separates_are_a_sentence(delimiter: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "photos.csv").write_text(delimiter.join(["path", "label"]) + "\n" + delimiter.join(["a.png", "cat"]))
+    with pytest.raises(DataError, match=f"has no column 'path', but .*; separate columns by commas, not by {name}"):
+        load_source("manifest", {"path": str(tmp_path / "photos.csv")})
+
+
 @pytest.mark.parametrize(
     ("change", "more", "sentence"),
     [
