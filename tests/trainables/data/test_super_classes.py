@@ -54,7 +54,11 @@ def test_levels_are_judged_as_classes_are() -> None:
     whole = digits.load()
     few = replace(whole, train=whole.train.take(np.arange(120)), test=whole.test.take(np.arange(80)))
     judged, coarse = network("simclr").eval(), with_super_classes(few, ODD)
-    fine = [(one.metric, one.part, one.value) for one in levels.assess(judged, coarse).measures]
+    *fine, (metric, _, commonest) = [
+        (one.metric, one.part, one.value) for one in levels.assess(judged, coarse).measures
+    ]
+    assert metric == "always the commonest"
+    assert commonest == (few.test.label_N == np.bincount(few.train.label_N).argmax()).mean()
     assert fine == [(one.metric, one.part, one.value) for one in probes.assess(judged, few).measures]
     assert fine != [(one.metric, one.part, one.value) for one in probes.assess(judged, coarse).measures]
 
