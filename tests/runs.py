@@ -40,7 +40,7 @@ data: {data}
     + """\
 limits: {{max_macs: {limit}}}
 search: {{trials: {trials}, epochs: 2, predictor: gp, watched: gp, pretrain: 200, prior: none}}
-family: {{max_macs: {budgets}, contenders: 1, repeats: 1, epochs: 2, teachers: {teachers}}}
+family: {{max_macs: {budgets}, contenders: 1, repeats: {repeats}, epochs: 2, teachers: {teachers}}}
 run: {{executor: {executor}, workers: {workers}}}
 tracking: {{enabled: {tracking}}}
 """
@@ -50,7 +50,13 @@ tracking: {{enabled: {tracking}}}
 def configuration(folder: Path, name: str, **changes: Any) -> Path:
     """The file of a small search, whose run is in ``folder / "runs" / name``."""
     values = {"data": "{source: digits}", "executor": "serial", "workers": 1, "tracking": "false"}
-    values |= {"limit": "100k", "trials": "9, initial: 6, batch: 3", "budgets": "[6k, 60k]", "teachers": 1} | changes
+    values |= {
+        "limit": "100k",
+        "trials": "9, initial: 6, batch: 3",
+        "budgets": "[6k, 60k]",
+        "repeats": 1,
+        "teachers": 1,
+    } | changes
     file = folder / f"{name}.yaml"
     file.write_text(SMALL.format(name=name, runs=folder / "runs", **values))
     return file

@@ -18,7 +18,7 @@ pytest.importorskip("ray")
 @pytest.mark.slow
 def test_a_search_under_ray_is_the_serial_one_and_prints_nothing_of_ray(tmp_path: Path) -> None:
     """One trial at a time, as in the serial one."""
-    short = {"trials": "4, initial: 3, batch: 1, references: none", "budgets": "[60k]"}
+    short = {"trials": "4, initial: 3, batch: 1, references: none", "budgets": "[60k]", "repeats": 0}
     with without_graphs():
         assert main(["run", str(configuration(tmp_path, "serial", **short))]) == 0
     file = configuration(tmp_path, "small", executor="ray_tune", workers="1, concurrent: 1", **short)
