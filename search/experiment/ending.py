@@ -26,6 +26,8 @@ def logged(progress: Progress) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         name = signal.Signals(interrupt.args[0] if interrupt.args else signal.SIGINT).name
         progress.note(f"stopped by {name}; 'python -m search resume' goes on")
+        with contextlib.suppress(OSError):  # the terminal may have gone
+            progress.say("stopping: processes and what is sent to MLflow are brought to an end")
         raise
     except Exception as error:
         raise Fault(keep_trace(error, progress.log)) from error

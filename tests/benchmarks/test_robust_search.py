@@ -23,7 +23,7 @@ seed: {seed}
 data: {{source: digits}}
 space: {{name: tiny, restrict: {{architecture.resolution: [8]}}}}
 limits: {{max_macs: {limit}}}
-search: {{trials: 16, initial: 12, batch: 4, epochs: 4, score: {score}}}
+search: {{trials: 16, initial: 12, batch: 4, epochs: 4, score: {score}, prior: none}}
 family: {{max_macs: {budgets}, contenders: 1, repeats: 1, epochs: 8, references: false}}
 run: {{executor: serial}}
 tracking: {{enabled: false}}

@@ -1,5 +1,6 @@
 """How a run ends when it is told to, and what it says of servers that are away."""
 
+import io
 import os
 import signal
 import socket
@@ -63,6 +64,14 @@ def test_the_log_says_how_a_run_ended(
     with pytest.raises(ends_as), logged(progress):
         raise error
     assert words in (tmp_path / "search.log").read_text()
+
+
+def test_who_stops_a_run_is_told_at_once_that_it_stops(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    progress = Progress((), Console(file=shown, width=100), log=tmp_path / "search.log")
+    with pytest.raises(KeyboardInterrupt), logged(progress):
+        raise KeyboardInterrupt
+    assert "stopping: processes" in shown.getvalue()
 
 
 def test_a_search_does_without_its_tracking_server(capsys: pytest.CaptureFixture[str]) -> None:
