@@ -102,8 +102,12 @@ def _open_to_read(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, keep_lock: bool = True) -> Iterator[None]:
     """Hold the lock of a folder that exists, which the system takes back from a process that dies.
+
+    Args:
+        folder: kept to this process.
+        keep_lock: whether the lock's file stays when the block has ended well; not in what is handed over.
 
     Raises:
         Mistake: another process works on it.
@@ -117,6 +121,20 @@ def alone(folder: Path) -> Iterator[None]:
         if lost:
             raise Mistake(f"another process works on '{folder}'; wait for it or stop it first")
         yield
+        if not keep_lock:
+            (folder / LOCK).unlink()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process works on a folder."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def check_writable(folder: Path) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.errors import UsageError
-from search.files import LOCK, alone, check_writable
+from search.files import alone, check_writable
 
 if TYPE_CHECKING:
     from search.family.copies import Comparison
@@ -45,9 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     _check_target(source, target)
     splits = prepare_run(saved(arguments.run)).splits
     target.mkdir(parents=True, exist_ok=True)
-    with alone(target):
+    with alone(target, keep_lock=False):
         comparisons = copy_family(source, target, splits, arguments.calibration)
-        (target / LOCK).unlink()
     Console().print(table(comparisons))
     Console(highlight=False, soft_wrap=True).print(f"written: {target}")
 

@@ -1,6 +1,5 @@
 """The runs in a folder: how far each is, and the best that came out of it. Read without loading a framework."""
 
-import fcntl
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import yaml
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from search.files import LOCK
+from search.files import is_held
 from search.record.storage import read_storage, study_names
 from search.words import amount, fraction
 from spaces.mistake import Mistake
@@ -66,7 +65,7 @@ def row_of(run: Path) -> RunRow:
     finished = (run / "family" / "family.json").is_file()
     damaged = damaged or (finished and trials == 0)  # the study is gone
     state: State = "finished" if finished else "stopped"
-    if _is_held(run):
+    if is_held(run):
         state = "running"
     return RunRow(
         folder=run,
@@ -111,15 +110,3 @@ def _of_family(run: Path) -> str:
         return ""
     best = max(tested, key=lambda member: (member["test_accuracy"], -member["macs"]))
     return f"{fraction(best['test_accuracy'])} on test, {amount(best['macs'])} macs"
-
-
-def _is_held(run: Path) -> bool:
-    """Whether a process works on the run."""
-    try:
-        with (run / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -1,5 +1,6 @@
 """The table of a manifest: one picture a row, in Parquet, CSV or JSON lines, at any URI that fsspec opens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +14,14 @@ from pyarrow import csv, json, parquet
 from trainables.data._caption_files import OWN
 from trainables.splits import DataError
 
-OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 KINDS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 COLUMNS = (
     *("path", "label", "labels", "split", "licence", "attribution", "flags"),
     *("group", "frame", "slice", "origin", "level", "box", "pose"),
 )
 """What a column may be called, beside ``attribute.NAME``, ``caption`` and ``caption.LANGUAGE``; others are not read."""
+OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What other programs put between columns."""
 SPELLINGS = {"license": "licence", "file": "path", "file_name": "path", "class": "label"}
 """Other names of such columns."""
 ATTRIBUTE, CAPTION = "attribute.", "caption"
@@ -124,10 +126,7 @@ def read_table(path: str) -> tuple[Table, tuple[str, ...]]:
     if twice:
         raise DataError(f"manifest '{path}' has column '{twice[0]}' twice, perhaps by another spelling; keep one")
     if "path" not in columns.column_names:
-        found = ", ".join(columns.column_names) or "none"
-        other = next((one for one in OTHER_DELIMITERS if len(columns.column_names) == 1 and one in found), None)
-        hint = "" if other is None else f"; separate columns by commas, not by {OTHER_DELIMITERS[other]}"
-        raise DataError(f"manifest '{path}' has no column 'path', but {' '.join(found.split())}{hint}")
+        raise DataError(f"manifest '{path}' has no column 'path', but {_listed(columns.column_names)}")
     if not len(columns):
         raise DataError(f"manifest '{path}' has no rows; give one picture a row")
     read = [name for name in columns.column_names if name in COLUMNS or name.startswith((ATTRIBUTE, CAPTION))]
@@ -135,6 +134,13 @@ def read_table(path: str) -> tuple[Table, tuple[str, ...]]:
     table = Table(origin=path, columns=columns.select(read), number_N=np.arange(1, len(columns) + 1))
     check_paths(table)
     return table, unread
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names of columns; of a single one that holds another delimiter than commas it is said that they are needed."""
+    words = " ".join(", ".join(names).split()) or "none"
+    others = [called for one, called in OTHER_DELIMITERS.items() if len(names) == 1 and one in names[0]]
+    return f"{words}; separate columns by commas, not by {others[0]}" if others else words
 
 
 def _read(kind: str, stream: Any) -> pa.Table:
