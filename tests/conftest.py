@@ -56,6 +56,15 @@ def no_graphs() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def no_pictures() -> Iterator[None]:
+    """For modules that look at no picture of a report."""
+    from tests.search.products import without_pictures
+
+    with without_pictures():
+        yield
+
+
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run, made once for all processes of tests: it is only read, or copied."""

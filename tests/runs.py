@@ -49,7 +49,12 @@ tracking: {{enabled: {tracking}}}
 
 def configuration(folder: Path, name: str, **changes: Any) -> Path:
     """The file of a small search, whose run is in ``folder / "runs" / name``."""
-    values = {"data": "{source: digits}", "executor": "serial", "workers": 1, "tracking": "false"}
+    values = {
+        "data": "{source: digits, validation: 0.3, test: 0.4}",
+        "executor": "serial",
+        "workers": 1,
+        "tracking": "false",
+    }
     values |= {
         "limit": "100k",
         "trials": "9, initial: 6, batch: 3",

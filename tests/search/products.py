@@ -24,6 +24,8 @@ from search.family.members import COLUMNS, Member
 from search.family.references import TrainedReference
 from search.files import check_sums
 from search.record.trial import Trial
+from search.report import page
+from search.report.evidence import Evidence
 from spaces.candidate import Candidate
 from trainables.counting.counts import Statistics
 from trainables.counting.times import Latency
@@ -45,6 +47,20 @@ def without_graphs() -> Iterator[None]:
         patch.setattr(exporting, "write_graphs", write)
         patch.setattr(exporting, "compare", lambda *_: {"onnx": 0.0, "pt2": 0.0})
         patch.setattr(exporting, "latencies_of", lambda _: tuple(replace(timed, batch=n) for n, *_ in exporting.TIMED))
+        yield
+
+
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """Reports are written with empty pictures, for tests of something else: drawing them takes most of that time."""
+
+    def save(evidence: Evidence, title: str, folder: Path) -> None:
+        for name in page.PICTURES:
+            (folder / name).touch()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "svg", lambda *_: "<svg></svg>")
+        patch.setattr(page, "save_slide", save)
         yield
 
 

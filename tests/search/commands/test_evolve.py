@@ -181,6 +181,7 @@ def test_a_family_within_latency_budgets(tmp_path, machine, capsys):
     assert not (other / FILE).exists()
 
 
+@pytest.mark.nightly
 def test_a_front_along_latency(tmp_path, machine):
     folder = record(tmp_path, trials=12, ended=12)
     entries = evolved(folder, tmp_path, "--objective", "pareto", "--max-latency-ms", "6", "--points", "4")

@@ -16,11 +16,11 @@ from search.setting.setting import prepare
 from spaces.sampling import uniform
 from tests.processes import At, searching
 
-pytestmark = pytest.mark.usefixtures("no_graphs")
+pytestmark = pytest.mark.usefixtures("no_graphs", "no_pictures")
 
 TEXT = """
 name: alone
-data: {source: digits}
+data: {source: digits, validation: 0.3, test: 0.4}
 space:
   name: tiny
   restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}

@@ -23,12 +23,12 @@ from trainables.final import jobs
 from trainables.job import Report
 from trainables.training.trial import Task, TrialFailed
 
-pytestmark = pytest.mark.usefixtures("no_graphs")
+pytestmark = pytest.mark.usefixtures("no_graphs", "no_pictures")
 
 CONFIG = """
 name: small
 runs: RUNS
-data: {source: digits, validation: 0.3}
+data: {source: digits, validation: 0.3, test: 0.4}
 space:
   name: tiny
   restrict: {architecture.resolution: [8], architecture.depth.0: [1], architecture.depth.1: [1]}

@@ -118,6 +118,7 @@ def test_another_devices_file_is_kept_with_the_run(tmp_path, clock, once):
     )
 
 
+@pytest.mark.nightly
 def test_the_error_is_that_of_candidates_held_out(tmp_path, clock):
     clock.noise = np.random.default_rng(0)  # what no model can predict must show in the error
     limited = setting(tmp_path, "{max_latency_ms: 3}")
