@@ -36,6 +36,7 @@ from search.finals.outcome import (
 from search.finals.train import Trainer, train_finals
 from search.identity.folder import DIGEST
 from search.learning.learner import Learner
+from search.learning.past import FIRST
 from search.record.study import Study
 from search.record.trial import Trial, study_digest
 from search.report.gather import gather
@@ -185,11 +186,17 @@ class Experiment:
             self._learner.believe,
             self._figures.begin,
             ahead=executor.room - 1 if config.reproducible else None,
+            opening=self._opening(executor.room),
         )
         with timed(self._study, "stage 1"):
             executor.run(stage.next_job, self._trials.reported, self._trials.ended)
             stage.check_first_round()
             self._figures.begin_missing()
+
+    def _opening(self, room: int) -> int:
+        """Trials before the first scores: as configured, or fewer where earlier searches choose them."""
+        initial = self._config.search.initial
+        return min(initial, max(len(self._beginning.first) + FIRST, room)) if self._earlier else initial
 
     def _tell_figures(self, round_: int, figures: Mapping[str, float]) -> None:
         self._tracker.round(round_, figures)

@@ -36,6 +36,7 @@ class Stage1:
         believe: Callable[[Observations, Codes], Sequence[tuple[float, float]]],
         on_round: Callable[[int, Observations], None],
         ahead: int | None = 0,
+        opening: int | None = None,
     ) -> None:
         """Prepare.
 
@@ -47,10 +48,12 @@ class Stage1:
             on_round: called with each round's number and the observations that it is proposed from.
             ahead: trials before a round that it does not wait for, nor learn from; None to learn from all that have
                 ended, and to wait for none.
+            opening: trials of the first round, at least those of ``first`` and at most ``search.initial``, its default.
         """
         self._trials, self._sampler, self._believe, self._on_round = trials, sampler, believe, on_round
         self._first, self._ahead = first, ahead
         self._search, self._seed = trials.search, trials.seed
+        self._opening = trials.search.initial if opening is None else opening
 
     def next_job(self) -> Job | Later | None:
         """The next trial to run; proposes a round when none waits; None when all have been handed out.
@@ -84,8 +87,8 @@ class Stage1:
         Raises:
             Mistake: every trial of the first round failed.
         """
-        first = self._trials.of("search")[: self._search.initial]
-        if len(first) == self._search.initial and all(trial.state == "fail" for trial in first):
+        first = self._trials.of("search")[: self._opening]
+        if len(first) == self._opening and all(trial.state == "fail" for trial in first):
             raise Mistake(
                 f"all {len(first)} trials of the first round failed, the first with: {first[0].message}; search.log in "
                 "the run's folder has its trace. Mend the cause, then start the search again under another 'name'"
@@ -118,17 +121,17 @@ class Stage1:
     def _open_round(self, recorded: int) -> tuple[int, int, int]:
         """Number, first trial and size of the first round that is not recorded as a whole."""
         search = self._search
-        if recorded < search.initial:
-            return 0, 0, search.initial
-        later = (recorded - search.initial) // search.batch
-        start = search.initial + later * search.batch
+        if recorded < self._opening:
+            return 0, 0, self._opening
+        later = (recorded - self._opening) // search.batch
+        start = self._opening + later * search.batch
         return later + 1, start, min(search.batch, search.trials - start)
 
     def _stops(self, decisive: int) -> Callable[[int], int]:
-        """Most trials stop at the decisive epoch; a share, drawn by trial number, still shows the final ranks."""
+        """Most trials stop at the decisive epoch; the first ones and a share, drawn by number, show the final ranks."""
 
         def stop(number: int) -> int:
-            in_full = audited(self._seed, number, self._search.audited)
+            in_full = number < self._search.initial or audited(self._seed, number, self._search.audited)
             return self._search.epochs if in_full else decisive
 
         return stop

@@ -137,14 +137,17 @@ class Trials:
     def scores(self, ended: Sequence[Trial], known: Sequence[Trial]) -> list[float | None]:
         """Accuracies of ended trials that can be compared with each other; None for a failed trial.
 
-        Under the paper's rule those at the epoch that decides ranks, by what the trials ``known`` showed; under the
-        regret rule those at the end of the schedule, which are forecast for the trials that were stopped.
+        Under the paper's rule those at the epoch that decides ranks, by what the trials ``known`` showed, and at the
+        last while all were trained in full; under the regret rule those at the end of the schedule, which are forecast
+        for the trials that were stopped.
         """
         stopping = self._stopping
         if stopping is not None:
             return [stopping.score(trial) if trial.message is None else None for trial in ended]
-        decisive = self.decisive_epoch(known)
-        return [trial.accuracy_at(decisive) if trial.message is None else None for trial in ended]
+        full = self.search.epochs
+        in_full = all(len(trial.reports) == full for trial in ended if trial.message is None)
+        epoch = full if in_full else self.decisive_epoch(known)
+        return [trial.accuracy_at(epoch) if trial.message is None else None for trial in ended]
 
     def decisive_epoch(self, trials: Sequence[Trial]) -> int:
         """The epoch at which all candidates may be compared and stop, by what these trials showed.

@@ -1,22 +1,27 @@
 """A run of which a part fails."""
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from search.__main__ import main
 from search.console.progress import Progress
+from search.executors.protocol import Executor
+from search.executors.work import Outcome
 from search.experiment import experiment
 from search.experiment.experiment import Experiment
+from search.experiment.warm_start import write_earlier
 from search.family.members import is_complete, load_family
 from search.record.storage import open_storage
 from search.record.study import Study
 from search.setting.beginning import Beginning
 from search.setting.config import parse
+from search.setting.prior import prior_of
 from search.setting.setting import Setting, prepare
 from tests.search.record.waiting import waiting
 from trainables.final import jobs
@@ -113,3 +118,40 @@ def test_a_study_that_was_begun_without_references_stays_so(tmp_path: Path) -> N
     study.add(waiting(setting.space, 0))
     assert begun(setting, study) == Beginning()
     assert "beginning" not in study.notes
+
+
+@pytest.mark.parametrize(
+    ("prior", "room", "rounds"), [("auto", 1, [6, 4, 2]), ("auto", 8, [8, 4]), ("none", 1, [10, 2])]
+)
+def test_where_earlier_trainings_choose_the_first_round_is_short(
+    tmp_path: Path, prior: str, room: int, rounds: list[int]
+) -> None:
+    """Of ten first trials two are references and four the earlier trainings' choice; but no place stays free."""
+    text = CONFIG.replace("RUNS", str(tmp_path)).replace(
+        "trials: 4, initial: 3, batch: 1", "trials: 12, initial: 10, batch: 4"
+    )
+    text = text.replace("prior: none", f"prior: {prior}").replace("[30k, 100k]", "[30k, 100k, 200k]")
+    text = text.replace(", architecture.depth.0: [1], architecture.depth.1: [1]", "")
+    config = parse(text)
+    setting = prepare(config)
+    config.folder.mkdir(parents=True)
+    write_earlier(config.folder, prior_of(config, setting.space).tables)
+    study = Study(name="small", storage=open_storage(tmp_path, None), space=setting.space, create=True)
+    search = Experiment(setting, study, Progress((), Console(file=io.StringIO())))
+    search._beginning = search._begin()
+    search._stage1(cast(Executor, AtOnce(room)))
+    search.close()
+    assert len(search._beginning.first) == 2
+    assert list(Counter(trial.round for trial in study.trials()).values()) == rounds
+
+
+class AtOnce:
+    """Ends each trial with an accuracy of its number."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def run(self, next_job: Any, on_report: Any, on_outcome: Any) -> None:
+        while (job := next_job()) is not None:
+            accuracy = 0.5 + job.number % 7 / 20
+            on_outcome(Outcome(number=job.number, reports=(Report(epoch=1, accuracy=accuracy, loss=1.0, seconds=1.0),)))

@@ -57,12 +57,12 @@ def setting(tmp_path: Path) -> Setting:
 
 
 def opened(
-    setting: Setting, listener: Any, first: Sequence[Named] = (), ahead: int | None = 0
+    setting: Setting, listener: Any, first: Sequence[Named] = (), ahead: int | None = 0, opening: int | None = None
 ) -> tuple[Stage1, Trials]:
     study = Study(name="small", storage=open_storage(setting.config.folder, None), space=setting.space, create=True)
     trials = Trials(setting, study, listener)
     believe: Callable[[Observations, Codes], Any] = lambda known, codes_ND: [(0.5, 0.1)] * len(codes_ND)  # noqa: E731
-    return Stage1(trials, Anything(setting), first, believe, lambda number, observed: None, ahead), trials
+    return Stage1(trials, Anything(setting), first, believe, lambda number, observed: None, ahead, opening), trials
 
 
 def log_of(setting: Setting) -> Path:
@@ -136,6 +136,39 @@ def test_a_search_begins_with_what_it_is_given(setting: Setting) -> None:
     assert [trial.round for trial in search] == [0, 0, 0, 0, 1, 1]
     assert len({trial.candidate for trial in search}) == 6
     assert f"({first[0].name})" in log_of(setting).read_text(encoding="utf-8")
+
+
+def test_a_short_first_round_is_followed_by_batches(setting: Setting) -> None:
+    """As where earlier searches choose the first candidates."""
+    stage, trials = opened(setting, listener(setting), opening=3)
+    assert play(stage, trials, lambda number: False) == 6
+    assert [trial.round for trial in trials.of("search")] == [0, 0, 0, 1, 1, 2]
+
+
+def test_a_short_first_round_of_failures_is_the_end(setting: Setting) -> None:
+    stage, trials = opened(setting, listener(setting), opening=3)
+    with pytest.raises(Mistake, match="all 3 trials of the first round failed"):
+        play(stage, trials, lambda number: True)
+
+
+def test_until_one_is_stopped_the_last_epochs_are_compared(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trials, "decisive_epoch", lambda self, known: 1)
+    stage, trials = opened(setting, listener(setting), opening=3)
+    curves = {number: (0.1 * number, 1 - 0.1 * number) for number in range(6)}
+    shown = []
+    while isinstance(job := stage.next_job(), Job):
+        known = trials.of("search")
+        shown.append(trials.scores([trial for trial in known if trial.is_finished], known))
+        epochs = trials.by_number[job.number].stop
+        reports = [Report(epoch=e, accuracy=curves[job.number][e - 1], loss=1.0, seconds=1.0) for e in range(1, 3)]
+        trials.ended(Outcome(number=job.number, reports=tuple(reports[:epochs])))
+    stops = [trial.stop for trial in trials.of("search")]
+    assert stops[:4] == [2] * 4, "those of search.initial are trained in full"
+    assert 1 in stops[4:]
+    first_stopped = stops.index(1)
+    assert shown[first_stopped] == [curves[number][1] for number in range(first_stopped)]
+    every = trials.of("search")
+    assert trials.scores(every, every) == [curves[number][0] for number in range(6)]
 
 
 @pytest.mark.parametrize("recorded", [1, 2, 3])
