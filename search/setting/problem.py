@@ -38,7 +38,8 @@ def problem_of(config: Config, space: Space, splits: Splits, device: "Device | N
 
     costs = costs_of(space, splits, device)
     limits = Limits(**config.limits.model_dump(exclude={"latency_file"}))
-    _check_limits(space, costs, limits)
+    least_macs = smallest(space, costs, "macs")
+    _check_limits(space, costs, limits, least_macs)
     some_ND = sobol(space, 1, 0)
     names = free_statistics(space, some_ND, count(space, some_ND, **shape))[1]
     return Problem(
@@ -46,7 +47,7 @@ def problem_of(config: Config, space: Space, splits: Splits, device: "Device | N
         costs=costs,
         statistics=statistics,
         limits=limits,
-        budgets=_budgets(config, space, costs, limits),
+        budgets=_budgets(config, space, costs, limits, least_macs),
         logarithms={name: names.index(f"log_{name}") for name in ("macs", "params", "activations")},
     )
 
@@ -62,9 +63,9 @@ def costs_of(space: Space, splits: Splits, device: "Device | None") -> CostFunct
     return costs
 
 
-def _check_limits(space: Space, costs: CostFunction, limits: Limits) -> None:
+def _check_limits(space: Space, costs: CostFunction, limits: Limits, least_macs: float) -> None:
     for name, bound in limits.bounds().items():
-        least = smallest(space, costs, name)
+        least = least_macs if name == "macs" else smallest(space, costs, name)
         if bound < least:
             raise ConfigError(
                 f"limits.max_{name} is {bound:,.12g}, but the smallest {name} found in space '{space.name}' "
@@ -73,9 +74,8 @@ def _check_limits(space: Space, costs: CostFunction, limits: Limits) -> None:
             )
 
 
-def _budgets(config: Config, space: Space, costs: CostFunction, limits: Limits) -> tuple[Limits, ...]:
-    """The limits of each member, tightest first."""
-    least = smallest(space, costs, "macs")
+def _budgets(config: Config, space: Space, costs: CostFunction, limits: Limits, least: float) -> tuple[Limits, ...]:
+    """The limits of each member, tightest first; ``least`` are the smallest macs."""
     if isinstance(config.family.max_macs, int):
         bounds = _spread(config.family.max_macs, least, space, costs, limits)
     else:

@@ -43,7 +43,8 @@ class SearchSection(Section):
 
     Attributes:
         trials: candidates to train.
-        initial: how many of them before the predictor chooses; trained in full under the paper's rule.
+        initial: how many of them before the predictor chooses, where no earlier trainings do (a prior, a warm start:
+            from the fifth of them the predictor chooses); trained in full under the paper's rule.
         batch: candidates proposed together.
         epochs: length of the schedule of a candidate.
         sampler: file in ``search/samplers``, or one of Optuna's.
