@@ -12,11 +12,11 @@ RUNS ?= /runs
 search: .venv  ## the main job on embedded data: a family of models in runs/digits/family
 	$(BIN)/python -m search run configs/digits.yaml
 
-test: .venv  ## all tests but the slow and the nightly ones, five files at a time: some wait for processes that they start
-	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder --ignore=tests/benchmarks
+test: .venv  ## all tests but the slow and the nightly ones, four files at a time: some wait for processes that they start
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/benchmarks
 
 test-all: .venv  ## every test, the nightly ones too; no benchmark
-	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder --ignore=tests/benchmarks -m "not benchmark" -rs
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/benchmarks -m "not benchmark" -rs
 
 check: .venv  ## lint, formatting, types
 	$(BIN)/ruff check .
