@@ -2,7 +2,8 @@
 
 Only trainings that begin from the same weights are mixed: those of others lie in different valleys of the loss, where
 the mean of four has the accuracy of chance. Batch-norm statistics are computed anew, as those of the parts belong to
-other features, and a soup is kept only where it is better than the best of its parts.
+other features; but where all parts have the same, they rested in training (of frozen stages, or pretrained ones), and
+stay what the later weights were trained behind. A soup is kept only where it is better than the best of its parts.
 """
 
 import copy
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, update_bn
+from torch.optim.swa_utils import AveragedModel
 
 from spaces.candidate import NO_WEIGHTS, Candidate
 from trainables.adapt._shape import shape_of
@@ -29,7 +30,7 @@ Score = Callable[[nn.Module], float]
 
 
 def mixed(networks: Sequence[nn.Module], images: Images) -> nn.Module:
-    """The mean of the networks' weights, with batch-norm statistics of ``images``; in evaluation mode.
+    """The mean of the networks' weights, with batch-norm statistics of ``images`` where theirs differ; to evaluate.
 
     One network is returned as it is.
 
@@ -44,8 +45,8 @@ def mixed(networks: Sequence[nn.Module], images: Images) -> nn.Module:
     for network in networks:
         mean.update_parameters(network)
     soup: nn.Module = mean.module
-    update_bn(images.batches(), soup)
-    return soup.eval()
+    _renew(_moved(soup, networks), soup, images)
+    return soup
 
 
 def start_of(candidate: Candidate, epochs: int, splits: Splits) -> str | None:
@@ -137,7 +138,9 @@ def learned(
 
     optimizer = torch.optim.AdamW([logit_P, log_scale], lr=learning_rate, weight_decay=0.0)
     order = np.random.default_rng(0)
-    _use_batch_statistics(soup.eval())
+    norms = _moved(soup.eval(), networks)
+    for norm in norms:
+        norm.train()
     for _ in range(epochs):
         rows_N = order.permutation(len(held_out))
         for rows_B in np.array_split(rows_N, max(1, len(rows_N) // batch)):
@@ -149,12 +152,32 @@ def learned(
     with torch.no_grad():
         for name, value in weights().items():
             soup.get_parameter(name).copy_(value)
-    update_bn(images.batches(), soup)
-    return soup.eval()
+    _renew(norms, soup, images)
+    return soup
 
 
-def _use_batch_statistics(network: nn.Module) -> None:
-    """Batch norms of a network in evaluation mode, without dropout, normalise by the batch that they see."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.train()
+def _moved(soup: nn.Module, networks: Sequence[nn.Module]) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The batch norms of a soup whose statistics followed the batches in training: they differ between its parts."""
+
+    def differ(name: str) -> bool:
+        first, *others = ([value for _, value in one.get_submodule(name).named_buffers()] for one in networks)
+        return any(not torch.equal(mine, theirs) for other in others for mine, theirs in zip(first, other, strict=True))
+
+    norms = [(name, one) for name, one in soup.named_modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    return [norm for name, norm in norms if differ(name)]
+
+
+def _renew(norms: Sequence[nn.modules.batchnorm._BatchNorm], network: nn.Module, images: Images) -> None:
+    """Give these norms of a network, which all else of it leaves in evaluation mode, the statistics of the images."""
+    network.eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    with torch.no_grad():
+        for image_BCHW in images.batches() if norms else ():
+            network(image_BCHW)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()

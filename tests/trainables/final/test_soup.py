@@ -51,6 +51,36 @@ def test_weights_are_the_mean_and_statistics_those_of_the_images() -> None:
     assert not torch.equal(parts[0][1].running_mean, soup[1].running_mean)
 
 
+@pytest.mark.parametrize("mix", [mixed, lambda parts, images: learned(parts, images, images)])
+def test_norms_that_rested_in_training_keep_their_statistics(mix) -> None:
+    """Of parts with frozen first layers: what follows was trained behind these statistics."""
+    parts = []
+    for seed in range(3):
+        torch.manual_seed(0)
+        frozen = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
+        frozen[1].running_mean += 0.3
+        frozen[1].num_batches_tracked += 7
+        parts.append(nn.Sequential(frozen, nn.ReLU(), network_on(seed)).eval())
+    soup = mix(parts, IMAGES)
+    for name, value in parts[0][0].state_dict().items():
+        torch.testing.assert_close(soup[0].state_dict()[name], value, msg=name)
+    norm = soup[-1][1]
+    assert all(not torch.equal(norm.running_mean, part[-1][1].running_mean) for part in parts)
+    assert norm.momentum == 0.1
+    assert not any(module.training for module in soup.modules())
+    features = torch.cat([soup[:2](image_BCHW) for image_BCHW in IMAGES.batches(600)])
+    expected = soup[-1][0](features).mean((0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, expected, atol=2e-2, rtol=0.1)
+
+
+def network_on(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    layers = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+    with torch.no_grad():
+        layers(torch.rand(8, 4, 4, 4))
+    return layers.eval()
+
+
 def test_one_network_is_its_own_soup() -> None:
     one = network(0)
     assert mixed([one], IMAGES) is one
