@@ -194,9 +194,11 @@ class Experiment:
             self._figures.begin_missing()
 
     def _opening(self, room: int) -> int:
-        """Trials before the first scores: as configured, or fewer where earlier searches choose them."""
+        """Trials before the first scores: as configured, or fewer where earlier searches know as much and choose."""
         initial = self._config.search.initial
-        return min(initial, max(len(self._beginning.first) + FIRST, room)) if self._earlier else initial
+        if sum(len(one.score_N) for one in self._earlier) < initial:
+            return initial
+        return min(initial, max(len(self._beginning.first) + FIRST, room))
 
     def _tell_figures(self, round_: int, figures: Mapping[str, float]) -> None:
         self._tracker.round(round_, figures)

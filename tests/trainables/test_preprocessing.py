@@ -90,6 +90,7 @@ def test_all_ways_end_in_the_same_pixels(mode: str, graphs: tuple[Preprocessing,
             assert float(((other_NP - seen_NP) * std_P).abs().max()) <= 1 / 255 + 1e-6, (way, width, height)
 
 
+@pytest.mark.nightly
 def test_timm_builds_a_network_that_sees_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     architecture = {**MOBILE, "resolution": 12}

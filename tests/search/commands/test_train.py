@@ -85,7 +85,7 @@ def test_a_member_is_trained_again_from_its_folder_alone(taught: Path, tmp_path:
     assert json.loads((again / "candidate.json").read_text()) == candidate
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_several_seeds_if_asked(taught: Path, tmp_path: Path) -> None:
     """Those that were trained before are not trained again."""
     member = train(taught, tmp_path / "twice", "--seeds", "2")

@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -121,21 +122,23 @@ def test_a_study_that_was_begun_without_references_stays_so(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("prior", "room", "rounds"), [("auto", 1, [6, 4, 2]), ("auto", 8, [8, 4]), ("none", 1, [10, 2])]
+    ("known", "room", "rounds"), [(1000, 1, [6, 4, 2]), (1000, 8, [8, 4]), (4, 1, [10, 2]), (0, 1, [10, 2])]
 )
 def test_where_earlier_trainings_choose_the_first_round_is_short(
-    tmp_path: Path, prior: str, room: int, rounds: list[int]
+    tmp_path: Path, known: int, room: int, rounds: list[int]
 ) -> None:
     """Of ten first trials two are references and four the earlier trainings' choice; but no place stays free."""
     text = CONFIG.replace("RUNS", str(tmp_path)).replace(
         "trials: 4, initial: 3, batch: 1", "trials: 12, initial: 10, batch: 4"
     )
-    text = text.replace("prior: none", f"prior: {prior}").replace("[30k, 100k]", "[30k, 100k, 200k]")
+    text = text.replace("prior: none", "prior: auto").replace("[30k, 100k]", "[30k, 100k, 200k]")
     text = text.replace(", architecture.depth.0: [1], architecture.depth.1: [1]", "")
     config = parse(text)
     setting = prepare(config)
     config.folder.mkdir(parents=True)
-    write_earlier(config.folder, prior_of(config, setting.space).tables)
+    tables = prior_of(config, setting.space).tables[:1] if known else ()
+    few = [replace(one, params=one.params[:known], scores=one.scores[:known]) for one in tables]
+    write_earlier(config.folder, few)
     study = Study(name="small", storage=open_storage(tmp_path, None), space=setting.space, create=True)
     search = Experiment(setting, study, Progress((), Console(file=io.StringIO())))
     search._beginning = search._begin()

@@ -13,6 +13,7 @@ from search.family.spent import Spent, spent, together
 from search.words import named
 from spaces import components
 from spaces.sampling import uniform
+from tests.nights import by_night
 from tests.search.products import member
 from trainables.batches.order import Shuffled
 from trainables.data.sources import load_source
@@ -20,7 +21,7 @@ from trainables.splits import Pictures
 from trainables.training.trial import Task, trial
 
 
-@pytest.mark.parametrize("objective", [None, "simclr"])
+@pytest.mark.parametrize("objective", by_night((None, "simclr"), {None}))
 def test_images_are_those_that_were_drawn(objective: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     splits = load_source("digits", {"labels": 0.1})
     space = components.load(components.SPACES, "tiny").space().restrict({"architecture.resolution": [8]})

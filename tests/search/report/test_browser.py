@@ -76,7 +76,13 @@ def test_views_answer_to_choices_filters_and_clicks(chromium, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [("--disable-3d-apis",), (WEBGL,)], ids=["without WebGL", "with WebGL"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("--disable-3d-apis",), id="without WebGL", marks=pytest.mark.nightly),
+        pytest.param((WEBGL,), id="with WebGL"),
+    ],
+)
 def test_every_view_and_picture_has_its_place(chromium, folder, options):
     seen = titled(chromium(folder / "seen.html", WAIT, "--window-size=1280,3000", "--dump-dom", *options))
     parallel = {"parallel"} if WEBGL in options else set()

@@ -190,6 +190,7 @@ def test_the_model_says_what_it_takes_and_shows_an_example(finished):
     assert model.predict(model.input_example)["logits"].shape == (1, 10)
 
 
+@pytest.mark.nightly
 def test_the_load_of_the_machine_is_recorded_until_the_end(toy, tracker):
     run = toy
     view = tracker(run, system_metrics_s=0.05)

@@ -101,6 +101,7 @@ def _curve(task: Task) -> list[tuple[float, float]]:
     return [(report.accuracy, report.loss) for report in trial(task, digits.load())]
 
 
+@pytest.mark.nightly
 def test_another_seed_gives_another_curve(splits: Splits) -> None:
     losses = {next(trial(Task(candidate=candidate(), epochs=1, seed=seed), splits)).loss for seed in (0, 1)}
     assert len(losses) == 2
