@@ -54,8 +54,6 @@ def configuration(folder: Path, name: str, **changes: Any) -> Path:
         "executor": "serial",
         "workers": 1,
         "tracking": "false",
-    }
-    values |= {
         "limit": "100k",
         "trials": "9, initial: 6, batch: 3",
         "budgets": "[6k, 60k]",

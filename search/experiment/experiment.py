@@ -36,7 +36,7 @@ from search.finals.outcome import (
 from search.finals.train import Trainer, train_finals
 from search.identity.folder import DIGEST
 from search.learning.learner import Learner
-from search.learning.past import FIRST
+from search.learning.past import before_scores
 from search.record.study import Study
 from search.record.trial import Trial, study_digest
 from search.report.gather import gather
@@ -198,7 +198,7 @@ class Experiment:
         initial = self._config.search.initial
         if sum(len(one.score_N) for one in self._earlier) < initial:
             return initial
-        return min(initial, max(len(self._beginning.first) + FIRST, room))
+        return min(initial, max(before_scores(initial, len(self._beginning.first)), room))
 
     def _tell_figures(self, round_: int, figures: Mapping[str, float]) -> None:
         self._tracker.round(round_, figures)

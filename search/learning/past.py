@@ -28,6 +28,11 @@ FIRST = 4
 SCREENED = 2000
 
 
+def before_scores(initial: int, begun: int) -> int:
+    """Of ``initial`` first candidates those before the first scores: ``begun`` by others, and the past's ``FIRST``."""
+    return min(initial, begun + FIRST)
+
+
 def on_learning_scale(observed: Observations) -> Observations:
     """The observations with the targets of their scores (``predictors.parts.targets``) in place of the scores."""
     return Observations(codes_ND=observed.codes_ND, score_N=targets(observed.score_N).t_N)

@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from predictors.protocol import Predictor
-from search.learning.past import FIRST
+from search.learning.past import before_scores
 from search.problem.limits import Costs, Limits
 from search.problem.problem import Observations, best_per_budget
 from search.problem.supply import Supply
@@ -76,7 +76,7 @@ class Sampler(BaseSampler):
             raise Mistake(f"distance is at least 1, given {distance}")
         self.problem, self.seed, self.distance = offer.problem, offer.seed, distance
         initial = offer.initial or INITIAL
-        self.initial = min(initial, offer.begun + FIRST) if offer.earlier else initial
+        self.initial = before_scores(initial, offer.begun) if offer.earlier else initial
         self._supply = Supply(offer.problem)
         self._surrogates = Surrogates(
             offer.problem,

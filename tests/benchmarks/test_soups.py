@@ -71,8 +71,6 @@ def test_what_soups_bring(tmp_path: Path) -> None:
                 adaptation={"method": "full"},
             )
             jobs.append(FinalJob(name=f"r{number}", candidate=candidate, epochs=EPOCHS, seed=100 * seed + number))
-            list(train(jobs[-1], splits, tmp_path / str(seed)))
-        assert len({start_of(job.candidate, EPOCHS, splits) for job in jobs}) == 1
         rows.append(compared(jobs, splits, tmp_path / str(seed)))
     told(rows)
 
@@ -99,26 +97,26 @@ def test_what_soups_of_imagenet_weights_bring(tmp_path: Path) -> None:
                 adaptation={"method": "top", "top.stages": 1, "top.head_rate": 10.0},
             )
             jobs.append(FinalJob(name=f"r{number}", candidate=candidate, epochs=8, seed=100 * seed + number))
-            list(train(jobs[-1], splits, tmp_path / str(seed)))
         rows.append(compared(jobs, splits, tmp_path / str(seed)))
     told(rows)
 
 
 def compared(jobs: Sequence[FinalJob], splits: Splits, folder: Path) -> dict[str, float]:
-    """Test accuracies of the network that is the best on search-validation, of soups, and of all answers' mean."""
+    """Train all; test accuracies of the best on search-validation, of soups, and of the mean of all answers."""
     assert len({start_of(job.candidate, job.epochs, splits) for job in jobs}) == 1
+    for job in jobs:
+        train(job, splits, folder)
     networks = [network_of(job, splits, folder) for job in jobs]
-    best = max(networks, key=lambda network: right(network, splits.validation))
-    row = {"best single": right(best, splits.test)}
+    score = partial(right, images=splits.validation)
+    singles = [score(network) for network in networks]
+    row = {"best single": right(networks[int(np.argmax(singles))], splits.test)}
     row["uniform"] = right(mixed(networks, splits.train), splits.test)
     row["learned"] = right(learned(networks, splits.train, splits.validation), splits.test)
-    score = partial(right, images=splits.validation)
     soup, parts = best_soup(networks, "greedy", splits.train, score, splits.validation)
     row["greedy"] = right(soup, splits.test)
     mean_NK = torch.stack([scores(network, splits.test).softmax(1) for network in networks]).mean(0)
     row["ensemble of all"] = float((mean_NK.argmax(1).numpy() == splits.test.label_N).mean())
-    singles = [round(right(network, splits.validation), 3) for network in networks]
-    print(row, f"{len(parts)} parts; on search-validation {singles}, greedy {score(soup):.3f}", flush=True)
+    print(row, f"{len(parts)} parts; on search-validation {np.round(singles, 3)}, greedy {score(soup):.3f}", flush=True)
     return row
 
 

@@ -168,7 +168,7 @@ def _moved(soup: nn.Module, networks: Sequence[nn.Module]) -> list[nn.modules.ba
 
 
 def _renew(norms: Sequence[nn.modules.batchnorm._BatchNorm], network: nn.Module, images: Images) -> None:
-    """Give these norms of a network, which all else of it leaves in evaluation mode, the statistics of the images."""
+    """Give these norms of a network the statistics of the images; all else of it is in evaluation mode meanwhile."""
     network.eval()
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

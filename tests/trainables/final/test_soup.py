@@ -16,11 +16,12 @@ IMAGES = Images(
 )
 
 
-def network(seed: int) -> nn.Module:
+def network(seed: int, channels: int = 1, side: int = 6) -> nn.Module:
     torch.manual_seed(seed)
-    layers = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+    convolution, head = nn.Conv2d(channels, 4, 3), nn.Linear(4 * (side - 2) ** 2, 3)
+    layers = nn.Sequential(convolution, nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), head)
     with torch.no_grad():
-        layers(torch.rand(8, 1, 6, 6))
+        layers(torch.rand(8, channels, side, side))
     return layers.eval()
 
 
@@ -60,7 +61,7 @@ def test_norms_that_rested_in_training_keep_their_statistics(mix) -> None:
         frozen = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
         frozen[1].running_mean += 0.3
         frozen[1].num_batches_tracked += 7
-        parts.append(nn.Sequential(frozen, nn.ReLU(), network_on(seed)).eval())
+        parts.append(nn.Sequential(frozen, nn.ReLU(), network(seed, channels=4, side=4)).eval())
     soup = mix(parts, IMAGES)
     for name, value in parts[0][0].state_dict().items():
         torch.testing.assert_close(soup[0].state_dict()[name], value, msg=name)
@@ -71,14 +72,6 @@ def test_norms_that_rested_in_training_keep_their_statistics(mix) -> None:
     features = torch.cat([soup[:2](image_BCHW) for image_BCHW in IMAGES.batches(600)])
     expected = soup[-1][0](features).mean((0, 2, 3))
     torch.testing.assert_close(norm.running_mean, expected, atol=2e-2, rtol=0.1)
-
-
-def network_on(seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    layers = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
-    with torch.no_grad():
-        layers(torch.rand(8, 4, 4, 4))
-    return layers.eval()
 
 
 def test_one_network_is_its_own_soup() -> None:
