@@ -24,7 +24,13 @@ from search.words import amount, rounded
 CONFIDENCE = 0.95
 
 Verdict = Literal[
-    "is a reference", "none reaches it", "fewer macs", "none is as cheap", "no difference is shown", "worse"
+    "is a reference",
+    "none reaches it",
+    "fewer macs",
+    "none is as cheap",
+    "more accurate",
+    "no difference is shown",
+    "worse",
 ]
 Bools = NDArray[np.bool_]
 Interval = tuple[float, float]
@@ -100,6 +106,8 @@ class Comparison:
             return "fewer macs"
         if self.equal_macs == 0 and self.smallest_macs > self.macs:
             return "none is as cheap"
+        if self.difference_low is not None and self.difference_low > 0:
+            return "more accurate"
         behind = self.difference_high is not None and self.difference_high < 0
         return "worse" if behind else "no difference is shown"
 
@@ -115,6 +123,11 @@ class Comparison:
                 return self._fewer()
             case "none is as cheap":
                 return f"no reference is as cheap; the smallest has {amount(self.smallest_macs)} macs"
+            case "more accurate":
+                return (
+                    f"more accurate than its reference{self._beside()}; that it needs fewer macs than references of its "
+                    f"accuracy is not shown: times fewer, {self.interval_of_times}"
+                )
             case "worse":
                 return f"worse than its reference{self._beside()}"
         return f"no difference from the references is shown{self._beside()}; times fewer macs, {self.interval_of_times}"
