@@ -8,8 +8,11 @@ Duvenaud et al. (NIPS 2011), summed exactly by e2 = ((sum a)^2 - sum a^2) / 2. L
 grow with the number of dimensions (Hvarfner et al., ICML 2024); fitting is maximum a posteriori.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -55,6 +58,52 @@ class Inputs:
 
     def rows(self, index: NDArray[np.intp] | slice) -> "Inputs":
         return Inputs(level_ND=self.level_ND[index], dims=self.dims, z_NK=self.z_NK[index])
+
+    @cached_property
+    def levels(self) -> "Levels":
+        """The levels that occur."""
+        occurring = [np.unique(level_N, return_inverse=True) for level_N in self.level_ND.T]
+        return Levels(
+            level_DL=[level_L for level_L, _ in occurring],
+            code_DN=np.array([code_N for _, code_N in occurring], dtype=np.intp).reshape(-1, len(self)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """The levels that occur in each dimension, and which of them each row has.
+
+    Attributes:
+        level_DL: of each dimension, ascending.
+        code_DN: which of them a row has.
+    """
+
+    level_DL: list[Values]
+    code_DN: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return int(self.code_DN.shape[1])
+
+    @cached_property
+    def start_D(self) -> NDArray[np.intp]:
+        """Where each dimension's levels begin among those of all, and the number of all: D + 1 values."""
+        return np.cumsum([0, *map(len, self.level_DL)])
+
+    @cached_property
+    def hot_NS(self) -> Values:
+        """One where a row has a level, the levels of all dimensions side by side."""
+        hot_NS = np.zeros((len(self), self.start_D[-1]))
+        hot_NS[np.arange(len(self))[:, None], (self.start_D[:-1, None] + self.code_DN).T] = 1.0
+        return hot_NS
+
+    def sums_by_levels(self, value_CNN: Values) -> Values:
+        """Sums of values over the pairs of rows that have the same two levels, shape (C, E) as in ``Tables``."""
+        columns_CNS, size = value_CNN @ self.hot_NS, len(value_CNN)
+        sums = [
+            (self.hot_NS[:, start:stop].T @ columns_CNS[:, :, start:stop]).reshape(size, (stop - start) ** 2)
+            for start, stop in pairwise(self.start_D.tolist())
+        ]
+        return np.concatenate([np.zeros((size, 0)), *sums], axis=1)
 
 
 def inputs(layout: Layout, x_NF: Floats, z_NK: Values) -> Inputs:
@@ -144,84 +193,119 @@ Backward: TypeAlias = Callable[[Values], Hyperparameters]
 
 
 class Pairs:
-    """All pairs of N training rows, upper triangle (P = N (N - 1) / 2), ready for many evaluations of the kernel.
+    """All pairs of N training rows, ready for many evaluations of the kernel.
 
-    A dimension has few levels: correlations and their derivatives are computed once a pair of levels, and looked up.
-    Memory grows as (3 D + K) P doubles: 40 dimensions and 40 statistics of 300 rows take 61 MB at the peak.
+    Memory grows as N (7 N + 4 S) doubles with S levels of all dimensions that occur: 40 dimensions of 10 levels and 300
+    rows take 9 MB at the peak.
     """
 
     def __init__(self, rows: Inputs) -> None:
-        self.size, self.dims = len(rows), rows.dims
-        self.upper = np.triu_indices(self.size, 1)
-        first, second = self.upper
-        self.levels: list[Values] = []
-        self.cell_DP = np.empty((len(rows.dims), len(first)), dtype=np.intp)
-        for d in range(len(rows.dims)):
-            level_L, code_N = np.unique(rows.level_ND[:, d], return_inverse=True)
-            self.levels.append(level_L)
-            self.cell_DP[d] = code_N[first] * len(level_L) + code_N[second]
-        self.square_PK = (rows.z_NK[first] - rows.z_NK[second]) ** 2
-        statistics = max(rows.z_NK.shape[1], 1)
-        self.linear_NN = rows.z_NK @ rows.z_NK.T / statistics
+        self.dims, self.levels, self.z_NK = rows.dims, rows.levels, rows.z_NK
+        self.linear_NN = rows.z_NK @ rows.z_NK.T / max(rows.z_NK.shape[1], 1)
 
     def covariance(self, at: Hyperparameters) -> tuple[Values, Backward]:
         """The covariance of the rows without noise, (N, N), and what carries a gradient back to ``at``."""
         variances, count = np.exp(at.variances_5), len(self.dims)
-        gaps = [at.geometry.gaps(self.dims, d, level_L, level_L) for d, level_L in enumerate(self.levels)]
-        product_P, a_DP = np.ones(len(self.upper[0])), np.empty(self.cell_DP.shape)
-        for d, gap_LL in enumerate(gaps):
-            correlation_LL = _factor(gap_LL, at.additive_D[d], self.dims.ordinal_D[d])
-            product_LL = _factor(gap_LL, at.product_D[d], self.dims.ordinal_D[d])
-            product_P *= np.take(product_LL, self.cell_DP[d], out=a_DP[d], mode="clip")
-            np.take(correlation_LL, self.cell_DP[d], out=a_DP[d], mode="clip")
-        sum_P = a_DP.sum(axis=0)
-        r_P = np.sqrt(self.square_PK @ np.exp(-2.0 * at.statistics_K))
-        parts_5P = np.stack(
+        tables = Tables(self.dims, self.levels, self.levels, at)
+        product_NN, sum_NN, square_NN = tables.summed(self.levels.hot_NS)
+        np.exp(product_NN, out=product_NN)
+        r_NN = np.sqrt(squared_distances(*[self.z_NK * np.exp(-at.statistics_K)] * 2))
+        parts_5NN = np.stack(
             [
-                product_P,
-                sum_P / max(count, 1),
-                (sum_P**2 - (a_DP**2).sum(axis=0)) / max(count * (count - 1), 1),
-                matern52(r_P),
-                self.linear_NN[self.upper],
+                product_NN,
+                sum_NN / max(count, 1),
+                (sum_NN**2 - square_NN) / max(count * (count - 1), 1),
+                matern52(r_NN),
+                self.linear_NN,
             ]
         )
         diagonal_5N = self_covariance(count, np.diag(self.linear_NN))
-        covariance_NN = np.zeros((self.size, self.size))
-        covariance_NN[self.upper] = variances @ parts_5P
-        covariance_NN += covariance_NN.T
-        covariance_NN[np.diag_indices(self.size)] = variances @ diagonal_5N
+        covariance_NN: Values = np.tensordot(variances, parts_5NN, axes=1)
+        np.fill_diagonal(covariance_NN, variances @ diagonal_5N)
 
         def backward(gradient_NN: Values) -> Hyperparameters:
-            g_P, g_N = 2.0 * gradient_NN[self.upper], np.diag(gradient_NN)
-            by_log_product_P = g_P * variances[0] * product_P
-            product_D, additive_D = np.zeros(count), np.zeros(count)
+            g_NN, g_N = gradient_NN.copy(), np.diag(gradient_NN)
+            np.fill_diagonal(g_NN, 0.0)  # no length scale and no place moves the covariance of a row with itself
+            of_pair = 2.0 * variances[2] / max(count * (count - 1), 1)
+            # by log p_d, and by log a_d, which is a_d (w - of_pair a_d) with the same w in all dimensions
+            by_3NN = np.stack(
+                [
+                    g_NN * variances[0] * product_NN,
+                    g_NN * (variances[1] / max(count, 1) + of_pair * sum_NN),
+                    g_NN * of_pair,
+                ]
+            )
+            product_E, w_E, all_E = self.levels.sums_by_levels(by_3NN)
+            additive_E = tables.additive_E * w_E - tables.additive_E**2 * all_E
+            # minus the gradient by the gap, from either use of the dimension
+            of_E, ordinal_E = tables.of_E, self.dims.ordinal_D[tables.of_E]
+            product_E *= _steepness(tables.gap_E, at.product_D[of_E], ordinal_E)
+            additive_E *= _steepness(tables.gap_E, at.additive_D[of_E], ordinal_E)
             geometry = Geometry(warp_2D=np.zeros((2, count)), places_V=np.zeros_like(at.geometry.places_V))
-            for d, gap_LL in enumerate(gaps):
-                ordinal = bool(self.dims.ordinal_D[d])
-                pair_P = (sum_P - a_DP[d]) * (2.0 * variances[2] / max(count * (count - 1), 1))
-                by_log_a_P = g_P * a_DP[d] * (pair_P + variances[1] / max(count, 1))
-                # minus the gradient by the gap, from either use of the dimension
-                by_product_LL = self._summed(d, by_log_product_P) * _steepness(gap_LL, at.product_D[d], ordinal)
-                by_additive_LL = self._summed(d, by_log_a_P) * _steepness(gap_LL, at.additive_D[d], ordinal)
-                product_D[d], additive_D[d] = (by_product_LL * gap_LL).sum(), (by_additive_LL * gap_LL).sum()
-                at.geometry.backward(self.dims, d, self.levels[d], -by_product_LL - by_additive_LL, geometry)
-            statistics_P = g_P * variances[3] * matern52_slope(r_P)
+            for d, (by_gap_LL,) in enumerate(tables.split(-(product_E + additive_E)[None])):
+                at.geometry.backward(self.dims, d, self.levels.level_DL[d], by_gap_LL, geometry)
+            by_square_NN = g_NN * variances[3] * matern52_slope(r_NN)
+            squares_K = 2.0 * (
+                by_square_NN.sum(axis=1) @ self.z_NK**2 - (self.z_NK * (by_square_NN @ self.z_NK)).sum(0)
+            )
             return Hyperparameters(
-                product_D=product_D,
-                additive_D=additive_D,
-                statistics_K=(statistics_P @ self.square_PK) * np.exp(-2.0 * at.statistics_K),
-                variances_5=variances * (parts_5P @ g_P + diagonal_5N @ g_N),
+                product_D=np.bincount(of_E, product_E * tables.gap_E, count).astype(float),
+                additive_D=np.bincount(of_E, additive_E * tables.gap_E, count).astype(float),
+                statistics_K=squares_K * np.exp(-2.0 * at.statistics_K),
+                variances_5=variances * (np.tensordot(parts_5NN, g_NN, axes=2) + diagonal_5N @ g_N),
                 noise=0.0,
                 geometry=geometry,
             )
 
         return covariance_NN, backward
 
-    def _summed(self, d: int, value_P: Values) -> Values:
-        """Sums over the pairs that have the same two levels of a dimension, shape (L, L)."""
-        count = len(self.levels[d])
-        sums_LL: Values = np.bincount(self.cell_DP[d], value_P, count * count).astype(float).reshape(count, count)
-        return sums_LL
+
+class Tables:
+    """What the kernel is made of, once a pair of levels: dimensions have few, so candidates only look it up.
+
+    The sum over dimensions of what two rows look up is a product of matrices, one of zeros and ones. E numbers all
+    pairs of levels, those of new rows before those of old ones, dimension after dimension.
+
+    Attributes:
+        shape_D: how many levels of new and of old rows each dimension has.
+        of_E: the dimension of each pair.
+        gap_E: its gap.
+        additive_E: its correlation in the additive and pairwise parts.
+    """
+
+    def __init__(self, dims: Dimensions, new: "Levels", old: "Levels", at: Hyperparameters) -> None:
+        self.shape_D = [
+            (len(level_L), len(other_L)) for level_L, other_L in zip(new.level_DL, old.level_DL, strict=True)
+        ]
+        self.of_E = np.repeat(np.arange(len(dims)), [first * second for first, second in self.shape_D])
+        levels = zip(new.level_DL, old.level_DL, strict=True)
+        gaps = [at.geometry.gaps(dims, d, level_L, other_L).ravel() for d, (level_L, other_L) in enumerate(levels)]
+        self.gap_E = np.concatenate([np.zeros(0), *gaps])
+        ordinal_E = dims.ordinal_D[self.of_E]
+        self.additive_E = _factor(self.gap_E, at.additive_D[self.of_E], ordinal_E)
+        log_p_E = _log_factor(self.gap_E, at.product_D[self.of_E], ordinal_E)
+        table_3E = np.stack([log_p_E, self.additive_E, self.additive_E**2])
+        self._table_S3N = np.concatenate(
+            [np.zeros((0, 3, len(old)))]
+            + [
+                by_3LL.transpose(1, 0, 2)[:, :, code_N]
+                for by_3LL, code_N in zip(self.split(table_3E), old.code_DN, strict=True)
+            ]
+        )
+
+    def split(self, value_CE: Values) -> Iterator[Values]:
+        """Values of all pairs by dimension, shape (C, L, L')."""
+        start = 0
+        for shape in self.shape_D:
+            stop = start + math.prod(shape)
+            yield value_CE[:, start:stop].reshape(len(value_CE), *shape)
+            start = stop
+
+    def summed(self, hot_MS: Values) -> Values:
+        """Sums over dimensions of log p_d, a_d and a_d^2 of M new rows with the N old ones, shape (3, M, N)."""
+        levels, sums, size = self._table_S3N.shape
+        summed_M3N = hot_MS @ self._table_S3N.reshape(levels, sums * size)
+        return summed_M3N.reshape(len(hot_MS), sums, size).transpose(1, 0, 2)
 
 
 def self_covariance(dimensions: int, square_N: Values) -> Values:
@@ -230,50 +314,28 @@ def self_covariance(dimensions: int, square_N: Values) -> Values:
     return np.stack([one_N, one_N * (dimensions > 0), one_N * (dimensions > 1), one_N, square_N])
 
 
-BLOCK = 64
-"""Rows of a covariance that are made at a time: what is looked up for them stays in the processor's cache."""
+BLOCK = 128
+"""Rows of a covariance that are made at a time: what is summed for them stays in the processor's cache."""
 
 
 def cross_covariance(new: Inputs, old: Inputs, at: Hyperparameters) -> tuple[Values, Values]:
     """Covariances of M new rows with N old ones, (M, N), and of each new row with itself, (M,)."""
     count, statistics = len(new.dims), max(new.z_NK.shape[1], 1)
     variances = np.exp(at.variances_5)
-    tables = [_looked_up(new, old, at, d) for d in range(count)]
+    tables, hot_MS = Tables(new.dims, new.levels, old.levels, at), new.levels.hot_NS
     new_z, old_z = new.z_NK * np.exp(-at.statistics_K), old.z_NK * np.exp(-at.statistics_K)
     statistics_MN = squared_distances(new_z, old_z)
-    linear_MN = new.z_NK @ old.z_NK.T
-    covariance_MN = np.empty((len(new), len(old)))
+    covariance_MN = new.z_NK @ old.z_NK.T
+    covariance_MN *= variances[4] / statistics
     for start in range(0, len(new), BLOCK):
         block = slice(start, start + BLOCK)
-        product_BN, linear_BN = covariance_MN[block], linear_MN[block]
-        product_BN[:] = 1.0
-        sum_BN, square_BN, a_BN = np.zeros_like(product_BN), np.zeros_like(product_BN), np.empty_like(product_BN)
-        for which_M, product_LN, a_LN in tables:
-            product_BN *= np.take(product_LN, which_M[block], axis=0, out=a_BN, mode="clip")
-            sum_BN += np.take(a_LN, which_M[block], axis=0, out=a_BN, mode="clip")
-            square_BN += np.square(a_BN, out=a_BN)
-        product_BN *= variances[0]
-        product_BN += np.multiply(sum_BN, variances[1] / max(count, 1), out=a_BN)
-        np.square(sum_BN, out=sum_BN)
-        sum_BN -= square_BN
-        sum_BN *= variances[2] / max(count * (count - 1), 1)
-        product_BN += sum_BN
-        similar_BN = matern52(np.sqrt(statistics_MN[block]))
-        similar_BN *= variances[3]
-        product_BN += similar_BN
-        linear_BN *= variances[4] / statistics
-        product_BN += linear_BN
+        product_BN, sum_BN, square_BN = tables.summed(hot_MS[block])
+        covariance_BN = covariance_MN[block]
+        covariance_BN += variances[0] * np.exp(product_BN)
+        covariance_BN += sum_BN * (variances[1] / max(count, 1))
+        covariance_BN += (sum_BN**2 - square_BN) * (variances[2] / max(count * (count - 1), 1))
+        covariance_BN += variances[3] * matern52(np.sqrt(statistics_MN[block]))
     return covariance_MN, variances @ self_covariance(count, (new.z_NK**2).sum(1) / statistics)
-
-
-def _looked_up(new: Inputs, old: Inputs, at: Hyperparameters, d: int) -> tuple[NDArray[np.intp], Values, Values]:
-    """Which level each new row has in a dimension, and the two correlations of these levels with the old rows.
-
-    Few levels occur in a dimension: a correlation is computed once a level and looked up.
-    """
-    level_L, which_M = np.unique(new.level_ND[:, d], return_inverse=True)
-    gap_LN, ordinal = at.geometry.gaps(new.dims, d, level_L, old.level_ND[:, d]), bool(new.dims.ordinal_D[d])
-    return which_M, _factor(gap_LN, at.product_D[d], ordinal), _factor(gap_LN, at.additive_D[d], ordinal)
 
 
 def correlation(dims: Dimensions, d: int, level_L: Values, other_M: Values, at: Hyperparameters) -> Values:
@@ -281,16 +343,20 @@ def correlation(dims: Dimensions, d: int, level_L: Values, other_M: Values, at: 
     return _factor(at.geometry.gaps(dims, d, level_L, other_M), at.additive_D[d], bool(dims.ordinal_D[d]))
 
 
-def _factor(gap_LM: Values, log_length: float, ordinal: bool) -> Values:
-    scaled_LM = gap_LM * np.exp(-log_length)
-    return matern52(scaled_LM) if ordinal else np.exp(-scaled_LM)
+def _factor(gap: Values, log_length: Values | float, ordinal: NDArray[np.bool_] | bool) -> Values:
+    scaled = gap * np.exp(-log_length)
+    return np.where(ordinal, matern52(scaled), np.exp(-scaled))
 
 
-def _steepness(gap_LM: Values, log_length: float, ordinal: bool) -> Values:
+def _log_factor(gap: Values, log_length: Values, ordinal: NDArray[np.bool_]) -> Values:
+    """The logarithm of ``_factor``, also where that is too small for a number."""
+    scaled = gap * np.exp(-log_length)
+    root = SQRT5 * scaled
+    return np.where(ordinal, np.log1p(root + root**2 / 3.0) - root, -scaled)
+
+
+def _steepness(gap: Values, log_length: Values, ordinal: NDArray[np.bool_]) -> Values:
     """Minus the derivative of the logarithm of ``_factor`` by the gap."""
-    if not ordinal:
-        return np.full_like(gap_LM, np.exp(-log_length))
-    scaled_LM = SQRT5 * gap_LM * np.exp(-log_length)
-    ratio_LM = (1.0 + scaled_LM) * scaled_LM / (3.0 + 3.0 * scaled_LM + scaled_LM**2)
-    steep_LM: Values = SQRT5 * np.exp(-log_length) * ratio_LM
-    return steep_LM
+    inverse = np.exp(-log_length)
+    root = SQRT5 * gap * inverse
+    return np.where(ordinal, SQRT5 * inverse * (1.0 + root) * root / (3.0 + 3.0 * root + root**2), inverse)

@@ -125,8 +125,8 @@ class Comparison:
                 return f"no reference is as cheap; the smallest has {amount(self.smallest_macs)} macs"
             case "more accurate":
                 return (
-                    f"more accurate than its reference{self._beside()}; that it needs fewer macs than references of its "
-                    f"accuracy is not shown: times fewer, {self.interval_of_times}"
+                    f"more accurate than its reference{self._beside()}; that it needs fewer macs than references of "
+                    f"its accuracy is not shown: times fewer, {self.interval_of_times}"
                 )
             case "worse":
                 return f"worse than its reference{self._beside()}"

@@ -1,12 +1,13 @@
 """Candidates within limits: the smallest reachable costs, and sampling however rare the feasible ones are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.problem.limits import Costs, Limits, unreachable
+from search.problem.limits import Costs, Limits, UnreachableLimit, unreachable
 from search.problem.problem import Problem
 from spaces.joined import FAMILY
 from spaces.sampling import uniform
@@ -97,23 +98,60 @@ def sample_within(problem: Problem, n: int, rng: np.random.Generator, *, limits:
     Raises:
         UnreachableLimit: nothing lies within the limits; names the smallest value found of the binding limit.
     """
-    limits = problem.limits if limits is None else limits
+    (codes_ND,) = sample_within_each(problem, n, rng, [problem.limits if limits is None else limits])
+    return codes_ND
+
+
+def sample_within_each(problem: Problem, n: int, rng: np.random.Generator, several: Sequence[Limits]) -> list[Codes]:
+    """``sample_within`` for several limits, which takes hardly longer than for one: a count of few rows is dear.
+
+    Raises:
+        UnreachableLimit: as ``sample_within``, for the first limits that nothing lies within.
+    """
     if problem.pool is not None:
-        return _from_pool(problem, problem.pool, n, rng, limits)
+        return [_from_pool(problem, problem.pool, n, rng, limits) for limits in several]
     space = problem.space
+    drawn = [uniform(space, 4 * n, rng) for _ in several]
+    inside = np.split(_allowed(problem, several, np.concatenate(drawn)), len(drawn)) if several else []
+    rare = [row for row, allowed_M in enumerate(inside) if allowed_M.sum() < n]
+    if rare:
+        anchor_ND = np.repeat([_anchored(problem, several[row])[0] for row in rare], n, axis=0)
+        start_ND = np.concatenate([drawn[row][:n] for row in rare])
+        allowed = partial(_allowed, problem, [several[row] for row in rare])
+        walked_ND = _walk(space, _pull(space, start_ND, anchor_ND, allowed, rng), allowed, rng)
+        walked = dict(zip(rare, np.split(walked_ND, len(rare)), strict=True))
+    return [walked[row] if row in rare else codes_MD[inside[row]][:n] for row, codes_MD in enumerate(drawn)]
 
-    def allowed(codes_ND: Codes) -> NDArray[np.bool_]:
-        return limits.allow(problem.costs(codes_ND)) if limits.bounds() else np.ones(len(codes_ND), dtype=bool)
 
-    drawn_MD = uniform(space, 4 * n, rng)
-    feasible_M = allowed(drawn_MD)
-    if feasible_M.sum() >= n:
-        return drawn_MD[feasible_M][:n]
+def is_reachable(problem: Problem, limits: Limits) -> bool:
+    """Whether a candidate within the limits is found."""
+    if not limits.bounds():
+        return True
+    try:
+        _anchored(problem, limits)
+    except UnreachableLimit:
+        return False
+    return True
+
+
+def _allowed(problem: Problem, several: Sequence[Limits], codes_ND: Codes) -> NDArray[np.bool_]:
+    """Whether each row is within its limits, the first rows within the first, as many for each."""
+    if not any(limits.bounds() for limits in several):
+        return np.ones(len(codes_ND), dtype=bool)
+    costs, rows = problem.costs(codes_ND), len(codes_ND) // len(several)
+    slices = [slice(rows * row, rows * (row + 1)) for row in range(len(several))]
+    parts = [
+        limits.allow({name: cost_N[part] for name, cost_N in costs.items()})
+        for limits, part in zip(several, slices, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _anchored(problem: Problem, limits: Limits) -> Codes:
+    """The anchor of the limits, looked for once."""
     if limits not in problem.anchors:
         problem.anchors[limits] = _anchor(problem, limits)
-    anchor_1D = problem.anchors[limits]
-    pulled_ND = _pull(space, drawn_MD[:n], anchor_1D, allowed, rng)
-    return _walk(space, pulled_ND, allowed, rng)
+    return problem.anchors[limits]
 
 
 def _from_pool(problem: Problem, pool_PD: Codes, n: int, rng: np.random.Generator, limits: Limits) -> Codes:
@@ -160,11 +198,11 @@ def _cheapest(problem: Problem, name: str) -> Codes:
 def _pull(
     space: Space,
     codes_ND: Codes,
-    anchor_1D: Codes,
+    anchor_ND: Codes,
     allowed: Allowed,
     rng: np.random.Generator,
 ) -> Codes:
-    """Replace genes by the anchor's, in random order, until each row is allowed.
+    """Replace genes by those of each row's anchor, in random order, until each row is allowed.
 
     The number of genes to replace is found by bisection, all rows at once: log2(D) evaluations. Costs need not be
     monotone in it; the result is checked, and the anchor itself is the last resort.
@@ -173,8 +211,8 @@ def _pull(
     dimensions = codes_ND.shape[1]
 
     def replaced(count_N: NDArray[np.int64]) -> Codes:
-        mixed_ND = np.where(rank_ND < count_N[:, None], anchor_1D, codes_ND)
-        return space.complete(mixed_ND, np.maximum(np.where(anchor_1D >= 0, anchor_1D, codes_ND), 0))
+        mixed_ND = np.where(rank_ND < count_N[:, None], anchor_ND, codes_ND)
+        return space.complete(mixed_ND, np.maximum(np.where(anchor_ND >= 0, anchor_ND, codes_ND), 0))
 
     low_N = np.zeros(len(codes_ND), dtype=np.int64)  # not known to be allowed
     high_N = np.full(len(codes_ND), dimensions)  # allowed: the anchor

@@ -4,8 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
-from search.problem.feasible import sample_within
-from search.problem.limits import Limits, UnreachableLimit, tighten
+from search.problem.feasible import is_reachable, sample_within, sample_within_each
+from search.problem.limits import tighten
 from search.problem.problem import Problem
 from spaces import variation
 from spaces.codes import distinct, hamming, members
@@ -55,18 +55,14 @@ class Supply:
 
         A budget that nothing fits gives none.
         """
-        parts_ND = [self._draw_within(tighten(budget, self.problem.limits), n, rng) for budget in self.problem.budgets]
-        return distinct(np.concatenate(parts_ND))
-
-    def _draw_within(self, limits: Limits, n: int, rng: np.random.Generator) -> Codes:
+        within = [tighten(budget, self.problem.limits) for budget in self.problem.budgets]
         if self.pool is not None:
-            rows = np.flatnonzero(limits.allow(self.problem.costs(self.pool)))
-            inside_ND: Codes = self.pool[rng.permutation(rows)[:n]]
-            return inside_ND
-        try:
-            return sample_within(self.problem, n, rng, limits=limits)
-        except UnreachableLimit:
-            return np.empty((0, len(self.space.dimensions)), dtype=np.int16)
+            costs = self.problem.costs(self.pool)
+            rows = [rng.permutation(np.flatnonzero(limits.allow(costs))) for limits in within]
+            return distinct(np.concatenate([self.pool[rows_N[:n]] for rows_N in rows]))
+        reachable = [limits for limits in within if is_reachable(self.problem, limits)]
+        nothing_0D = np.empty((0, len(self.space.dimensions)), dtype=np.int16)
+        return distinct(np.concatenate([nothing_0D, *sample_within_each(self.problem, n, rng, reachable)]))
 
     def around(self, centres_MD: Codes, rng: np.random.Generator, pairs: int = 24) -> Codes:
         """All candidates one change away from the centres, and ``pairs`` per centre about two changes away."""

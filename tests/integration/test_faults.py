@@ -127,7 +127,7 @@ def suffer(storm: Storm, folder: Path, executor: str, kinds: Sequence[str], seed
                     time.sleep(rng.uniform(0, 1))
                     if driver.poll() is None and storm.kill(left[0], driver, rng):
                         left.pop(0)
-                        due = written.read() + int(rng.integers(0, 6))
+                        due = written.read() + int(rng.integers(0, 4))
             finally:
                 driver.kill()
                 code = driver.wait()

@@ -110,7 +110,10 @@ def test_more_accurate_without_fewer_macs_says_both() -> None:
     assert comparison.difference_low > 0
     assert comparison.low_macs is not None
     assert comparison.low_macs <= comparison.macs
-    for words in ("more accurate than its reference (middle, 40k macs): +3.", "fewer macs than references of its accuracy is"):
+    for words in (
+        "more accurate than its reference (middle, 40k macs): +3.",
+        "fewer macs than references of its accuracy is",
+    ):
         assert words in comparison.sentence
 
 
