@@ -23,7 +23,7 @@ FEWEST_TRIALS = 20
 RESAMPLES, TREES_AGAIN = 40, 15
 """Forests on trials drawn anew, for intervals, and their trees."""
 
-MOST_TRIALS = 500
+MOST_TRIALS = 400
 """Of more, an even selection is read: more would take minutes and change nothing that is shown."""
 
 TREES, FOLDS, REPEATS = 100, 5, 5
