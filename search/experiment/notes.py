@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -12,6 +12,7 @@ from search.experiment.trials import Trials
 from search.learning.learner import Learner
 from search.problem.problem import Observations
 from search.record.study import Study
+from search.record.trial import Trial
 
 SECONDS = "seconds."
 """Prefix of the notes that hold the seconds of a stage, over all attempts."""
@@ -76,10 +77,12 @@ class RoundFigures:
         self.collect()
         if round_ == 0 or round_ in self._open or f"{FIGURES}{round_}" in self._study.notes:
             return
+        # Also where later rounds are known, as after a kill: a figure is of what its round began with.
+        before = [trial for trial in self._trials.of("search") if trial.round < round_]
         known = {
             "trained": len(observed.score_N),
-            "stop_epoch": self._trials.decisive_epoch(self._trials.of("search")),
-            "tau_of_proposals": tau_of_proposals(self._trials),
+            "stop_epoch": self._trials.decisive_epoch(before),
+            "tau_of_proposals": tau_of_proposals(self._trials, before),
         }
         if last or len(observed.score_N) >= GROWTH * self._measured():
             self._open[round_] = known, self._pool.submit(self._taus, observed)
@@ -131,13 +134,12 @@ def describe(round_: int, figures: Mapping[str, float], watched: str) -> str:
     return f"round {round_}: Kendall tau of the {watched} on held-out trials {tau:.2f}{alone}; {compared}"
 
 
-def tau_of_proposals(trials: Trials) -> float:
-    """Kendall's tau between what was predicted of all proposals before they were trained and what they reached."""
-    search = trials.of("search")
-    ended = [trial for trial in search if trial.is_finished and trial.message is None]
+def tau_of_proposals(trials: Trials, among: Sequence[Trial]) -> float:
+    """Kendall's tau between what was predicted of proposals before they were trained and what they reached."""
+    ended = [trial for trial in among if trial.is_finished and trial.message is None]
     pairs = [
         (trial.predicted[0], score)
-        for trial, score in zip(ended, trials.scores(ended, search), strict=True)
+        for trial, score in zip(ended, trials.scores(ended, among), strict=True)
         if trial.predicted is not None and score is not None
     ]
     return float(kendalltau(*zip(*pairs, strict=True)).statistic) if len(pairs) > 1 else math.nan
