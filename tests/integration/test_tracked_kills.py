@@ -1,4 +1,4 @@
-"""SIGKILL at drawn moments of a run that MLflow shows: what it shows at the end is what it shows of an undisturbed run."""
+"""SIGKILL at drawn moments of a run that MLflow shows: at the end it shows what it shows of an undisturbed run."""
 
 import shutil
 import signal
