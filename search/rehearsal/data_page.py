@@ -96,10 +96,15 @@ def _of_classes(parts: Mapping[str, Images], classes: Sequence[str]) -> Iterator
     large, small = int(count_K.argmax()), int(count_K.argmin())
     commonest = int(_counts(parts["training"], classes).argmax())
     right = float((parts["test"].label_N == commonest).mean())
+    sizes = (
+        f"of {count_K[large]:,} images each"
+        if count_K[large] == count_K[small]
+        else f"the largest '{classes[large]}' with {count_K[large]:,} images, the smallest '{classes[small]}' with "
+        f"{count_K[small]:,}"
+    )
     yield (
-        f"classes: {len(classes)}, the largest '{classes[large]}' with {count_K[large]:,} images, the smallest "
-        f"'{classes[small]}' with {count_K[small]:,}; always naming '{classes[commonest]}' is right on {right:.1%} of "
-        "the test images"
+        f"classes: {len(classes)}, {sizes}; always naming '{classes[commonest]}' is right on {right:.1%} of the test "
+        "images"
     )
 
 

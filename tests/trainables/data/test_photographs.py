@@ -250,6 +250,11 @@ def test_the_page_says_what_matters(load: Callable[..., Splits], tmp_path: Path)
         assert words in text, text
 
 
+def test_classes_of_one_size_are_told_by_it(load: Callable[..., Splits], tmp_path: Path) -> None:
+    load("a", "b")
+    assert "classes: 2, of 10 images each; always naming 'a' is right on " in page(load(split="drawn"))
+
+
 def test_equal_images_in_several_parts(load: Callable[..., Splits], tmp_path: Path) -> None:
     load(*(f"{part}/{name}" for part in ("train", "val") for name in ("a", "b")))
     shutil.copy(tmp_path / "d" / "train" / "a" / "0.png", tmp_path / "d" / "val" / "a" / "9.png")
