@@ -37,6 +37,10 @@ class Fault(Exception):
         self.log = log
 
 
+BRIEF = 200
+"""Characters of what an exception says in a line of text."""
+
+
 def keep_trace(error: BaseException, log: Path | None = None) -> Path:
     """Write what a report of a fault needs: the trace, the command and the versions.
 
@@ -71,6 +75,12 @@ def _details(error: BaseException) -> str:
     trace = "".join(traceback.format_exception(error))
     head = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  fault of the program in: {command}\n{versions}\n"
     return masked(f"{head}{trace}")
+
+
+def brief(error: BaseException) -> str:
+    """What an exception says, for a line of text: of a database's, without the statement that failed."""
+    said = " ".join(str(getattr(error, "orig", None) or error).split())
+    return masked(said.partition(" [SQL: ")[0])[:BRIEF]
 
 
 def mendable(error: BaseException) -> str | None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
 
+from search.errors import brief
 from spaces.mistake import Mistake
 
 T = TypeVar("T")
@@ -52,4 +53,4 @@ def patiently(act: Callable[[], T], longest: float = 120.0) -> T:
 
 def _short(error: BaseException | None) -> str:
     source = error.__cause__ if isinstance(error, StorageInternalError) else error
-    return " ".join(str(getattr(source, "orig", None) or source).split())[:200]
+    return brief(source) if source else ""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from search.errors import brief
 from search.files import drop_torn_line, write_text
 from search.record.journal import damaged_lines, is_entry
 from search.tracking.store_file import set_aside
@@ -132,7 +133,7 @@ class Outbox:
                 self._deliver_until_an_error()
             except Exception as error:
                 if pause == self._retry_s:
-                    log.warning("results wait in %s, because they cannot be sent: %s", self._queue, error)
+                    log.warning("results wait in %s, because they cannot be sent: %s", self._queue, brief(error))
             progressed, self._progressed = self._progressed, False
             pause = self._retry_s if progressed else min(2 * pause, LONGEST_RETRY_S)
             self._closed.wait(pause)
@@ -156,7 +157,7 @@ class Outbox:
         try:
             deliver(json.loads(line))
         except Refused as refusal:
-            log.warning("an entry was refused and set aside in %s: %s", self._refused, refusal)
+            log.warning("an entry was refused and set aside in %s: %s", self._refused, brief(refusal))
             with self._refused.open("ab") as aside:
                 aside.write(line)
         self._advance(self._offset + len(line))
