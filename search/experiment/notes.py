@@ -112,8 +112,8 @@ class RoundFigures:
 
     def _keep(self, round_: int, figures: dict[str, float]) -> None:
         plain = {name: None if math.isnan(value) else value for name, value in figures.items()}
+        self._on_known(round_, figures)  # first: what is noted is not told again, whatever ends the process in between
         self._study.note(f"{FIGURES}{round_}", plain)
-        self._on_known(round_, figures)
 
     def close(self) -> None:
         """End the thread, which finishes what it fits."""

@@ -1,5 +1,6 @@
 """Figures of rounds: known beside the search, kept once, and made up for where an attempt was cut off."""
 
+import contextlib
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -84,3 +85,20 @@ def test_an_error_of_the_measurement_is_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         figures.collect(wait=True)
     figures.close()
+
+
+def test_what_could_not_be_told_is_not_noted_and_told_by_the_next_process() -> None:
+    study, watched, trials, told = Notes(), Watched(), FakeTrials(), []
+
+    def fail(round_: int, figures: Any) -> None:
+        raise KeyboardInterrupt
+
+    watched.may_end.set()
+    for tell in (fail, lambda round_, figures: told.append(round_)):
+        arguments: Any = (trials, watched, study, tell)
+        figures = RoundFigures(*arguments)
+        with contextlib.closing(figures), contextlib.suppress(KeyboardInterrupt):
+            figures.begin(1, trials.observations(trials.of("search")[:2]))
+            figures.collect(wait=True)
+    assert told == [1]
+    assert list(study.notes) == ["round.1"]
