@@ -8,10 +8,22 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 200
 """Characters of a fault that a terminal shows."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Fails where help cannot be written, which argparse overlooks."""
+
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        print(self.format_help(), end="", file=file)
+        sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shadow = shadowed()
         if shadow:
             return _fail(shadow)
-        return _run(parser(words[:1]).parse_args(words))  # which imports what takes longest to begin
+        return _run(words)
     except KeyboardInterrupt as interrupt:
         return _interrupted(interrupt)
 
@@ -37,7 +49,7 @@ def parser(known: Sequence[str] | None = None) -> argparse.ArgumentParser:
     from search.words import program
     from spaces import components  # once it is known to be ours
 
-    top = argparse.ArgumentParser(prog=program(), description="Joint search of architecture and recipe.")
+    top = Parser(prog=program(), description="Joint search of architecture and recipe.")
     commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name in components.names(components.COMMANDS):
         summary = components.summary(components.COMMANDS, name)
@@ -63,14 +75,16 @@ def _open_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(words: Sequence[str]) -> int:
     from search.errors import Fault, mendable
     from search.words import masked
     from spaces import components
     from spaces.mistake import Mistake
 
-    _use_one_thread()
+    arguments = argparse.Namespace()
     try:
+        arguments = parser(words[:1]).parse_args(words)  # which imports what takes longest to begin
+        _use_one_thread()
         components.load(components.COMMANDS, arguments.command).run(arguments)
         sys.stdout.flush()
     except Mistake as mistake:

@@ -182,6 +182,15 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_help_that_cannot_be_written_is_a_sentence() -> None:
+    words = [sys.executable, "-m", "search", "--help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the disk is full")
+
+
 def test_streams_that_are_closed_are_opened_into_nothing() -> None:
     """A file that a command opens must not become the stream that libraries print to."""
     code = (
