@@ -17,12 +17,14 @@ FULL_WORDS = ("no space left on device", "database or disk is full", "disk quota
 
 
 PLACES = {
-    errno.EISDIR: "is a folder, where a file is needed",
-    errno.ENOTDIR: "is a file or lies below one, where a folder is needed",
-    errno.ENAMETOOLONG: "is longer than this system allows",
-    errno.EROFS: "is on a disk that is only read",
-    errno.ELOOP: "is a link that leads to itself",
+    errno.EISDIR: "is a folder, where a file is needed; move what is there away, or choose another place",
+    errno.ENOTDIR: "is a file or lies below one, where a folder is needed; move what is there away, or choose another "
+    "place",
+    errno.ENAMETOOLONG: "is longer than this system allows; choose another place",
+    errno.EROFS: "is on a disk that cannot be written; make it writable, or copy what is there to one that is",
+    errno.ELOOP: "is a link that leads to itself; move what is there away, or choose another place",
 }
+"""What is wrong with a place, and what to do, by the error that the system names."""
 
 
 class UsageError(Mistake):
@@ -98,7 +100,7 @@ def mendable(error: BaseException) -> str | None:
         return f"'{first.filename}' must not be read or written by this user ({first.strerror}); change its rights"
     if isinstance(first, OSError) and first.errno in PLACES and first.filename:
         place = first.filename2 or first.filename  # of a renaming, the second
-        return f"'{place}' {PLACES[first.errno]}; move what is there away, or choose another place"
+        return f"'{place}' {PLACES[first.errno]}"
     return None
 
 

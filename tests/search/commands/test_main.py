@@ -131,6 +131,11 @@ def test_a_command_that_is_interrupted_while_it_begins_ends_with_a_sentence(
         (MemoryError(), 2, "not enough memory"),
         (IsADirectoryError(errno.EISDIR, "Is a directory", "/x", None, "/y"), 2, "'/y' is a folder, where a file is"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x/y"), 2, "'/x/y' is a file or lies below one"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/x/.lock"),
+            2,
+            "'/x/.lock' is on a disk that cannot be written; ",
+        ),
         (OSError(errno.EFBIG, "File too large", "/x"), 2, "the disk is full ('/x')"),
     ],
 )
