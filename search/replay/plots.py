@@ -36,6 +36,9 @@ def _figure(rows: pd.DataFrame, title: str) -> Figure:
             line = line.sort_values("trials")
             axis.errorbar(line.trials, line["mean"], yerr=line.stderr.fillna(0.0), label=str(sampler), capsize=2)
         axis.set(title=name, xlabel="trials", xscale="log")
+        counts = sorted({int(count) for count in rows[rows.table == name].trials})
+        axis.set_xticks(counts, labels=[str(count) for count in counts])
+        axis.minorticks_off()
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     axes[0].legend(fontsize=8)
