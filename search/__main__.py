@@ -8,10 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 200
@@ -21,7 +18,7 @@ SHOWN = 200
 class Parser(argparse.ArgumentParser):
     """Fails where help cannot be written, which argparse overlooks."""
 
-    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+    def print_help(self, file: Any = None) -> None:
         print(self.format_help(), end="", file=file)
         sys.stdout.flush()
 
