@@ -18,8 +18,9 @@ from search.experiment.notes import RoundFigures, add_seconds, describe, timed
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
 from search.experiment.warm_start import earlier_observations
+from search.family.folder import EVALUATIONS
 from search.family.handover import Examiner, examined_references, hand_over, save_family
-from search.family.members import Family
+from search.family.members import Family, load_family
 from search.files import write_text
 from search.finals.jobs import on_labels
 from search.finals.outcome import (
@@ -102,6 +103,18 @@ class Experiment:
         """End the threads that show and measure the run."""
         self._figures.close()
         self._tracker.close()
+
+    def complete(self) -> None:
+        """Make what a process that was killed once the family was there had not come to: evaluations, the report."""
+        target = self._folder / "family"
+        family = load_family(target)
+        folders = [target / member.name / EVALUATIONS for member in family.members]
+        missing = [
+            name
+            for name in self._config.family.assess
+            if not all((folder / f"{name}.csv").exists() for folder in folders)
+        ]
+        self._describe(family, target, self._folder / "report.html", missing, tracked=True)
 
     def catch_up(self) -> None:
         """Give MLflow what it lacks of a run that is finished."""
@@ -302,18 +315,21 @@ class Experiment:
                 test_images=len(self._setting.splits.test),
             )
             save_family(family, target)
-        if self._config.family.assess:
-            self._assess(family, target, tracked=of is None)
+        self._describe(family, target, page, self._config.family.assess, tracked=of is None)
+        return family
+
+    def _describe(self, family: Family, target: Path, page: Path, names: Sequence[str], *, tracked: bool) -> None:
+        """Judge the members by these evaluations, and write the report."""
+        if names:
+            self._assess(family, target, names, tracked=tracked)
         with timed(self._study, "report"):
             write_report(gather(self._setting, self._study, family, target, page), page)
             if page.parent != target:
                 for name in PICTURES:
                     (target / name).write_bytes(page.with_name(name).read_bytes())
-        return family
 
-    def _assess(self, family: Family, target: Path, *, tracked: bool) -> None:
-        """Judge the members of a family by ``family.assess``."""
-        names, splits = self._config.family.assess, self._setting.splits
+    def _assess(self, family: Family, target: Path, names: Sequence[str], *, tracked: bool) -> None:
+        splits = self._setting.splits
         self._progress.stage(f"evaluating the family: {', '.join(names)}")
 
         def show(number: int, subject: Subject, name: str, assessment: Assessment, files: list[Path]) -> None:

@@ -170,11 +170,15 @@ def tell_of_tracking(tracking: TrackingSection) -> None:
 
 
 def show_finished(config: Config) -> None:
-    """Print the family of a finished run, and give MLflow what an earlier process could not send any more."""
+    """Print the family of a finished run; then make, and send to MLflow, what an earlier process did not come to."""
     family = load_family(config.folder / "family")
     check_family(config.folder, family)
     check_record(config.folder, config, family)
     show(family, config)
+    if not (config.folder / "report.html").exists():  # which is written last
+        _quiet(verbose=False)
+        with _opened(*settled(prepare(config), begun=True)) as experiment:
+            experiment.complete()
     if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):
         _quiet(verbose=False)
         with _opened(*settled(prepare(config), begun=True)) as experiment:

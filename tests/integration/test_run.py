@@ -78,6 +78,15 @@ def test_members_are_evaluated_in_a_run_and_alone(product: Path, tmp_path: Path)
     pd.testing.assert_frame_equal(pd.read_csv(member / "evaluations" / "continual.csv"), figures)
 
 
+def test_a_run_that_was_killed_before_its_report_has_it_after_a_resume(product: Path, tmp_path: Path) -> None:
+    """And its evaluations: the family alone does not end a run."""
+    run = shutil.copytree(product, tmp_path / "small")
+    (run / "report.html").unlink()
+    assert main(["resume", str(run)]) == 0
+    assert (run / "report.html").exists()
+    assert facts(run) == facts(product)
+
+
 MOMENTS = (
     At("trainables.training.checkpoint:Checkpoint.save", call=3, after=True),
     At("search.record.study:Study.finish", call=3),
@@ -100,6 +109,7 @@ def end_as(product: Path, folder: Path, moments: tuple[At, ...]) -> None:
             assert killed.code == -signal.SIGKILL, (at, killed.error.read_text())
     assert main(["resume", str(run)]) == 0
     assert facts(run) == facts(product)
+    assert (run / "report.html").exists()
 
 
 @pytest.mark.slow
