@@ -22,15 +22,21 @@ COLUMNS = ("metric", "part", "value", "low", "high", "count")
 """Of a file; a figure that a network cannot have is empty, and ``part`` says why."""
 
 
+def file_of(folder: Path, evaluation: str) -> Path:
+    """Where the figures of an evaluation are in a network's folder."""
+    return folder / EVALUATIONS / f"{evaluation}.csv"
+
+
 def write_assessment(folder: Path, name: str, assessment: Assessment) -> list[Path]:
     """Keep what an evaluation said of a network in its folder, in place of what it said before; returns the files."""
-    own = folder / EVALUATIONS
+    figures = file_of(folder, name)
+    own = figures.parent
     own.mkdir(exist_ok=True)
     for earlier in own.glob(f"{name}-*.png"):
         earlier.unlink()
     table = pd.DataFrame([asdict(measure) for measure in assessment.measures], columns=list(COLUMNS))
-    files = [own / f"{name}.csv"]
-    write_text(files[0], table.to_csv(index=False))
+    files = [figures]
+    write_text(figures, table.to_csv(index=False))
     for title, image_HWC in assessment.pictures.items():
         files.append(own / f"{name}-{title}.png")
         _write_png(files[-1], image_HWC)
@@ -56,7 +62,7 @@ def read_evaluations(folders: Mapping[str, Path]) -> pd.DataFrame:
         .assign(network=name, evaluation=evaluation)
         for name, folder in folders.items()
         for evaluation in known
-        for file in [folder / EVALUATIONS / f"{evaluation}.csv"]
+        for file in [file_of(folder, evaluation)]
         if file.is_file()
     ]  # fmt: skip
     columns = ["network", "evaluation", *COLUMNS]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from search.console.progress import Progress
 from search.console.remaining import Plan
+from search.evaluation.results import file_of
 from search.evaluation.running import run_evaluations
 from search.evaluation.subjects import Subject, members_of
 from search.executors.protocol import Executor
@@ -18,7 +19,6 @@ from search.experiment.notes import RoundFigures, add_seconds, describe, timed
 from search.experiment.rounds import Stage1
 from search.experiment.trials import Trials
 from search.experiment.warm_start import earlier_observations
-from search.family.folder import EVALUATIONS
 from search.family.handover import Examiner, examined_references, hand_over, save_family
 from search.family.members import Family, load_family
 from search.files import write_text
@@ -108,11 +108,11 @@ class Experiment:
         """Make what a process that was killed once the family was there had not come to: evaluations, the report."""
         target = self._folder / "family"
         family = load_family(target)
-        folders = [target / member.name / EVALUATIONS for member in family.members]
+        folders = [target / member.name for member in family.members]
         missing = [
             name
             for name in self._config.family.assess
-            if not all((folder / f"{name}.csv").exists() for folder in folders)
+            if not all(file_of(folder, name).is_file() for folder in folders)
         ]
         self._describe(family, target, self._folder / "report.html", missing, tracked=True)
 

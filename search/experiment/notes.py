@@ -77,8 +77,7 @@ class RoundFigures:
         self.collect()
         if round_ == 0 or round_ in self._open or f"{FIGURES}{round_}" in self._study.notes:
             return
-        # Also where later rounds are known, as after a kill: a figure is of what its round began with.
-        before = [trial for trial in self._trials.of("search") if trial.round < round_]
+        before = self._before(round_)
         known = {
             "trained": len(observed.score_N),
             "stop_epoch": self._trials.decisive_epoch(before),
@@ -97,11 +96,13 @@ class RoundFigures:
 
     def begin_missing(self) -> None:
         """Begin with those that an earlier attempt had no time for, and with what all trials together show."""
-        search = self._trials.of("search")
-        end = search[-1].round + 1
+        end = self._trials.of("search")[-1].round + 1
         for round_ in range(1, end + 1):
-            earlier = [trial for trial in search if trial.round < round_]
-            self.begin(round_, self._trials.observations(earlier), last=round_ == end)
+            self.begin(round_, self._trials.observations(self._before(round_)), last=round_ == end)
+
+    def _before(self, round_: int) -> list[Trial]:
+        """The trials that a round began with, also where later ones are known, as after a kill."""
+        return [trial for trial in self._trials.of("search") if trial.round < round_]
 
     def collect(self, *, wait: bool = False) -> None:
         """Keep and tell the figures that are known by now; or wait until all are."""

@@ -175,13 +175,15 @@ def show_finished(config: Config) -> None:
     check_family(config.folder, family)
     check_record(config.folder, config, family)
     show(family, config)
-    if not (config.folder / "report.html").exists():  # which is written last
-        _quiet(verbose=False)
-        with _opened(*settled(prepare(config), begun=True)) as experiment:
+    is_whole = (config.folder / "report.html").exists()  # which is written last
+    behind = config.tracking.enabled and is_behind(config.folder, config.tracking.uri)
+    if is_whole and not behind:
+        return
+    _quiet(verbose=False)
+    with _opened(*settled(prepare(config), begun=True)) as experiment:
+        if not is_whole:
             experiment.complete()
-    if config.tracking.enabled and is_behind(config.folder, config.tracking.uri):
-        _quiet(verbose=False)
-        with _opened(*settled(prepare(config), begun=True)) as experiment:
+        if behind:
             experiment.catch_up()
 
 

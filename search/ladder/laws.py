@@ -12,7 +12,6 @@ law misses; those of the floored power are of its linearisation.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -105,8 +104,7 @@ class FittedLine:
         row_2 = np.array([1.0, np.log(count)])
         level = float(row_2 @ self.coefficient_2)
         own = self.variance / float(_weight(self.law, np.array([level]), self.judged)[0])
-        spread = float(np.sqrt(row_2 @ self.covariance_22 @ row_2 + own / trainings))
-        reach = float(student.ppf((1 + CONFIDENCE) / 2, self.freedom)) * spread
+        reach = _reach(float(row_2 @ self.covariance_22 @ row_2 + own / trainings), self.freedom)
         straight = LINES[self.law].straight
         middle, one, other = straight(np.array([level, level - reach, level + reach])).clip(0.0, 1.0).tolist()
         return Predicted(accuracy=middle, low=min(one, other), high=max(one, other))
@@ -159,7 +157,7 @@ class FittedFloor:
         return np.array([1.0, power, -power * np.log(count)])
 
     def _around(self, middle: float, variance: float, least: float) -> Predicted:
-        reach = float(student.ppf((1 + CONFIDENCE) / 2, self.freedom)) * np.sqrt(variance)
+        reach = _reach(variance, self.freedom)
         accuracy, low, high = np.clip([middle, middle - reach, middle + reach], least, 1.0).tolist()
         return Predicted(accuracy=accuracy, low=low, high=high)
 
@@ -170,10 +168,9 @@ def _floored(count_N: Arrays, floor: float, a: float, b: float) -> Arrays:
 
 
 def _binomial(error_N: Arrays, judged: int) -> Arrays:
-    """Variance of one answer where the error is so large; no error is below half a mistake among the images judged."""
-    kept_N = error_N.clip(0.5 / judged, 1 - 0.5 / judged)
-    variance_N: Arrays = kept_N * (1 - kept_N)
-    return variance_N
+    """Variance of one answer where the error is so large."""
+    kept_N = _kept(error_N, judged)
+    return kept_N * (1 - kept_N)
 
 
 def _fitted_floor(count_N: Arrays, accuracy_N: Arrays, judged: int) -> FittedFloor:
@@ -210,13 +207,14 @@ def fitted(law: str, count_N: Arrays, accuracy_N: Arrays, judged: int) -> Fit:
     """
     if len(set(count_N.tolist())) < FEWEST:
         raise ValueError(f"a law needs {FEWEST} different numbers of images, given {len(set(count_N.tolist()))}")
-    fit = _fitted_floor if law == FLOORED else partial(_fitted_line, law)
-    return fit(count_N, accuracy_N, judged)
+    if law == FLOORED:
+        return _fitted_floor(count_N, accuracy_N, judged)
+    return _fitted_line(law, count_N, accuracy_N, judged)
 
 
 def _fitted_line(law: str, count_N: Arrays, accuracy_N: Arrays, judged: int) -> FittedLine:
     design_N2 = np.stack([np.ones_like(count_N), np.log(count_N)], axis=1)
-    level_N = LINES[law].bent(accuracy_N.clip(0.5 / judged, 1 - 0.5 / judged))
+    level_N = LINES[law].bent(_kept(accuracy_N, judged))
     weight_N, freedom = np.ones_like(level_N), len(count_N) - 2
     for _ in range(REFITS):
         root_N = np.sqrt(weight_N)
@@ -236,9 +234,19 @@ def _fitted_line(law: str, count_N: Arrays, accuracy_N: Arrays, judged: int) -> 
 
 
 def _weight(law: str, level_N: Arrays, judged: int) -> Arrays:
-    """Weights of levels of a line; no error is below half a mistake among the images judged."""
-    error_N = (1 - LINES[law].straight(level_N)).clip(0.5 / judged, 1 - 0.5 / judged)
-    return LINES[law].weight(error_N)
+    """Weights of levels of a line."""
+    return LINES[law].weight(_kept(1 - LINES[law].straight(level_N), judged))
+
+
+def _kept(share_N: Arrays, judged: int) -> Arrays:
+    """Errors or accuracies, none nearer to 0 or 1 than half a mistake among the images judged."""
+    kept_N: Arrays = share_N.clip(0.5 / judged, 1 - 0.5 / judged)
+    return kept_N
+
+
+def _reach(variance: float, freedom: int) -> float:
+    """Half of the interval (95 %) of a value with this variance."""
+    return float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * float(np.sqrt(variance))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,36 +102,37 @@ def sample_within(problem: Problem, n: int, rng: np.random.Generator, *, limits:
     return codes_ND
 
 
-def sample_within_each(problem: Problem, n: int, rng: np.random.Generator, several: Sequence[Limits]) -> list[Codes]:
+def sample_within_each(
+    problem: Problem, n: int, rng: np.random.Generator, several: Sequence[Limits], *, skip: bool = False
+) -> list[Codes]:
     """``sample_within`` for several limits, which takes hardly longer than for one: a count of few rows is dear.
 
     Raises:
-        UnreachableLimit: as ``sample_within``, for the first limits that nothing lies within.
+        UnreachableLimit: as ``sample_within``, for the first limits that nothing lies within; with ``skip`` such limits
+            have no rows.
     """
     if problem.pool is not None:
         return [_from_pool(problem, problem.pool, n, rng, limits) for limits in several]
     space = problem.space
     drawn = [uniform(space, 4 * n, rng) for _ in several]
     inside = np.split(_allowed(problem, several, np.concatenate(drawn)), len(drawn)) if several else []
-    rare = [row for row, allowed_M in enumerate(inside) if allowed_M.sum() < n]
-    if rare:
-        anchor_ND = np.repeat([_anchored(problem, several[row])[0] for row in rare], n, axis=0)
-        start_ND = np.concatenate([drawn[row][:n] for row in rare])
-        allowed = partial(_allowed, problem, [several[row] for row in rare])
+    found = [codes_MD[allowed_M][:n] for codes_MD, allowed_M in zip(drawn, inside, strict=True)]
+    anchors: dict[int, Codes] = {}
+    for row, codes_MD in enumerate(found):
+        if len(codes_MD) < n:
+            try:
+                anchors[row] = _anchored(problem, several[row])
+            except UnreachableLimit:
+                if not skip:
+                    raise
+    if anchors:
+        start_ND = np.concatenate([drawn[row][:n] for row in anchors])
+        anchor_ND = np.repeat(np.concatenate(list(anchors.values())), n, axis=0)
+        allowed = partial(_allowed, problem, [several[row] for row in anchors])
         walked_ND = _walk(space, _pull(space, start_ND, anchor_ND, allowed, rng), allowed, rng)
-        walked = dict(zip(rare, np.split(walked_ND, len(rare)), strict=True))
-    return [walked[row] if row in rare else codes_MD[inside[row]][:n] for row, codes_MD in enumerate(drawn)]
-
-
-def is_reachable(problem: Problem, limits: Limits) -> bool:
-    """Whether a candidate within the limits is found."""
-    if not limits.bounds():
-        return True
-    try:
-        _anchored(problem, limits)
-    except UnreachableLimit:
-        return False
-    return True
+        for row, codes_ND in zip(anchors, np.split(walked_ND, len(anchors)), strict=True):
+            found[row] = codes_ND
+    return found
 
 
 def _allowed(problem: Problem, several: Sequence[Limits], codes_ND: Codes) -> NDArray[np.bool_]:

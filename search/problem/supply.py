@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from search.problem.feasible import is_reachable, sample_within, sample_within_each
+from search.problem.feasible import sample_within, sample_within_each
 from search.problem.limits import tighten
 from search.problem.problem import Problem
 from spaces import variation
@@ -60,9 +60,7 @@ class Supply:
             costs = self.problem.costs(self.pool)
             rows = [rng.permutation(np.flatnonzero(limits.allow(costs))) for limits in within]
             return distinct(np.concatenate([self.pool[rows_N[:n]] for rows_N in rows]))
-        reachable = [limits for limits in within if is_reachable(self.problem, limits)]
-        nothing_0D = np.empty((0, len(self.space.dimensions)), dtype=np.int16)
-        return distinct(np.concatenate([nothing_0D, *sample_within_each(self.problem, n, rng, reachable)]))
+        return distinct(np.concatenate(sample_within_each(self.problem, n, rng, within, skip=True)))
 
     def around(self, centres_MD: Codes, rng: np.random.Generator, pairs: int = 24) -> Codes:
         """All candidates one change away from the centres, and ``pairs`` per centre about two changes away."""

@@ -14,6 +14,7 @@ from optuna.storages.journal import _storage as reading
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from search.errors import brief
 from search.files import check_writable, drop_torn_line, is_sqlite
 from search.record.journal import Journal, ReadOnlyJournal, damaged_lines
 from search.record.patience import StorageError, patiently
@@ -78,8 +79,8 @@ def check_storage(url: str) -> None:
     except (ArgumentError, ImportError) as error:
         raise StorageError(_no_database(url, error)) from None
     except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())[:200]
-        raise StorageError(f"run.storage '{_without_password(url)}' does not answer ({reason}); start it") from error
+        place = _without_password(url)
+        raise StorageError(f"run.storage '{place}' does not answer ({brief(error)}); start it") from error
 
 
 def _check_sqlite(url: str, path: Path) -> None:

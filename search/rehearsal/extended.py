@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from search.errors import brief
 from search.problem.feasible import sample_within
 from search.setting.problem import costs_of
 from search.setting.setting import Setting
@@ -44,7 +45,7 @@ def _tried(setting: Setting, address: str, value: Value) -> str:
         task = Task(candidate=candidate, epochs=1, seed=setting.config.seed, score=setting.config.search.weights)
         train_a_little(task, setting.splits, torch.device("cpu"))
     except Exception as error:  # a component's own words for a value that it cannot take
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = brief(error) or type(error).__name__
         raise Mistake(f"space.extend: nothing with {value!r} for '{address}' can be trained: {reason}") from error
     return f"space.extend: a candidate with {value!r} for '{address}' can be trained"
 
