@@ -309,3 +309,12 @@ def describe(dimension: Dimension) -> str:
         return ", ".join(map(str, dimension.values))
     spacing = " (logarithmic)" if dimension.log else ""
     return f"{dimension.low} to {dimension.high} in {len(dimension.values)} levels{spacing}"
+
+
+def size_of(space: Space) -> str:
+    """How many candidates a space has, in a few words."""
+    architectures, recipes, candidates = space.count("architecture"), space.count("recipe"), space.count()
+    of_both = f"{architectures:.3g} architectures x {recipes:.3g} recipes"
+    if candidates == architectures * recipes:
+        return of_both
+    return f"{of_both}, {candidates:.3g} candidates with every pretraining and adaptation"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from search.setting.sections.search import words_of_score
 from search.words import amount
+from spaces.space import size_of
 
 if TYPE_CHECKING:
     from search.setting.setting import Setting
@@ -69,7 +70,7 @@ def plan(setting: "Setting") -> Iterator[str]:
         f"{splits.resolution} pixels; {len(splits.train):,} images to train, {len(splits.validation):,} for "
         f"search-validation, {len(splits.test):,} to test"
     )
-    yield f"space: {space.name}, {space.count('architecture'):.3g} architectures x {space.count('recipe'):.3g} recipes"
+    yield f"space: {space.name}, {size_of(space)}"
     yield f"search: {config.search.trials} trials of at most {config.search.epochs} epochs, by {config.run.executor}"
     if config.search.weights:
         yield f"score: {words_of_score(config.search)}, on search-validation"

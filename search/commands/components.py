@@ -1,10 +1,12 @@
 """List what candidates and reports can be made of: knobs, what each supports, where it can be chosen."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from search.words import program
@@ -27,14 +29,17 @@ class Listing:
     features: str | None = None
     has_paper: bool = False
 
-    def describe(self, name: str) -> tuple[str, str, str, str, str]:
-        """Summary, knobs, features, where it can be chosen, and paper of a component; a dash where there is none."""
-        features = ", ".join(components.constant(self.kind, name, self.features)) if self.features else "-"
-        paper = str(components.constant(self.kind, name, "PAPER")) if self.has_paper else "-"
+    def describe(self, name: str) -> dict[str, str]:
+        """What is known of a component, by what it is: knobs, what it supports, where it can be chosen, its paper."""
         from search.commands._reach import places  # it makes every space
 
-        chosen = ", ".join(places(self.kind, name)) or "-"
-        return components.summary(self.kind, name), self._knobs(name) or "-", features, chosen, paper
+        described = {
+            "knobs": self._knobs(name),
+            "supports": ", ".join(components.constant(self.kind, name, self.features)) if self.features else "",
+            "chosen in": ", ".join(places(self.kind, name)),
+            "paper": str(components.constant(self.kind, name, "PAPER")) if self.has_paper else "",
+        }
+        return {key: value for key, value in described.items() if value}
 
     def _knobs(self, name: str) -> str:
         defaults = components.parameters(self.kind, name).defaults
@@ -72,8 +77,16 @@ def run(arguments: argparse.Namespace) -> None:
 
     That is its name, summary, knobs with their defaults, what it supports, who offers it, and its paper.
     """
-    console = Console()
-    console.print(_everything() if arguments.kind is None else _in_full(arguments.kind))
+    console = Console(highlight=False)
+    if arguments.kind is None:
+        console.print(_everything())
+        return
+    listing = KINDS[arguments.kind]
+    for name in components.names(listing.kind):
+        console.print(name, style="bold")
+        console.print(Padding(components.summary(listing.kind, name), (0, 0, 0, 2)))
+        console.print(_known(listing.describe(name)))
+        console.print()
 
 
 def _everything() -> Table:
@@ -87,12 +100,12 @@ def _everything() -> Table:
     return table
 
 
-def _in_full(kind: str) -> Table:
-    table = Table(title=kind, title_justify="left", show_lines=True)
-    for column in ("name", "what it is", "knobs", "supports", "chosen in", "paper"):
-        table.add_column(column, overflow="fold")
-    for component in components.names(KINDS[kind].kind):
-        table.add_row(component, *KINDS[kind].describe(component))
+def _known(described: Mapping[str, str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in described.items():
+        table.add_row(f"  {key}", value)
     return table
 
 

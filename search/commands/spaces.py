@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from spaces.candidate import ROLES, Candidate
 from spaces.components import BACKBONES, SPACES, load, names
 from spaces.joined import FAMILY
 from spaces.sampling import uniform
-from spaces.space import Codes, Space, describe
+from spaces.space import Codes, Space, describe, size_of
 from trainables.counting.counts import Counts, Statistics
 from trainables.counting.statistics import count
 
@@ -86,9 +87,9 @@ class Images:
 
 def table(images: Images, draws: int, seed: int) -> Table:
     """A line for each space; costs of ``draws`` uniform candidates, 5 to 95 %, where there are formulas for them."""
-    caption = "macs, params: of nine tenths of the networks (-: only known once built, by name)"
+    caption = "candidates: networks with all recipes; macs, params: of nine tenths of them (-: known once built)"
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
-    for column in ("space", "backbones", "dims", "networks", "recipes", "macs", "params"):
+    for column in ("space", "backbones", "networks", "candidates", "macs", "params"):
         shown.add_column(column, no_wrap=column != "backbones")  # a name that is cut cannot be typed
     for name in names(SPACES):
         space: Space = load(SPACES, name).space()
@@ -99,9 +100,8 @@ def table(images: Images, draws: int, seed: int) -> Table:
         shown.add_row(
             name,
             ", ".join(_backbones(space)),
-            str(len(space.dimensions)),
             f"{space.count('architecture'):.2g}",
-            f"{space.count('recipe'):.2g}",
+            f"{space.count():.2g}",
             *costs,
         )
     return shown
@@ -113,13 +113,13 @@ def show(console: Console, space: Space, images: Images, draws: int, sample: int
         Console(stderr=True).print("each of its networks is built and run once to be counted, unless it was before")
     counts = images.counts(space, uniform(space, draws, np.random.default_rng(seed)))
     console.print(
-        f"{space.name}: {space.count('architecture'):.3g} architectures x {space.count('recipe'):.3g} recipes, "
-        f"backbone {', '.join(_backbones(space))}, objective {space.objective}"
+        f"{space.name}: {size_of(space)}; backbone {', '.join(_backbones(space))}, objective {space.objective}",
+        soft_wrap=True,
     )
     console.print(f"{draws} uniform candidates with {images.classes_in(space)} classes and {images.channels} channels:")
     for cost, cost_N in (*counts.costs().items(), ("resolution", counts.resolution_N)):
         console.print(f"  {cost} at {'/'.join(map(str, PERCENTILES))} %: {_percentiles(cost_N)}")
-    console.print(_dimensions(space))
+    _show_dimensions(console, space)
     if sample:
         codes_ND = uniform(space, sample, np.random.default_rng(seed))
         counts = images.counts(space, codes_ND)
@@ -127,13 +127,20 @@ def show(console: Console, space: Space, images: Images, draws: int, sample: int
             console.print(_candidate(candidate, counts[row]))
 
 
-def _dimensions(space: Space) -> Table:
-    shown = Table("dimension", "values", "only if")
-    for address, dimension in zip(space.addresses, space.dimensions, strict=True):
-        condition = space.conditions.get(address)
-        only = f"{condition.parent} is {' or '.join(map(str, condition.values))}" if condition else ""
-        shown.add_row(address, describe(dimension), only)
-    return shown
+def _show_dimensions(console: Console, space: Space) -> None:
+    """Print the dimensions with their values, those of a condition together below it."""
+    for condition, rows in groupby(
+        zip(space.addresses, space.dimensions, strict=True), key=lambda row: space.conditions.get(row[0])
+    ):
+        when = f"if {condition.parent} is {' or '.join(map(str, condition.values))}" if condition else "always"
+        console.print(f"\n{when}", soft_wrap=True)
+        shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+        shown.add_column(no_wrap=True)  # a name that is cut cannot be typed
+        shown.add_column()
+        for address, dimension in rows:
+            shown.add_row(f"  {address}", describe(dimension))
+        console.print(shown)
+    console.print()
 
 
 def _candidate(candidate: Candidate, statistics: Statistics) -> Table:

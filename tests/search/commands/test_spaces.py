@@ -3,7 +3,7 @@ import pytest
 
 from search.__main__ import main
 from search.words import amount
-from spaces import tiny
+from spaces import self_supervised, tiny
 from spaces.components import SPACES, names
 from spaces.sampling import uniform
 from trainables.backbones import timm_model
@@ -29,6 +29,18 @@ def test_a_space_is_shown_with_its_size_costs_and_dimensions(capsys: pytest.Capt
     assert f"macs at 5/50/95 %: {' / '.join(percentiles)}" in text
     assert all(address in text for address in space.addresses)
     assert "recipe.optimizer.name is sgd" in text
+    assert "3.48e+10 architectures x 3.53e+09 recipes;" in text
+
+
+def test_no_name_is_cut_in_a_narrow_terminal_and_pretrainings_are_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    space = self_supervised.space()
+    text = printed(capsys, "self_supervised", "--draws", "10")
+    assert "…" not in text
+    assert all(f"  {address} " in text for address in space.addresses)
+    assert f"{space.count():.3g} candidates with every pretraining and adaptation" in text
 
 
 def test_samples_are_the_seeds_candidates(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +58,7 @@ def test_the_list_has_every_space_and_builds_no_network(
     monkeypatch.setenv("COLUMNS", "80")
     lines = printed(capsys, "--draws", "50").splitlines()
     assert all(any(line.startswith(f"{name} ") for line in lines) for name in names(SPACES))
+    assert any(line.split()[:2] == ["tiny", "mobile"] for line in lines)
     assert any("fbnetv3" in line and "3.7e+23" in line for line in lines)
     assert any("tiny" in line and f"{tiny.space().count('architecture'):.2g}" in line for line in lines)
 
