@@ -62,7 +62,7 @@ KINDS = {
 
 SUPPLIED = frozenset(
     {"network", "plan", "splits", "root", "classes", "channels", "known_NF", "class_N", "query_MF", "evidence"}
-    | {"texts", "names", "synonyms", "pool", "left"}
+    | {"texts", "names", "synonyms", "pool", "left", "features"}
 )
 """Parameters that the search or the training loop supplies, which are no knobs."""
 

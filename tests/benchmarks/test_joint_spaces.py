@@ -113,6 +113,6 @@ def figures(run: Path) -> dict[str, float]:
     chosen = Counter(
         str(choice)
         for trial in finished
-        for choice in (trial.candidate.architecture["backbone"], trial.candidate.pretraining.get("objective", "none"))
+        for choice in (trial.candidate.backbone, trial.candidate.pretraining.get("objective", "none"))
     )
     return said | {f"trials, {choice}": count for choice, count in sorted(chosen.items())}

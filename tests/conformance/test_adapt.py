@@ -21,7 +21,7 @@ from tests.nights import by_night
 from tests.trainables.small import batch, few_labels, loss_of, network, pretrained, without_time
 from trainables.adapt._shape import shape
 from trainables.counting.forms import keywords_of
-from trainables.deploy import Deployable
+from trainables.deploy import Deployable, evaluating
 from trainables.language.texts import Texts
 from trainables.objectives import supervised
 from trainables.plan import Plan, compose
@@ -48,15 +48,20 @@ def texts_for(body: Deployable) -> Texts:
     return Texts(body.width, length=64, width=8, text_width=16, text_depth=1)
 
 
+def features(network: Deployable) -> torch.Tensor:
+    with evaluating(network), torch.no_grad():
+        return network.pooled(few_labels().train.batch(np.arange(8))[0])
+
+
 def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     plan, method = Plan(epochs=1, images=8, classes=10, network=body), components.load(components.ADAPTATIONS, name)
     shape(body.network, candidate_of(name, "mobile"))
+    splits, reads = few_labels(), components.parameters(components.ADAPTATIONS, name).reads
+    offered = {"names": splits.names, "synonyms": {}, "pool": splits.unlabelled, "features": features}
+    own = {keyword: value for keyword, value in offered.items() if reads(keyword)}
     if name in READING:
-        offered = {"names": few_labels().names, "synonyms": {}, "pool": few_labels().unlabelled}
-        reads = components.parameters(components.ADAPTATIONS, name).reads
-        own = {keyword: value for keyword, value in offered.items() if reads(keyword)}
-        knobs = {"texts": texts_for(body), **own, **knobs}
-    adapted: Plan = method.adapt(plan, **knobs)
+        own["texts"] = texts_for(body)
+    adapted: Plan = method.adapt(plan, **{**own, **knobs})
     return adapted
 
 

@@ -96,12 +96,17 @@ def probing_of(
         return None
     network = plan.built()
     assert isinstance(network, Deployable)
-    architecture = {"backbone": candidate.backbone, "architecture": dict(candidate.architecture)}
-    body = RestingBody(network, architecture, store_of_machine())
+    body = resting(network, candidate)
     if not body.keeps(len(images), plan.classes):
         return None
     own = module.objective(OnFeatures(network)).to(next(network.parameters()).device)
     return Probing(whole=plan, objective=own, body=body, images=images, augmented=augmentation_of(recipe))
+
+
+def resting(network: Deployable, candidate: Candidate) -> RestingBody:
+    """A candidate's network as a body that stays as it is now, whose features this machine keeps."""
+    architecture = {"backbone": candidate.backbone, "architecture": dict(candidate.architecture)}
+    return RestingBody(network, architecture, store_of_machine())
 
 
 def augmentation_of(recipe: Mapping[str, Any]) -> dict[str, Any]:

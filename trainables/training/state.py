@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spaces import components
 from spaces.candidate import OWN_PICTURES, keywords
 from trainables.adapt._shape import shape
+from trainables.adapt._standardised import plain_state
 from trainables.deploy import Deployable
-from trainables.frozen.probing import Probing, probing_of
+from trainables.frozen.probing import Probing, probing_of, resting
 from trainables.joint import load
 from trainables.language.texts import Texts
 from trainables.plan import LabelMaps, Led, Plan, Reading, Stateful, Watched, compose
@@ -113,7 +114,7 @@ class PhaseState:
     def left(self) -> Left:
         """What the phase leaves, once it has ended."""
         return Left(
-            weights=self.evaluated.state_dict(),
+            weights=plain_state(self.evaluated),
             classifier=self._classifier,
             objective=self._phase.objective,
             heads=self._states["heads"].state_dict(),
@@ -141,7 +142,7 @@ class PhaseState:
         return {
             "phase": self._phase.number,
             "states": {name: state.state_dict() for name, state in self._states.items()},
-            "evaluated": self.evaluated.state_dict(),  # tensors that are in the states too are written once
+            "evaluated": plain_state(self.evaluated),  # tensors that are in the states too are written once
             "classifier": self._classifier,
             **({} if self._texts is None else {"texts": self._texts}),
         }
@@ -204,6 +205,10 @@ def _plan(phase: Phase, whole: Common, before: Left) -> Plan:
         of_clips = any(weight.ndim == 5 for weight in network.parameters())
         return network if of_clips else network.to(memory_format=torch.channels_last)
 
+    def features(network: Deployable) -> Tensor:
+        assert isinstance(phase.images, Images)
+        return resting(network, whole.task.candidate).sampled(phase.images)
+
     def with_objective(plan: Plan) -> Plan:
         left = pretrained_weights(plan.built(), whole.splits.weights) if before.weights is None else before.weights
         if left is not None:
@@ -215,7 +220,7 @@ def _plan(phase: Phase, whole: Common, before: Left) -> Plan:
         if before.texts is not None:
             plan = replace(plan, texts=Texts.unpacked(before.texts).to(whole.device))
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
-            plan = _adapted(plan, phase.adaptation, {"left": before, **whole.offered})
+            plan = _adapted(plan, phase.adaptation, {"left": before, "features": features, **whole.offered})
         module = load(phase.objective)
         if plan.objective is not None and "teacher" in phase.knobs:
             raise ValueError("this adaptation has a loss of its own, with which no teacher is compared")
