@@ -4,6 +4,7 @@ Everything is a function of the layout and of the arrays given: no random number
 cache that returns what would be computed again). In float64 on one thread.
 """
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from typing import Literal
@@ -122,6 +123,13 @@ class Model:
         if self.unit == "target":
             return Prediction(mean_N=mean_N, std_N=wide_N, noise_std=seeds)
         return self.targets.prediction(mean_N, wide_N, seeds)
+
+    def believing(self, x_NF: Floats, s_NK: Floats) -> "Model":
+        """The model if these rows had scored what it expects: the same means, smaller standard deviations near them."""
+        believer = copy.copy(self)
+        raw_NC = extended(self.layout, x_NF, s_NK)
+        believer._posterior = self.posterior.believing(inputs(self.layout, x_NF, self._scaler(raw_NC)))
+        return believer
 
     def ceilings(self, options: Sequence[Floats], high_BK: Floats) -> Sequence[Ceiling]:
         """Upper bounds of the predicted mean over a whole space; see ``predictors.parts.bounds.Bounded``.

@@ -1,7 +1,7 @@
 """The contract of predictors: pretrain on what is free, fit to what was trained, predict with uncertainty."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +64,11 @@ class Predictor(Protocol):
         Raises:
             RuntimeError: called before ``fit``.
         """
+
+
+@runtime_checkable
+class Believing(Protocol):
+    """A fitted predictor that can tell what it would know if some candidates had scored what it expects."""
+
+    def believing(self, x_NF: Floats, s_NK: Floats) -> Predictor:
+        """One with the same means, and smaller standard deviations near these rows."""

@@ -59,6 +59,14 @@ class Inputs:
     def rows(self, index: NDArray[np.intp] | slice) -> "Inputs":
         return Inputs(level_ND=self.level_ND[index], dims=self.dims, z_NK=self.z_NK[index])
 
+    def joined(self, other: "Inputs") -> "Inputs":
+        """These rows, then others of the same dimensions."""
+        return Inputs(
+            level_ND=np.concatenate([self.level_ND, other.level_ND]),
+            dims=self.dims,
+            z_NK=np.concatenate([self.z_NK, other.z_NK]),
+        )
+
     @cached_property
     def levels(self) -> "Levels":
         """The levels that occur."""

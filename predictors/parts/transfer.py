@@ -5,6 +5,7 @@ scores need not share a unit: only the shape of their opinion is used. A part an
 who names a predictor in a configuration has them to give (``search.learning.past`` has).
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -134,6 +135,14 @@ class Model:
         std_N = wide * np.sqrt(std_N**2 + STRUCTURE * noise + doubt_N)
         trend_N = self._trend(opinion_NS)
         return self.targets.prediction(trend_N + self._scale * mean_N, std_N, wide * ((1 - STRUCTURE) * noise) ** 0.5)
+
+    def believing(self, x_NF: Floats, s_NK: Floats) -> "Model":
+        """As ``predictors.gp.Model.believing``; the trend is as sure as it was."""
+        assert self._residual is not None
+        believer = copy.copy(self)
+        raw_NC = extended(self.layout, x_NF, s_NK)
+        believer._residual = self._residual.believing(inputs(self.layout, x_NF, self._scaler(raw_NC)))
+        return believer
 
     def _scales(self, x_NF: Floats, s_NK: Floats) -> list[tuple[Values, Values]]:
         """Each earlier predictor's predictions of these rows, ascending, and their Gaussian ranks."""

@@ -48,6 +48,9 @@ CLIMBS = 8
 CLIMBERS = 2
 """Candidates of each budget that a step of the climb starts from."""
 
+LOOKED_AT = 100
+"""Candidates of each budget that are looked at again together once another was chosen."""
+
 
 class Sampler(BaseSampler):
     """Proposes what to train next for all budgets at once; ``propose`` for NARS, the optuna methods for plain scripts.
@@ -56,8 +59,8 @@ class Sampler(BaseSampler):
     is replaying it. The method: a predictor of the score (a Gaussian process by default; every third proposal comes
     from one that expects rougher scores, ``search.samplers._surrogates``); the expected improvement of each budget's
     incumbent, taken from the posterior so that one lucky seed does not stop the search, summed over the
-    budgets that the candidate fits (``search.samplers._acquisition``); pending candidates are believed to score as
-    predicted.
+    budgets that the candidate fits (``search.samplers._acquisition``); pending candidates, and those chosen before in
+    the same round, are believed to score as predicted, so that what they will tell is not asked twice.
 
     Args:
         offer: what is searched, the seed, and optionally ``predictor`` (``gp``), ``initial`` (10 candidates before the
@@ -158,32 +161,64 @@ class Sampler(BaseSampler):
     ) -> Codes:
         """``n`` candidates by one model, one after the other, each believed once chosen."""
         seen_ND = np.concatenate([observed.codes_ND, waiting_ND])
+        waiting = Belief.of(self.problem, model, waiting_ND)
+        model = waiting.believed(model, np.arange(len(waiting_ND)))
         known = Belief.of(self.problem, model, distinct(np.concatenate([self._contenders(observed), waiting_ND])))
         field = self._field(model, known, seen_ND, drawn_ND, rng)
         if len(field.codes_ND) < n:
             return self._fresh(seen_ND, n, rng)
         best_K = acquisition.incumbents(known.mean_N, known.fits_KN, field.mean_N, field.fits_KN)
         weight_K = weights(field, known)
-        waiting = Belief.of(self.problem, model, waiting_ND)
         for row in range(len(waiting_ND)):
             best_K = waiting.credit(row, best_K)
         proposed_K = self._proposed(observed, waiting_ND)
         chosen: list[int] = []
         apart: list[Codes] = list(waiting_ND)
+        current_N = np.ones(len(field.codes_ND), dtype=bool)
         for _ in range(n):
-            gain_N = acquisition.family_improvement(field.mean_N, field.std_N, field.fits_KN, best_K, weight_K)
-            gain_N[chosen] = -np.inf
-            far_N = acquisition.diverse(field.codes_ND, apart, self.distance)
-            far_N[chosen] = False
-            if far_N.any():
-                gain_N = np.where(far_N, gain_N, -np.inf)
+            allowed_N = acquisition.diverse(field.codes_ND, apart, self.distance)
+            allowed_N[chosen] = False
+            if not allowed_N.any():
+                allowed_N[:] = True
+                allowed_N[chosen] = False
+            gain_N = self._gains(model, field, allowed_N, current_N, best_K, weight_K)
             band = acquisition.whose_turn(gain_N, field.band_N, proposed_K)
             pick = int(np.argmax(np.where(field.band_N == band, gain_N, -np.inf)))
             chosen.append(pick)
             apart.append(field.codes_ND[pick])
             proposed_K[band] += 1
             best_K = field.credit(pick, best_K)
+            model = field.believed(model, np.array([pick]))
+            current_N[:] = False
         return field.codes_ND[chosen]
+
+    @staticmethod
+    def _gains(
+        model: Predictor,
+        field: Belief,
+        allowed_N: NDArray[np.bool_],
+        current_N: NDArray[np.bool_],
+        best_K: Floats,
+        weight_K: Floats,
+    ) -> Floats:
+        """Logarithm of the improvement by each allowed candidate, exact for the best of every band.
+
+        A chosen candidate makes what is believed of others surer, never less sure: improvements of before bound those
+        of now, and only those at the top are looked at again. ``current_N`` says which were.
+        """
+
+        def gains(rows: NDArray[np.intp]) -> Floats:
+            believed = field.mean_N[rows], field.std_N[rows], field.fits_KN[:, rows]
+            return acquisition.family_improvement(*believed, best_K, weight_K)
+
+        gain_N = np.where(allowed_N, gains(np.arange(len(allowed_N))), -np.inf)
+        while not current_N[acquisition.best_of_bands(gain_N, field.band_N, 1)].all():
+            top = acquisition.best_of_bands(gain_N, field.band_N, LOOKED_AT)
+            rows = top[~current_N[top]]
+            field.look_again(model, rows)
+            current_N[rows] = True
+            gain_N[rows] = gains(rows)
+        return gain_N
 
     def _proposed(self, observed: Observations, waiting_ND: Codes) -> NDArray[np.int64]:
         """Proposals by the model so far in each budget's band, shape (K,)."""
