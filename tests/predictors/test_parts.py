@@ -10,6 +10,7 @@ from predictors.parts import transfer
 from predictors.parts.derived import derived
 from predictors.parts.geometry import ALONE, Dimensions, Geometry
 from predictors.parts.kernel import Hyperparameters, Inputs, Pairs, cross_covariance, prior
+from predictors.parts.process import condition
 from predictors.parts.targets import targets
 from predictors.protocol import Prediction
 from spaces.dimensions import Choice
@@ -278,3 +279,22 @@ def test_a_misleading_source_is_left_behind() -> None:
         model.fit(x_NF[:rows], s_NK[:rows], y_N[:rows])
         taus.append(np.corrcoef(model.predict(*new[:2]).mean_N, new[2])[0, 1])
     assert taus[1] > 0.8 > taus[0]
+
+
+@pytest.mark.parametrize("name", ["gp", "transfer"])
+def test_believing_is_conditioning_afresh_on_what_was_expected(name: str) -> None:
+    known, others = world(20, seed=1), world(6, seed=2)[:2]
+    fitted = (gp if name == "gp" else transfer).Model(layout=LAYOUT, rng=np.random.default_rng(0))
+    fitted.fit(*known)
+    before, tested = fitted.predict(*others), world(5, seed=3)[:2]
+    believer = fitted.believing(tested[0][:3], tested[1][:3]).believing(tested[0][3:], tested[1][3:])
+    after = believer.predict(*others)
+    assert after.mean_N == pytest.approx(before.mean_N, abs=1e-6)
+    assert (after.std_N <= before.std_N + 1e-9).all()
+    assert (believer.predict(*tested).std_N < fitted.predict(*tested).std_N).all()
+    own = believer.posterior if isinstance(believer, gp.Model) else believer._residual
+    assert own is not None
+    again = condition(own.rows, own.t_N, own.at)
+    assert own.factor_NN == pytest.approx(again.factor_NN, abs=1e-8)
+    assert own.alpha_N == pytest.approx(again.alpha_N, abs=1e-6)
+    assert fitted.predict(*others).std_N.tolist() == before.std_N.tolist()  # which is left as it was

@@ -12,6 +12,7 @@ from search.problem.limits import Limits
 from search.problem.problem import Observations
 from search.problem.supply import Supply
 from search.samplers import _acquisition as acquisition
+from search.samplers import nars
 from search.samplers._start import stratified
 from search.samplers._surrogates import Surrogates
 from search.samplers.by_name import build
@@ -82,6 +83,15 @@ def test_finds_the_best_of_every_budget() -> None:
 def test_the_best_of_each_band_are_climbed_from() -> None:
     gain_N = np.array([0.0, 3.0, 2.0, 1.0, -np.inf, 5.0])
     assert acquisition.best_of_bands(gain_N, np.array([0, 0, 0, 1, 1, 2]), 2).tolist() == [1, 2, 3, 5]
+
+
+def test_looking_again_at_the_top_finds_what_looking_again_at_all_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, pending_ND = some(24), some(4, seed=8).codes_ND
+    found = []
+    for count in (1, 10_000):
+        monkeypatch.setattr(nars, "LOOKED_AT", count)
+        found.append(Sampler(offer()).propose(known, pending_ND, 6).tolist())
+    assert found[0] == found[1]
 
 
 def test_recommends_within_each_budget_by_the_posterior() -> None:
