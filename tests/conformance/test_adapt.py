@@ -28,6 +28,7 @@ from trainables.plan import Plan, compose
 from trainables.splits import Splits
 from trainables.stages.phases import Task
 from trainables.training.checkpoint import Checkpoint
+from trainables.training.left import Left
 from trainables.training.trial import trial
 from trainables.training.world import World
 
@@ -57,7 +58,9 @@ def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     plan, method = Plan(epochs=1, images=8, classes=10, network=body), components.load(components.ADAPTATIONS, name)
     shape(body.network, candidate_of(name, "mobile"))
     splits, reads = few_labels(), components.parameters(components.ADAPTATIONS, name).reads
-    offered = {"names": splits.names, "synonyms": {}, "pool": splits.unlabelled, "features": features}
+    # With a classifier that was trained before, so that the body has gradients from the first step on.
+    trained = {"features": features, "left": Left(classifier=True)}
+    offered = {"names": splits.names, "synonyms": {}, "pool": splits.unlabelled, **trained}
     own = {keyword: value for keyword, value in offered.items() if reads(keyword)}
     if name in READING:
         own["texts"] = texts_for(body)

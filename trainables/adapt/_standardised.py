@@ -7,7 +7,7 @@ spread of all, fixed before training, so that features keep their directions.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ class StandardisedLinear(nn.Linear):
     """Class scores of features minus their mean, over their spread.
 
     Args:
-        linear: whose parameters it takes.
+        linear: whose scores it begins with.
         centre_F: mean of each feature.
         spread: root of their mean variance, above 0.
     """
@@ -33,10 +33,11 @@ class StandardisedLinear(nn.Linear):
 
     def __init__(self, linear: nn.Linear, centre_F: Tensor, spread: Tensor) -> None:
         super().__init__(linear.in_features, linear.out_features, device="meta")  # which draws nothing
-        self.weight = linear.weight
-        self.bias = nn.Parameter(linear.weight.new_zeros(linear.out_features)) if linear.bias is None else linear.bias
         self.register_buffer("centre_F", centre_F.to(linear.weight))
         self.register_buffer("spread", spread.to(linear.weight))
+        with torch.no_grad():
+            bias_K = linear.weight @ self.centre_F + (0.0 if linear.bias is None else linear.bias)
+            self.weight, self.bias = nn.Parameter(linear.weight * self.spread), nn.Parameter(bias_K)
 
     def forward(self, feature_NF: Tensor) -> Tensor:
         """Class scores (N, K)."""
@@ -49,12 +50,24 @@ class StandardisedLinear(nn.Linear):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def standardise(network: Deployable, features: Features) -> None:
+class Handed(Protocol):
+    """What is asked of what pretraining has left (``trainables.training.left.Left``)."""
+
+    @property
+    def classifier(self) -> bool:
+        """Whether it holds a classifier of the data's classes that was trained."""
+
+
+def standardise(network: Deployable, features: Features, left: Handed) -> None:
     """Put a ``StandardisedLinear`` in place of the network's linear classifier; one of another form stays.
+
+    It begins with the scores of a classifier that pretraining has trained, and else at zero: random weights on a
+    thousand features give scores of ten and more, which a probe of a few epochs does not unlearn.
 
     Args:
         network: on its device, with the weights that its body keeps.
         features: of images that are trained on.
+        left: by pretraining.
     """
     linear = network.classifier
     if not isinstance(linear, nn.Linear):
@@ -63,6 +76,9 @@ def standardise(network: Deployable, features: Features) -> None:
     spread = feature_SF.var(dim=0, correction=0).mean().sqrt()
     above, _, last = network.name_of_classifier.rpartition(".")
     own = StandardisedLinear(linear, feature_SF.mean(dim=0), torch.where(spread > 0, spread, 1.0))
+    if not left.classifier:
+        nn.init.zeros_(own.weight)
+        nn.init.zeros_(own.bias)
     setattr(network.get_submodule(above), last, own)
 
 

@@ -10,8 +10,10 @@ from tests.trainables.small import few_labels, network
 from trainables.adapt._standardised import StandardisedLinear, plain_state, standardise
 from trainables.deploy import Deployable, evaluating
 from trainables.plan import Plan
+from trainables.training.left import Left
 
 SPLITS = few_labels()
+TRAINED = Left(classifier=True)
 IMAGES, LABELS = SPLITS.train.batch(np.arange(len(SPLITS.train)))
 
 
@@ -40,7 +42,7 @@ def pooled(body: Deployable) -> Tensor:
 def probed(body: Deployable, steps: int = 60) -> list[float]:
     """Losses of a probe of a network."""
     plan = components.load(components.ADAPTATIONS, "linear").adapt(
-        Plan(epochs=1, images=len(IMAGES), classes=10, network=body), features=pooled
+        Plan(epochs=1, images=len(IMAGES), classes=10, network=body), features=pooled, left=Left()
     )
     network = plan.built()
     optimizer = torch.optim.AdamW([one for one in network.parameters() if one.requires_grad], lr=1e-2)
@@ -57,6 +59,7 @@ def probed(body: Deployable, steps: int = 60) -> list[float]:
 @pytest.mark.parametrize(("size", "shift"), [(1e-3, 0.0), (100.0, 0.0), (1.0, 5.0)])
 def test_a_probe_learns_the_same_from_features_of_any_size(size: float, shift: float) -> None:
     usual = probed(of_body(1.0))
+    assert usual[0] == pytest.approx(np.log(10))  # it begins at zero
     assert usual[-1] < 0.8 * usual[0]
     assert probed(of_body(size, shift)) == pytest.approx(usual, rel=1e-2)
 
@@ -73,22 +76,30 @@ def test_what_is_handed_on_is_a_plain_classifier_with_the_same_scores() -> None:
         assert plain.eval()(IMAGES).numpy() == pytest.approx(body.eval()(IMAGES).numpy(), abs=2e-3)
 
 
+def test_a_classifier_that_was_trained_before_goes_on_from_its_scores() -> None:
+    body = of_body(0.01, 0.3)
+    with torch.no_grad():
+        before = body(IMAGES)
+        standardise(body, pooled, TRAINED)
+        assert body(IMAGES).numpy() == pytest.approx(before.numpy(), abs=1e-5)
+
+
 def test_features_that_are_all_the_same_divide_by_nothing() -> None:
     body = of_body(0.0, 2.0)
-    standardise(body, pooled)
+    standardise(body, pooled, TRAINED)
     assert torch.isfinite(body(IMAGES)).all()
 
 
 def test_a_classifier_of_another_form_stays() -> None:
     body = network("simclr")
     body.network.classifier = nn.Sequential(body.classifier)
-    standardise(body, pooled)
+    standardise(body, pooled, TRAINED)
     assert plain_state(body).keys() == body.state_dict().keys()
 
 
 def test_a_checkpoint_from_before_goes_on_with_features_as_they_are() -> None:
     earlier, body = of_body(0.01), of_body(0.01)
-    standardise(body, pooled)
+    standardise(body, pooled, TRAINED)
     body.load_state_dict(earlier.state_dict())
     with torch.no_grad():
         assert body(IMAGES).numpy() == pytest.approx(earlier(IMAGES).numpy(), abs=1e-6)
@@ -96,7 +107,7 @@ def test_a_checkpoint_from_before_goes_on_with_features_as_they_are() -> None:
 
 def test_part_of_a_state_leaves_mean_and_spread() -> None:
     body = of_body(0.01)
-    standardise(body, pooled)
+    standardise(body, pooled, TRAINED)
     before = body.state_dict()["network.classifier.spread"].item()
     body.load_state_dict({}, strict=False)
     assert body.state_dict()["network.classifier.spread"].item() == before != 1.0
