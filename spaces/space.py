@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -168,15 +169,16 @@ class Space:
     def restrict(self, allowed: Mapping[str, Sequence[Value]]) -> "Space":
         """The same space with fewer values at some addresses (full addresses), e.g. one optimizer or two resolutions.
 
-        Dimensions that can no longer be active are dropped.
+        Dimensions that can no longer be active are dropped. In a joined space an address without a family, such as
+        ``pretraining.objective``, stands for that of every family that is left and has it.
 
         Raises:
-            Mistake: an address or a value that the space does not have; the message lists what it has.
+            Mistake: an address or a value that the space does not have; the message says what comes near.
         """
         dimensions = dict(zip(self.addresses, self.dimensions, strict=True))
-        for address, values in allowed.items():
+        for address, values in self._of_families(allowed).items():
             if address not in dimensions:
-                raise Mistake(f"space '{self.name}' has no '{address}'; it has {', '.join(self.addresses)}")
+                raise Mistake(self._unknown(address))
             dimension = dimensions[address]
             unknown = [value for value in values if value not in dimension.values]
             if unknown or not values:
@@ -198,6 +200,24 @@ class Space:
         roles: dict[str, Any] = {role: below(role) for role in ROLES}
         return replace(self, conditions=conditions, **roles)
 
+    def _of_families(self, allowed: Mapping[str, Sequence[Value]]) -> dict[str, Sequence[Value]]:
+        """What is allowed by full address, where an address may leave out the family."""
+        if not self.joins_families:
+            return dict(allowed)
+        families = allowed.get("architecture.backbone", self.dimension("architecture.backbone").values)
+        full: dict[str, Sequence[Value]] = {}
+        for address, values in allowed.items():
+            role, _, below = address.partition(".")
+            own = [one for one in (f"{role}.{family}.{below}" for family in families) if one in self.index]
+            full |= {address: values} if address in self.index or not own else dict.fromkeys(own, values)
+        return full
+
+    def _unknown(self, address: str) -> str:
+        """That there is no such address, and which come near."""
+        near = get_close_matches(address, self.addresses, n=4, cutoff=0.5)
+        those = f"; nearest are {', '.join(near)}" if near else ""
+        return f"space '{self.name}' has no '{address}'{those}: 'python -m search spaces {self.name}' lists what it has"
+
     def extend(self, further: Mapping[str, Sequence[Value]]) -> "Space":
         """The same space with more values at some addresses, behind those that it has, whose codes stay what they are.
 
@@ -210,7 +230,7 @@ class Space:
         for address, values in further.items():
             role, _, below = address.partition(".")
             if address not in self.index:
-                raise Mistake(f"space '{self.name}' has no '{address}'; it has {', '.join(self.addresses)}")
+                raise Mistake(self._unknown(address))
             dimension = self.dimension(address)
             if not isinstance(dimension, Choice):
                 raise Mistake(f"'{address}' goes from {describe(dimension)}; no value can be added")

@@ -69,6 +69,9 @@ def test_families_are_pretrained_by_objectives_that_find_what_they_need_in_them(
         assert {name for name, suits in suiting.items() if suits} == set(offered)
 
 
+FAMILIES = ("mobile", "tiny_vit")
+
+
 def test_further_values_stand_behind_the_others_whose_codes_stay() -> None:
     plain = pretraining.space()
     address = "pretraining.mobile.source"
@@ -79,10 +82,23 @@ def test_further_values_stand_behind_the_others_whose_codes_stay() -> None:
     assert plain.extend({}).addresses == plain.addresses
 
 
+def test_an_address_without_a_family_restricts_every_family_that_is_left() -> None:
+    space = pretraining.space()
+    scratch = space.restrict({"pretraining.objective": ["none"]})
+    assert scratch.addresses == space.restrict({f"pretraining.{one}.objective": ["none"] for one in FAMILIES}).addresses
+    assert not any(address.endswith(".share") for address in scratch.addresses)
+    masked = space.restrict({"architecture.backbone": ["tiny_vit"], "pretraining.objective": ["simmim"]})
+    assert masked.dimension("pretraining.tiny_vit.objective").values == ("simmim",)
+    with pytest.raises(Mistake, match=r"'pretraining\.mobile\.objective' can't take"):
+        space.restrict({"pretraining.objective": ["simmim"]})
+    with pytest.raises(Mistake, match=r"no 'pretraining\.objektive'; nearest are .*pretraining\.mobile\.objective"):
+        space.restrict({"pretraining.objektive": ["none"]})
+
+
 @pytest.mark.parametrize(
     ("address", "values", "words"),
     [
-        ("pretraining.source", ["photos"], "has no 'pretraining.source'; it has architecture"),
+        ("pretraining.source", ["photos"], "has no 'pretraining.source'; nearest are .*pretraining.mobile.source"),
         ("pretraining.mobile.source", ["own"], "has a value of .* twice; it has own, fractals"),
         ("pretraining.mobile.source", [3], "can't take .*3.*: it has own, fractals, of another kind"),
         ("recipe.optimizer.weight_decay", [0.5], "no value can be added"),
