@@ -116,7 +116,7 @@ class Model:
     def predict(self, x_NF: Floats, s_NK: Floats) -> Prediction:
         posterior = self.posterior
         check_columns(self.layout, x_NF, s_NK, self._statistics)
-        mean_N, std_N = posterior(inputs(self.layout, x_NF, self._scaler(extended(self.layout, x_NF, s_NK))))
+        mean_N, std_N = posterior(self._seen(x_NF, s_NK))
         noise = np.exp(posterior.at.noise)
         wide_N = self._inflation * np.sqrt(std_N**2 + self.structure * noise)
         seeds = float(self._inflation * np.sqrt((1.0 - self.structure) * noise))
@@ -127,9 +127,12 @@ class Model:
     def believing(self, x_NF: Floats, s_NK: Floats) -> "Model":
         """The model if these rows had scored what it expects: the same means, smaller standard deviations near them."""
         believer = copy.copy(self)
-        raw_NC = extended(self.layout, x_NF, s_NK)
-        believer._posterior = self.posterior.believing(inputs(self.layout, x_NF, self._scaler(raw_NC)))
+        believer._posterior = self.posterior.believing(self._seen(x_NF, s_NK))
         return believer
+
+    def _seen(self, x_NF: Floats, s_NK: Floats) -> Inputs:
+        """Rows as the kernel sees them, on the scale of the fit."""
+        return inputs(self.layout, x_NF, self._scaler(extended(self.layout, x_NF, s_NK)))
 
     def ceilings(self, options: Sequence[Floats], high_BK: Floats) -> Sequence[Ceiling]:
         """Upper bounds of the predicted mean over a whole space; see ``predictors.parts.bounds.Bounded``.

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from predictors.parts.calibration import STRUCTURE, inflation
 from predictors.parts.derived import extended
 from predictors.parts.inputs import check_columns, check_scores
-from predictors.parts.kernel import inputs
+from predictors.parts.kernel import Inputs, inputs
 from predictors.parts.process import Posterior, condition, learn, spread_rows
 from predictors.parts.scaler import Scaler, scaler
 from predictors.parts.targets import Targets, targets
@@ -127,7 +127,7 @@ class Model:
         if self._residual is None:
             raise RuntimeError("the predictor 'transfer' has no scores yet; call fit before predict")
         check_columns(self.layout, x_NF, s_NK, self._statistics)
-        mean_N, std_N = self._residual(inputs(self.layout, x_NF, self._scaler(extended(self.layout, x_NF, s_NK))))
+        mean_N, std_N = self._residual(self._seen(x_NF, s_NK))
         opinion_NS = self._opinion(x_NF, s_NK)
         noise, wide = float(np.exp(self._residual.at.noise)), self._inflation * self._scale
         # the trend's weights are uncertain too
@@ -140,9 +140,12 @@ class Model:
         """As ``predictors.gp.Model.believing``; the trend is as sure as it was."""
         assert self._residual is not None
         believer = copy.copy(self)
-        raw_NC = extended(self.layout, x_NF, s_NK)
-        believer._residual = self._residual.believing(inputs(self.layout, x_NF, self._scaler(raw_NC)))
+        believer._residual = self._residual.believing(self._seen(x_NF, s_NK))
         return believer
+
+    def _seen(self, x_NF: Floats, s_NK: Floats) -> Inputs:
+        """Rows as the kernel sees them, on the scale of the fit."""
+        return inputs(self.layout, x_NF, self._scaler(extended(self.layout, x_NF, s_NK)))
 
     def _scales(self, x_NF: Floats, s_NK: Floats) -> list[tuple[Values, Values]]:
         """Each earlier predictor's predictions of these rows, ascending, and their Gaussian ranks."""

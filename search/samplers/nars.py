@@ -176,6 +176,9 @@ class Sampler(BaseSampler):
         apart: list[Codes] = list(waiting_ND)
         current_N = np.ones(len(field.codes_ND), dtype=bool)
         for _ in range(n):
+            if chosen:
+                model = field.believed(model, np.array(chosen[-1:]))
+                current_N[:] = False
             allowed_N = acquisition.diverse(field.codes_ND, apart, self.distance)
             allowed_N[chosen] = False
             if not allowed_N.any():
@@ -188,8 +191,6 @@ class Sampler(BaseSampler):
             apart.append(field.codes_ND[pick])
             proposed_K[band] += 1
             best_K = field.credit(pick, best_K)
-            model = field.believed(model, np.array([pick]))
-            current_N[:] = False
         return field.codes_ND[chosen]
 
     @staticmethod
@@ -212,13 +213,15 @@ class Sampler(BaseSampler):
             return acquisition.family_improvement(*believed, best_K, weight_K)
 
         gain_N = np.where(allowed_N, gains(np.arange(len(allowed_N))), -np.inf)
-        while not current_N[acquisition.best_of_bands(gain_N, field.band_N, 1)].all():
+        while True:
             top = acquisition.best_of_bands(gain_N, field.band_N, LOOKED_AT)
+            _, first = np.unique(field.band_N[top], return_index=True)
+            if current_N[top[first]].all():
+                return gain_N
             rows = top[~current_N[top]]
             field.look_again(model, rows)
             current_N[rows] = True
             gain_N[rows] = gains(rows)
-        return gain_N
 
     def _proposed(self, observed: Observations, waiting_ND: Codes) -> NDArray[np.int64]:
         """Proposals by the model so far in each budget's band, shape (K,)."""

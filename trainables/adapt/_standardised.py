@@ -84,9 +84,10 @@ def standardise(network: Deployable, features: Features, left: Handed) -> None:
 
 def plain_state(network: Deployable) -> dict[str, Tensor]:
     """The state of a network whose classifier is a plain linear one, with the same scores."""
-    state, classifier, name = network.state_dict(), network.classifier, network.name_of_classifier
-    if not isinstance(classifier, StandardisedLinear):
+    state = network.state_dict()
+    if not isinstance(network.classifier, StandardisedLinear):
         return state
+    name = network.name_of_classifier
     centre_F, spread = (state.pop(f"{name}.{buffer}").double() for buffer in ("centre_F", "spread"))
     weight_KF, bias_K = state[f"{name}.weight"], state[f"{name}.bias"]
     plain_KF = weight_KF.double() / spread
