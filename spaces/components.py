@@ -42,6 +42,8 @@ SPACES = Kind(package="spaces", defines="space")
 BACKBONES = Kind(package="trainables.backbones", defines="build")
 OBJECTIVES = Kind(package="trainables.objectives", defines="objective")
 ADAPTATIONS = Kind(package="trainables.adapt", defines="adapt")
+OFFERED = frozenset({"left", "trained", "features", "texts", "names", "synonyms", "pool"})
+"""What the trainer gives an adaptation that has a keyword for it (``trainables.adapt``), which is no knob."""
 PROTOCOLS = Kind(package="trainables.assess", defines="classify")
 EVALUATIONS = Kind(package="trainables.assess", defines="assess")
 INGREDIENTS = Kind(package="trainables.recipe", defines="apply")

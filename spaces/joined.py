@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.dimensions import Choice, Dimension
+from spaces.space import FAMILY as FAMILY
 from spaces.space import JOINED, Condition, Space
-
-FAMILY = "architecture.backbone"
-"""Address of the dimension that chooses among the backbones of a joined space."""
 
 
 def join(

@@ -17,6 +17,9 @@ from spaces.mistake import Mistake
 INACTIVE = -1
 """Code of a dimension that its condition switches off."""
 
+FAMILY = "architecture.backbone"
+"""Address of the dimension that chooses among the backbones of a joined space."""
+
 JOINED = ("architecture", "pretraining", "adaptation")
 """Roles whose dimensions each family of a joined space has for itself."""
 
@@ -204,12 +207,11 @@ class Space:
         """What is allowed by full address, where an address may leave out the family."""
         if not self.joins_families:
             return dict(allowed)
-        families = allowed.get("architecture.backbone", self.dimension("architecture.backbone").values)
+        families = allowed.get(FAMILY, self.dimension(FAMILY).values)
         full: dict[str, Sequence[Value]] = {}
         for address, values in allowed.items():
-            role, _, below = address.partition(".")
-            own = [one for one in (f"{role}.{family}.{below}" for family in families) if one in self.index]
-            full |= {address: values} if address in self.index or not own else dict.fromkeys(own, values)
+            own = [one for family in families if (one := _of_family(address, family)) in self.index]
+            full |= dict.fromkeys(own or [address], values)
         return full
 
     def _unknown(self, address: str) -> str:
@@ -279,11 +281,8 @@ class Space:
         """A candidate's values by full address of this space."""
         backbone = candidate.backbone
         if self.joins_families:
-            values: dict[str, Value] = {"architecture.backbone": backbone}
-            for address, value in candidate.by_address.items():
-                role, _, below = address.partition(".")
-                values[f"{role}.{backbone}.{below}" if role in JOINED else address] = value
-            return values
+            own = {_of_family(address, backbone): value for address, value in candidate.by_address.items()}
+            return {FAMILY: backbone, **own}
         if backbone != self.backbone:
             raise Mistake(
                 f"candidate {candidate.key} has the backbone '{backbone}', space '{self.name}' has '{self.backbone}'"
@@ -321,6 +320,12 @@ class Space:
                 f"candidate {wrong.key} lacks an active dimension of space '{self.name}' or sets an inactive one"
             )
         return codes_ND
+
+
+def _of_family(address: str, family: Value) -> str:
+    """What a joined space calls an address of one of its families."""
+    role, _, below = address.partition(".")
+    return f"{role}.{family}.{below}" if role in JOINED else address
 
 
 def describe(dimension: Dimension) -> str:

@@ -1,7 +1,6 @@
 """List what candidates and reports can be made of: knobs, what each supports, where it can be chosen."""
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from search.commands._listed import listed
 from search.words import program
 from spaces import components
 
@@ -60,9 +60,8 @@ KINDS = {
 }
 """Kinds that are listed, by the word that names each on the command line."""
 
-SUPPLIED = frozenset(
+SUPPLIED = components.OFFERED | frozenset(
     {"network", "plan", "splits", "root", "classes", "channels", "known_NF", "class_N", "query_MF", "evidence"}
-    | {"texts", "names", "synonyms", "pool", "left", "features"}
 )
 """Parameters that the search or the training loop supplies, which are no knobs."""
 
@@ -85,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name in components.names(listing.kind):
         console.print(name, style="bold")
         console.print(Padding(components.summary(listing.kind, name), (0, 0, 0, 2)))
-        console.print(_known(listing.describe(name)))
+        console.print(listed(listing.describe(name)))
         console.print()
 
 
@@ -97,15 +96,6 @@ def _everything() -> Table:
     for kind, listing in KINDS.items():
         for component in components.names(listing.kind):
             table.add_row(kind, component, components.summary(listing.kind, component))
-    return table
-
-
-def _known(described: Mapping[str, str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in described.items():
-        table.add_row(f"  {key}", value)
     return table
 
 

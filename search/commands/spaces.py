@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.commands._arguments import at_least_one, seed
+from search.commands._listed import listed
 from search.errors import UsageError
 from search.words import amount, rounded
 from spaces.candidate import ROLES, Candidate
@@ -134,12 +135,7 @@ def _show_dimensions(console: Console, space: Space) -> None:
     ):
         when = f"if {condition.parent} is {' or '.join(map(str, condition.values))}" if condition else "always"
         console.print(f"\n{when}", soft_wrap=True)
-        shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-        shown.add_column(no_wrap=True)  # a name that is cut cannot be typed
-        shown.add_column()
-        for address, dimension in rows:
-            shown.add_row(f"  {address}", describe(dimension))
-        console.print(shown)
+        console.print(listed({address: describe(dimension) for address, dimension in rows}))
     console.print()
 
 

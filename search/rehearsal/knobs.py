@@ -24,7 +24,7 @@ from spaces.space import Space
 MOST = 2048
 """Combinations of one component that are tried; of more, so many are drawn, which leaves out no three values together
 but by a rare chance."""
-GIVEN = ("teacher", "texts", "names", "synonyms", "pool", "left", "features")
+GIVEN = components.OFFERED | {"teacher"}
 """What the trainer gives by keyword, where a component has no default for it."""
 SHOWN = 6
 """Knobs that a sentence names at most."""

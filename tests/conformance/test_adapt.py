@@ -28,7 +28,6 @@ from trainables.plan import Plan, compose
 from trainables.splits import Splits
 from trainables.stages.phases import Task
 from trainables.training.checkpoint import Checkpoint
-from trainables.training.left import Left
 from trainables.training.trial import trial
 from trainables.training.world import World
 
@@ -59,7 +58,7 @@ def adapted(name: str, body: Deployable, **knobs: Any) -> Plan:
     shape(body.network, candidate_of(name, "mobile"))
     splits, reads = few_labels(), components.parameters(components.ADAPTATIONS, name).reads
     # With a classifier that was trained before, so that the body has gradients from the first step on.
-    trained = {"features": features, "left": Left(classifier=True)}
+    trained = {"features": features, "trained": True}
     offered = {"names": splits.names, "synonyms": {}, "pool": splits.unlabelled, **trained}
     own = {keyword: value for keyword, value in offered.items() if reads(keyword)}
     if name in READING:

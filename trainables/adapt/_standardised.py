@@ -7,7 +7,7 @@ spread of all, fixed before training, so that features keep their directions.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -50,15 +50,7 @@ class StandardisedLinear(nn.Linear):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-class Handed(Protocol):
-    """What is asked of what pretraining has left (``trainables.training.left.Left``)."""
-
-    @property
-    def classifier(self) -> bool:
-        """Whether it holds a classifier of the data's classes that was trained."""
-
-
-def standardise(network: Deployable, features: Features, left: Handed) -> None:
+def standardise(network: Deployable, features: Features, *, trained: bool) -> None:
     """Put a ``StandardisedLinear`` in place of the network's linear classifier; one of another form stays.
 
     It begins with the scores of a classifier that pretraining has trained, and else at zero: random weights on a
@@ -67,7 +59,7 @@ def standardise(network: Deployable, features: Features, left: Handed) -> None:
     Args:
         network: on its device, with the weights that its body keeps.
         features: of images that are trained on.
-        left: by pretraining.
+        trained: whether pretraining has trained its classifier.
     """
     linear = network.classifier
     if not isinstance(linear, nn.Linear):
@@ -76,7 +68,7 @@ def standardise(network: Deployable, features: Features, left: Handed) -> None:
     spread = feature_SF.var(dim=0, correction=0).mean().sqrt()
     above, _, last = network.name_of_classifier.rpartition(".")
     own = StandardisedLinear(linear, feature_SF.mean(dim=0), torch.where(spread > 0, spread, 1.0))
-    if not left.classifier:
+    if not trained:
         nn.init.zeros_(own.weight)
         nn.init.zeros_(own.bias)
     setattr(network.get_submodule(above), last, own)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from trainables.adapt._resting import rest
-from trainables.adapt._standardised import Features, Handed, standardise
+from trainables.adapt._standardised import Features, standardise
 from trainables.adapt._whole import network_of
 from trainables.plan import Plan
 
@@ -12,7 +12,7 @@ OWN_LOSS = False
 FORM = None
 
 
-def adapt(plan: Plan, *, features: Features, left: Handed) -> Plan:
+def adapt(plan: Plan, *, features: Features, trained: bool) -> Plan:
     """Freeze all but the classifier, as the recipe trains it; batch statistics, dropout and drop path rest as well.
 
     The classifier is trained on standardised features and handed on as one of features as they are
@@ -23,10 +23,10 @@ def adapt(plan: Plan, *, features: Features, left: Handed) -> Plan:
     Args:
         plan: with a network.
         features: of images that are trained on.
-        left: by pretraining; a classifier that it has trained goes on, any other begins at zero.
+        trained: whether pretraining has trained the classifier, which then goes on; any other begins at zero.
     """
     network = network_of(plan)
-    standardise(network, features, left)
+    standardise(network, features, trained=trained)
     network.requires_grad_(False)
     network.classifier.requires_grad_(True)
     rest(module for module in network.modules() if module is not network.classifier)

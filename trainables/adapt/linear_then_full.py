@@ -8,7 +8,7 @@ neither (docs/finetuning.md has the figures).
 from dataclasses import replace
 
 from trainables.adapt._resting import rest
-from trainables.adapt._standardised import Features, Handed, standardise
+from trainables.adapt._standardised import Features, standardise
 from trainables.adapt._whole import anchored, network_of, with_body_rate, with_head_rate, with_statistics
 from trainables.plan import Plan
 
@@ -21,7 +21,7 @@ def adapt(
     plan: Plan,
     *,
     features: Features,
-    left: Handed,
+    trained: bool,
     share: float = 0.5,
     head_rate: float = 10.0,
     body_rate: float = 0.1,
@@ -35,7 +35,7 @@ def adapt(
 
     Args:
         plan: with a network.
-        features, left: as in ``linear``; the classifier sees standardised features in all epochs.
+        features, trained: as in ``linear``; the classifier sees standardised features in all epochs.
         share: of the epochs that train the classifier alone, in (0, 1), rounded to whole ones.
         head_rate: learning rate of the classifier, in all epochs, as a multiple of the recipe's.
         body_rate: learning rate of all else, once it is trained, as a multiple of the recipe's.
@@ -47,7 +47,7 @@ def adapt(
     if not 0.0 < share < 1.0:
         raise ValueError(f"adaptation.linear_then_full.share is in (0, 1), given {share}")
     network = network_of(plan)
-    standardise(network, features, left)
+    standardise(network, features, trained=trained)
     network.requires_grad_(True)
     body = [
         parameter

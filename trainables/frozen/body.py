@@ -29,8 +29,6 @@ PASSES = 4
 """Passes over randomly augmented images that are recorded at most."""
 BATCH = 64
 """Images that go through the network together."""
-SAMPLE_OF_FEATURES = 512
-"""Images, evenly spaced, that ``sampled`` is of at most."""
 HASHED = 2**28
 """Bytes of images that are all looked at to name their content; of more, so many evenly spaced images are."""
 SAMPLE = 2048
@@ -105,11 +103,6 @@ class RestingBody:
                 return np.concatenate([self._pooled(batch) for batch in images.batches(BATCH)])
 
         return torch.from_numpy(np.array(self._store.array(key, make)))
-
-    def sampled(self, images: Images) -> Tensor:
-        """Pooled features (S, F) of some of the images."""
-        rows_S = np.linspace(0, len(images) - 1, num=min(len(images), SAMPLE_OF_FEATURES), dtype=np.int64)
-        return self.plain(images.take(rows_S))
 
     def recorded(
         self, images: Images, transforms: Sequence[Transform], augmented: Mapping[str, Any], number: int, classes: int

@@ -15,6 +15,7 @@ from spaces import components
 from spaces.candidate import OWN_PICTURES, keywords
 from trainables.adapt._shape import shape
 from trainables.adapt._standardised import plain_state
+from trainables.assess import some
 from trainables.deploy import Deployable
 from trainables.frozen.probing import Probing, probing_of, resting
 from trainables.joint import load
@@ -31,6 +32,8 @@ from trainables.training.left import Heads, Left
 from trainables.training.loading import Loader, processes_beside
 from trainables.training.world import World
 
+STANDARDISED_BY = 512
+"""Images at most whose features tell a probe their mean and spread."""
 NOTHING = Left()
 """What is left before the first phase."""
 
@@ -207,7 +210,7 @@ def _plan(phase: Phase, whole: Common, before: Left) -> Plan:
 
     def features(network: Deployable) -> Tensor:
         assert isinstance(phase.images, Images)
-        return resting(network, whole.task.candidate).sampled(phase.images)
+        return resting(network, whole.task.candidate).plain(some(phase.images, STANDARDISED_BY))
 
     def with_objective(plan: Plan) -> Plan:
         left = pretrained_weights(plan.built(), whole.splits.weights) if before.weights is None else before.weights
@@ -220,7 +223,8 @@ def _plan(phase: Phase, whole: Common, before: Left) -> Plan:
         if before.texts is not None:
             plan = replace(plan, texts=Texts.unpacked(before.texts).to(whole.device))
         if phase.adaptation is not None:  # also where training goes on from a checkpoint, which holds the weights
-            plan = _adapted(plan, phase.adaptation, {"left": before, "features": features, **whole.offered})
+            own = {"left": before, "trained": before.classifier, "features": features}
+            plan = _adapted(plan, phase.adaptation, {**own, **whole.offered})
         module = load(phase.objective)
         if plan.objective is not None and "teacher" in phase.knobs:
             raise ValueError("this adaptation has a loss of its own, with which no teacher is compared")

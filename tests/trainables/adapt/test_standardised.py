@@ -10,10 +10,8 @@ from tests.trainables.small import few_labels, network
 from trainables.adapt._standardised import StandardisedLinear, plain_state, standardise
 from trainables.deploy import Deployable, evaluating
 from trainables.plan import Plan
-from trainables.training.left import Left
 
 SPLITS = few_labels()
-TRAINED = Left(classifier=True)
 IMAGES, LABELS = SPLITS.train.batch(np.arange(len(SPLITS.train)))
 
 
@@ -42,7 +40,7 @@ def pooled(body: Deployable) -> Tensor:
 def probed(body: Deployable, steps: int = 60) -> list[float]:
     """Losses of a probe of a network."""
     plan = components.load(components.ADAPTATIONS, "linear").adapt(
-        Plan(epochs=1, images=len(IMAGES), classes=10, network=body), features=pooled, left=Left()
+        Plan(epochs=1, images=len(IMAGES), classes=10, network=body), features=pooled, trained=False
     )
     network = plan.built()
     optimizer = torch.optim.AdamW([one for one in network.parameters() if one.requires_grad], lr=1e-2)
@@ -80,26 +78,26 @@ def test_a_classifier_that_was_trained_before_goes_on_from_its_scores() -> None:
     body = of_body(0.01, 0.3)
     with torch.no_grad():
         before = body(IMAGES)
-        standardise(body, pooled, TRAINED)
+        standardise(body, pooled, trained=True)
         assert body(IMAGES).numpy() == pytest.approx(before.numpy(), abs=1e-5)
 
 
 def test_features_that_are_all_the_same_divide_by_nothing() -> None:
     body = of_body(0.0, 2.0)
-    standardise(body, pooled, TRAINED)
+    standardise(body, pooled, trained=True)
     assert torch.isfinite(body(IMAGES)).all()
 
 
 def test_a_classifier_of_another_form_stays() -> None:
     body = network("simclr")
     body.network.classifier = nn.Sequential(body.classifier)
-    standardise(body, pooled, TRAINED)
+    standardise(body, pooled, trained=True)
     assert plain_state(body).keys() == body.state_dict().keys()
 
 
 def test_a_checkpoint_from_before_goes_on_with_features_as_they_are() -> None:
     earlier, body = of_body(0.01), of_body(0.01)
-    standardise(body, pooled, TRAINED)
+    standardise(body, pooled, trained=True)
     body.load_state_dict(earlier.state_dict())
     with torch.no_grad():
         assert body(IMAGES).numpy() == pytest.approx(earlier(IMAGES).numpy(), abs=1e-6)
@@ -107,7 +105,7 @@ def test_a_checkpoint_from_before_goes_on_with_features_as_they_are() -> None:
 
 def test_part_of_a_state_leaves_mean_and_spread() -> None:
     body = of_body(0.01)
-    standardise(body, pooled, TRAINED)
+    standardise(body, pooled, trained=True)
     before = body.state_dict()["network.classifier.spread"].item()
     body.load_state_dict({}, strict=False)
     assert body.state_dict()["network.classifier.spread"].item() == before != 1.0

@@ -87,9 +87,8 @@ def test_without_augmentation_it_is_training_on_images(splits: Splits, monkeypat
 def test_a_second_probe_needs_no_pass_of_the_network(splits: Splits, seen: list[int]) -> None:
     reports(task(), splits)
     once = len(splits.train) + len(splits.validation)
-    assert (
-        sum(seen) == 60 + once + 1
-    )  # what standardises them, and a blank one, on which scores and features are compared
+    # What standardises them, and a blank one, on which scores and features are compared.
+    assert sum(seen) == 60 + once + 1
     seen.clear()
     other = task(seed=2, **{"optimizer.learning_rate.adamw": 0.1, "label_smoothing.rate": 0.0})
     reports(other, splits)
