@@ -14,8 +14,8 @@ NO_MISTAKE = {
     "search.family.export.ExportMismatch": "a file that an exporter has written wrongly is a fault of the program",
     "trainables.assess.gradcam.NoConvolution": "who draws or counts catches it and says so",
     "search.rehearsal.knobs._Seen": "ends the call of a component that has taken its knobs, and is caught there",
-    "trainables.predict.DamagedMember": "a member has the file alone, whose command prints it as a sentence",
-    "trainables.predict.UnreadableImage": "whoever reads a folder counts and names them; a member has the file alone",
+    "trainables.final.predict.DamagedMember": "a member has the file alone, whose command prints it as a sentence",
+    "trainables.decoding.UnreadableImage": "whoever reads a folder counts and names them; a member has the file alone",
     "search.tracking.outbox.Refused": "a signal between the tracker and its outbox, which never leaves them",
 }
 

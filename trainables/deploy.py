@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self, cast
 import torch
 from torch import Tensor, nn
 
-from trainables.predict import Decoding
+from trainables.decoding import Decoding
 from trainables.preprocessing import Preprocessing, View, resize
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.predict import Decoding, square
+from trainables.decoding import Decoding, square
 
 QUALITY = 95
 """Of JPEG as Pillow counts it, for what is kept of a photograph."""

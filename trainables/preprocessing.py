@@ -1,6 +1,6 @@
 """The whole way from a file to a network's input, as one value from which graphs, timm's files and cards follow.
 
-A source decodes files to squares (``trainables.predict.decode``); what is done to these afterwards is part of the
+A source decodes files to squares (``trainables.decoding.decode``); what is done to these afterwards is part of the
 network and of its exported graphs: the middle is cropped, normalised, and resized to what the network sees.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.predict import Decoding
+from trainables.decoding import Decoding
 
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 """Rules of resizing inside a network, by timm's names."""

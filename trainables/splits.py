@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spaces.mistake import Mistake
+from trainables.decoding import Decoding
 from trainables.photographs import Photographs
-from trainables.predict import Decoding
 from trainables.pretrained import Sources
 from trainables.stored import Stored
 from trainables.survey import Survey

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from trainables.predict import Seen
+from trainables.decoding import Seen
 
 ELONGATED = 2.0
 """Longer through shorter side beyond which the square in the middle shows less than half of an image."""

@@ -5,7 +5,6 @@ The graphs take images as the data source stores them, in [0, 1], so that whoeve
 
 import copy
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,9 @@ from torch import Tensor, nn
 from search.family.card import Provenance, card
 from search.family.folder import InputSpec, Runner, onnx_runner
 from search.family.members import Member
-from search.family.portable import timm_file
+from search.family.portable import predict_file, timm_file
 from search.files import whole_folder, write_text
 from spaces.candidate import Candidate
-from trainables import predict
 from trainables.counting.latency import device_name, measure_file
 from trainables.counting.times import Latency
 from trainables.deploy import Deployable
@@ -71,7 +69,7 @@ def export_member(
     with whole_folder(folder) as temporary:
         write_timm_folder(model, spec.preprocessing.decoding, candidate, spec.classes, temporary)
         write_graphs(model, spec, temporary)
-        shutil.copyfile(predict.__file__, temporary / "predict.py")
+        write_text(temporary / "predict.py", predict_file())
         write_text(temporary / "nars_timm.py", timm_file())
         differences = compare(model, spec, temporary)
         _write_json(temporary / "candidate.json", candidate.to_dict())

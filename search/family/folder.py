@@ -16,9 +16,9 @@ from spaces import components
 from spaces.candidate import Candidate, keywords
 from spaces.mistake import Mistake
 from trainables.adapt._shape import shape
+from trainables.decoding import Decoding
 from trainables.deploy import Deployable
 from trainables.final.texts_folder import read_texts
-from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing, View
 
 Runner = Callable[[NDArray[np.float32]], NDArray[np.float32]]

@@ -1,7 +1,7 @@
-"""``nars_timm.py``: a file with which timm loads exported members where this project is not installed.
+"""Files with which exported members work where this project is not installed: ``nars_timm.py`` and ``predict.py``.
 
-It holds the sources that build networks, under a name of their own, so that they meet neither this project nor the file
-of another version.
+The first holds the sources that build networks, under a name of their own, so that they meet neither this project nor
+the file of another version.
 """
 
 import ast
@@ -14,6 +14,9 @@ from spaces import components
 
 ENTRY = "trainables.teachers.timm_architecture"
 """What registers the architecture with timm; with the backbones it is all that a member needs."""
+SCRIPT = "trainables.final.predict"
+DECODING = "trainables.decoding"
+"""All that the script imports of ours."""
 OWN = ("spaces", "trainables")
 ROOT = Path(__file__).parents[2]
 
@@ -54,8 +57,16 @@ importlib.import_module("PACKAGE.ENTRY")
 '''
 
 
+def predict_file() -> str:
+    """The text of ``predict.py``: the script, with the source that decodes files where it imports it."""
+    script, decoding = (_file(name).read_text(encoding="utf-8") for name in (SCRIPT, DECODING))
+    text, places = re.subn(rf"^from {DECODING} import \([^)]*\)\n", lambda _: decoding, script, flags=re.MULTILINE)
+    assert places == 1
+    return text
+
+
 def timm_file() -> str:
-    """The text of the file; the same for all members of a version."""
+    """The text of ``nars_timm.py``; the same for all members of a version."""
     modules = sorted({*_needed(ENTRY), *_backbones()})
     sources = {name: _file(name).read_text(encoding="utf-8") for name in modules}
     digest = hashlib.sha256("".join(sources.values()).encode()).hexdigest()[:8]

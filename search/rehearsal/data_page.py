@@ -13,7 +13,7 @@ from search.words import WARNING, named
 from trainables.data.decoded import named_files, shown
 from trainables.data.kept import names_of
 from trainables.data.photo_folders import of_other_files
-from trainables.predict import Decoding
+from trainables.decoding import Decoding
 from trainables.splits import Images, Splits
 from trainables.survey import Survey
 

@@ -9,7 +9,7 @@ from search.setting.setting import Setting
 from search.words import amount
 from spaces.mistake import Mistake
 from spaces.sampling import sobol
-from trainables.predict import is_shown
+from trainables.decoding import is_shown
 
 BYTES_PER_PARAMETER = 16
 """Of a checkpoint: weights, two moments of an optimizer and an average, in float32."""

@@ -20,11 +20,11 @@ from spaces.sampling import uniform
 from spaces.space import Space
 from tests.conformance.contracts import members
 from trainables.adapt._whole import layer_rates
+from trainables.decoding import Decoding
 from trainables.deploy import Backbone, Deployable, MapBackbone, SequenceBackbone, TokenBackbone
 from trainables.final.timm_folder import timm_config
 from trainables.objectives import simmim, spark
 from trainables.plan import Batch
-from trainables.predict import Decoding
 
 NAMES = names(BACKBONES)
 CLASSES, CHANNELS = 5, 3

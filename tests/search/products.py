@@ -29,8 +29,8 @@ from search.report.evidence import Evidence
 from spaces.candidate import Candidate
 from trainables.counting.counts import Statistics
 from trainables.counting.times import Latency
+from trainables.decoding import Decoding
 from trainables.job import Report
-from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing, View
 
 

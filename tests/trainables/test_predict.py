@@ -16,18 +16,8 @@ from PIL import Image
 from timm.data import create_transform
 
 from trainables.data.decoded import VERSION
-from trainables.predict import (
-    DamagedMember,
-    Decoding,
-    UnreadableImage,
-    _objects,
-    clips,
-    decode,
-    image_files,
-    pictures,
-    predictions,
-    windows,
-)
+from trainables.decoding import Decoding, UnreadableImage, clips, decode, image_files, pictures, windows
+from trainables.final.predict import DamagedMember, _objects, predictions
 
 RGB = Decoding(side=8)
 MODES = ("L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "1")

@@ -22,9 +22,9 @@ from tests.search.products import member, spec_of
 from tests.trainables.small import MOBILE
 from tests.trainables.test_predict import MODES, picture, saved
 from trainables.backbones import mobile
+from trainables.decoding import Decoding, decode
 from trainables.deploy import Deployable
 from trainables.final.timm_folder import timm_config
-from trainables.predict import Decoding, decode
 from trainables.preprocessing import Preprocessing, View
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

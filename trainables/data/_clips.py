@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.decoding import windows
 from trainables.photographs import Photographs
-from trainables.predict import windows
 from trainables.splits import DataError, Images, Splits, from_parts
 from trainables.stored import Stored
 from trainables.survey import Survey
@@ -23,7 +23,7 @@ OF_AN_IMAGE = ("box", "pose", "frame", "pair", "between", "other", "segments", "
 def with_clips(splits: Splits, asked: Any) -> Splits:
     """Splits whose images are clips: the channels of successive frames of a group, one frame's after another's.
 
-    Clips of a group are cut by ``trainables.predict.windows``. A clip has the fields of its first frame, but for those
+    Clips of a group are cut by ``trainables.decoding.windows``. A clip has the fields of its first frame, but for those
     of a place in it.
 
     Args:

@@ -19,7 +19,7 @@ from trainables.data._row_fields import BOX, on_squares, taken
 from trainables.data._table import Table
 from trainables.data.decoded import Encoded, cached, digest_of
 from trainables.data.kept import Form
-from trainables.predict import ORIENTATION
+from trainables.decoding import ORIENTATION
 from trainables.splits import DataError, Images
 from trainables.stored import write_whole
 from trainables.survey import Survey

@@ -17,14 +17,14 @@ from typing import IO, Any
 from PIL import ImageColor
 
 from trainables.data.kept import Form, Item, exists, fingerprint, names_of, read, write
+from trainables.decoding import Decoding, Seen, UnreadableImage
+from trainables.decoding import read as read_image
 from trainables.photographs import Photographs
-from trainables.predict import Decoding, Seen, UnreadableImage
-from trainables.predict import read as read_image
 from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey
 
 VERSION = 3
-"""Of what ``trainables.predict.decode`` makes of a file; raised with its pixels, so that no older set is read."""
+"""Of what ``trainables.decoding.decode`` makes of a file; raised with its pixels, so that no older set is read."""
 UNREADABLE = 0.05
 """Share of the images that may be left out because they cannot be read, by default."""
 FIRST = 5

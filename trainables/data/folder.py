@@ -24,7 +24,7 @@ from trainables.data.decoded import (
 )
 from trainables.data.photo_folders import class_folders, of_hidden, of_other_files, part_folders
 from trainables.data.splitting import HASH, completed
-from trainables.predict import EXTENSIONS, image_files
+from trainables.decoding import EXTENSIONS, image_files
 from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainables.decoding import Decoding, square
 from trainables.photographs import QUALITY, Photographs, encoded
-from trainables.predict import Decoding, square
 from trainables.splits import Images
 from trainables.stored import Stored, write_whole
 from trainables.survey import Survey

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data import digits
-from trainables.predict import Decoding
+from trainables.decoding import Decoding
 from trainables.splits import DataError, Images, Splits, from_parts
 from trainables.survey import Survey
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from trainables.data.decoded import shown
-from trainables.predict import EXTENSIONS, is_hidden, is_shown
+from trainables.decoding import EXTENSIONS, is_hidden, is_shown
 from trainables.splits import DataError
 
 PARTS = {

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.kept import fingerprints_of
-from trainables.predict import Decoding
+from trainables.decoding import Decoding
 from trainables.splits import DataError, Images, Splits, from_parts
 from trainables.survey import Survey
 

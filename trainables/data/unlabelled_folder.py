@@ -7,7 +7,7 @@ import numpy as np
 
 from trainables.data.decoded import UNREADABLE, cached_files, check_readable, store_of
 from trainables.data.kept import Form
-from trainables.predict import EXTENSIONS, image_files
+from trainables.decoding import EXTENSIONS, image_files
 from trainables.splits import DataError, Images, Splits
 
 PAPER = "none: one's own images"

@@ -29,7 +29,7 @@ from trainables.data.decoded import (
 )
 from trainables.data.kept import Form, exists, joined, read
 from trainables.data.splitting import HASH, completed
-from trainables.predict import EXTENSIONS
+from trainables.decoding import EXTENSIONS
 from trainables.splits import DataError, Images, Splits
 from trainables.survey import Survey
 

@@ -15,8 +15,8 @@ from torch import nn
 
 from spaces.candidate import Candidate
 from trainables.adapt._shape import shape_of
+from trainables.decoding import Decoding
 from trainables.deploy import Backbone, Deployable
-from trainables.predict import Decoding
 from trainables.preprocessing import Preprocessing
 from trainables.teachers.timm_architecture import nars
 

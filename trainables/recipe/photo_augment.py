@@ -18,9 +18,9 @@ from timm.data.transforms import RandomResizedCropAndInterpolation
 from torchvision.transforms import ColorJitter, Compose, RandomHorizontalFlip
 
 from trainables.batches.randomness import drawn_apart, seed_globals
+from trainables.decoding import Decoding, square
 from trainables.deploy import Deployable
 from trainables.plan import Batch, Plan, Stage
-from trainables.predict import Decoding, square
 
 PAPER = "https://arxiv.org/abs/2110.00476"
 STAGE = Stage.BATCH

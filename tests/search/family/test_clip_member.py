@@ -10,8 +10,9 @@ from PIL import Image
 
 from search.family.folder import InputSpec, load_spec
 from tests.search.products import export, member, network
-from trainables import predict
 from trainables.data.sources import load_source
+from trainables.decoding import clips
+from trainables.final import predict
 from trainables.preprocessing import Preprocessing, View
 from trainables.splits import DataError, Splits
 
@@ -69,7 +70,7 @@ def test_files_have_the_pixels_of_training(filmed: tuple[Path, Splits], exported
     assert decoding == splits.decoding
     assert (decoding.frames, decoding.step, decoding.background) == (FRAMES, STEP, (16, 32, 48))
     [(_, files)] = predict._objects([root / f"object{4 + place}"])
-    clip_MDHW = np.stack(list(predict.clips(predict._pixels(files, decoding), decoding)))
+    clip_MDHW = np.stack(list(clips(predict._pixels(files, decoding), decoding)))
     np.testing.assert_array_equal(clip_MDHW, of_object(splits, place))
 
 

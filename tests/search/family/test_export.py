@@ -1,3 +1,4 @@
+import ast
 import hashlib
 import json
 import subprocess
@@ -18,6 +19,7 @@ from search.family import export
 from search.family.card import card
 from search.family.export import ExportMismatch, compare
 from search.family.folder import load_network, load_spec, onnx_runner
+from search.family.portable import predict_file
 from search.family.spent import Spent
 from search.files import DamagedFiles, check_sums, whole_folder
 from spaces.candidate import Candidate
@@ -69,6 +71,14 @@ def test_the_folder_holds_everything_and_nothing_else(exported):
     assert 0 <= differences["pt2"] <= 1e-5
     assert 0 <= differences["onnx"] <= 1e-4
     onnx.checker.check_model(str(exported / "model.onnx"), full_check=True)
+
+
+def test_the_script_of_a_member_imports_nothing_of_ours() -> None:
+    tree = ast.parse(predict_file())
+    named = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    named += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    assert "numpy" in named
+    assert not {name.partition(".")[0] for name in named} & {"trainables", "spaces", "search", "predictors"}
 
 
 @pytest.mark.parametrize("count", [1, 3, 100])

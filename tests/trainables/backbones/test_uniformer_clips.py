@@ -13,10 +13,10 @@ from tests.trainables.backbones.test_uniformer import SMALL
 from trainables.backbones import _uniformer, uniformer
 from trainables.backbones._frames import unstacked
 from trainables.counting.tracing import trace
+from trainables.decoding import Decoding
 from trainables.deploy import Deployable
 from trainables.objectives import simmim
 from trainables.plan import Batch
-from trainables.predict import Decoding
 
 CLIP: dict[str, Any] = SMALL | {"channels": 12, "frames": 4}
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from tests.trainables.small import network
-from trainables import predict
+from trainables.decoding import Decoding
 from trainables.deploy import Deployable
+from trainables.final import predict
 from trainables.final.texts_folder import read_texts, write_texts
 from trainables.language.texts import Texts
 from trainables.preprocessing import Preprocessing
@@ -42,7 +43,7 @@ def test_any_labels_are_named_by_the_graphs_as_by_the_towers(
     torch.testing.assert_close(again.of_texts(LABELS), texts.of_texts(LABELS), rtol=0, atol=0)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
-    spec = Preprocessing(decoding=predict.Decoding(side=8, channels=1), mean=(0.3,), std=(0.4,), view=body.view)
+    spec = Preprocessing(decoding=Decoding(side=8, channels=1), mean=(0.3,), std=(0.4,), view=body.view)
     (tmp_path / "input.json").write_text(json.dumps({**spec.to_dict(), "classes": ["0", "1"]}))
     shutil.copyfile(predict.__file__, tmp_path / "predict.py")
     monkeypatch.setattr(predict, "__file__", str(tmp_path / "predict.py"))

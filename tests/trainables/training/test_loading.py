@@ -17,8 +17,8 @@ from tests.trainables.small import residual
 from trainables.batches.randomness import drawn_apart, seed_globals
 from trainables.data import decoded, folder
 from trainables.data.kept import names_of
+from trainables.decoding import decode
 from trainables.photographs import Photographs
-from trainables.predict import decode
 from trainables.recipe.photo_augment import _Square
 from trainables.splits import DataError, Splits
 from trainables.stages.phases import Task

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from trainables.predict import image_files
+from trainables.decoding import image_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
