@@ -87,7 +87,8 @@ class Tower(nn.Module):
     def states(self, token_NLW: Tensor, prefix_N: Tensor | None = None) -> Tensor:
         """What the blocks make of each token, (N, L, W), of those before it and itself."""
         if self.prefixes:
-            kind_N = token_NLW.new_zeros(len(token_NLW), dtype=torch.long) if prefix_N is None else prefix_N
+            # By shape: of ``len`` an exporter makes the number of texts that it was shown.
+            kind_N = token_NLW.new_zeros(token_NLW.shape[0], dtype=torch.long) if prefix_N is None else prefix_N
             token_NLW = torch.cat([self.prefix_PW[kind_N][:, None], token_NLW], dim=1)
         x_NLW = token_NLW + self.position_LW[: token_NLW.shape[1]]
         for block in self.blocks:

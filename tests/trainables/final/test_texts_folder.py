@@ -13,8 +13,10 @@ from tests.trainables.small import network
 from trainables.decoding import Decoding
 from trainables.deploy import Deployable
 from trainables.final import predict
-from trainables.final.texts_folder import read_texts, write_texts
+from trainables.final.graphs import program_of
+from trainables.final.texts_folder import _Tokens, read_texts, write_texts
 from trainables.language.texts import Texts
+from trainables.language.tokens import tokens
 from trainables.preprocessing import Preprocessing
 
 LABELS = ["a cat", "eine Katze", "ein Hund mit Hut"]
@@ -29,6 +31,14 @@ def test_a_folder_without_texts_has_none(tmp_path: Path, capsys: pytest.CaptureF
     assert read_texts(tmp_path) is None
     with pytest.raises(FileNotFoundError, match="--labels needs a member that was pretrained with captions"):
         predict._by_texts(tmp_path, LABELS)
+
+
+def test_a_tower_with_prefixes_is_a_program_for_any_number_of_texts() -> None:
+    module = _Tokens(texts_for(6)).eval()
+    program = program_of(module, torch.zeros(2, 24, dtype=torch.int64)).module()
+    token_NL = torch.from_numpy(tokens(LABELS, 24)).long()
+    with torch.no_grad():
+        torch.testing.assert_close(program(token_NL), module(token_NL))
 
 
 @pytest.mark.nightly
